@@ -1,0 +1,63 @@
+"""The package's own exceptions. A message names what was asked, what was got, what is allowed and what to do.
+
+Every class is also the built-in exception a caller would expect, so ``except ValueError`` keeps working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class Gcn2SnnError(Exception):
+    """Base of every error raised on purpose; the command line prints it in one line and exits with code 2."""
+
+
+class ConfigError(Gcn2SnnError, ValueError):
+    """An option has a value it cannot have."""
+
+
+class InputError(Gcn2SnnError, ValueError):
+    """A tensor, graph or argument does not have the shape, range or content it needs."""
+
+
+class InputTypeError(Gcn2SnnError, TypeError):
+    """An argument is of the wrong type or dtype."""
+
+
+class DataError(Gcn2SnnError, ValueError):
+    """A dataset is unknown, missing, unreadable, or not what its checksum or expected counts say."""
+
+
+class ArtefactError(Gcn2SnnError, ValueError):
+    """A saved run, graph or network is missing, damaged, of another format version, or would be overwritten."""
+
+
+class MissingPackageError(Gcn2SnnError, ImportError):
+    """An optional package is needed; the message holds the install line."""
+
+
+class BackendError(Gcn2SnnError, RuntimeError):
+    """A compute backend was asked for that is not available here."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reason why one part of a model cannot become spikes."""
+
+    path: str
+    what: str
+    why: str
+    instead: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}: {self.why} {self.instead}".rstrip()
+
+
+class ConversionError(Gcn2SnnError, ValueError):
+    """A model cannot be converted; ``refusals`` lists every reason at once."""
+
+    def __init__(self, refusals: Sequence[Refusal]):
+        self.refusals = tuple(refusals)
+        lines = "\n".join(f"  - {refusal}" for refusal in self.refusals)
+        super().__init__(f"the model cannot become a one-spike network ({len(self.refusals)} reason(s)):\n{lines}")

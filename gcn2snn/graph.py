@@ -1,0 +1,209 @@
+"""A graph as both flows see it: CSR adjacency, features, labels, masks, names; saved without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
+from gcn2snn.kernels import CSR
+
+GRAPH_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes with symmetric weighted edges and, on some of them, labels.
+
+    Args:
+        raw: weights before self-loops and normalisation, symmetric, [nodes, nodes].
+        labels: class of each node, [nodes], int64, -1 = none.
+        train_mask, test_mask: [nodes], bool.
+        class_names: one per class.
+        node_names: one per node; in a text graph the documents first, then the words.
+        num_documents: how many of the nodes are documents (all nodes in other graphs).
+        features: [nodes, F] float32, or None for the identity (one-hot nodes).
+        val_mask: a published validation split, or None: training then draws one from the training nodes.
+        source: where it came from: dataset name, corpus hash, options (JSON values only).
+    """
+
+    raw: CSR
+    labels: Tensor
+    train_mask: Tensor
+    test_mask: Tensor
+    class_names: tuple[str, ...]
+    node_names: tuple[str, ...] = ()
+    num_documents: int = -1
+    features: Tensor | None = None
+    val_mask: Tensor | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nodes = self.raw.shape[0]
+        if self.raw.shape[1] != nodes:
+            raise InputError(f"an adjacency is square, got {self.raw.shape}")
+        for name in ("labels", "train_mask", "test_mask"):
+            if getattr(self, name).shape != (nodes,):
+                raise InputError(f"{name} has shape {[*getattr(self, name).shape]}; the graph has {nodes} nodes, so [{nodes}] is needed")
+        if self.node_names and len(self.node_names) != nodes:
+            raise InputError(f"{len(self.node_names)} node names for {nodes} nodes")
+        if self.num_documents < 0:
+            object.__setattr__(self, "num_documents", nodes)
+
+    @property
+    def num_nodes(self) -> int:
+        return self.raw.shape[0]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def document_names(self) -> tuple[str, ...]:
+        """Names of the document nodes."""
+        return self.node_names[: self.num_documents]
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Words of a text graph, in node order."""
+        return self.node_names[self.num_documents :]
+
+    @cached_property
+    def adjacency(self) -> CSR:
+        """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf & Welling, Eq. 2; Yao et al., Eq. 4), float32."""
+        return normalise(self.raw)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over structure, weights, labels and masks."""
+        digest = hashlib.sha256()
+        for tensor in (self.raw.rowptr, self.raw.col, self.raw.value, self.labels, self.train_mask, self.test_mask):
+            digest.update(tensor.contiguous().numpy().tobytes())
+        if self.features is not None:
+            digest.update(self.features.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def to_pyg(self) -> Any:
+        """``torch_geometric.data.Data`` with the raw weights as ``edge_weight`` and one-hot or given features.
+
+        Raises:
+            MissingPackageError: torch-geometric is not installed.
+        """
+        try:
+            from torch_geometric.data import Data
+        except ImportError as error:
+            raise MissingPackageError("Graph.to_pyg needs PyTorch Geometric: pip install 'gcn2snn[pyg]'") from error
+        data = Data(
+            x=self.features,
+            edge_index=torch.stack([self.raw.col.long(), self.raw.row]),
+            edge_weight=self.raw.value.float(),
+            y=self.labels,
+            train_mask=self.train_mask,
+            test_mask=self.test_mask,
+            num_nodes=self.num_nodes,
+        )
+        if self.val_mask is not None:
+            data.val_mask = self.val_mask
+        return data
+
+    def to_dgl(self) -> Any:
+        """``dgl.DGLGraph`` with edge data ``weight`` and node data ``feat`` (if any), ``label`` and the masks.
+
+        Raises:
+            MissingPackageError: DGL is not installed.
+        """
+        import os
+
+        os.environ.setdefault("DGLBACKEND", "pytorch")  # otherwise DGL writes a settings file into the home folder
+        try:
+            import dgl
+        except ImportError as error:
+            raise MissingPackageError("Graph.to_dgl needs DGL: pip install 'gcn2snn[dgl]'") from error
+        graph = dgl.graph((self.raw.col.long(), self.raw.row), num_nodes=self.num_nodes)
+        graph.edata["weight"] = self.raw.value.float()
+        graph.ndata.update(label=self.labels, train_mask=self.train_mask, test_mask=self.test_mask)
+        if self.features is not None:
+            graph.ndata["feat"] = self.features
+        if self.val_mask is not None:
+            graph.ndata["val_mask"] = self.val_mask
+        return graph
+
+    def save(self, path: str | Path) -> Path:
+        """Write one safetensors file (tensors, and the rest as JSON in its header), whole or not at all."""
+        from gcn2snn.checkpoint import save_tensors
+
+        tensors = {"rowptr": self.raw.rowptr, "col": self.raw.col, "value": self.raw.value, "labels": self.labels}
+        tensors |= {"train_mask": self.train_mask, "test_mask": self.test_mask}
+        tensors |= {k: v for k, v in (("features", self.features), ("val_mask", self.val_mask)) if v is not None}
+        meta = {
+            "class_names": self.class_names,
+            "node_names": self.node_names,
+            "num_documents": self.num_documents,
+            "source": self.source,
+            "fingerprint": self.fingerprint,
+        }
+        return save_tensors(Path(path), tensors, kind="graph", version=GRAPH_FORMAT, meta=meta)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Graph:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ArtefactError: the file is missing, truncated, edited, or of another format version.
+        """
+        from gcn2snn.checkpoint import load_tensors
+
+        tensors, meta = load_tensors(Path(path), kind="graph", version=GRAPH_FORMAT)
+        try:
+            graph = cls(
+                CSR(tensors["rowptr"], tensors["col"], tensors["value"], tensors["rowptr"].numel() - 1, symmetric=True),
+                tensors["labels"],
+                tensors["train_mask"],
+                tensors["test_mask"],
+                tuple(meta["class_names"]),
+                tuple(meta["node_names"]),
+                meta["num_documents"],
+                tensors.get("features"),
+                tensors.get("val_mask"),
+                meta["source"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ArtefactError(f"{path} is not a whole graph file: {error}. Delete it and build the graph again") from error
+        if graph.fingerprint != meta["fingerprint"]:
+            raise ArtefactError(f"{path} was changed after it was written (fingerprint differs). Delete it and build the graph again")
+        return graph
+
+
+def normalise(raw: CSR) -> CSR:
+    """D^-1/2 (A + I) D^-1/2, computed in float64, returned in float32; an isolated node keeps its self-loop.
+
+    Args:
+        raw: A, symmetric, without self-loops or with them (then one is added to the weight that is there).
+
+    Raises:
+        InputError: a row of A + I sums to zero or less, so it has no inverse square root.
+    """
+    nodes = raw.shape[0]
+    row, col = raw.row, raw.col.long()
+    diagonal = torch.arange(nodes, device=raw.device)
+    loops = row == col
+    weight = raw.value.double()
+    degree = torch.zeros(nodes, dtype=torch.float64, device=raw.device).index_add_(0, row, weight) + 1.0
+    if bool((degree <= 0).any()):
+        bad = int((degree <= 0).nonzero()[0])
+        raise InputError(f"node {bad} has degree {float(degree[bad])}; symmetric normalisation needs positive degrees. Remove negative edge weights")
+    inverse_root = degree.rsqrt()
+    if bool(loops.any()):
+        weight = torch.where(loops, weight + 1.0, weight)
+        diagonal = diagonal[~torch.isin(diagonal, row[loops])]
+    rows = torch.cat([row, diagonal])
+    cols = torch.cat([col, diagonal])
+    values = torch.cat([weight, torch.ones(diagonal.numel(), dtype=torch.float64, device=raw.device)])
+    values = values * inverse_root[rows] * inverse_root[cols]
+    return CSR.from_coo(rows, cols, values.float(), (nodes, nodes), symmetric=True)

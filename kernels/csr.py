@@ -1,0 +1,148 @@
+"""The sparse operand of every product: compressed sparse rows with 32-bit indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gcn2snn.errors import InputError, InputTypeError
+
+MAX_ENTRIES = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class CSR:
+    """A sparse matrix A [rows, columns] in compressed sparse rows.
+
+    Row i holds the entries ``rowptr[i] : rowptr[i+1]`` of ``col`` and ``value``. A stored zero is an entry: it costs
+    an addition in the energy count.
+
+    >>> A = CSR.from_coo(torch.tensor([0, 1, 1]), torch.tensor([1, 0, 1]), torch.tensor([2.0, 3.0, 4.0]), (2, 2))
+    >>> A.to_dense()
+    tensor([[0., 2.],
+            [3., 4.]])
+
+    Args:
+        rowptr: [rows + 1], int32, ascending, from 0 to nnz.
+        col: [nnz], int32, ascending within a row, each in [0, columns).
+        value: [nnz], float32 or float64.
+        num_cols: columns.
+        symmetric: A equals its transpose, so none is stored for the backward pass.
+    """
+
+    rowptr: Tensor
+    col: Tensor
+    value: Tensor
+    num_cols: int
+    symmetric: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.rowptr.numel() - 1, self.num_cols
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return self.col.numel()
+
+    @property
+    def device(self) -> torch.device:
+        return self.value.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.value.dtype
+
+    @classmethod
+    def from_coo(
+        cls, row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int], *, symmetric: bool = False
+    ) -> CSR:
+        """Sort (row, col, value) triples into rows; equal positions stay separate entries, in the order given.
+
+        Raises:
+            InputError: lengths differ, an index is out of range, or there are more than 2^31 - 1 entries.
+        """
+        if not (row.shape == col.shape == value.shape and row.dim() == 1):
+            raise InputError(f"row, col and value must be vectors of one length, got {[*row.shape]}, {[*col.shape]} and {[*value.shape]}")
+        if value.numel() > MAX_ENTRIES:
+            raise InputError(f"{value.numel()} entries do not fit 32-bit row pointers; at most {MAX_ENTRIES} are allowed. Split the matrix by rows")
+        for name, index, size in (("row", row, shape[0]), ("column", col, shape[1])):
+            if index.numel() and (int(index.min()) < 0 or int(index.max()) >= size):
+                raise InputError(f"{name} indices run from {int(index.min())} to {int(index.max())}; allowed are 0 to {size - 1} for shape {shape}")
+        order = torch.argsort(row.long() * shape[1] + col.long(), stable=True)
+        counts = torch.bincount(row.long(), minlength=shape[0])
+        rowptr = torch.zeros(shape[0] + 1, dtype=torch.int64, device=row.device)
+        torch.cumsum(counts, 0, out=rowptr[1:])
+        return cls(rowptr.int(), col[order].int(), value[order], shape[1], symmetric)
+
+    @classmethod
+    def from_dense(cls, dense: Tensor, *, symmetric: bool = False) -> CSR:
+        """The entries of a dense matrix that are not zero (small matrices and tests)."""
+        row, col = dense.nonzero(as_tuple=True)
+        return cls.from_coo(row, col, dense[row, col], (dense.shape[0], dense.shape[1]), symmetric=symmetric)
+
+    def validate(self) -> CSR:
+        """Check every invariant and return self.
+
+        Raises:
+            InputTypeError: an index tensor is not int32, or the values are not float32 or float64.
+            InputError: sizes, ranges or order are broken, or a value is not finite.
+        """
+        if self.rowptr.dtype != torch.int32 or self.col.dtype != torch.int32:
+            raise InputTypeError(f"rowptr and col must be int32, got {self.rowptr.dtype} and {self.col.dtype}. Convert with .int()")
+        if self.value.dtype not in (torch.float32, torch.float64):
+            raise InputTypeError(f"values must be float32 or float64, got {self.value.dtype}")
+        if self.rowptr.numel() < 1 or self.col.shape != self.value.shape:
+            raise InputError(f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]} do not describe one matrix")
+        if int(self.rowptr[0]) != 0 or int(self.rowptr[-1]) != self.nnz or bool((self.rowptr.diff() < 0).any()):
+            raise InputError(f"rowptr must ascend from 0 to {self.nnz}, got first {int(self.rowptr[0])}, last {int(self.rowptr[-1])}")
+        if self.nnz and (int(self.col.min()) < 0 or int(self.col.max()) >= self.num_cols):
+            raise InputError(f"column indices run from {int(self.col.min())} to {int(self.col.max())}; allowed are 0 to {self.num_cols - 1}")
+        if not bool(torch.isfinite(self.value).all()):
+            raise InputError("the matrix holds a value that is NaN or infinite")
+        return self
+
+    @cached_property
+    def row(self) -> Tensor:
+        """Row index of each entry, [nnz], int64."""
+        return torch.repeat_interleave(torch.arange(self.shape[0], device=self.device), self.rowptr.diff().long())
+
+    @cached_property
+    def transpose(self) -> CSR:
+        """A^T; the matrix itself when it is symmetric, else built once and kept."""
+        if self.symmetric:
+            return self
+        return CSR.from_coo(self.col.long(), self.row, self.value, (self.num_cols, self.shape[0]))
+
+    @cached_property
+    def column_counts(self) -> Tensor:
+        """Entries in each column, [columns], int64: the fan-out of a neuron that feeds this product."""
+        return torch.bincount(self.col.long(), minlength=self.num_cols)
+
+    def rows(self, index: Tensor) -> CSR:
+        """The sub-matrix of the rows in ``index`` ([k], int64), in that order."""
+        counts = self.rowptr.diff().long()[index]
+        rowptr = torch.zeros(index.numel() + 1, dtype=torch.int64, device=self.device)
+        torch.cumsum(counts, 0, out=rowptr[1:])
+        start = torch.repeat_interleave(self.rowptr[:-1].long()[index] - rowptr[:-1], counts)
+        entry = start + torch.arange(int(rowptr[-1]), device=self.device)
+        return CSR(rowptr.int(), self.col[entry], self.value[entry], self.num_cols)
+
+    def to(self, target: torch.device | str | torch.dtype) -> CSR:
+        """The same matrix on another device, or with values of another dtype."""
+        if isinstance(target, torch.dtype):
+            return replace(self, value=self.value.to(target))
+        return replace(self, rowptr=self.rowptr.to(target), col=self.col.to(target), value=self.value.to(target))
+
+    def to_dense(self) -> Tensor:
+        """Dense copy, [rows, columns]; for tests and small matrices only."""
+        dense = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+        return dense.index_put_((self.row, self.col.long()), self.value, accumulate=True)
+
+    def to_torch(self) -> Tensor:
+        """``torch.sparse_csr`` view of the same storage."""
+        return torch.sparse_csr_tensor(self.rowptr, self.col, self.value, self.shape)

@@ -1,0 +1,96 @@
+"""What one spike means: the phase code of a neuron population, and the spikes of one layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gcn2snn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class PhaseCode:
+    """Single-spike phase code: a spike at phase t carries scale * base^-t, t = 1..timesteps; silence carries 0.
+
+    Args:
+        base: Q > 1, the ratio of two neighbouring phases.
+        timesteps: T, 1..255.
+        signed: a spike may carry a sign (a +/- pair of neurons of which at most one fires).
+        shift: thresholds at the midpoint of two phases (Eq. 4); without it they floor (Eq. 3).
+
+    Raises:
+        ConfigError: base or timesteps out of range.
+
+    Source: One-Spike SNN, Section III, Eq. 3 and 4; signed populations are ours (docs/method.md).
+    """
+
+    base: float
+    timesteps: int
+    signed: bool = False
+    shift: bool = True
+
+    def __post_init__(self) -> None:
+        if not (1.0 < self.base < float("inf")):
+            raise ConfigError(f"base is {self.base}; a phase code needs a finite base Q > 1, for example 1.3")
+        if not 1 <= self.timesteps <= 255:
+            raise ConfigError(f"timesteps is {self.timesteps}; allowed are 1 to 255")
+        if self.base ** -self.timesteps < 1e-30:
+            raise ConfigError(
+                f"base {self.base} with {self.timesteps} timesteps has a last phase of {self.base**-self.timesteps:.1e}; "
+                "single precision needs at least 1e-30. Use a smaller base or fewer timesteps"
+            )
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """Storage of ``sign * phase``: one byte up to 127 phases, two beyond."""
+        return torch.int8 if self.timesteps <= 127 else torch.int16
+
+    def levels(self, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Tensor:
+        """Q^-t for t = 1..T, [T], computed in float64 and rounded once."""
+        phase = torch.arange(1, self.timesteps + 1, dtype=torch.float64)
+        return torch.pow(torch.tensor(self.base, dtype=torch.float64), -phase).to(device=device, dtype=dtype)
+
+    def thresholds(self, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Tensor:
+        """Least z = x / scale that fires at phase t = 1..T, [T], descending: Q^-t (Q+1)/(2Q), or Q^-t without shift."""
+        factor = (self.base + 1) / (2 * self.base) if self.shift else 1.0
+        return (self.levels() * factor).to(device=device, dtype=dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """At most one spike per neuron: ``code = sign * phase``, 0 for silence.
+
+    Args:
+        code: [N, C, ...], int8 (int16 beyond 127 phases).
+        scale: value of phase 0, scalar [] or one per channel [C] (axis 1 of ``code``).
+        coding: what a phase means.
+    """
+
+    code: Tensor
+    scale: Tensor
+    coding: PhaseCode
+
+    @property
+    def phase(self) -> Tensor:
+        """Phase of each neuron's spike, uint8, 0 = silent."""
+        return self.code.abs().to(torch.uint8)
+
+    @property
+    def sign(self) -> Tensor:
+        """Sign of each neuron's spike, int8, 0 = silent."""
+        return self.code.sign().to(torch.int8)
+
+    @property
+    def fired(self) -> Tensor:
+        """Which neurons fired, bool."""
+        return self.code != 0
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.code.shape
+
+    def with_code(self, code: Tensor) -> Spikes:
+        """The same population with other spikes (rows taken, shape flattened, pooled)."""
+        return replace(self, code=code)

@@ -1,0 +1,63 @@
+"""The definition of every operation: plain torch, any float dtype, slow. Tests compare the fast paths with these."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gcn2snn.kernels.csr import CSR
+from gcn2snn.kernels.phase import PhaseCode, Spikes
+
+
+def per_channel(scale: Tensor, dims: int) -> Tensor:
+    """View a scalar or [C] tensor so that it broadcasts along axis 1 of a ``dims``-dimensional tensor."""
+    return scale if scale.dim() == 0 or dims < 2 else scale.view(1, -1, *[1] * (dims - 2))
+
+
+def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None = None) -> Spikes:
+    """Phase of the spike that x / scale sends, by comparison with the T thresholds.
+
+    t = min { k : |z| >= threshold_k }, z = x / scale; silent when there is none, when z < 0 in an unsigned population,
+    or when t is past the neuron's own horizon. A tie fires.
+
+    Args:
+        x: [N, C, ...], potentials.
+        scale: [] or [C], > 0.
+        coding: phase code.
+        horizon: last phase at which a neuron may fire, broadcastable to x, or None for T.
+
+    Source: Eq. 3 (shift=False) and Eq. 4 (shift=True); ties as in Eq. 4, not Eq. 1.
+    """
+    z = x / per_channel(scale.to(x.dtype), x.dim())
+    magnitude = z.abs() if coding.signed else z
+    phase = torch.zeros(x.shape, dtype=coding.code_dtype, device=x.device)
+    for index, threshold in reversed(list(enumerate(coding.thresholds(x.dtype, x.device)))):
+        phase = torch.where(magnitude >= threshold, index + 1, phase)
+    if horizon is not None:
+        phase = torch.where(phase > horizon, 0, phase)
+    phase = phase.to(coding.code_dtype)
+    return Spikes(torch.where(z < 0, -phase, phase) if coding.signed else phase, scale, coding)
+
+
+def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Value that each neuron's spike carries: sign * scale * Q^-t, 0 for silence."""
+    levels = torch.cat([torch.zeros(1, dtype=torch.float64), spikes.coding.levels()]).to(spikes.code.device)
+    value = levels.to(dtype)[spikes.code.abs().long()] * spikes.code.sign()
+    return value * per_channel(spikes.scale.to(dtype), spikes.code.dim())
+
+
+def spmm(matrix: CSR, x: Tensor) -> Tensor:
+    """A X: y_i = sum_j a_ij x_j, [columns, C] -> [rows, C]."""
+    y = torch.zeros(matrix.shape[0], x.shape[1], dtype=x.dtype, device=x.device)
+    return y.index_add_(0, matrix.row, x[matrix.col.long()] * matrix.value.to(x.dtype)[:, None])
+
+
+def phase_spmm(matrix: CSR, spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A decode(spikes): potentials of an aggregation layer, [columns, C] -> [rows, C]."""
+    return spmm(matrix, decode(spikes, dtype))
+
+
+def phase_gemm(spikes: Spikes, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """decode(spikes) W^T + b: potentials of a dense layer, [N, in] -> [N, out]; weight [out, in]."""
+    y = decode(spikes, weight.dtype) @ weight.t()
+    return y if bias is None else y + bias
