@@ -1,0 +1,220 @@
+"""ir -> ir: one scale per neuron population, from what the source model's activations are on calibration data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.encoding import check_finite
+from gcn2snn.errors import InputError
+from gcn2snn.kernels import PhaseCode, decode, encode
+from gcn2snn.spiking import run_float
+from gcn2snn.synapse import Value, dense_value
+
+BINS = 8192
+"""Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
+
+SCALE_CANDIDATES = 96
+"""Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum."""
+
+Batches = Callable[[], Iterable[Mapping[str, Value]]]
+"""Gives the calibration inputs anew at each call; calibration passes over them up to three times."""
+
+
+@dataclass(frozen=True)
+class PopulationReport:
+    """How well a population's code fits the activations it was calibrated on.
+
+    Args:
+        name: population.
+        neurons: activations seen.
+        scale_min, scale_max: smallest and largest scale among its channels.
+        saturated: percent of the active ones too large for phase 1, which would round to a phase 0: z >= Q threshold_1.
+        underflow: percent of the active ones that send no spike.
+        mape: mean absolute percentage error over the active ones (Eq. 5, with the measured distribution).
+        spike_rate: mean spikes per neuron.
+    """
+
+    name: str
+    neurons: int
+    scale_min: float
+    scale_max: float
+    saturated: float
+    underflow: float
+    mape: float
+    spike_rate: float
+
+
+def calibrate(
+    network: ir.Network, batches: Batches, config: ConvertConfig
+) -> tuple[ir.Network, list[PopulationReport]]:
+    """The network with every scale set, and a report on each population.
+
+    scale = max |a| (Eq. 2), a percentile of |a|, or argmin_s sum (a - decode(encode(a / s)) s)^2, per layer or channel.
+    The input coders always take the maximum. Populations that are silent on all data get scale 1.
+
+    Args:
+        network: with neurons inserted.
+        batches: calibration inputs; no labels are used.
+        config: scale, per, percentile, and exceptions by population.
+
+    Raises:
+        InputError: there are no batches, or an activation is not finite (the message names the layer).
+
+    Source: Section II-C, Eq. 2; percentile and mse are ours.
+    """
+    maxima = _Maxima()
+    _observe(network, batches, maxima)
+    if not maxima.found:
+        raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
+    histogram = _Histograms(maxima.found)
+    rules = {node.name: _rule(node, config) for node in network.of(ir.Neuron) + network.of(ir.Coder)}
+    if any(rule[0] != "max" for rule in rules.values()):
+        _observe(network, batches, histogram)
+    scales = {name: _choose(rules[name], maxima.found[name], histogram, network[name], config) for name in maxima.found}
+    changes = {name: [replace(network[name], scale=scale)] for name, scale in scales.items()}  # type: ignore[call-arg]
+    network = network.replace(changes)
+    quality = _Quality()
+    _observe(network, batches, quality)
+    return network, [quality.report(node) for node in network.of(ir.Neuron)]
+
+
+def _rule(node: ir.Node, config: ConvertConfig) -> tuple[str, str]:
+    if isinstance(node, ir.Coder):
+        return "max", "layer"
+    own = config.layers.get(node.name, LayerConfig())
+    return own.scale or config.scale, own.per or config.per
+
+
+def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None]) -> None:
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+        if isinstance(node, ir.Neuron | ir.Coder):
+            x = dense_value(value)
+            check_finite(f"the activation of {node.name}", x)
+            visitor(node, x)
+
+    with torch.no_grad():
+        for batch in batches():
+            run_float(network, batch, observe)
+
+
+def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
+    """What the population can send of x: |x| when signed, else the positive part; channels first, [C, values]."""
+    signed = not isinstance(node, ir.Neuron) or node.coding.signed
+    x = x.abs() if signed else x.clamp(min=0)
+    return x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
+
+
+class _Maxima:
+    """Largest magnitude of each channel."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Tensor] = {}
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if x.numel() == 0:
+            return
+        largest = magnitudes(node, x).amax(1)
+        self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
+
+
+class _Histograms:
+    """Counts of magnitude / maximum in equal bins, per channel and for the layer as a whole."""
+
+    def __init__(self, maxima: dict[str, Tensor]) -> None:
+        self.maxima = maxima
+        self.channel: dict[str, Tensor] = {}
+        self.layer: dict[str, Tensor] = {}
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if isinstance(node, ir.Coder):
+            return
+        values, top = magnitudes(node, x), self.maxima[node.name]
+        self._count(self.channel, node.name, values, top)
+        self._count(self.layer, node.name, values.reshape(1, -1), top.max()[None])
+
+    def _count(self, store: dict[str, Tensor], name: str, values: Tensor, top: Tensor) -> None:
+        bins = (values / top.clamp(min=1e-30)[:, None] * BINS).long().clamp_(max=BINS - 1)
+        bins += torch.arange(values.shape[0], device=values.device)[:, None] * BINS
+        counts = torch.bincount(bins.flatten(), minlength=values.shape[0] * BINS).view(-1, BINS)
+        store[name] = store[name] + counts if name in store else counts
+
+
+def _choose(
+    rule: tuple[str, str], maxima: Tensor, histograms: _Histograms, node: ir.Node, config: ConvertConfig
+) -> Tensor:
+    kind, per = rule
+    top = maxima if per == "channel" else maxima.max()
+    if kind != "max":
+        store = histograms.channel if per == "channel" else histograms.layer
+        counts = store[node.name]
+        if kind == "percentile":
+            factor = _percentile(counts, config.percentile)
+        else:
+            assert isinstance(node, ir.Neuron)
+            factor = _least_error(counts, node.coding)
+        top = top * (factor if per == "channel" else factor[0]).to(top)
+    return torch.where(top > 0, top, 1.0)
+
+
+def _percentile(counts: Tensor, percentile: float) -> Tensor:
+    """Upper edge of the bin in which the percentile falls, as a share of the maximum, [C]."""
+    reached = counts.cumsum(1) >= torch.ceil(counts.sum(1, keepdim=True) * (percentile / 100)).long()
+    return (reached.int().argmax(1) + 1) / BINS
+
+
+def _least_error(counts: Tensor, coding: PhaseCode) -> Tensor:
+    """Share of the maximum that, as a scale, has the least squared encoding error, [C]."""
+    centre = (torch.arange(BINS, dtype=torch.float64, device=counts.device) + 0.5) / BINS
+    low, high = math.log(0.25), math.log(1.05 * coding.base)
+    candidates = torch.linspace(low, high, SCALE_CANDIDATES, dtype=torch.float64, device=counts.device).exp()
+    coded = [decode(encode(centre, scale, coding), torch.float64) for scale in candidates]
+    error = torch.stack([(centre - value) ** 2 for value in coded], 1)
+    return candidates[(counts.double() @ error).argmin(1)]
+
+
+class _Quality:
+    """Integer counts and error sums of each population with its final scale."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, dict[str, float]] = {}
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if not isinstance(node, ir.Neuron):
+            return
+        assert node.scale is not None
+        spikes = encode(x, node.scale, node.coding, node.horizon)
+        active = x != 0 if node.coding.signed or node.activation == "none" else x > 0
+        sums = self.sums.setdefault(
+            node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
+        )
+        sums["neurons"] += x.numel()
+        sums["active"] += int(active.sum())
+        sums["fired"] += int(spikes.fired.sum())
+        sums["silent"] += int((active & ~spikes.fired).sum())
+        # what would round to phase 0 if there were one: z >= Q * threshold_1
+        over = replace(node.coding, timesteps=1)
+        sums["over"] += int(encode(x, node.scale * over.base, over).fired.sum())
+        error = (x - decode(spikes, x.dtype)).abs() / x.abs()
+        sums["error"] += float(torch.where(active, error, 0.0).sum(dtype=torch.float64))
+
+    def report(self, node: ir.Neuron) -> PopulationReport:
+        sums = self.sums[node.name]
+        active = max(sums["active"], 1)
+        assert node.scale is not None
+        return PopulationReport(
+            node.name,
+            int(sums["neurons"]),
+            float(node.scale.min()),
+            float(node.scale.max()),
+            100 * sums["over"] / active,
+            100 * sums["silent"] / active,
+            100 * sums["error"] / active,
+            sums["fired"] / max(sums["neurons"], 1),
+        )

@@ -1,0 +1,127 @@
+"""Options of each verb: frozen, checked when made, saved as JSON."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from gcn2snn.errors import ConfigError
+
+_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+
+Class = TypeVar("Class", bound=type)
+
+
+def _own_errors(cls: Class) -> Class:
+    """Let a configuration class raise ConfigError that names each wrong option, what was got and what is allowed."""
+    checked = cls.__init__
+
+    @functools.wraps(checked)
+    def initialise(self: Any, **options: Any) -> None:
+        try:
+            checked(self, **options)
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from None
+
+    cls.__init__ = initialise
+    return cls
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"]) or "configuration"
+        parts.append(f"{name} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}")
+    return "; ".join(parts)
+
+
+Base = Annotated[float, Field(gt=1.0, lt=1e6, description="base Q of the phase code")]
+Timesteps = Annotated[int, Field(ge=1, le=255, description="phases T")]
+
+
+@_own_errors
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class TrainConfig:
+    """How a Text GCN is trained (Yao et al. 2019, Section 4)."""
+
+    hidden: Annotated[int, Field(ge=1, description="units of each hidden layer")] = 200
+    layers: Annotated[int, Field(ge=2, description="graph convolutions")] = 2
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0, description="on the input and on each hidden layer")] = 0.5
+    learning_rate: Annotated[float, Field(gt=0.0, description="of Adam")] = 0.02
+    weight_decay: Annotated[float, Field(ge=0.0, description="of Adam, on the first layer")] = 0.0
+    epochs: Annotated[int, Field(ge=1, description="at most")] = 200
+    patience: Annotated[
+        int, Field(ge=1, description="stop when the validation loss exceeds the mean of so many last ones")
+    ] = 10
+    validation: Annotated[float, Field(gt=0.0, lt=1.0, description="share of the training nodes held out")] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="of weights, dropout and the validation split")] = 0
+    threads: Annotated[int, Field(ge=0, description="CPU threads, 0 = what torch chooses")] = 0
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where to train")] = "auto"
+    save_every: Annotated[float, Field(ge=0.0, description="seconds between two checkpoints for --resume")] = 10.0
+
+
+@_own_errors
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class LayerConfig:
+    """What one population does differently; None keeps the network's setting."""
+
+    base: Base | None = None
+    timesteps: Timesteps | None = None
+    scale: Literal["max", "percentile", "mse"] | None = None
+    per: Literal["layer", "channel"] | None = None
+
+
+@_own_errors
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class ConvertConfig:
+    """How a trained network becomes spikes."""
+
+    base: Base = 1.3
+    timesteps: Timesteps = 16
+    message: Annotated[
+        Literal["signed", "rectified", "fused"],
+        Field(description="neuron between transform and aggregation: signed, without its negative part, or none"),
+    ] = "signed"
+    scale: Annotated[
+        Literal["max", "percentile", "mse"],
+        Field(description="calibrated maximum, a percentile of it, or the scale of least encoding error"),
+    ] = "max"
+    percentile: Annotated[float, Field(gt=0.0, le=100.0, description="for scale=percentile")] = 99.9
+    per: Annotated[Literal["layer", "channel"], Field(description="one scale per layer or per channel (Eq. 2)")] = (
+        "layer"
+    )
+    shift: Annotated[bool, Field(description="thresholds at midpoints (Eq. 4); False: Eq. 3")] = True
+    one_hot: Annotated[
+        Literal["unit", "binary"], Field(description="a one-hot input is one unit spike, or 1.0 in T-bit binary")
+    ] = "unit"
+    input: Annotated[
+        Literal["binary", "single", "analog"], Field(description="coder of the input data; binary allows many spikes")
+    ] = "binary"
+    input_timesteps: Annotated[int | None, Field(ge=1, le=24, description="bits of the binary input, default T")] = None
+    wait: Annotated[
+        int | None, Field(ge=0, description="wait timestep w; None waits for all input, which is exact")
+    ] = None
+    batch_norm: Annotated[
+        Literal["weights", "threshold"], Field(description="fold batch norm, or keep it in threshold and v(0)")
+    ] = "weights"
+    avg_pool: Annotated[
+        Literal["merge", "spike"], Field(description="average pooling merges into the next sum, or has neurons")
+    ] = "merge"
+    layers: Annotated[Mapping[str, LayerConfig], Field(description="exceptions by population name")] = Field(
+        default_factory=dict
+    )
+
+    @property
+    def input_bits(self) -> int:
+        """Timesteps of the binary input coder."""
+        return self.input_timesteps if self.input_timesteps is not None else min(self.timesteps, 24)
+
+
+def to_dict(config: TrainConfig | ConvertConfig) -> dict[str, Any]:
+    """JSON values of a configuration."""
+    return dict(json.loads(TypeAdapter(type(config)).dump_json(config)))

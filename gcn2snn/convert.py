@@ -1,0 +1,123 @@
+"""The pipeline: trained model -> description -> batch norm away -> neurons -> scales -> spiking network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gcn2snn import ir
+from gcn2snn.calibrate import calibrate
+from gcn2snn.config import ConvertConfig
+from gcn2snn.errors import ConversionError, InputError, Refusal
+from gcn2snn.fold import fold_batch_norm, merge_linear
+from gcn2snn.graph import Graph
+from gcn2snn.lowering import Handler, lower
+from gcn2snn.network import SpikingNetwork, bind
+from gcn2snn.neurons import insert_neurons
+from gcn2snn.spiking import choose_engine, run_float
+
+
+def convert(
+    model: nn.Module,
+    example: Any,
+    config: ConvertConfig | None = None,
+    *,
+    calibration: Iterable[Any] | None = None,
+    handlers: Mapping[type[nn.Module], Handler] | None = None,
+) -> SpikingNetwork:
+    """A one-spike network that is called like ``model``; the model itself is not changed.
+
+    Args:
+        model: trained, in ``eval()`` mode, with ReLU activations.
+        example: a :class:`Graph`, or what ``model`` is called with: a tuple of arguments, a dict of keywords, or one value.
+        config: how to convert; the defaults are Q = 1.3, T = 16, signed messages, layer maxima, closed form.
+        calibration: an iterable of further inputs like ``example``, from which the scales come; default: the example.
+            Their order changes nothing.
+        handlers: class -> handler for layers of your own; they win over the built-in ones.
+
+    Returns:
+        The network, with a report of its populations in ``report``.
+
+    Raises:
+        ConversionError: with every part that cannot become spikes, or a model in training mode.
+        ConfigError: the configuration does not fit the network.
+        InputError: inputs that do not fit, or values that are not finite.
+
+    Source: Section III-C and IV-D; docs/method.md.
+    """
+    config = config or ConvertConfig()
+    args, kwargs = call_of(example)
+    check_model(model)
+    source = lower(model, args, kwargs, handlers or {})
+    _check_same(model, source, args, kwargs)
+    network = merge_linear(fold_batch_norm(source, config.batch_norm))
+    network = insert_neurons(network, config)
+    choose_engine(network, config.wait, "auto")
+    batches = _batches(network, example, calibration)
+    network, report = calibrate(network, batches, config)
+    return SpikingNetwork(network, config, report)
+
+
+def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call ``model(*args, **kwargs)`` that an example stands for."""
+    if isinstance(example, Graph):
+        return (example.adjacency,) if example.features is None else (example.adjacency, example.features), {}
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return (tuple(example) if isinstance(example, tuple | list) else (example,)), {}
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuse what makes any conversion wrong: training mode, and weights that are not finite.
+
+    Raises:
+        ConversionError: the model is in training mode.
+        InputError: a parameter or buffer holds a NaN or an infinity.
+    """
+    if model.training:
+        why = "dropout and batch statistics would change the result."
+        raise ConversionError([Refusal("model", "training mode", why, "Call model.eval() first.")])
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(
+                f"{name} holds values that are NaN or infinite; the model cannot be converted. Train it again"
+            )
+
+
+def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """The description computes what the model computes, to float accuracy; else a handler is wrong.
+
+    The bound, 1e-3 of the largest output, is far above summation order and far below any missing term.
+    """
+    with torch.no_grad():
+        expected = model(*args, **kwargs)
+        got = run_float(source, bind(source, args, kwargs))
+    if not isinstance(expected, Tensor) or expected.shape != got.shape:
+        shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__
+        raise ConversionError([Refusal("model", "output", f"is {shape}, the description gives {list(got.shape)}.", "")])
+    largest = float(expected.abs().max()) if expected.numel() else 0.0
+    error = float((expected - got).abs().max()) if expected.numel() else 0.0
+    if not error <= 1e-3 * max(largest, 1e-6):
+        why = f"differs by {error:.3g} from the description (largest output {largest:.3g})."
+        raise ConversionError([Refusal("model", "output", why, "A handler does not compute what its layer computes.")])
+
+
+def _batches(
+    network: ir.Network, example: Any, calibration: Iterable[Any] | None
+) -> Callable[[], Iterable[dict[str, Any]]]:
+    if calibration is None:
+        examples: Iterable[Any] = [example]
+    elif iter(calibration) is calibration:  # a generator can be read once, calibration reads up to three times
+        examples = list(calibration)
+    else:
+        examples = calibration
+
+    def batches() -> Iterable[dict[str, Any]]:
+        for item in examples:
+            args, kwargs = call_of(item)
+            yield bind(network, args, kwargs)
+
+    return batches

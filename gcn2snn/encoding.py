@@ -1,0 +1,114 @@
+"""The paper's equations: value <-> spike phase, the binary input coder, and the base that loses least."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gcn2snn.errors import InputError
+from gcn2snn.kernels import PhaseCode, Spikes, decode
+from gcn2snn.kernels import encode as _encode
+from gcn2snn.kernels.reference import per_channel
+
+__all__ = ["binary_levels", "binary_spikes", "decode", "encode", "encode_binary"]
+
+
+def encode(
+    x: Tensor,
+    scale: Tensor | float,
+    base: float,
+    timesteps: int,
+    shift: bool = True,
+    signed: bool = False,
+) -> Spikes:
+    """Spike phases of the values ``x``.
+
+    t = -clamp(floor(log_Q(z 2Q / (Q+1))), -T, -1), z = x / scale; silent when z < Q^-T (Q+1) / (2Q)      (Eq. 4)
+
+    computed by comparing z with the T thresholds Q^-t (Q+1) / (2Q), so that it is exact. A tie fires.
+
+    >>> spikes = encode(torch.tensor([0.0, 0.3, 0.6, 1.0]), 1.0, base=2.0, timesteps=4)
+    >>> spikes.phase
+    tensor([0, 2, 1, 1], dtype=torch.uint8)
+    >>> decode(spikes)
+    tensor([0.0000, 0.2500, 0.5000, 0.5000])
+
+    Args:
+        x: [N, C, ...], float32 or float64, finite.
+        scale: > 0, one number, or [C] for one per channel (Eq. 2).
+        base: Q > 1.
+        timesteps: T, 1 to 255.
+        shift: Eq. 4; False gives Eq. 3.
+        signed: negative values send a spike with a sign. Unsigned coders refuse them.
+
+    Returns:
+        Spikes with ``phase`` uint8 (0 silent) and ``sign`` int8.
+
+    Raises:
+        ConfigError: base or timesteps out of range.
+        InputError: x or scale is not finite, scale is not positive, or x < 0 in an unsigned coder.
+
+    Source: Section III, Eq. 2 to 4. Signed spikes are ours.
+    """
+    coding = PhaseCode(base, timesteps, signed, shift)
+    scale = check_scale(torch.as_tensor(scale, dtype=x.dtype, device=x.device))
+    check_finite("x", x)
+    if not signed and bool((x < 0).any()):
+        raise InputError(
+            f"an unsigned coder got negative values (smallest {float(x.min()):.4g}); allowed are x >= 0. "
+            "Pass signed=True, or apply the ReLU first"
+        )
+    return _encode(x, scale, coding)
+
+
+def check_finite(name: str, x: Tensor) -> Tensor:
+    """x itself, or an InputError when it holds a NaN or an infinity."""
+    if not bool(torch.isfinite(x).all()):
+        bad = int((~torch.isfinite(x)).sum())
+        raise InputError(f"{name} holds {bad} values that are NaN or infinite; spikes need finite values")
+    return x
+
+
+def check_scale(scale: Tensor) -> Tensor:
+    """scale itself, or an InputError when it is not finite and positive."""
+    if not bool((torch.isfinite(scale) & (scale > 0)).all()):
+        raise InputError(f"scales must be finite and positive, got a smallest of {float(scale.min())}")
+    return scale
+
+
+def encode_binary(x: Tensor, scale: Tensor, timesteps: int) -> Tensor:
+    """Sign-magnitude binary code of the input data: sign(x) * floor(min(|x| / s * 2^T, 2^T - 1)), int32.
+
+    Bit T - t of the magnitude is the spike at phase t, which carries 2^-t; many spikes are allowed.
+
+    Args:
+        x: [N, C, ...], finite.
+        scale: [] or [C], > 0; larger magnitudes saturate at 1 - 2^-T.
+        timesteps: T, 1 to 24 (float32 holds 24 bits).
+
+    Raises:
+        InputError: more than 24 bits.
+
+    Source: Section III-A and V-B; sign-magnitude as in the authors' later code.
+    """
+    if not 1 <= timesteps <= 24:
+        raise InputError(
+            f"a binary input code of {timesteps} bits; allowed are 1 to 24, since single precision holds no more"
+        )
+    z = (x / per_channel(scale.to(x.dtype), x.dim())).abs()
+    magnitude = torch.clamp(torch.floor(z * 2.0**timesteps), max=2.0**timesteps - 1).int()
+    return torch.where(x < 0, -magnitude, magnitude)
+
+
+def binary_spikes(code: Tensor) -> Tensor:
+    """Number of spikes of each binary code word (its set bits), int32."""
+    bits = code.abs()
+    bits = bits - ((bits >> 1) & 0x55555555)
+    bits = (bits & 0x33333333) + ((bits >> 2) & 0x33333333)
+    bits = (bits + (bits >> 4)) & 0x0F0F0F0F
+    return (bits + (bits >> 8) + (bits >> 16)) & 0x3F
+
+
+def binary_levels(code: Tensor, timesteps: int, step: int) -> Tensor:
+    """Signed spike (-1, 0, 1) that each code word sends at phase ``step``."""
+    return code.sign() * ((code.abs() >> (timesteps - step)) & 1)

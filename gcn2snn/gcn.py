@@ -1,0 +1,66 @@
+"""Text GCN (Yao et al. 2019, Section 3.3) in plain torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gcn2snn.kernels import CSR, spmm
+
+
+class TextGCN(nn.Module):
+    """Graph convolutions with ReLU between them, no bias:
+
+    H_1 = ReLU(A X W_0),  H_l = ReLU(A H_{l-1} W_{l-1}),  Z = A H_{L-1} W_{L-1}            (Yao et al., Eq. 7)
+
+    with X the identity unless features are given: then A X W_0 = A W_0, and no N x N matrix exists.
+
+    Args:
+        inputs: nodes (identity features) or feature channels.
+        hidden: units of each hidden layer, one number per layer.
+        classes: outputs.
+        dropout: on the input and on each hidden layer, while training.
+        identity: X is the identity.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: Sequence[int], classes: int, dropout: float = 0.5, *, identity: bool = True
+    ):
+        super().__init__()
+        sizes = [inputs, *hidden, classes]
+        self.dropout = dropout
+        self.identity = identity
+        self.weights = nn.ParameterList(
+            nn.init.xavier_uniform_(torch.empty(a, b)) for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+
+    def forward(self, adjacency: CSR, features: Tensor | None = None, readout: CSR | None = None) -> Tensor:
+        """Class scores Z.
+
+        Args:
+            adjacency: A, normalised, [nodes, nodes].
+            features: X, [nodes, channels], or None for the identity.
+            readout: rows of A to score, [rows, nodes]; all when None.
+
+        Returns:
+            [nodes or rows, classes], before the softmax.
+        """
+        hidden = self._first(features)
+        for weight in self.weights[1:]:
+            hidden = torch.relu(spmm(adjacency, hidden))
+            hidden = functional.dropout(hidden, self.dropout, self.training) @ weight
+        return spmm(adjacency if readout is None else readout, hidden)
+
+    def _first(self, features: Tensor | None) -> Tensor:
+        weight = self.weights[0]
+        if not self.identity:
+            assert features is not None, "this network was made for features"
+            return functional.dropout(features, self.dropout, self.training) @ weight
+        if not self.training or self.dropout == 0:
+            return weight
+        # Dropping an entry of the identity drops a whole row of X W.
+        kept = functional.dropout(torch.ones(weight.shape[0], 1, device=weight.device), self.dropout)
+        return weight * kept

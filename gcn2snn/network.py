@@ -1,0 +1,137 @@
+"""The spiking network as users hold it: a module called like its source model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gcn2snn import ir
+from gcn2snn.calibrate import PopulationReport
+from gcn2snn.config import ConvertConfig
+from gcn2snn.energy import EnergyReport, EventCounter
+from gcn2snn.errors import InputError
+from gcn2snn.kernels import Spikes
+from gcn2snn.spiking import Observer, choose_engine, run_closed, run_float
+from gcn2snn.synapse import Value
+from gcn2snn.temporal import Recording, run_temporal
+
+
+class SpikingNetwork(nn.Module):
+    """A converted network. ``snn(*args)`` takes what the source model takes and gives the output potentials.
+
+    Args:
+        network: calibrated description.
+        config: how it was converted.
+        report: how well each population's code fits.
+    """
+
+    def __init__(self, network: ir.Network, config: ConvertConfig, report: Sequence[PopulationReport] = ()):
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.report = tuple(report)
+        self.eval()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Output potentials, with the closed form where it is exact and in time otherwise."""
+        return self.simulate(*args, **kwargs)
+
+    @torch.no_grad()
+    def simulate(
+        self,
+        *args: Any,
+        engine: str = "auto",
+        wait: int | None = None,
+        observe: Observer | None = None,
+        recordings: dict[str, Recording] | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Output potentials by a chosen engine.
+
+        Args:
+            args, kwargs: as for the source model.
+            engine: "auto", "closed" or "temporal".
+            wait: w, default the one of the configuration.
+            observe: called with every node of the closed form.
+            recordings: {population: Recording()} to fill; needs the temporal engine.
+
+        Raises:
+            ConfigError: the closed form is asked for where w < T - 1, or wait is negative.
+            InputError: the arguments are not those of the source model.
+        """
+        wait = self.config.wait if wait is None else wait
+        inputs = bind(self.network, args, kwargs)
+        if recordings is not None and engine == "auto":
+            engine = "temporal"
+        if choose_engine(self.network, wait, engine) == "closed":
+            return run_closed(self.network, inputs, observe)
+        return run_temporal(self.network, inputs, wait, recordings)
+
+    @torch.no_grad()
+    def spikes(self, *args: Any, **kwargs: Any) -> dict[str, Spikes]:
+        """The spikes of every population, by name."""
+        found: dict[str, Spikes] = {}
+        inputs = bind(self.network, args, kwargs)
+        if choose_engine(self.network, self.config.wait, "auto") == "temporal":
+            run_temporal(self.network, inputs, self.config.wait, emitted=found)
+            return found
+
+        def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+            if isinstance(node, ir.Neuron):
+                found[node.name] = value
+
+        run_closed(self.network, inputs, observe)
+        return found
+
+    @torch.no_grad()
+    def energy(self, *args: Any, preset: str = "fp32", **kwargs: Any) -> EnergyReport:
+        """Operations, additions and joules of one call (docs/method.md, energy)."""
+        counter = EventCounter(self.network, self.config.wait)
+        run_closed(self.network, bind(self.network, args, kwargs), counter)
+        return counter.report(preset)
+
+    @torch.no_grad()
+    def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> Tensor:
+        """What the source model gives: the same description with its ReLUs instead of neurons."""
+        return run_float(self.network, bind(self.network, args, kwargs), observe)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
+        self.network = self.network.map_tensors(fn)
+        return super()._apply(fn, recurse)
+
+
+def bind(network: ir.Network, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The call's arguments by name of Input node, in the order of the source model's signature.
+
+    Raises:
+        InputError: too many, unknown or missing arguments, or a value of the wrong size.
+    """
+    inputs: list[ir.Input] = network.of(ir.Input)
+    names = [node.name for node in inputs]
+    if len(args) > len(names):
+        raise InputError(f"{len(args)} arguments, but the network takes {names}")
+    bound = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        if name not in names or name in bound:
+            raise InputError(
+                f"argument {name!r} is {'given twice' if name in bound else 'unknown'}; the network takes {names}"
+            )
+        bound[name] = value
+    for node in inputs:
+        if node.name not in bound:
+            raise InputError(f"argument {node.name!r} is missing; the network takes {names}")
+        _check_size(node, bound[node.name])
+    return bound
+
+
+def _check_size(node: ir.Input, value: Any) -> None:
+    shape = getattr(value, "shape", None)
+    if shape is None or node.role not in ("dense", "operator"):
+        return
+    fits = len(shape) == len(node.size) and all(s is None or s == g for s, g in zip(node.size, shape, strict=True))
+    if not fits:
+        needed = ["*" if s is None else s for s in node.size]
+        raise InputError(f"{node.name} has shape {list(shape)}; the network needs {needed}")

@@ -1,0 +1,86 @@
+"""ir -> ir: ReLUs become neuron populations, and populations are put where spikes must pass and none stand yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.errors import ConfigError
+from gcn2snn.kernels import PhaseCode
+
+NEEDS_SPIKES = (ir.Synapse, ir.MaxPool, ir.AggregateMax)
+
+
+def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
+    """Spiking layers: one synapse, then one neuron population.
+
+    Every ReLU is an unsigned population. A synapse or max node that would read a membrane potential gets a population
+    in front: signed, rectified, or for ``message="fused"`` none in front of a synapse. Every reader of that potential
+    then reads the spikes. Input data pass through a coder.
+
+    Raises:
+        ConfigError: ``config.layers`` names a population that does not exist.
+    """
+    network = _code_inputs(network, config)
+    network = _relus(network, config)
+    network = _between_synapses(network, config)
+    if config.avg_pool == "spike":
+        network = _after_pools(network, config)
+    names = [node.name for node in network.of(ir.Neuron) + network.of(ir.Coder)]
+    unknown = sorted(set(config.layers) - set(names))
+    if unknown:
+        raise ConfigError(f"layers names {unknown}, but the populations are {names}. Use these names")
+    return network
+
+
+def _coding(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
+    own = config.layers.get(name, LayerConfig())
+    return PhaseCode(own.base or config.base, own.timesteps or config.timesteps, signed, config.shift)
+
+
+def _code_inputs(network: ir.Network, config: ConvertConfig) -> ir.Network:
+    single = config.input == "single"
+    base, timesteps = (config.base, config.timesteps) if single else (2.0, config.input_bits)
+    for node in network.nodes:
+        if isinstance(node, ir.OneHot) and config.one_hot == "binary":
+            network = network.replace({node.name: [replace(node, binary=config.input_bits)]})
+        elif isinstance(node, ir.Input) and node.role == "dense":
+            name = f"{node.name}.code"
+            coder = ir.Coder(name=name, inputs=(node.name,), kind=config.input, base=base, timesteps=timesteps)
+            network = network.insert_after(node.name, coder)
+    return network
+
+
+def _relus(network: ir.Network, config: ConvertConfig) -> ir.Network:
+    changes = {}
+    for relu in network.of(ir.Relu):
+        coding = _coding(config, relu.name, signed=False)
+        changes[relu.name] = [ir.Neuron(name=relu.name, inputs=relu.inputs, coding=coding, gain=relu.gain)]
+    return network.replace(changes)
+
+
+def _between_synapses(network: ir.Network, config: ConvertConfig) -> ir.Network:
+    potentials: set[str] = set()  # values that have not passed a population yet
+    for node in network.nodes:
+        features = node.inputs[-1] if node.inputs else ""
+        fused = config.message == "fused" and isinstance(node, ir.Synapse)
+        if isinstance(node, NEEDS_SPIKES) and features in potentials and not fused:
+            return _between_synapses(network.insert_after(features, _population(features, config)), config)
+        mixes = isinstance(node, ir.Wire | ir.BatchNorm) and any(name in potentials for name in node.inputs)
+        if isinstance(node, ir.Synapse) or mixes:
+            potentials.add(node.name)
+    return network
+
+
+def _population(source: str, config: ConvertConfig) -> ir.Neuron:
+    name = f"{source}.neuron"
+    coding = _coding(config, name, signed=config.message != "rectified")
+    return ir.Neuron(name=name, inputs=(source,), coding=coding, activation="none")
+
+
+def _after_pools(network: ir.Network, config: ConvertConfig) -> ir.Network:
+    for pool in network.of(ir.AvgPool):
+        if not any(isinstance(reader, ir.Neuron) for reader in network.readers(pool.name)):
+            network = network.insert_after(pool.name, _population(pool.name, config))
+    return network

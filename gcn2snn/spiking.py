@@ -1,0 +1,162 @@
+"""Running a network description: as the source model (floats), in closed form (Eq. 4), or in time (``temporal.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.encoding import check_finite, encode_binary
+from gcn2snn.errors import ConfigError
+from gcn2snn.kernels import PhaseCode, encode
+from gcn2snn.kernels.reference import per_channel
+from gcn2snn.synapse import Value, apply, dense_value
+
+Observer = Callable[[ir.Node, tuple[Value, ...], Value], None]
+"""Called with each node, its inputs and its result."""
+
+
+def run(
+    network: ir.Network,
+    inputs: Mapping[str, Value],
+    population: Callable[[ir.Neuron, Value], Value],
+    coder: Callable[[ir.Coder, Tensor], Value],
+    observe: Observer | None = None,
+) -> Tensor:
+    """Evaluate every node once; ``population`` and ``coder`` say what neurons and input coders do.
+
+    Values are dropped after their last reader, so the peak is the largest cut of the network, not its sum.
+    """
+    last_reader = {name: node.name for node in network for name in node.inputs}
+    values: dict[str, Value] = {}
+    result: Value = None
+    for node in network:
+        args = tuple(values[name] for name in node.inputs)
+        if isinstance(node, ir.Input):
+            value = inputs[node.name]
+        elif isinstance(node, ir.OneHot):
+            value = 1.0 - 2.0**-node.binary if node.binary else 1.0
+        elif isinstance(node, ir.Neuron):
+            value = population(node, args[0])
+        elif isinstance(node, ir.Coder):
+            value = coder(node, args[0])
+        else:
+            value = apply(node, *args)
+        if observe is not None:
+            observe(node, args, value)
+        values[node.name] = value
+        if isinstance(node, ir.Output):
+            result = value
+        for name in set(node.inputs):
+            if last_reader[name] == node.name:
+                del values[name]
+    return result
+
+
+def run_float(network: ir.Network, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:
+    """The source model's own result: ReLU or nothing where the neurons are, input data as they are."""
+    return run(network, inputs, _activate, lambda node, x: x, observe)
+
+
+def _activate(node: ir.Neuron, x: Value) -> Tensor:
+    x = dense_value(x)
+    if node.gain is not None:
+        x = x / per_channel(node.gain, x.dim())
+    return torch.relu(x) if node.activation == "relu" else x
+
+
+def run_closed(network: ir.Network, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:
+    """One evaluation per synapse: each population sends the phase of Eq. 4 of its exact potential.
+
+    Equal to the temporal engine for every wait >= T - 1 of the layers that feed it: all input has arrived before
+    phase 1 decides (docs/method.md). Costs one synapse evaluation where the temporal engine makes T.
+    """
+    return run(network, inputs, fire, code_input, observe)
+
+
+def fire(node: ir.Neuron, potential: Value) -> Value:
+    """Spikes of a population: phase of potential / (scale gain)."""
+    potential = dense_value(potential)
+    assert node.scale is not None, f"{node.name} is not calibrated"
+    scale = node.scale if node.gain is None else node.scale * node.gain
+    spikes = encode(potential, scale, node.coding, node.horizon)
+    return spikes if node.gain is None else replace(spikes, scale=node.scale)
+
+
+def code_input(node: ir.Coder, x: Tensor) -> Value:
+    """Input data as spikes: the sum a binary word carries, or one signed spike per value, or the value."""
+    check_finite(node.name, x)
+    if node.kind == "analog":
+        return x
+    assert node.scale is not None, f"{node.name} is not calibrated"
+    if node.kind == "single":
+        return encode(x, node.scale, single_coding(node))
+    code = encode_binary(x, node.scale, node.timesteps)
+    return code.to(x.dtype) * (2.0**-node.timesteps * per_channel(node.scale, x.dim()))
+
+
+def single_coding(node: ir.Coder) -> PhaseCode:
+    """Phase code of a single-spike input coder (Table VII)."""
+    return PhaseCode(node.base, node.timesteps, signed=True)
+
+
+def input_timesteps(network: ir.Network, membrane: ir.Node) -> int:
+    """Steps during which spikes can reach a membrane: the largest T of the populations and coders that feed it."""
+    return max((timesteps_of(network[name]) for name in sources(network, membrane)), default=1)
+
+
+def timesteps_of(source: ir.Node) -> int:
+    """Phases in which a population or coder may fire; a unit one-hot and an analog input take one step."""
+    if isinstance(source, ir.Neuron):
+        return source.coding.timesteps
+    if isinstance(source, ir.Coder):
+        return 1 if source.kind == "analog" else source.timesteps
+    return max(source.binary, 1) if isinstance(source, ir.OneHot) else 1
+
+
+def sources(network: ir.Network, membrane: ir.Node) -> list[str]:
+    """Names of the populations, coders and one-hot inputs whose spikes meet in a membrane, in order."""
+    found: list[str] = []
+    waiting = list(membrane.inputs)
+    while waiting:
+        node = network[waiting.pop()]
+        if isinstance(node, ir.Neuron | ir.Coder | ir.OneHot):
+            if node.name not in found:
+                found.append(node.name)
+        elif not isinstance(node, ir.Source | ir.Operator):
+            waiting.extend(node.inputs)
+    order = [node.name for node in network]
+    return sorted(found, key=order.index)
+
+
+def is_exact(network: ir.Network, wait: int | None) -> bool:
+    """Whether the closed form is the temporal result: wait >= T - 1 of every membrane's input."""
+    membranes = network.of(ir.Neuron)
+    return wait is None or all(wait >= input_timesteps(network, node) - 1 for node in membranes)
+
+
+def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
+    """ "closed" or "temporal" for an asked ``engine`` ("auto", "closed", "temporal").
+
+    Raises:
+        ConfigError: wait is negative, the engine is unknown, or the closed form is asked for where it is not exact.
+    """
+    if engine not in ("auto", "closed", "temporal"):
+        raise ConfigError(f"engine is {engine!r}; allowed are 'auto', 'closed' and 'temporal'")
+    if wait is not None and wait < 0:
+        raise ConfigError(
+            f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more, or None for all"
+        )
+    exact = is_exact(network, wait)
+    if engine == "closed" and not exact:
+        needed = max(input_timesteps(network, node) - 1 for node in network.of(ir.Neuron))
+        raise ConfigError(
+            f"the closed form holds for a wait of {needed} or more, got {wait}: neurons would fire before all input is "
+            "there. Use engine='temporal', or a longer wait"
+        )
+    if engine == "auto":
+        return "closed" if exact else "temporal"
+    return engine
