@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
-from gcn2snn.kernels import CSR
+from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
 
 GRAPH_FORMAT = 1
 
@@ -56,6 +56,21 @@ class Graph:
         if self.num_documents < 0:
             object.__setattr__(self, "num_documents", nodes)
 
+    @classmethod
+    def from_scipy(cls, matrix: Any, **fields: Any) -> Graph:
+        """The graph of a symmetric scipy sparse array [nodes, nodes] with sorted rows; ``fields`` are the other fields.
+
+        The array's buffers are shared where their dtypes allow it.
+
+        Raises:
+            InputError: more entries than 32-bit row pointers can count.
+        """
+        if matrix.nnz > MAX_ENTRIES:
+            raise InputError(f"the graph has {matrix.nnz} edges; at most {MAX_ENTRIES} fit. Lower the window or raise min_count")
+        matrix = matrix.tocsr()
+        rowptr, col = (torch.from_numpy(part.astype("int32", copy=False)) for part in (matrix.indptr, matrix.indices))
+        return cls(CSR(rowptr, col, torch.from_numpy(matrix.data), matrix.shape[1], symmetric=True), **fields)
+
     @property
     def num_nodes(self) -> int:
         return self.raw.shape[0]
@@ -63,6 +78,12 @@ class Graph:
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def num_loops(self) -> int:
+        """Entries of the raw adjacency on the diagonal."""
+        rows = torch.arange(self.num_nodes, dtype=torch.int32, device=self.raw.device)
+        return int((torch.repeat_interleave(rows, self.raw.rowptr.diff()) == self.raw.col).sum())
 
     @property
     def document_names(self) -> tuple[str, ...]:
@@ -183,27 +204,44 @@ class Graph:
 def normalise(raw: CSR) -> CSR:
     """D^-1/2 (A + I) D^-1/2, computed in float64, returned in float32; an isolated node keeps its self-loop.
 
+    The entries stay in order and the missing self-loops are merged in between, so nothing is sorted. Each value is
+    a_ij * (d_i^-1/2 * d_j^-1/2), so that a symmetric A gives an exactly symmetric result.
+
     Args:
         raw: A, symmetric, without self-loops or with them (then one is added to the weight that is there).
 
     Raises:
         InputError: a row of A + I sums to zero or less, so it has no inverse square root.
     """
-    nodes = raw.shape[0]
-    row, col = raw.row, raw.col.long()
-    diagonal = torch.arange(nodes, device=raw.device)
-    loops = row == col
-    weight = raw.value.double()
-    degree = torch.zeros(nodes, dtype=torch.float64, device=raw.device).index_add_(0, row, weight) + 1.0
+    nodes, device = raw.shape[0], raw.device
+    row = torch.repeat_interleave(torch.arange(nodes, dtype=torch.int32, device=device), raw.rowptr.diff())
+    degree = torch.ones(nodes, dtype=torch.float64, device=device).index_add_(0, row, raw.value.double())
     if bool((degree <= 0).any()):
         bad = int((degree <= 0).nonzero()[0])
-        raise InputError(f"node {bad} has degree {float(degree[bad])}; symmetric normalisation needs positive degrees. Remove negative edge weights")
+        raise InputError(
+            f"node {bad} has degree {float(degree[bad])}; symmetric normalisation needs positive degrees. "
+            f"Remove negative edge weights"
+        )
     inverse_root = degree.rsqrt()
-    if bool(loops.any()):
-        weight = torch.where(loops, weight + 1.0, weight)
-        diagonal = diagonal[~torch.isin(diagonal, row[loops])]
-    rows = torch.cat([row, diagonal])
-    cols = torch.cat([col, diagonal])
-    values = torch.cat([weight, torch.ones(diagonal.numel(), dtype=torch.float64, device=raw.device)])
-    values = values * inverse_root[rows] * inverse_root[cols]
-    return CSR.from_coo(rows, cols, values.float(), (nodes, nodes), symmetric=True)
+    value = inverse_root[row]
+    value *= inverse_root[raw.col]
+    loop = raw.col == row
+    value *= raw.value + loop if bool(loop.any()) else raw.value
+    lacks_loop = torch.ones(nodes, dtype=torch.bool, device=device)
+    lacks_loop[row[loop]] = False
+    below = torch.bincount(row[raw.col < row], minlength=nodes)
+    del row, loop
+    shift = lacks_loop.cumsum(0)  # entries that rows 0 to i have gained
+    place = (raw.rowptr[:-1] + below + shift - 1)[lacks_loop]
+    rowptr = raw.rowptr.clone()
+    rowptr[1:] += shift
+    entries = raw.nnz + place.numel()
+    old = torch.ones(entries, dtype=torch.bool, device=device)
+    old[place] = False
+    col = torch.empty(entries, dtype=torch.int32, device=device)
+    col[old] = raw.col
+    col[place] = lacks_loop.nonzero().squeeze(1).int()
+    merged = torch.empty(entries, dtype=torch.float32, device=device)
+    merged[old] = value.float()
+    merged[place] = (1.0 / degree[lacks_loop]).float()
+    return CSR(rowptr, col, merged, nodes, symmetric=True)

@@ -1,0 +1,97 @@
+"""Where files are: an explicit root, GCN2SNN_DATA, the user's cache folder; each file checked against its sha256."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import os
+from pathlib import Path
+
+from gcn2snn.datasets.registry import Dataset, File
+from gcn2snn.errors import DataError
+
+DATA_VARIABLE = "GCN2SNN_DATA"
+CACHE_VARIABLE = "GCN2SNN_CACHE"
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it."""
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("gcn2snn", appauthor=False))
+
+
+def fetched_root() -> Path:
+    """The data root that fetched files are written to."""
+    return cache_folder() / "data"
+
+
+def search_roots(root: str | Path | None = None) -> list[Path]:
+    """Data roots in search order.
+
+    Raises:
+        DataError: the explicit root is not a folder.
+    """
+    roots = []
+    if root is not None:
+        if not Path(root).is_dir():
+            raise DataError(f"the data folder {root} does not exist; give the folder that holds textgcn/ and planetoid/")
+        roots.append(Path(root))
+    if os.environ.get(DATA_VARIABLE):
+        roots.append(Path(os.environ[DATA_VARIABLE]).expanduser())
+    return [*roots, fetched_root()]
+
+
+def located(row: Dataset, root: str | Path | None = None) -> Path | None:
+    """The first root that has every file of the dataset, or None; nothing is read."""
+    return next((base for base in search_roots(root) if all(stored_path(base, file) for file in row.files)), None)
+
+
+def stored_path(base: Path, file: File) -> Path | None:
+    """The file below a root, plain or packed with xz, or None."""
+    plain = base / file.path
+    return next((path for path in (plain, plain.with_name(plain.name + ".xz")) if path.is_file()), None)
+
+
+def read_files(row: Dataset, root: str | Path | None = None, *, progress: bool = True) -> list[bytes]:
+    """Content of the dataset's files, unpacked and checked; fetched when it is nowhere.
+
+    Raises:
+        DataError: a file is unreadable or not the published one, or the dataset can neither be found nor fetched.
+    """
+    base = located(row, root)
+    if base is None:
+        from gcn2snn.datasets.fetching import fetch
+
+        base = fetch(row.name, looked_in=search_roots(root), progress=progress)
+    return [read_checked(base, file, row.name) for file in row.files]
+
+
+def read_checked(base: Path, file: File, name: str) -> bytes:
+    """One file, unpacked, checked against its sha256.
+
+    Raises:
+        DataError: missing, unreadable, damaged, or with another checksum.
+    """
+    path = stored_path(base, file)
+    if path is None:
+        raise DataError(f"{base / file.path} is missing; run: gcn2snn datasets fetch {name}")
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".xz":
+            data = lzma.decompress(data)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}. Check its permissions") from error
+    except lzma.LZMAError as error:
+        raise DataError(f"{path} is damaged ({error}). Delete it and run: gcn2snn datasets fetch {name}") from error
+    check_sha256(data, file.sha256, str(path), f"Delete it and run: gcn2snn datasets fetch {name}")
+    return data
+
+
+def check_sha256(data: bytes, expected: str, what: str, way_out: str) -> None:
+    """Raise a DataError unless the sha256 of ``data`` is the expected one."""
+    got = hashlib.sha256(data).hexdigest()
+    if got != expected:
+        raise DataError(f"{what} is not the published file: sha256 {got[:16]}..., expected {expected[:16]}.... {way_out}")

@@ -1,0 +1,260 @@
+"""The text graph of a cleaned corpus: words that meet in a window (PMI), words of a document (TF-IDF).
+
+Source: Yao, Mao, Luo, "Graph Convolutional Networks for Text Classification", AAAI 2019, Section 3 and Eq. 3.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gcn2snn.datasets.clean import CleanCorpus
+from gcn2snn.graph import Graph
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+TEXT_GRAPH_VERSION = 1  # part of the cache key: raise it when the same corpus and options give another graph
+PAIRS_AT_ONCE = 1 << 24  # at most, per worker; about 30 bytes each while they are sorted and summed
+WORKERS = 2
+
+Advance = Callable[[str, float], None]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Every token of a corpus in a row.
+
+    Args:
+        word: number of each token's word in ``vocabulary``, [tokens], int32.
+        document: number of its document, [tokens], int32, ascending.
+        position: its place in the document, [tokens], int32.
+        length: tokens of each document, [documents], int64.
+        vocabulary: words in sorted order.
+    """
+
+    word: NDArray[np.int32]
+    document: NDArray[np.int32]
+    position: NDArray[np.int32]
+    length: Integers
+    vocabulary: tuple[str, ...]
+
+
+def build_text_graph(clean: CleanCorpus, advance: Advance | None = None) -> Graph:
+    """The graph of a cleaned corpus, before self-loops and normalisation.
+
+    ``A[i, j] = PMI(i, j)`` between words if positive, ``TF-IDF`` between a document and a word, else nothing. Nodes are
+    the documents in corpus order (the published code puts training documents first, shuffled), then the words in
+    sorted order. Weights are float64. A word that is in every document has weight 0
+    with all of them and so no edge to them (20ng has one such word: "subject").
+
+    Args:
+        clean: cleaned documents and the options; ``options.window`` is the window in tokens.
+        advance: called with a stage and the share of it that is done.
+
+    Returns:
+        A graph without features: [documents + words] nodes, the identity is meant. Its ``source`` holds the number of
+        windows and of document-word pairs, those of weight 0 included.
+    """
+    from scipy import sparse
+
+    advance = advance or _silent
+    advance("numbering words", 0.0)
+    tokens = number_tokens(clean.documents)
+    window = clean.options.window
+    windows = int(np.maximum(tokens.length - window + 1, 1).sum())
+    first, last = windows_of_tokens(tokens, window)
+    pairs = count_pairs(tokens, first, last, window, advance)
+    advance("weighing", 0.0)
+    upper = positive_pmi(pairs, count_word_windows(tokens, first, last), windows)
+    del pairs
+    document_word = tf_idf(tokens)
+    document_word_pairs = document_word.nnz
+    document_word.eliminate_zeros()
+    words = upper + upper.T.tocsr()
+    del upper
+    documents = len(clean.documents)
+    above = sparse.hstack([sparse.csr_array((documents, documents), dtype=np.float64), document_word], format="csr")
+    below = sparse.hstack([document_word.T.tocsr(), words], format="csr")
+    del words
+    matrix = sparse.vstack([above, below], format="csr")
+    advance("weighing", 1.0)
+    return _graph(clean, matrix, tokens.vocabulary, windows, document_word_pairs)
+
+
+def number_tokens(documents: tuple[str, ...]) -> Tokens:
+    """Words to numbers, in sorted order of the words."""
+    split = [document.split() for document in documents]
+    length = np.fromiter(map(len, split), np.int64, len(split))
+    vocabulary = sorted(set().union(*split))
+    number = {word: index for index, word in enumerate(vocabulary)}
+    flat = (number[word] for document in split for word in document)
+    word = np.fromiter(flat, np.int32, int(length.sum()))
+    document = np.repeat(np.arange(len(split), dtype=np.int32), length)
+    start = np.repeat(np.cumsum(length) - length, length)
+    position = (np.arange(word.size) - start).astype(np.int32)
+    return Tokens(word, document, position, length, tuple(vocabulary))
+
+
+def windows_of_tokens(tokens: Tokens, window: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """First and last window of its document that holds each token, [tokens] each.
+
+    A document of L tokens has max(1, L - window + 1) windows; window s holds the positions s to s + window - 1.
+    """
+    last_window = np.maximum(tokens.length - window, 0).astype(np.int32)
+    first = np.maximum(tokens.position - np.int32(window - 1), 0)
+    last = np.minimum(tokens.position, np.repeat(last_window, tokens.length))
+    return first, last
+
+
+def count_word_windows(tokens: Tokens, first: NDArray[np.int32], last: NDArray[np.int32]) -> Integers:
+    """Windows that contain each word, [words]: the union of the windows of its occurrences."""
+    order = np.argsort(tokens.word, kind="stable")  # by word; tokens are already by document and position
+    word, document = tokens.word[order], tokens.document[order]
+    start, stop = first[order], last[order]
+    again = (word[1:] == word[:-1]) & (document[1:] == document[:-1])
+    start[1:] = np.where(again, np.maximum(start[1:], stop[:-1] + 1), start[1:])
+    fresh = np.maximum(stop - start + 1, 0)
+    return np.bincount(word, weights=fresh, minlength=len(tokens.vocabulary)).astype(np.int64)
+
+
+def count_pairs(
+    tokens: Tokens, first: NDArray[np.int32], last: NDArray[np.int32], window: int, advance: Advance | None = None
+) -> csr_array:
+    """How often two different words meet in a window, [words, words], int64, above the diagonal only.
+
+    Every pair of tokens counts once per window that holds both, so a word that is twice in a window counts twice.
+    Blocks of pairs are sorted beside each other (numpy lets go of the interpreter there) and added up.
+    """
+    from scipy import sparse
+
+    words = len(tokens.vocabulary)
+    bits = np.int64(window.bit_length())
+    enough = min(PAIRS_AT_ONCE, tokens.word.size * window // (2 * WORKERS))  # a share for every worker
+    total = sparse.csr_array((words, words), dtype=np.int64)
+    pending: deque[Future[csr_array]] = deque()
+    block: list[Integers] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for distance in range(1, window):
+            (advance or _silent)("counting pairs", distance / window)
+            block.append(_pair_keys(tokens, first, last, distance, bits))
+            if sum(keys.size for keys in block) >= enough or distance == window - 1:
+                if len(pending) == WORKERS:
+                    total = total + pending.popleft().result()
+                pending.append(pool.submit(_sum_runs, block, words, bits))
+                block = []
+        for future in pending:
+            total = total + future.result()
+    return total
+
+
+def _pair_keys(
+    tokens: Tokens, first: NDArray[np.int32], last: NDArray[np.int32], distance: int, bits: np.int64
+) -> Integers:
+    """``(low * words + high) * 2^bits + shared`` for each pair of tokens at this distance, low < high the two words.
+
+    The pair shares the windows from ``first`` of the later token to ``last`` of the earlier one.
+    """
+    earlier, later = slice(None, -distance), slice(distance, None)
+    one, two = tokens.word[earlier], tokens.word[later]
+    kept = np.flatnonzero((tokens.document[earlier] == tokens.document[later]) & (one != two))
+    one, two = one[kept], two[kept]
+    key = np.minimum(one, two).astype(np.int64)
+    key *= len(tokens.vocabulary)
+    key += np.maximum(one, two)
+    key <<= bits
+    key += last[earlier][kept] - first[later][kept] + 1
+    return key
+
+
+def _sum_runs(block: list[Integers], words: int, bits: np.int64) -> csr_array:
+    """The matrix of one block of packed keys; the block is emptied."""
+    from scipy import sparse
+
+    keys = np.concatenate(block)
+    block.clear()
+    keys.sort()
+    shared = (keys & ((np.int64(1) << bits) - 1)).astype(np.int32)
+    keys >>= bits
+    start = np.flatnonzero(np.diff(keys, prepend=-1))
+    counts = np.add.reduceat(shared, start, dtype=np.int64) if start.size else np.zeros(0, np.int64)
+    keys = keys[start]
+    rowptr = np.searchsorted(keys, np.arange(words + 1, dtype=np.int64) * words)
+    index = np.int32 if keys.size < 2**31 else np.int64
+    return sparse.csr_array((counts, (keys % words).astype(index), rowptr.astype(index)), shape=(words, words))
+
+
+def positive_pmi(pairs: csr_array, word_windows: Integers, windows: int) -> csr_array:
+    """PMI(i, j) = ln( p(i, j) / (p(i) p(j)) ) where it is positive, p = windows with it / all windows (Yao et al., Eq. 4-6).
+
+    Whether it is positive is decided in whole numbers, ``pairs * windows > word_windows_i * word_windows_j``.
+    """
+    from scipy import sparse
+
+    row = np.repeat(np.arange(pairs.shape[0], dtype=np.int32), np.diff(pairs.indptr))
+    joint = pairs.data * windows
+    alone = word_windows[row]
+    alone *= word_windows[pairs.indices]
+    kept = joint > alone
+    rowptr = np.zeros(pairs.shape[0] + 1, pairs.indptr.dtype)
+    np.cumsum(np.bincount(row[kept], minlength=pairs.shape[0]), out=rowptr[1:])
+    values = joint[kept] / alone[kept]
+    return sparse.csr_array((np.log(values, out=values), pairs.indices[kept], rowptr), shape=pairs.shape)
+
+
+def tf_idf(tokens: Tokens) -> csr_array:
+    """Times a word is in a document, times ln(documents / documents that have it), [documents, words], float64."""
+    from scipy import sparse
+
+    documents, words = tokens.length.size, len(tokens.vocabulary)
+    keys = tokens.document.astype(np.int64) * words + tokens.word
+    keys, times = np.unique(keys, return_counts=True)
+    word = (keys % words).astype(np.int32)
+    having = np.bincount(word, minlength=words)
+    rowptr = np.searchsorted(keys, np.arange(documents + 1, dtype=np.int64) * words).astype(np.int32)
+    weight = times * np.log(documents / having)[word]
+    return sparse.csr_array((weight, word, rowptr), shape=(documents, words))
+
+
+def _graph(clean: CleanCorpus, matrix: csr_array, vocabulary: tuple[str, ...], windows: int, pairs: int) -> Graph:
+    corpus = clean.corpus
+    nodes, documents = matrix.shape[0], len(corpus.documents)
+    number = {name: index for index, name in enumerate(corpus.class_names)}
+    labels = torch.full((nodes,), -1, dtype=torch.int64)
+    labels[:documents] = torch.tensor([number[label] for label in corpus.labels])
+    masks: dict[str, torch.Tensor] = {}
+    for split in ("train", "test", "validation"):
+        masks[split] = torch.zeros(nodes, dtype=torch.bool)
+        masks[split][:documents] = torch.tensor([part == split for part in corpus.split])
+    source: dict[str, Any] = {
+        "dataset": corpus.name,
+        "corpus_hash": corpus.hash,
+        "options": clean.options.to_json(),
+        "stop_words_hash": clean.stop_words_hash,
+        "builder": TEXT_GRAPH_VERSION,
+        "windows": windows,
+        "document_word_pairs": pairs,
+    }
+    return Graph.from_scipy(
+        matrix,
+        labels=labels,
+        train_mask=masks["train"],
+        test_mask=masks["test"],
+        val_mask=masks["validation"] if bool(masks["validation"].any()) else None,
+        class_names=corpus.class_names,
+        node_names=(*corpus.names, *vocabulary),
+        num_documents=documents,
+        source=source,
+    )
+
+
+def _silent(stage: str, share: float) -> None:
+    pass
