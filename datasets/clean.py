@@ -102,7 +102,9 @@ def _installed_nltk_list() -> frozenset[str]:
     try:
         from nltk.corpus import stopwords
     except ImportError as error:
-        raise MissingPackageError("stop_words='nltk' needs NLTK: pip install 'gcn2snn[nltk]'; or use nltk-179") from error
+        raise MissingPackageError(
+            "stop_words='nltk' needs NLTK: pip install 'gcn2snn[nltk]'; or use nltk-179"
+        ) from error
     try:
         return frozenset(stopwords.words("english"))
     except LookupError as error:

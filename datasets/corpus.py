@@ -62,7 +62,9 @@ class Corpus:
             if not label:
                 raise DataError(f"document {self.names[position]!r} of {self.name} has no label; label it or remove it")
             if split not in SPLITS:
-                raise DataError(f"document {self.names[position]!r} of {self.name} has split {split!r}; allowed are {SPLITS}")
+                raise DataError(
+                    f"document {self.names[position]!r} of {self.name} has split {split!r}; allowed are {SPLITS}"
+                )
         self._refuse_untrained_classes()
         if not self.hash:
             object.__setattr__(self, "hash", content_hash(self.names, self.split, self.labels, self.documents))
@@ -116,7 +118,9 @@ def read_published(row: Dataset, root: Path | None = None, *, progress: bool = T
     rows = [line.split("\t") for line in split_lines(listing)]
     bad = next((number for number, fields in enumerate(rows, 1) if len(fields) != 3), None)
     if bad is not None:
-        raise DataError(f"line {bad} of the document list of {row.name} has {len(rows[bad - 1])} fields; name, split, label are needed")
+        raise DataError(
+            f"line {bad} of the document list of {row.name} has {len(rows[bad - 1])} fields; name, split, label are needed"
+        )
     return Corpus(
         row.name,
         tuple(split_lines(text)),

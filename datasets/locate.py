@@ -37,7 +37,9 @@ def search_roots(root: str | Path | None = None) -> list[Path]:
     roots = []
     if root is not None:
         if not Path(root).is_dir():
-            raise DataError(f"the data folder {root} does not exist; give the folder that holds textgcn/ and planetoid/")
+            raise DataError(
+                f"the data folder {root} does not exist; give the folder that holds textgcn/ and planetoid/"
+            )
         roots.append(Path(root))
     if os.environ.get(DATA_VARIABLE):
         roots.append(Path(os.environ[DATA_VARIABLE]).expanduser())
@@ -94,4 +96,6 @@ def check_sha256(data: bytes, expected: str, what: str, way_out: str) -> None:
     """Raise a DataError unless the sha256 of ``data`` is the expected one."""
     got = hashlib.sha256(data).hexdigest()
     if got != expected:
-        raise DataError(f"{what} is not the published file: sha256 {got[:16]}..., expected {expected[:16]}.... {way_out}")
+        raise DataError(
+            f"{what} is not the published file: sha256 {got[:16]}..., expected {expected[:16]}.... {way_out}"
+        )

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,8 +97,7 @@ def number_tokens(documents: tuple[str, ...]) -> Tokens:
     length = np.fromiter(map(len, split), np.int64, len(split))
     vocabulary = sorted(set().union(*split))
     number = {word: index for index, word in enumerate(vocabulary)}
-    flat = (number[word] for document in split for word in document)
-    word = np.fromiter(flat, np.int32, int(length.sum()))
+    word = np.fromiter(map(number.__getitem__, chain.from_iterable(split)), np.int32, int(length.sum()))
     document = np.repeat(np.arange(len(split), dtype=np.int32), length)
     start = np.repeat(np.cumsum(length) - length, length)
     position = (np.arange(word.size) - start).astype(np.int32)

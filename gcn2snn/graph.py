@@ -48,11 +48,24 @@ class Graph:
         nodes = self.raw.shape[0]
         if self.raw.shape[1] != nodes:
             raise InputError(f"an adjacency is square, got {self.raw.shape}")
-        for name in ("labels", "train_mask", "test_mask"):
-            if getattr(self, name).shape != (nodes,):
-                raise InputError(f"{name} has shape {[*getattr(self, name).shape]}; the graph has {nodes} nodes, so [{nodes}] is needed")
+        for name in ("labels", "train_mask", "test_mask", "val_mask"):
+            tensor = getattr(self, name)
+            if tensor is not None and tensor.shape != (nodes,):
+                raise InputError(
+                    f"{name} has shape {[*tensor.shape]}; the graph has {nodes} nodes, so [{nodes}] is needed"
+                )
+        if self.features is not None and (self.features.dim() != 2 or self.features.shape[0] != nodes):
+            raise InputError(f"features have shape {[*self.features.shape]}; [{nodes}, F] is needed, or None")
         if self.node_names and len(self.node_names) != nodes:
             raise InputError(f"{len(self.node_names)} node names for {nodes} nodes")
+        if nodes and int(self.labels.max()) >= self.num_classes:
+            raise InputError(f"a label is {int(self.labels.max())}, but only {self.num_classes} classes are named")
+        used = self.train_mask | self.test_mask
+        unlabelled = ((used if self.val_mask is None else used | self.val_mask) & (self.labels < 0)).nonzero()
+        if unlabelled.numel():
+            raise InputError(
+                f"node {int(unlabelled[0])} is in a split but has no label; label it or take it out of the masks"
+            )
         if self.num_documents < 0:
             object.__setattr__(self, "num_documents", nodes)
 
@@ -66,7 +79,9 @@ class Graph:
             InputError: more entries than 32-bit row pointers can count.
         """
         if matrix.nnz > MAX_ENTRIES:
-            raise InputError(f"the graph has {matrix.nnz} edges; at most {MAX_ENTRIES} fit. Lower the window or raise min_count")
+            raise InputError(
+                f"the graph has {matrix.nnz} edges; at most {MAX_ENTRIES} fit. Lower the window or raise min_count"
+            )
         matrix = matrix.tocsr()
         rowptr, col = (torch.from_numpy(part.astype("int32", copy=False)) for part in (matrix.indptr, matrix.indices))
         return cls(CSR(rowptr, col, torch.from_numpy(matrix.data), matrix.shape[1], symmetric=True), **fields)
@@ -102,12 +117,13 @@ class Graph:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over structure, weights, labels and masks."""
+        """sha256 over structure, weights, labels, masks and features."""
+        tensors = (self.raw.rowptr, self.raw.col, self.raw.value, self.labels, self.train_mask, self.test_mask)
         digest = hashlib.sha256()
-        for tensor in (self.raw.rowptr, self.raw.col, self.raw.value, self.labels, self.train_mask, self.test_mask):
-            digest.update(tensor.contiguous().numpy().tobytes())
-        if self.features is not None:
-            digest.update(self.features.contiguous().numpy().tobytes())
+        for tensor in (*tensors, self.val_mask, self.features):
+            if tensor is not None:
+                digest.update(f"{tensor.dtype}{[*tensor.shape]}".encode())
+                digest.update(tensor.contiguous().cpu().numpy().data)
         return digest.hexdigest()
 
     def to_pyg(self) -> Any:
@@ -194,10 +210,12 @@ class Graph:
                 tensors.get("val_mask"),
                 meta["source"],
             )
+            fingerprint = meta["fingerprint"]
         except (KeyError, TypeError) as error:
-            raise ArtefactError(f"{path} is not a whole graph file: {error}. Delete it and build the graph again") from error
-        if graph.fingerprint != meta["fingerprint"]:
-            raise ArtefactError(f"{path} was changed after it was written (fingerprint differs). Delete it and build the graph again")
+            raise ArtefactError(
+                f"{path} is not a whole graph file: {error}. Delete it and build the graph again"
+            ) from error
+        graph.__dict__["fingerprint"] = fingerprint  # load_tensors has checked a sha256 over the same bytes
         return graph
 
 
