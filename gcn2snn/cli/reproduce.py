@@ -1,0 +1,62 @@
+"""``gcn2snn reproduce``: one figure or table of the paper."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gcn2snn.errors import ConfigError
+
+Strings = list[str] | None
+
+
+def reproduce(
+    item: Annotated[str, typer.Argument(help="fig1 ... fig10, table1 ... table8, planetoid; 'list' shows them all")],
+    out: Annotated[Path, typer.Option(help="folder for pictures and tables")] = Path("out"),
+    data_dir: Annotated[Path | None, typer.Option(help="where datasets are found and kept")] = None,
+    rows: Annotated[Strings, typer.Option(help="rows of a table; repeat or separate with commas")] = None,
+    datasets: Annotated[Strings, typer.Option(help="datasets; repeat or separate with commas")] = None,
+    seeds: Annotated[int | None, typer.Option(help="training seeds")] = None,
+    modes: Annotated[Strings, typer.Option(help="variants to compare; repeat or separate with commas")] = None,
+    limit: Annotated[int | None, typer.Option(help="at most so many test inputs")] = None,
+    weights: Annotated[Strings, typer.Option(help="NAME=FILE, trained weights of a model; repeat")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
+) -> None:
+    """Compute one figure or table of the paper, and write the picture and the numbers behind it."""
+    from gcn2snn.reproduce import ITEMS, ReproduceOptions
+    from gcn2snn.reproduce import reproduce as run
+
+    if item == "list":
+        typer.echo("\n".join(sorted(ITEMS)))
+        return
+    options = ReproduceOptions(
+        data_dir, _split(rows), _split(datasets), seeds, _split(modes), limit, _weights(weights or [])
+    )
+    result = run(item, out, options)
+    typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(_lines(result)))
+
+
+def _split(values: Strings) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values or [] for part in value.split(",") if part.strip())
+
+
+def _weights(pairs: Sequence[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for pair in pairs:
+        name, equals, file = pair.partition("=")
+        if not (name and equals and file):
+            raise ConfigError(f"--weights {pair!r} is not NAME=FILE, for example --weights vgg16=vgg16.safetensors")
+        found[name] = Path(file)
+    return found
+
+
+def _lines(result: dict[str, Any]) -> list[str]:
+    """The result as text: the table an item formatted itself under "text", else its scalars, then the files."""
+    lines = [str(result["text"])] if "text" in result else []
+    if not lines:
+        lines = [f"{key}: {value}" for key, value in result.items() if not isinstance(value, list | dict)]
+    return lines + [f"wrote {file}" for file in result.get("files", [])]
