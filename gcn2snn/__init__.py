@@ -1,18 +1,81 @@
-"""One-spike spiking networks from trained graph networks and CNNs."""
+"""One-spike spiking networks from trained graph networks and CNNs.
+
+>>> import gcn2snn
+>>> graph = gcn2snn.load_graph("karate")
+>>> model = gcn2snn.fit(gcn2snn.Trainer(graph, gcn2snn.TrainConfig(hidden=16, epochs=30)))
+>>> snn = gcn2snn.convert(model, graph)
+>>> snn(graph.adjacency).shape
+torch.Size([34, 4])
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gcn2snn.artefact import load, save
+    from gcn2snn.config import ConvertConfig, LayerConfig, TrainConfig
+    from gcn2snn.conversion import convert
+    from gcn2snn.datasets import load_graph
+    from gcn2snn.encoding import decode, encode
+    from gcn2snn.errors import ConversionError, Gcn2SnnError
+    from gcn2snn.evaluation import evaluate
+    from gcn2snn.gcn import TextGCN
+    from gcn2snn.graph import Graph
+    from gcn2snn.kernels import CSR, PhaseCode, Spikes
+    from gcn2snn.lowering import lowers
+    from gcn2snn.network import SpikingNetwork
+    from gcn2snn.train import Trainer, fit
 
 # Names load on first use, so that the command line answers before torch is imported.
 _HOME = {
+    "CSR": "gcn2snn.kernels",
+    "ConversionError": "gcn2snn.errors",
+    "ConvertConfig": "gcn2snn.config",
+    "Gcn2SnnError": "gcn2snn.errors",
     "Graph": "gcn2snn.graph",
+    "LayerConfig": "gcn2snn.config",
     "PhaseCode": "gcn2snn.kernels",
     "Spikes": "gcn2snn.kernels",
+    "SpikingNetwork": "gcn2snn.network",
+    "TextGCN": "gcn2snn.gcn",
+    "TrainConfig": "gcn2snn.config",
+    "Trainer": "gcn2snn.train",
+    "convert": "gcn2snn.conversion",
+    "decode": "gcn2snn.encoding",
+    "encode": "gcn2snn.encoding",
+    "evaluate": "gcn2snn.evaluation",
+    "fit": "gcn2snn.train",
+    "load": "gcn2snn.artefact",
+    "load_graph": "gcn2snn.datasets",
+    "lowers": "gcn2snn.lowering",
+    "save": "gcn2snn.artefact",
 }
 
-__all__ = ["Graph", "PhaseCode", "Spikes"]
+__all__ = [
+    "CSR",
+    "ConversionError",
+    "ConvertConfig",
+    "Gcn2SnnError",
+    "Graph",
+    "LayerConfig",
+    "PhaseCode",
+    "Spikes",
+    "SpikingNetwork",
+    "TextGCN",
+    "TrainConfig",
+    "Trainer",
+    "convert",
+    "decode",
+    "encode",
+    "evaluate",
+    "fit",
+    "load",
+    "load_graph",
+    "lowers",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

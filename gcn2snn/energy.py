@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.encoding import binary_spikes, encode_binary
+from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes
 from gcn2snn.spiking import input_timesteps
 from gcn2snn.synapse import Value, apply
@@ -47,6 +48,17 @@ PRESETS = {
     "int8-paper": EnergyPreset(0.2e-12, 0.03e-12, 1),
     "int8-horowitz": EnergyPreset(0.23e-12, 0.03e-12, 1),
 }
+
+
+def preset_of(name: str) -> EnergyPreset:
+    """A preset by name.
+
+    Raises:
+        ConfigError: unknown name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"energy preset {name!r} is unknown; allowed are {', '.join(PRESETS)}")
+    return PRESETS[name]
 
 
 @dataclass(frozen=True)
@@ -187,7 +199,7 @@ class EventCounter:
     def report(self, preset: str = "fp32") -> EnergyReport:
         """Everything counted so far."""
         layers = tuple(LayerEvents(name=name, **row) for name, row in self.rows.items())
-        return EnergyReport(layers, self.neurons, self.updates, PRESETS[preset])
+        return EnergyReport(layers, self.neurons, self.updates, preset_of(preset))
 
     def _count_of(self, node: ir.Node) -> Tensor | None:
         return self._counts[node.inputs[-1]]

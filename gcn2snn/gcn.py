@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -34,7 +35,7 @@ class TextGCN(nn.Module):
         self.dropout = dropout
         self.identity = identity
         self.weights = nn.ParameterList(
-            nn.init.xavier_uniform_(torch.empty(a, b)) for a, b in zip(sizes, sizes[1:], strict=False)
+            nn.init.xavier_uniform_(torch.empty(a, b)) for a, b in itertools.pairwise(sizes)
         )
 
     def forward(self, adjacency: CSR, features: Tensor | None = None, readout: CSR | None = None) -> Tensor:

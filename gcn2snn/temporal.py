@@ -81,7 +81,7 @@ class Membrane:
         self.wait = wait
         self.constants = constants
         self.feeds = sources(network, node)
-        self.path = _path(network, node)
+        self.path = path(network, node)
         self.races = {n.name: _Race(n) for n in self.path if isinstance(n, ir.MaxPool | ir.AggregateMax)}
         self.steps_in = input_timesteps(network, node)
         self.potential: Tensor | None = None
@@ -152,7 +152,7 @@ class _Race:
         self.negative = fell if self.negative is None else self.negative + fell
         best = self._max(known[:-1], x)
         last = self._max(known[:-1], -self.negative) < 0  # every member has fired negative
-        falling = -self._max(known[:-1], -x)  # the value of the spike that completes them
+        falling = self._max(known[:-1], torch.where(x < 0, x, -torch.inf))  # the spike that completes them
         if self.won is None:
             self.won = torch.zeros_like(best, dtype=torch.bool)
         result = torch.where(best > 0, best, torch.where(last & (falling < 0), falling, 0.0))
@@ -234,7 +234,7 @@ def network_dtype(network: ir.Network) -> torch.dtype:
     return next((t.dtype for node in network for t in node.tensors().values() if t.is_floating_point()), torch.float32)
 
 
-def _path(network: ir.Network, membrane: ir.Node) -> list[ir.Node]:
+def path(network: ir.Network, membrane: ir.Node) -> list[ir.Node]:
     """Nodes between the sources and a membrane, in order of evaluation."""
     needed: set[str] = set()
     waiting = list(membrane.inputs)

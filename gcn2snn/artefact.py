@@ -1,0 +1,100 @@
+"""A spiking network as one file: description, scales, configuration, report and where it came from."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import asdict, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.calibrate import PopulationReport
+from gcn2snn.checkpoint import environment, load_tensors, save_tensors
+from gcn2snn.config import ConvertConfig, to_dict
+from gcn2snn.errors import ArtefactError, Gcn2SnnError
+from gcn2snn.kernels import PhaseCode
+from gcn2snn.network import SpikingNetwork
+
+SNN_FORMAT = 1
+
+
+def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = None) -> Path:
+    """Write a spiking network: safetensors, with everything else as JSON in the header.
+
+    Args:
+        snn: converted network.
+        path: file to write, whole or not at all.
+        origin: JSON values kept with it (dataset, run, source accuracy); returned by :func:`load_with_origin`.
+
+    Returns:
+        The path.
+
+    Raises:
+        ArtefactError: the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    nodes = [_pack_node(node, index, tensors) for index, node in enumerate(snn.network)]
+    meta = {
+        "nodes": nodes,
+        "config": to_dict(snn.config),
+        "report": [asdict(row) for row in snn.report],
+        "environment": environment(),
+        "origin": origin or {},
+    }
+    return save_tensors(Path(path), tensors, kind="snn", version=SNN_FORMAT, meta=meta)
+
+
+def load(path: str | Path) -> SpikingNetwork:
+    """Read what :func:`save` wrote.
+
+    Raises:
+        ArtefactError: missing, truncated, edited, or of another format version.
+    """
+    return load_with_origin(path)[0]
+
+
+def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
+    """The network, and what :func:`save` was told of its origin."""
+    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT)
+    with contextlib.suppress(ModuleNotFoundError):
+        import_module("gcn2snn.operators")  # registers the node types that read graphs
+    try:
+        nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
+        report = [PopulationReport(**row) for row in meta["report"]]
+        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report)
+        return snn, meta["origin"]
+    except (KeyError, TypeError, Gcn2SnnError) as error:
+        raise ArtefactError(f"{path} does not hold a whole network: {error}. Convert the model again") from error
+
+
+def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    packed: dict[str, Any] = {"type": type(node).__name__}
+    for item in fields(node):
+        value = getattr(node, item.name)
+        if isinstance(value, Tensor):
+            key = f"{index}.{item.name}"
+            tensors[key] = value.clone()  # safetensors refuses tensors that share storage
+            packed[item.name] = {"tensor": key}
+        elif isinstance(value, PhaseCode):
+            packed[item.name] = {"phase_code": asdict(value)}
+        else:
+            packed[item.name] = value
+    return packed
+
+
+def _unpack_node(packed: dict[str, Any], tensors: dict[str, Tensor]) -> ir.Node:
+    values = {key: _unpack(value, tensors) for key, value in packed.items() if key != "type"}
+    if packed["type"] not in ir.NODE_TYPES:
+        raise KeyError(f"node type {packed['type']!r} is unknown to this release")
+    return ir.NODE_TYPES[packed["type"]](**values)
+
+
+def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, dict) and set(value) == {"tensor"}:
+        return tensors[value["tensor"]]
+    if isinstance(value, dict) and set(value) == {"phase_code"}:
+        return PhaseCode(**value["phase_code"])
+    return tuple(_unpack(item, tensors) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,53 @@
+"""The command line. Modules of verbs import torch and the rest of the package only inside their functions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from gcn2snn.cli.convert import convert
+from gcn2snn.cli.datasets import app as datasets
+from gcn2snn.cli.evaluate import evaluate
+from gcn2snn.cli.train import train
+from gcn2snn.errors import Gcn2SnnError
+
+app = typer.Typer(
+    name="gcn2snn",
+    help="Turn a trained ReLU graph network or CNN into a spiking network in which every neuron fires at most once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(train)
+app.command()(convert)
+app.command()(evaluate)
+app.add_typer(datasets, name="datasets")
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Answer --version."""
+    if show:
+        from importlib.metadata import version as of
+
+        print(of("gcn2snn"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C."""
+    try:
+        app()
+    except Gcn2SnnError as error:
+        print(f"gcn2snn: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("gcn2snn: interrupted; `--resume` continues what was saved", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone, for example `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

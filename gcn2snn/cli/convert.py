@@ -1,0 +1,138 @@
+"""``gcn2snn convert``: a run folder (or a CNN's weights) -> a spiking network in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gcn2snn.cli.train import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from gcn2snn.calibrate import PopulationReport
+    from gcn2snn.graph import Graph
+
+
+def convert(
+    run: Annotated[Path, typer.Argument(help="Run folder of `gcn2snn train`.")],
+    out: Annotated[Path | None, typer.Option(help="File to write, default RUN/snn.safetensors.")] = None,
+    base: Annotated[float, typer.Option(help="Base Q of the phase code, > 1.")] = 1.3,
+    timesteps: Annotated[int, typer.Option(help="Phases T, 1 to 255.")] = 16,
+    message: Annotated[str, typer.Option(help="signed, rectified or fused.")] = "signed",
+    scale: Annotated[str, typer.Option(help="max, percentile or mse.")] = "max",
+    percentile: Annotated[float, typer.Option(help="For --scale percentile.")] = 99.9,
+    per: Annotated[str, typer.Option(help="One scale per layer or per channel.")] = "layer",
+    one_hot: Annotated[str, typer.Option(help="A one-hot input is one unit spike, or binary: 1.0 in T bits.")] = "unit",
+    no_shift: Annotated[
+        bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
+    ] = False,
+    wait: Annotated[int | None, typer.Option(help="Wait timestep w; default waits for all input.")] = None,
+    data_dir: DataDir = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Convert a trained network: every neuron fires at most once, no retraining."""
+    from gcn2snn.config import ConvertConfig
+
+    config = ConvertConfig(
+        base=base, timesteps=timesteps, message=message, scale=scale, percentile=percentile, per=per,
+        one_hot=one_hot, shift=not no_shift, wait=wait,
+    )  # fmt: skip
+    _convert_run(run, out or run / "snn.safetensors", config, data_dir, force, as_json)
+
+
+def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force: bool, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from gcn2snn import artefact
+    from gcn2snn.cli.output import console, emit, megabytes
+    from gcn2snn.config import to_dict
+    from gcn2snn.conversion import convert as convert_model
+    from gcn2snn.errors import ArtefactError
+    from gcn2snn.runs import load_model, peak_memory, read_run
+
+    summary = read_run(run)
+    if out.exists() and not force:
+        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
+    graph = graph_of(summary, data_dir)
+    snn = convert_model(load_model(run, graph), graph, config)
+    origin = {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
+    artefact.save(snn, out, {**origin, "run": str(run)})
+    if as_json:
+        content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
+        emit(content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()})
+        return
+    screen = console(as_json)
+    screen.print(layers_table(snn))
+    screen.print(report_table(snn.report))
+    screen.print(f"written to {out}; peak memory {megabytes(peak_memory())}")
+
+
+def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
+    """The graph a run or network belongs to, from the cache or built again, and checked to be the same.
+
+    Raises:
+        ArtefactError: the data are no longer what they were.
+    """
+    from gcn2snn.datasets import TextGraphOptions, load_graph
+    from gcn2snn.errors import ArtefactError
+
+    source = origin["dataset"]
+    graph = load_graph(source["dataset"], data_dir, TextGraphOptions(**source.get("options", {})))
+    if graph.fingerprint != origin["fingerprint"]:
+        raise ArtefactError(
+            f"the data of {source['dataset']} are not those the network was trained on. Train again on these"
+        )
+    return graph
+
+
+def layers_table(snn: Any) -> Any:
+    """Which operation became which spiking layer."""
+    from gcn2snn import ir
+    from gcn2snn.cli.output import table
+    from gcn2snn.spiking import sources
+
+    rows = []
+    for node in snn.network:
+        if isinstance(node, ir.Neuron):
+            kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
+            code = f"Q={node.coding.base:g}, T={node.coding.timesteps}"
+        elif isinstance(node, ir.Output):
+            kind, code = "none: class = largest potential", ""
+        else:
+            continue
+        feeding = ", ".join(sources(snn.network, node))
+        synapses = ", ".join(x.name for x in path_of(snn.network, node) if isinstance(x, ir.Synapse))
+        rows.append((synapses or "-", feeding, node.name, kind, code))
+    return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
+
+
+def path_of(network: Any, membrane: Any) -> list[Any]:
+    """Nodes between the sources of a membrane and the membrane."""
+    from gcn2snn.temporal import path
+
+    return path(network, membrane)
+
+
+def report_table(report: tuple[PopulationReport, ...]) -> Any:
+    """How well each population's code fits the activations."""
+    from gcn2snn.cli.output import table
+
+    rows = []
+    for row in report:
+        scale = (
+            f"{row.scale_max:.4g}" if row.scale_min == row.scale_max else f"{row.scale_min:.3g} to {row.scale_max:.3g}"
+        )
+        rows.append(
+            (
+                row.name,
+                scale,
+                f"{row.saturated:.2f}",
+                f"{row.underflow:.2f}",
+                f"{row.mape:.2f}",
+                f"{row.spike_rate:.3f}",
+            )
+        )
+    columns = ("population", "scale", "saturated %", "underflow %", "mean abs. error %", "spikes/neuron")
+    return table("Encoding of the calibration activations", columns, rows)

@@ -1,0 +1,102 @@
+"""``gcn2snn evaluate``: a converted network beside its source: accuracy, spikes, energy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gcn2snn.cli.train import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from gcn2snn.evaluation import Evaluation
+
+
+def evaluate(
+    snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
+    data_dir: DataDir = None,
+    engine: Annotated[str, typer.Option(help="auto, closed or temporal.")] = "auto",
+    energy: Annotated[str, typer.Option(help="Joules per operation: fp32, int8-paper or int8-horowitz.")] = "fp32",
+    as_json: AsJson = False,
+) -> None:
+    """Compare a converted network with its source on the test split."""
+    from gcn2snn.artefact import load_with_origin
+    from gcn2snn.cli.convert import graph_of
+    from gcn2snn.cli.output import console, emit
+    from gcn2snn.config import to_dict
+    from gcn2snn.energy import preset_of
+    from gcn2snn.evaluation import evaluate as compare
+    from gcn2snn.runs import peak_memory
+
+    preset_of(energy)
+    network, origin = load_with_origin(snn)
+    graph = graph_of(origin, data_dir)
+    result = compare(network, graph, engine=engine, preset=energy)
+    if as_json:
+        content = {"snn_file": str(snn), "dataset": origin["dataset"], "config": to_dict(network.config)}
+        emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
+        return
+    screen = console(as_json)
+    for part in tables(result, f"{origin['dataset'].get('dataset')}: {result.test_nodes} test nodes"):
+        screen.print(part)
+
+
+def tables(result: Evaluation, title: str) -> list[Any]:
+    """The comparison, and the layers from which it can be worked out again."""
+    from gcn2snn.cli.output import table
+
+    energy = result.energy
+    compare = [
+        (
+            "accuracy %",
+            f"{result.ann.accuracy:.2f}",
+            f"{result.snn.accuracy:.2f}",
+            f"{result.snn.accuracy - result.ann.accuracy:+.2f}",
+        ),
+        (
+            "macro F1 %",
+            f"{result.ann.macro_f1:.2f}",
+            f"{result.snn.macro_f1:.2f}",
+            f"{result.snn.macro_f1 - result.ann.macro_f1:+.2f}",
+        ),
+        ("same prediction %", "", f"{result.agreement:.2f}", ""),
+        (
+            "arithmetic, mJ (exact events)",
+            f"{1e3 * energy.ann_joules:.4g}",
+            f"{1e3 * energy.snn_joules:.4g}",
+            f"alpha {energy.alpha_events:.2f}",
+        ),
+        ("arithmetic by Eq. 6", "", "", f"alpha {energy.alpha_eq6:.2f}"),
+        (
+            "with updates and memory, mJ",
+            f"{1e3 * energy.ann_total_joules:.4g}",
+            f"{1e3 * energy.snn_total_joules:.4g}",
+            f"alpha {energy.alpha_total:.2f}",
+        ),
+    ]
+    layers = [
+        (
+            x.name,
+            f"{x.spike_rate:.3f}",
+            f"{x.input_neurons:,}",
+            f"{x.operations:,}",
+            f"{x.additions:,.0f}",
+            f"{x.events:,}",
+            f"{x.macs:,}",
+        )
+        for x in energy.layers
+    ]
+    columns = (
+        "layer",
+        "spikes/input",
+        "inputs",
+        "operations (ANN)",
+        "additions (Eq. 6)",
+        "additions (events)",
+        "MACs left",
+    )
+    return [
+        table(f"{title} ({result.engine} engine)", ("", "ANN", "one-spike SNN", "difference"), compare),
+        table(f"Per layer; {energy.neurons:,} neurons, {energy.updates:,} updates", columns, layers),
+    ]

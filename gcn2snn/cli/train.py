@@ -1,0 +1,131 @@
+"""``gcn2snn train``: a dataset or your own corpus -> graph -> trained network in a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gcn2snn.train import Trainer
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder searched first for data; then GCN2SNN_DATA, cache, network.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
+
+
+def train(
+    dataset: Annotated[
+        str, typer.Argument(help="A name from `gcn2snn datasets list`, or your own corpus: a file or folder.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Run folder, default runs/DATASET-seedN.")] = None,
+    data_dir: DataDir = None,
+    hidden: Annotated[int, typer.Option(help="Units of each hidden layer.")] = 200,
+    layers: Annotated[int, typer.Option(help="Graph convolutions, 2 or more.")] = 2,
+    dropout: Annotated[float, typer.Option(help="On input and hidden layers.")] = 0.5,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.02,
+    weight_decay: Annotated[float, typer.Option(help="Of Adam, first layer.")] = 0.0,
+    epochs: Annotated[int, typer.Option(help="At most.")] = 200,
+    patience: Annotated[int, typer.Option(help="Epochs whose mean validation loss the last one must not exceed.")] = 10,
+    validation: Annotated[float, typer.Option(help="Share of training nodes held out.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of weights, dropout and validation split.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads, 0 = automatic.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    window: Annotated[int, typer.Option(help="Text graph: words in a sliding window.")] = 20,
+    min_count: Annotated[int | None, typer.Option(help="Text graph: rarer words are removed.")] = None,
+    stop_words: Annotated[str | None, typer.Option(help="Text graph: nltk-179, nltk, none, or a file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a Text GCN and keep weights, metrics, configuration and environment in a run folder."""
+    from gcn2snn.config import TrainConfig
+
+    config = TrainConfig(
+        hidden=hidden, layers=layers, dropout=dropout, learning_rate=learning_rate, weight_decay=weight_decay,
+        epochs=epochs, patience=patience, validation=validation, seed=seed, threads=threads, device=device,
+    )  # fmt: skip
+    folder = out or Path("runs") / f"{Path(dataset).stem.lower()}-seed{seed}"
+    options = {"window": window, "min_count": min_count, "stop_words": stop_words}
+    _train_graph(dataset, data_dir, config, folder, options, force, resume, as_json)
+
+
+def _train_graph(
+    dataset: str,
+    data_dir: Path | None,
+    config: Any,
+    folder: Path,
+    options: dict[str, Any],
+    force: bool,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    from gcn2snn.cli.output import console, emit, megabytes, table
+    from gcn2snn.datasets import TextGraphOptions, load_graph
+    from gcn2snn.runs import check_folder, prepare, train_run
+    from gcn2snn.train import device_of, split_of
+
+    device_of(config)
+    check_folder(folder, force=force, resume=resume)
+    graph = load_graph(dataset, data_dir, TextGraphOptions(**options))
+    split_of(graph, config)
+    prepare(folder, force=force)
+    with EpochProgress(config.epochs) as on_epoch:
+        summary = train_run(graph, config, folder, on_epoch=on_epoch)
+    if as_json:
+        emit({"run": str(folder), **summary})
+        return
+    last, ann = summary["last_epoch"], summary["ann"]
+    rows = [
+        ("test accuracy", f"{ann['accuracy']:.2f} %"),
+        ("test macro F1", f"{ann['macro_f1']:.2f} %"),
+        ("validation loss / accuracy", f"{last['val_loss']:.4f} / {last['val_accuracy']:.2f} %"),
+        ("epochs", summary["epochs"]),
+        ("training time", f"{summary['train_seconds']:.1f} s"),
+        ("peak memory", megabytes(summary["peak_memory_bytes"])),
+        ("run folder", folder),
+    ]
+    console(as_json).print(
+        table(f"Text GCN on {graph.source.get('dataset', dataset)}, seed {config.seed}", ("measure", "value"), rows)
+    )
+
+
+class EpochProgress:
+    """A live line an epoch on a terminal, a printed line every 20 epochs elsewhere; on standard error."""
+
+    def __init__(self, epochs: int):
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = Console(stderr=True, highlight=False)
+        columns = (
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+        )
+        self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal, transient=True)
+        self.task = self.bar.add_task("", total=epochs)
+
+    def __enter__(self) -> Any:
+        self.bar.start()
+        return self.update
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def update(self, trainer: Trainer) -> None:
+        from gcn2snn.cli.output import megabytes
+        from gcn2snn.runs import peak_memory
+
+        epoch = trainer.history[-1]
+        text = (
+            f"loss {epoch.train_loss:.4f}  validation {epoch.val_loss:.4f} / {epoch.val_accuracy:.2f} %  "
+            f"{epoch.seconds:.2f} s/epoch  peak {megabytes(peak_memory())}"
+        )
+        self.bar.update(self.task, completed=epoch.epoch, description=text)
+        if not self.console.is_terminal and epoch.epoch % 20 == 0:
+            self.console.print(f"epoch {epoch.epoch:4d}  {text}", soft_wrap=True)
