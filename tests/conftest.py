@@ -1,0 +1,29 @@
+"""What all tests share: fixed seeds, a cache folder of their own, and the data folder if there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Graphs that tests build do not land in the user's cache."""
+    os.environ["GCN2SNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of GCN2SNN_DATA; tests that need it skip when it is missing."""
+    folder = os.environ.get("GCN2SNN_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs data: set GCN2SNN_DATA to a folder with textgcn/, planetoid/, cifar10/")
+    return Path(folder)
