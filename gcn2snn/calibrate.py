@@ -23,6 +23,9 @@ BINS = 8192
 SCALE_CANDIDATES = 96
 """Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum."""
 
+ERROR_UNITS = 2**30
+"""Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
+
 Batches = Callable[[], Iterable[Mapping[str, Value]]]
 """Gives the calibration inputs anew at each call; calibration passes over them up to three times."""
 
@@ -165,7 +168,8 @@ def _choose(
 
 def _percentile(counts: Tensor, percentile: float) -> Tensor:
     """Upper edge of the bin in which the percentile falls, as a share of the maximum, [C]."""
-    reached = counts.cumsum(1) >= torch.ceil(counts.sum(1, keepdim=True) * (percentile / 100)).long()
+    # In float64: single precision cannot count beyond 2^24 activations.
+    reached = counts.cumsum(1) >= torch.ceil(counts.sum(1, keepdim=True).double() * (percentile / 100)).long()
     return (reached.int().argmax(1) + 1) / BINS
 
 
@@ -180,10 +184,10 @@ def _least_error(counts: Tensor, coding: PhaseCode) -> Tensor:
 
 
 class _Quality:
-    """Integer counts and error sums of each population with its final scale."""
+    """Counts and error sums of each population with its final scale, all in integers."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, dict[str, float]] = {}
+        self.sums: dict[str, dict[str, int]] = {}
 
     def __call__(self, node: ir.Node, x: Tensor) -> None:
         if not isinstance(node, ir.Neuron):
@@ -202,7 +206,8 @@ class _Quality:
         over = replace(node.coding, timesteps=1)
         sums["over"] += int(encode(x, node.scale * over.base, over).fired.sum())
         error = (x - decode(spikes, x.dtype)).abs() / x.abs()
-        sums["error"] += float(torch.where(active, error, 0.0).sum(dtype=torch.float64))
+        units = (torch.where(active, error, 0.0).double() * ERROR_UNITS).round().long()
+        sums["error"] += int(units.sum())
 
     def report(self, node: ir.Neuron) -> PopulationReport:
         sums = self.sums[node.name]
@@ -210,11 +215,11 @@ class _Quality:
         assert node.scale is not None
         return PopulationReport(
             node.name,
-            int(sums["neurons"]),
+            sums["neurons"],
             float(node.scale.min()),
             float(node.scale.max()),
             100 * sums["over"] / active,
             100 * sums["silent"] / active,
-            100 * sums["error"] / active,
+            100 * sums["error"] / ERROR_UNITS / active,
             sums["fired"] / max(sums["neurons"], 1),
         )

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import singledispatchmethod
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
-from gcn2snn import ir
-from gcn2snn.encoding import binary_spikes, encode_binary
 from gcn2snn.errors import ConfigError
-from gcn2snn.kernels import CSR, Spikes
-from gcn2snn.spiking import input_timesteps
-from gcn2snn.synapse import Value, apply
 
 
 @dataclass(frozen=True)
@@ -67,11 +57,12 @@ class LayerEvents:
 
     Args:
         name: node.
-        kind: "synapse" (multiply-accumulates in the source model) or "sum" (additions in both).
+        kind: "synapse" (multiply-accumulates in the source model) or "sum" (additions in both: residuals and pooling).
         operations: OP_l, MACs of the source model; nnz * columns for a sparse product, N * columns for an identity.
         input_neurons, input_spikes: neurons that feed it and the spikes they sent.
         additions: spike_rate * operations (Eq. 6).
-        events: each spike times its true fan-out.
+        events: each spike times its true fan-out. In a sum, the spikes that enter a membrane there; those that a
+            later synapse reads through the sum are counted by that synapse alone.
         macs: operations on values that are not spikes (``message="fused"``, ``input="analog"``).
         outputs: potentials it adds to.
     """
@@ -172,141 +163,3 @@ class EnergyReport:
 
 def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else float("inf")
-
-
-class EventCounter:
-    """Counts spikes and their additions while a network runs; an observer of ``run_closed``.
-
-    Spike counts travel through wires (sums, pooling sums, concatenation) to the next synapse; behind a synapse there
-    is a potential, not spikes, until the next population. Several runs (batches) add up.
-    """
-
-    def __init__(self, network: ir.Network, wait: int | None = None):
-        self.network = network
-        self.wait = wait
-        self.rows: dict[str, dict[str, Any]] = {}
-        self.neurons = 0
-        self.updates = 0
-        self._counts: dict[str, Tensor | None] = {}
-        self._graph: dict[str, Value] = {}
-
-    def __call__(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-        if isinstance(value, CSR):
-            self._graph[node.name] = value
-        else:
-            self._counts[node.name] = self._visit(node, args, value)
-
-    def report(self, preset: str = "fp32") -> EnergyReport:
-        """Everything counted so far."""
-        layers = tuple(LayerEvents(name=name, **row) for name, row in self.rows.items())
-        return EnergyReport(layers, self.neurons, self.updates, preset_of(preset))
-
-    def _count_of(self, node: ir.Node) -> Tensor | None:
-        return self._counts[node.inputs[-1]]
-
-    def _add(self, node: ir.Node, kind: str, operations: int, counts: Tensor | None, events: int, outputs: int) -> None:
-        new = {
-            "operations": operations,
-            "input_neurons": 0 if counts is None else counts.numel(),
-            "input_spikes": 0 if counts is None else int(counts.sum(dtype=torch.float64)),
-            "events": events,
-            "macs": operations if counts is None else 0,
-            "outputs": outputs,
-        }
-        row = self.rows.setdefault(node.name, {"kind": kind} | dict.fromkeys(new, 0))
-        for key, number in new.items():
-            row[key] += number
-
-    @singledispatchmethod
-    def _visit(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> Tensor | None:
-        return None
-
-    @_visit.register
-    def _one_hot(self, node: ir.OneHot, args: tuple[Value, ...], value: Value) -> Tensor:
-        return torch.full((node.count,), float(max(node.binary, 1)))
-
-    @_visit.register
-    def _coder(self, node: ir.Coder, args: tuple[Value, ...], value: Value) -> Tensor | None:
-        if node.kind == "analog":
-            return None
-        if isinstance(value, Spikes):
-            return value.fired.float()
-        assert node.scale is not None
-        return binary_spikes(encode_binary(args[0], node.scale, node.timesteps)).float()
-
-    @_visit.register
-    def _neuron(self, node: ir.Neuron, args: tuple[Value, ...], value: Spikes) -> Tensor:
-        phase = value.code.abs()
-        wait = input_timesteps(self.network, node) if self.wait is None else self.wait
-        self.neurons += phase.numel()
-        steps = torch.where(phase == 0, node.coding.timesteps, phase)
-        self.updates += wait * phase.numel() + int(steps.sum(dtype=torch.int64))
-        return value.fired.float()
-
-    @_visit.register
-    def _lookup(self, node: ir.Lookup, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
-        assert counts is not None
-        columns = node.table.shape[1]
-        self._add(node, "synapse", value.numel(), counts, int(counts.sum()) * columns, value.numel())
-
-    @_visit.register
-    def _dense(self, node: ir.Dense, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
-        spikes = 0 if counts is None else int(counts.sum(dtype=torch.float64))
-        operations = value.shape[0] * node.weight.numel()
-        self._add(node, "synapse", operations, counts, spikes * node.weight.shape[0], value.numel())
-
-    @_visit.register
-    def _conv(self, node: ir.Conv, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
-        per_output = node.weight[0].numel()
-        events = 0
-        if counts is not None:
-            # One output channel per group with all weights 1 collects each spike once per output position it reaches.
-            ones = torch.ones(node.groups, *node.weight.shape[1:])
-            padded = functional.pad(counts.cpu(), node.padding)
-            reached = functional.conv2d(padded, ones, None, node.stride, 0, node.dilation, node.groups)
-            events = int(reached.sum(dtype=torch.float64)) * (node.weight.shape[0] // node.groups)
-        self._add(node, "synapse", value.numel() * per_output, counts, events, value.numel())
-
-    @_visit.register
-    def _aggregate(self, node: ir.Aggregate, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
-        matrix: CSR = args[0]
-        events = 0
-        if counts is not None:
-            events = int((matrix.column_counts.double() @ counts.to(torch.float64)).sum())
-        self._add(node, "synapse", matrix.nnz * value.shape[1], counts, events, value.numel())
-
-    @_visit.register
-    def _wire(self, node: ir.Wire, args: tuple[Value, ...], value: Value) -> Tensor | None:
-        features = node.inputs[1:] if isinstance(node, ir.Rows) else node.inputs
-        counts = [self._counts[name] for name in features]
-        known = [c for c in counts if c is not None]
-        if isinstance(node, ir.Add) and known:
-            return self._sum(node, known, len(counts), value)
-        if len(known) < len(counts):
-            return None
-        if isinstance(node, ir.AvgPool):
-            return functional.avg_pool2d(
-                known[0], node.kernel, node.stride, node.padding, node.ceil_mode, divisor_override=1
-            )
-        return apply(node, *(args[:1] if isinstance(node, ir.Rows) else ()), *known)
-
-    def _sum(self, node: ir.Add, known: list[Tensor], branches: int, value: Tensor) -> Tensor | None:
-        total = torch.stack(known).sum(0)
-        if branches > 1:  # potentials of other branches are in the membrane already; spikes are added to it
-            spikes = int(total.sum(dtype=torch.float64))
-            self._add(node, "sum", value.numel() * (branches - 1), total, spikes, value.numel())
-        return total if len(known) == branches else None
-
-    @_visit.register
-    def _max_pool(self, node: ir.MaxPool, args: tuple[Value, ...], value: Value) -> Tensor:
-        counts = self._count_of(node)
-        assert counts is not None
-        return value.fired.float() if isinstance(value, Spikes) else (value != 0).float()
-
-    @_visit.register
-    def _aggregate_max(self, node: ir.AggregateMax, args: tuple[Value, ...], value: Tensor) -> Tensor:
-        return (value != 0).float()

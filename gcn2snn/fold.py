@@ -96,7 +96,8 @@ def merge_linear(network: ir.Network) -> ir.Network:
 
     W = W2 W1, b = W2 b1 + b2. Merged only if nobody else reads the first and the product has no more weights.
     """
-    for node in network.nodes:
+    for name in [node.name for node in network.of(ir.Add)]:
+        node = network[name]  # an earlier pass of this loop may have changed what it reads
         if isinstance(node, ir.Add) and node.coefficients == (1.0,) and node.bias is None:
             network = network.rename_inputs({node.name: node.inputs[0]}).replace({node.name: []})
     for second in network.of(ir.Dense):

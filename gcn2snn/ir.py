@@ -65,10 +65,31 @@ class Operator(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Input(Source):
-    """A value the caller passes. ``role``: "dense" values, or an "operator" (a CSR) for aggregations, or raw graph parts."""
+    """A value the caller passes.
+
+    ``role``: "dense" values, an "operator" (a CSR) for aggregations, "graph" (what operators are made of: edge indices,
+    weights, sparse tensors, graph objects), or "unused" (an argument that changes nothing).
+    """
 
     size: Shape
     role: str = "dense"
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return self.size
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Part(Operator):
+    """A part of what the caller passes: attribute ``key`` (``by`` "attribute"), or item ``key`` ("item").
+
+    ``data.x`` of a PyG object, ``graph.ndata["feat"]`` of a DGL graph, ``blocks[0]`` of a list. ``role`` and ``size``:
+    see :class:`Input`.
+    """
+
+    key: str | int
+    by: str
+    size: Shape
+    role: str = "graph"
 
     def shape(self, *inputs: Shape) -> Shape:
         return self.size
@@ -109,7 +130,8 @@ class Lookup(Synapse):
     bias: Tensor | None = None
 
     def shape(self, *inputs: Shape) -> Shape:
-        _meet(self, inputs[0][1] == self.table.shape[0], f"a table of {self.table.shape[0]} rows", inputs[0])
+        _meet(self, inputs[0][1] == self.table.shape[0], f"[*, {len(self.table)}]", inputs[0])
+        _meet_bias(self, self.bias, self.table.shape[1])
         return (self.table.shape[0], self.table.shape[1])
 
 
@@ -122,7 +144,8 @@ class Dense(Synapse):
 
     def shape(self, *inputs: Shape) -> Shape:
         size = inputs[0]
-        _meet(self, len(size) == 2 and size[1] == self.weight.shape[1], f"[*, {self.weight.shape[1]}]", size)
+        _meet(self, len(size) == 2 and _same(size[1], self.weight.shape[1]), f"[*, {self.weight.shape[1]}]", size)
+        _meet_bias(self, self.bias, self.weight.shape[0])
         return (size[0], self.weight.shape[0])
 
 
@@ -140,7 +163,8 @@ class Conv(Synapse):
     def shape(self, *inputs: Shape) -> Shape:
         size = inputs[0]
         channels = self.weight.shape[1] * self.groups
-        _meet(self, len(size) == 4 and size[1] == channels, f"[*, {channels}, height, width]", size)
+        _meet(self, len(size) == 4 and _same(size[1], channels), f"[*, {channels}, height, width]", size)
+        _meet_bias(self, self.bias, self.weight.shape[0])
         kernel = (self.weight.shape[2], self.weight.shape[3])
         return (size[0], self.weight.shape[0], *_windows(self, size, kernel, self.stride, self.padding, self.dilation))
 
@@ -153,7 +177,7 @@ class Aggregate(Synapse):
 
     def shape(self, *inputs: Shape) -> Shape:
         operator, size = inputs
-        _meet(self, operator[1] is None or size[0] is None or operator[1] == size[0], f"[{operator[1]}, *]", size)
+        _meet(self, _same(operator[1], size[0]), f"[{operator[1]}, *]", size)
         return (operator[0], *size[1:])
 
 
@@ -164,7 +188,9 @@ class AggregateMax(Node):
     arity: ClassVar[int | None] = 2
 
     def shape(self, *inputs: Shape) -> Shape:
-        return (inputs[0][0], *inputs[1][1:])
+        operator, size = inputs
+        _meet(self, _same(operator[1], size[0]), f"[{operator[1]}, *]", size)
+        return (operator[0], *size[1:])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -178,7 +204,7 @@ class BatchNorm(Node):
     eps: float = 1e-5
 
     def shape(self, *inputs: Shape) -> Shape:
-        _meet(self, inputs[0][1] == self.mean.numel(), f"{self.mean.numel()} channels", inputs[0])
+        _meet(self, _same(inputs[0][1], self.mean.numel()), f"{self.mean.numel()} channels", inputs[0])
         return inputs[0]
 
 
@@ -221,10 +247,10 @@ class Add(Wire):
     def shape(self, *inputs: Shape) -> Shape:
         _meet(self, len(self.coefficients) == len(inputs), f"{len(self.coefficients)} inputs", (len(inputs),))
         for size in inputs[1:]:
-            same = len(size) == len(inputs[0]) and all(
-                a == b or None in (a, b) for a, b in zip(size, inputs[0], strict=True)
-            )
+            same = len(size) == len(inputs[0]) and all(map(_same, size, inputs[0]))
             _meet(self, same, str(list(inputs[0])), size)
+        if self.bias is not None and inputs[0][1] is not None:
+            _meet_bias(self, self.bias, inputs[0][1])
         return inputs[0]
 
 
@@ -236,7 +262,9 @@ class Concat(Wire):
 
     def shape(self, *inputs: Shape) -> Shape:
         sizes = [size[1] for size in inputs]
-        _meet(self, all(size[2:] == inputs[0][2:] for size in inputs), str(list(inputs[0])), inputs[-1])
+        for size in inputs[1:]:
+            same = len(size) == len(inputs[0]) and all(map(_same, size[2:], inputs[0][2:]))
+            _meet(self, same and _same(size[0], inputs[0][0]), str(list(inputs[0])), size)
         known = [size for size in sizes if size is not None]
         return (inputs[0][0], sum(known) if len(known) == len(sizes) else None, *inputs[0][2:])
 
@@ -303,7 +331,13 @@ class Neuron(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Output(Node):
-    """The result: potentials of the last membrane, no neuron; class = largest potential."""
+    """The result: potentials of the last membrane, no neuron; class = largest potential.
+
+    ``readout``: "softmax" or "log_softmax" over the channels if the source model ends with one. It is left out, for it
+    does not change which potential is largest; :func:`gcn2snn.lowering.read_out` computes it from the potentials.
+    """
+
+    readout: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -362,10 +396,15 @@ class Network:
         return Network(tuple(renamed))
 
     def insert_after(self, name: str, new: Node) -> Network:
-        """``new``, which reads ``name``, directly after it; every other reader of ``name`` reads ``new`` instead."""
+        """``new``, which reads ``name``, directly after it; every other reader of ``name`` reads ``new`` instead.
+
+        Operators keep reading ``name``: they are made from what the caller passes.
+        """
         nodes: list[Node] = []
         for node in self.nodes:
-            nodes.append(replace(node, inputs=tuple(new.name if i == name else i for i in node.inputs)))
+            if not isinstance(node, Operator):
+                node = replace(node, inputs=tuple(new.name if i == name else i for i in node.inputs))
+            nodes.append(node)
             if node.name == name:
                 nodes.append(new)
         return Network(tuple(nodes))
@@ -378,6 +417,16 @@ class Network:
 def _meet(node: Node, good: bool, needed: str, got: Shape) -> None:
     if not good:
         raise InputError(f"{node.name} ({type(node).__name__}) needs an input of {needed}, got {list(got)}")
+
+
+def _same(a: int | None, b: int | None) -> bool:
+    """Whether two sizes can be one; an unknown size can be any."""
+    return a is None or b is None or a == b
+
+
+def _meet_bias(node: Node, bias: Tensor | None, channels: int) -> None:
+    if bias is not None and bias.numel() not in (1, channels):
+        raise InputError(f"{node.name} ({type(node).__name__}) has {channels} channels, its bias has {bias.numel()}")
 
 
 def _windows(

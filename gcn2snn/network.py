@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from gcn2snn import ir
 from gcn2snn.calibrate import PopulationReport
 from gcn2snn.config import ConvertConfig
-from gcn2snn.energy import EnergyReport, EventCounter
+from gcn2snn.energy import EnergyReport, preset_of
 from gcn2snn.errors import InputError
+from gcn2snn.events import EventCounter
 from gcn2snn.kernels import Spikes
-from gcn2snn.spiking import Observer, choose_engine, run_closed, run_float
+from gcn2snn.spiking import Observer, choose_engine, code_input, run, run_closed, run_float
 from gcn2snn.synapse import Value
 from gcn2snn.temporal import Recording, run_temporal
 
@@ -89,8 +90,14 @@ class SpikingNetwork(nn.Module):
     @torch.no_grad()
     def energy(self, *args: Any, preset: str = "fp32", **kwargs: Any) -> EnergyReport:
         """Operations, additions and joules of one call (docs/method.md, energy)."""
+        preset_of(preset)
+        inputs = bind(self.network, args, kwargs)
         counter = EventCounter(self.network, self.config.wait)
-        run_closed(self.network, bind(self.network, args, kwargs), counter)
+        if choose_engine(self.network, self.config.wait, "auto") == "closed":
+            run_closed(self.network, inputs, counter)
+        else:
+            sent = self.spikes(*args, **kwargs)  # late and false spikes included
+            run(self.network, inputs, lambda node, potential: sent[node.name], code_input, counter)
         return counter.report(preset)
 
     @torch.no_grad()

@@ -9,7 +9,8 @@ from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import PhaseCode
 
-NEEDS_SPIKES = (ir.Synapse, ir.MaxPool, ir.AggregateMax)
+MAXIMA = (ir.MaxPool, ir.AggregateMax)
+NEEDS_SPIKES = (ir.Synapse, *MAXIMA)
 
 
 def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
@@ -17,7 +18,8 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
 
     Every ReLU is an unsigned population. A synapse or max node that would read a membrane potential gets a population
     in front: signed, rectified, or for ``message="fused"`` none in front of a synapse. Every reader of that potential
-    then reads the spikes. Input data pass through a coder.
+    then reads the spikes. A max node that would read sums of spikes or binary words gets a population of its own: its
+    first spike must say all. Input data pass through a coder.
 
     Raises:
         ConfigError: ``config.layers`` names a population that does not exist.
@@ -27,7 +29,7 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
     network = _between_synapses(network, config)
     if config.avg_pool == "spike":
         network = _after_pools(network, config)
-    names = [node.name for node in network.of(ir.Neuron) + network.of(ir.Coder)]
+    names = [node.name for node in network.of(ir.Neuron)]
     unknown = sorted(set(config.layers) - set(names))
     if unknown:
         raise ConfigError(f"layers names {unknown}, but the populations are {names}. Use these names")
@@ -62,15 +64,36 @@ def _relus(network: ir.Network, config: ConvertConfig) -> ir.Network:
 
 def _between_synapses(network: ir.Network, config: ConvertConfig) -> ir.Network:
     potentials: set[str] = set()  # values that have not passed a population yet
+    sums: set[str] = set()  # values that take more than one spike: no race of first spikes can rank them
     for node in network.nodes:
         features = node.inputs[-1] if node.inputs else ""
         fused = config.message == "fused" and isinstance(node, ir.Synapse)
         if isinstance(node, NEEDS_SPIKES) and features in potentials and not fused:
             return _between_synapses(network.insert_after(features, _population(features, config)), config)
-        mixes = isinstance(node, ir.Wire | ir.BatchNorm) and any(name in potentials for name in node.inputs)
-        if isinstance(node, ir.Synapse) or mixes:
+        if isinstance(node, MAXIMA) and features in sums:
+            return _between_synapses(_insert_before(network, node, _population(features, config)), config)
+        wire = isinstance(node, ir.Wire | ir.BatchNorm)
+        if isinstance(node, ir.Synapse) or (wire and any(name in potentials for name in node.inputs)):
             potentials.add(node.name)
+        if _adds_up(node) or (wire and any(name in sums for name in node.inputs)):
+            sums.add(node.name)
     return network
+
+
+def _adds_up(node: ir.Node) -> bool:
+    """Whether a value is more than one spike of one neuron: a binary word, a sum, or a constant with it."""
+    if isinstance(node, ir.Coder):
+        return node.kind == "binary"
+    if isinstance(node, ir.Add):
+        return len(node.inputs) > 1 or node.bias is not None
+    return isinstance(node, ir.AvgPool)
+
+
+def _insert_before(network: ir.Network, reader: ir.Node, new: ir.Neuron) -> ir.Network:
+    """``new`` in front of one reader only; other readers keep the sum, which is more precise."""
+    inputs = (*reader.inputs[:-1], new.name)
+    known = any(node.name == new.name for node in network)
+    return network.replace({reader.name: [*([] if known else [new]), replace(reader, inputs=inputs)]})
 
 
 def _population(source: str, config: ConvertConfig) -> ir.Neuron:

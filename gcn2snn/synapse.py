@@ -17,9 +17,9 @@ Value = Any
 """A Tensor, Spikes, a CSR operator, or a OneHot source."""
 
 
-def dense_value(value: Value, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Spikes as the values they carry; a tensor as it is."""
-    return decode(value, dtype) if isinstance(value, Spikes) else value
+def dense_value(value: Value, dtype: torch.dtype | None = None) -> Tensor:
+    """Spikes as the values they carry, by default in the dtype of their scale; a tensor as it is."""
+    return decode(value, dtype or value.scale.dtype) if isinstance(value, Spikes) else value
 
 
 @singledispatch
@@ -63,12 +63,12 @@ def _conv(node: ir.Conv, x: Value, bias: bool = True) -> Tensor:
 
 @apply.register
 def _aggregate(node: ir.Aggregate, operator: CSR, x: Value, bias: bool = True) -> Tensor:
-    return phase_spmm(operator, x, operator.dtype) if isinstance(x, Spikes) else spmm(operator, x)
+    return phase_spmm(operator, x, x.scale.dtype) if isinstance(x, Spikes) else spmm(operator, x)
 
 
 @apply.register
 def _aggregate_max(node: ir.AggregateMax, operator: CSR, x: Value, bias: bool = True) -> Tensor:
-    x = dense_value(x, operator.dtype)
+    x = dense_value(x)
     index = operator.row[:, None].expand(-1, x.shape[1])
     result = torch.full((operator.shape[0], x.shape[1]), -torch.inf, dtype=x.dtype, device=x.device)
     result = result.scatter_reduce(0, index, x[operator.col.long()], "amax")
