@@ -14,7 +14,7 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ConversionError, InputError, Refusal
 from gcn2snn.fold import fold_batch_norm, merge_linear
 from gcn2snn.graph import Graph
-from gcn2snn.lowering import Handler, lower
+from gcn2snn.lowering import Handler, lower, read_out
 from gcn2snn.network import SpikingNetwork, bind
 from gcn2snn.neurons import insert_neurons
 from gcn2snn.spiking import choose_engine, run_float
@@ -94,7 +94,7 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
     """
     with torch.no_grad():
         expected = model(*args, **kwargs)
-        got = run_float(source, bind(source, args, kwargs))
+        got = read_out(source, run_float(source, bind(source, args, kwargs)))
     if not isinstance(expected, Tensor) or expected.shape != got.shape:
         shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__
         raise ConversionError([Refusal("model", "output", f"is {shape}, the description gives {list(got.shape)}.", "")])

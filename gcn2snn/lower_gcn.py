@@ -15,12 +15,13 @@ from gcn2snn.lowering import Builder, lowers, parameter
 def lower_text_gcn(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> str:
     """Two layers become the paper's four: layer1.message, layer1.aggregation, layer2.message, layer2.aggregation."""
     assert isinstance(module, TextGCN)
-    nodes = args[0].shape[0]
-    adjacency = builder.input("adjacency", (nodes, nodes), "operator")
+    adjacency, features, readout = args
     if module.identity:
+        nodes = module.weights[0].shape[0]
+        builder.fix_size(adjacency, (nodes, nodes))
         value = builder.add(ir.OneHot(name="one_hot", count=nodes))
     else:
-        value = builder.input("features", (nodes, module.weights[0].shape[0]))
+        value = features
     for index, weight in enumerate(module.weights, start=1):
         if index > 1:
             value = builder.add(ir.Relu(name=f"layer{index - 1}.relu", inputs=(value,)))
@@ -29,5 +30,6 @@ def lower_text_gcn(builder: Builder, path: str, module: nn.Module, args: tuple[A
             value = builder.add(ir.Lookup(name=name, inputs=(value,), table=parameter(weight)))
         else:
             value = builder.add(ir.Dense(name=name, inputs=(value,), weight=parameter(weight.t()).contiguous()))
-        value = builder.add(ir.Aggregate(name=f"layer{index}.aggregation", inputs=(adjacency, value)))
+        operator = adjacency if readout is None or index < len(module.weights) else readout
+        value = builder.add(ir.Aggregate(name=f"layer{index}.aggregation", inputs=(operator, value)))
     return value

@@ -1,8 +1,11 @@
-"""Trained model -> network description: the builder that handlers write into, and the registry that finds them."""
+"""Trained model -> network description: the builder that handlers write into, and the registries that find them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,52 +13,199 @@ from torch import Tensor, nn
 from gcn2snn import ir
 from gcn2snn.errors import ConfigError, ConversionError, Refusal
 
-Handler = Callable[["Builder", str, nn.Module, tuple[Any, ...]], str]
+Handler = Callable[["Builder", str, nn.Module, tuple[Any, ...]], Any]
 """handler(builder, path, module, args) -> name of the node that holds the module's result.
 
-``args`` are the call's arguments: names of nodes for values, anything else as it is.
+``args`` are the arguments of ``module.forward`` in the order of its signature, defaults filled in: a :class:`Ref` for
+a value of the network or a graph input, anything else as it is.
 """
+
+FunctionHandler = Callable[..., Any]
+"""handler(builder, path, *args, **kwargs) -> result, called with the arguments that the function was called with."""
 
 REGISTRY: dict[type[nn.Module], Handler] = {}
 """Exact class -> handler. Sub-classes are not assumed to compute what their parents do."""
 
+FUNCTIONS: dict[Callable[..., Any] | str, FunctionHandler] = {}
+"""Function, or name of a tensor method -> handler."""
+
+REFUSED: dict[Any, tuple[str, str]] = {}
+"""Class, function or method name -> (why it cannot become spikes, what would work)."""
+
+LEAVES: list[type[nn.Module]] = []
+"""Base classes whose instances are never looked into: they have a handler or are refused."""
+
+OPTIONAL = {"torch_geometric": "gcn2snn.lower_pyg", "dgl": "gcn2snn.lower_dgl"}
+"""Library -> module with its handlers, loaded only if the library is: a model of it implies that."""
+
+
+class Ref(str):
+    """The name of a node, where an argument stands for its result; a plain ``str`` argument is only a string."""
+
+    __slots__ = ()
+
 
 class Builder:
-    """Collects nodes and refusals while a model is read."""
+    """Collects nodes and refusals while a model is read; knows the shape and the rows of every result.
 
-    def __init__(self) -> None:
+    Args:
+        handlers: the caller's own handlers; they win over the registered ones.
+
+    ``at_end``: what is being lowered gives the model's own result. ``readout``: see :class:`ir.Output`.
+    """
+
+    def __init__(self, handlers: Mapping[type[nn.Module], Handler] | None = None) -> None:
         self.nodes: dict[str, ir.Node] = {}
         self.refusals: list[Refusal] = []
+        self.handlers: dict[type[nn.Module], Handler] = {**REGISTRY, **(handlers or {})}
+        self.examples: dict[str, Any] = {}
+        self.readout = ""
+        self.at_end = False
+        self._shapes: dict[str, ir.Shape] = {}
+        self._rows: dict[str, Ref] = {}
+        self._refused: set[str] = set()
 
-    def add(self, node: ir.Node) -> str:
-        """Append a node (its name is made unique) and return its name."""
-        name, count = node.name, 2
-        while name in self.nodes:
-            name = f"{node.name}_{count}"
-            count += 1
+    def add(self, node: ir.Node) -> Ref:
+        """Append a node (its name is made unique) and return its name.
+
+        Raises:
+            InputError: the shapes of its inputs do not meet.
+        """
+        name = self._unique(node.name.strip(".") or type(node).__name__.lower())
         if name != node.name:
-            node = type(node)(**{**vars(node), "name": name})
+            node = replace(node, name=name)
+        if any(source in self._refused for source in node.inputs):
+            return self._unknown(name)
+        self._shapes[name] = node.shape(*(self._shapes[source] for source in node.inputs))
+        self._rows[name] = self._rows_of(node)
         self.nodes[name] = node
+        return Ref(name)
+
+    def operator(self, node: ir.Operator, rows: Ref | None = None) -> Ref:
+        """Append an operator, or find the equal one that is there already: layers on one graph share its matrix.
+
+        Args:
+            node: the operator.
+            rows: for a matrix whose rows are the nodes of ``rows`` again (a square adjacency); default: rows of its own.
+        """
+        for other in self.nodes.values():
+            if type(other) is type(node) and _options(other) == _options(node):
+                return Ref(other.name)
+        name = self.add(node)
+        self._rows[name] = rows if rows is not None else name
         return name
 
-    def input(self, name: str, size: ir.Shape, role: str = "dense") -> str:
+    def input(self, name: str, size: ir.Shape, role: str = "dense", example: Any = None) -> Ref:
         """A value the caller passes, in the order of the model's own signature."""
-        return self.add(ir.Input(name=name, size=size, role=role))
+        ref = self.add(ir.Input(name=name, size=size, role=role))
+        self.examples[ref] = example
+        return ref
 
-    def refuse(self, path: str, what: str, why: str, instead: str) -> str:
-        """Note one reason why the model cannot be converted, and go on so that all are found."""
-        self.refusals.append(Refusal(path, what, why, instead))
-        return ""
+    def shape(self, name: str) -> ir.Shape:
+        """Sizes of a result, None for the batch axis or the nodes of a graph."""
+        return self._shapes[name]
+
+    def rows(self, name: str) -> Ref:
+        """The graph input or operator that says how many rows (nodes) a result has."""
+        return self._rows[name]
+
+    def example(self, name: str) -> Any:
+        """What the example passes for an input or a part of one; None for computed values."""
+        return self.examples.get(name)
+
+    def as_graph(self, ref: Ref) -> Ref:
+        """Note that an input describes the graph (a dense adjacency, two-dimensional edge values), so it is not coded."""
+        node = self.nodes[ref]
+        if isinstance(node, ir.Input | ir.Part) and node.role == "dense":
+            self.nodes[ref] = replace(node, role="graph", size=(None,) * len(node.size))
+        return ref
+
+    def fix_size(self, ref: Ref, size: ir.Shape) -> None:
+        """Note sizes that an input must have, where the model knows more than the example says."""
+        node = self.nodes[ref]
+        assert isinstance(node, ir.Input | ir.Part)
+        self.nodes[ref] = replace(node, size=size)
+        self._shapes[ref] = size
+
+    def module(self, path: str, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Any:
+        """Lower a module by its handler, or by tracing what it calls. For handlers of modules that hold others."""
+        from gcn2snn.trace import lower_module
+
+        return lower_module(self, path, module, tuple(args), dict(kwargs or {}))
+
+    def refuse(self, path: str, what: str, why: str, instead: str, of: Any = None) -> Ref:
+        """Note one reason why the model cannot be converted, and go on so that all are found.
+
+        ``of``: the value whose shape is the reason. Nothing is noted if it depends on something refused already.
+        """
+        refusal = Refusal(path or "model", what, why, instead)
+        if refusal not in self.refusals and not self.is_refused(of):
+            self.refusals.append(refusal)
+        return self.unknown(path)
+
+    def unknown(self, path: str) -> Ref:
+        """A stand-in for a result that depends on something refused."""
+        return self._unknown(self._unique(f"{path}.refused"))
+
+    def is_refused(self, value: Any) -> bool:
+        """Whether a value, or one inside a tuple, list or dict, depends on something refused."""
+        return any(ref in self._refused for ref in refs(value))
 
     def network(self) -> ir.Network:
-        """The finished description.
+        """The finished description, without nodes that nothing reads.
 
         Raises:
             ConversionError: with every refusal, if there were any.
         """
         if self.refusals:
             raise ConversionError(self.refusals)
-        return ir.Network(tuple(self.nodes.values()))
+        needed: set[str] = set()
+        for node in reversed(self.nodes.values()):
+            if isinstance(node, ir.Output) or node.name in needed:
+                needed.add(node.name)
+                needed.update(node.inputs)
+        kept = []
+        for node in self.nodes.values():
+            if isinstance(node, ir.Input) and node.name not in needed:
+                kept.append(replace(node, role="unused"))
+            elif node.name in needed:
+                kept.append(node)
+        return ir.Network(tuple(kept))
+
+    def _unique(self, name: str) -> str:
+        free, count = name, 2
+        while free in self._shapes:
+            free = f"{name}_{count}"
+            count += 1
+        return free
+
+    def _unknown(self, name: str) -> Ref:
+        self._shapes[name] = (None, None)
+        self._rows[name] = Ref(name)
+        self._refused.add(name)
+        return Ref(name)
+
+    def _rows_of(self, node: ir.Node) -> Ref:
+        if isinstance(node, ir.Source | ir.Operator) or not node.inputs:
+            return Ref(node.name)
+        return self._rows[node.inputs[0]]
+
+
+def refs(value: Any) -> list[Ref]:
+    """The references inside nested tuples, lists, dicts and slices."""
+    if isinstance(value, Ref):
+        return [value]
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    return [ref for item in value for ref in refs(item)] if isinstance(value, tuple | list) else []
+
+
+def _options(node: ir.Node) -> dict[str, Any]:
+    return {
+        f.name: id(v) if isinstance(v := getattr(node, f.name), Tensor) else v for f in fields(node) if f.name != "name"
+    }
 
 
 def lowers(*classes: type[nn.Module]) -> Callable[[Handler], Handler]:
@@ -77,26 +227,76 @@ def lowers(*classes: type[nn.Module]) -> Callable[[Handler], Handler]:
     return register
 
 
+def lowers_function(*targets: Callable[..., Any] | str) -> Callable[[FunctionHandler], FunctionHandler]:
+    """Register a handler for functions (the objects) and tensor methods (their names).
+
+    Raises:
+        ConfigError: one of them has a handler already.
+    """
+
+    def register(handler: FunctionHandler) -> FunctionHandler:
+        for target in dict.fromkeys(targets):  # torch has one function under several names
+            if target in FUNCTIONS:
+                raise ConfigError(f"{target} already has a handler")
+            FUNCTIONS[target] = handler
+        return handler
+
+    return register
+
+
+def refuses(*targets: Any, why: str, instead: str) -> None:
+    """Give the reason for which classes, functions or methods (by name) cannot be converted."""
+    REFUSED.update(dict.fromkeys(targets, (why, instead)))
+
+
+def load_handlers() -> None:
+    """Register the built-in handlers: ours, those for images, and those of the graph libraries that are in use."""
+    import gcn2snn.lower_gcn
+    import gcn2snn.lower_shape
+    import gcn2snn.lower_torch  # noqa: F401
+
+    if importlib.util.find_spec("gcn2snn.cnn.lower") is not None:
+        importlib.import_module("gcn2snn.cnn.lower")
+    for library, module in OPTIONAL.items():
+        if library in sys.modules and importlib.util.find_spec(module) is not None:
+            importlib.import_module(module)
+
+
 def lower(
-    model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], handlers: Mapping[type[nn.Module], Handler]
+    model: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    handlers: Mapping[type[nn.Module], Handler] | None = None,
 ) -> ir.Network:
     """Description of a whole model called as ``model(*args, **kwargs)``.
 
+    A softmax or log-softmax at the very end is left out, for the class with the largest potential is the same; the
+    Output node remembers it as ``readout``.
+
     Raises:
         ConversionError: listing everything that cannot become spikes.
+        InputError: sizes do not meet, or the arguments are not those of the model.
     """
-    import gcn2snn.lower_gcn  # noqa: F401 - registers the built-in handlers
+    from gcn2snn.trace import declare
 
-    builder = Builder()
-    handler = {**REGISTRY, **handlers}.get(type(model))
-    if handler is None:
-        raise ConversionError([Refusal("model", type(model).__name__, "no handler knows it.", "Register one.")])
-    result = handler(builder, "", model, args)
+    load_handlers()
+    builder = Builder(handlers)
+    given, named = declare(builder, model, args, kwargs)
+    result = builder.module("", model, given, named)
     if not builder.refusals:
-        builder.add(ir.Output(name="output", inputs=(result,)))
+        if not isinstance(result, Ref):
+            why = f"returns {type(result).__name__}; a spiking network gives one tensor of potentials."
+            raise ConversionError([Refusal("model", "output", why, "Return only the class scores.")])
+        builder.add(ir.Output(name="output", inputs=(result,), readout=builder.readout))
     return builder.network()
 
 
 def parameter(tensor: Tensor) -> Tensor:
     """A copy of a parameter that shares nothing with the source model."""
     return tensor.detach().clone()
+
+
+def read_out(network: ir.Network, potentials: Tensor) -> Tensor:
+    """What the source model makes of the potentials at its very end: itself, or their softmax or log-softmax."""
+    kinds = {"": lambda x: x, "softmax": lambda x: x.softmax(1), "log_softmax": lambda x: x.log_softmax(1)}
+    return kinds[network.of(ir.Output)[0].readout](potentials)
