@@ -109,7 +109,7 @@ def _table_records(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, 
                 yield reader.line_num, record
     except csv.Error as error:
         raise DataError(
-            f"line {reader.line_num} of {path} cannot be read ({error}); check its double quotes"
+            f"{path} cannot be read after line {reader.line_num} ({error}); check its double quotes"
         ) from error
     finally:
         csv.field_size_limit(limit)

@@ -1,0 +1,165 @@
+"""``gcn2snn datasets``: what there is, what a graph built from it looks like, and fetching it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gcn2snn.datasets.registry import Dataset
+
+app = typer.Typer(help="List, inspect and fetch datasets.", no_args_is_help=True)
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder to search first; then GCN2SNN_DATA, the cache folder, the network.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object on standard output, everything else on standard error.")
+]
+
+
+@app.command("list")
+def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Every published dataset, and where its files are."""
+    from gcn2snn.datasets.registry import DATASETS
+
+    rows = [_described(row, data_dir) for row in DATASETS.values()]
+    if as_json:
+        print(json.dumps({"datasets": rows}))
+        return
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table("name", "what", "documents", "words", "classes", Column("files in", overflow="fold"))
+    for row in rows:
+        counts = (f"{row[key]:,}" if row[key] else "-" for key in ("documents", "words", "classes"))
+        table.add_row(
+            row["name"], row["title"], *counts, row["files"] or "not here: gcn2snn datasets fetch " + row["name"]
+        )
+    Console().print(table)
+
+
+@app.command("fetch")
+def fetch_dataset(name: Annotated[str, typer.Argument(help="A published name; see: gcn2snn datasets list.")]) -> None:
+    """Fetch a published dataset into the cache folder, checked against its checksums."""
+    from gcn2snn.datasets import fetch
+    from gcn2snn.datasets.registry import find
+
+    row = find(name)
+    if not row.files:
+        print(f"{row.name} is part of this package; there is nothing to fetch", file=sys.stderr)
+        return
+    root = fetch(row.name)
+    print(f"{row.name} is in {root}; terms: {row.licence}", file=sys.stderr)
+
+
+@app.command("info")
+def info(
+    name: Annotated[str, typer.Argument(help="A published name, or the path of your own corpus.")],
+    data_dir: DataDir = None,
+    window: Annotated[int, typer.Option(help="Tokens in a sliding window.")] = 20,
+    min_count: Annotated[
+        int | None, typer.Option(help="Remove words seen fewer times [as published: 5, mr 1].")
+    ] = None,
+    stop_words: Annotated[
+        str | None, typer.Option(help="nltk-179, nltk, none or a file [as published: nltk-179, mr none].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the graph of a dataset and print its numbers, the time and the memory that took."""
+    from gcn2snn.datasets import TextGraphOptions
+
+    report = _measured(name, data_dir, TextGraphOptions(window=window, min_count=min_count, stop_words=stop_words))
+    if as_json:
+        print(json.dumps(report))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", report["dataset"], "published", title=report.get("title"))
+    published = report["published"] or {}
+    for key, value in report.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            wanted = published.get(key)
+            table.add_row(key.replace("_", " "), f"{value:,}", "" if wanted is None else f"{wanted:,}")
+    console = Console()
+    console.print(table)
+    for key in ("source", "licence", "corpus_hash", "fingerprint"):
+        console.print(f"{key.replace('_', ' ')}: {report[key]}", soft_wrap=True, highlight=False)
+
+
+def _described(row: Dataset, data_dir: Path | None) -> dict[str, Any]:
+    from gcn2snn.datasets.locate import located
+
+    place = located(row, data_dir)
+    return {
+        "name": row.name,
+        "title": row.title,
+        "kind": row.kind,
+        "source": row.source,
+        "licence": row.licence,
+        "documents": row.counts.documents if row.counts else None,
+        "words": row.counts.words if row.counts else None,
+        "classes": row.counts.classes if row.counts else None,
+        "files": "this package" if not row.files else str(place) if place else None,
+    }
+
+
+def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
+    """Counts of the graph built afresh, seconds of each stage, and the peak memory of the process."""
+    from dataclasses import asdict
+
+    from gcn2snn.datasets import build_text_graph, clean_corpus, count_graph, load, load_graph
+    from gcn2snn.datasets.progress import stages
+    from gcn2snn.datasets.registry import DATASETS
+
+    row = DATASETS.get(name.lower())
+    seconds: dict[str, float] = {}
+    with stages() as advance:
+        if row is not None and row.kind != "text":
+            graph = _timed(seconds, "build", lambda: load_graph(name, data_dir))
+        else:
+            advance("reading documents", 0.0)
+            corpus = _timed(seconds, "read", lambda: load(name, data_dir, options))
+            advance("cleaning", 0.0)
+            clean = _timed(seconds, "clean", lambda: clean_corpus(corpus, options))
+            graph = _timed(seconds, "build", lambda: build_text_graph(clean, advance))
+        advance("normalising", 0.0)
+        adjacency = _timed(seconds, "normalise", lambda: graph.adjacency)
+    counts = asdict(count_graph(graph)) | {"adjacency_entries": adjacency.nnz}
+    return {
+        "dataset": graph.source["dataset"],
+        "title": row.title if row else "own corpus",
+        **counts,
+        **{f"{stage}_seconds": round(value, 3) for stage, value in seconds.items()},
+        "peak_memory_bytes": peak_memory(),
+        "source": row.source if row else str(name),
+        "licence": row.licence if row else "yours",
+        "corpus_hash": graph.source["corpus_hash"],
+        "fingerprint": graph.fingerprint,
+        "options": graph.source["options"],
+        "published": asdict(row.counts) if row and row.counts else None,
+    }
+
+
+def _timed(seconds: dict[str, float], stage: str, work: Any) -> Any:
+    from time import perf_counter
+
+    start = perf_counter()
+    result = work()
+    seconds[stage] = perf_counter() - start
+    return result
+
+
+def peak_memory() -> int | None:
+    """Largest resident size of this process so far, in bytes; None where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+import gcn2snn.datasets
+from gcn2snn.checkpoint import save_text
+from gcn2snn.datasets import Corpus, TextGraphOptions, load, load_graph, loading
+from gcn2snn.datasets.registry import DATASETS
+from gcn2snn.errors import ArtefactError, DataError
+from gcn2snn.graph import Graph
+
+OPTIONS = TextGraphOptions(min_count=1, stop_words="none")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    text = "text,label,split\nred apple tree,fruit,train\ngreen apple,fruit,test\nfast car road,traffic,train\n"
+    return save_text(tmp_path / "own.csv", text)
+
+
+def cached(cache: Path) -> list[Path]:
+    return sorted((cache / "graphs").glob("*"))
+
+
+def test_all_names_exist() -> None:
+    assert gcn2snn.datasets.__all__ == sorted(gcn2snn.datasets.__all__) == dir(gcn2snn.datasets)
+    for name in gcn2snn.datasets.__all__:
+        assert callable(getattr(gcn2snn.datasets, name))
+    with pytest.raises(AttributeError, match=r"has no attribute 'nothing'"):
+        _ = gcn2snn.datasets.nothing  # type: ignore[attr-defined]
+
+
+def test_unknown_name_is_refused_with_the_nearest() -> None:
+    for door in (load, load_graph):
+        with pytest.raises(DataError, match=r"called 'r9'. Did you mean r8"):
+            door("r9")
+
+
+def test_load_refuses_a_graph() -> None:
+    with pytest.raises(DataError, match=r"karate is a graph without documents; use load_graph. Corpora are 20ng, r8"):
+        load("karate")
+
+
+def test_graph_is_cached_by_corpus_and_options(own: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = load_graph(own, options=OPTIONS)
+    assert [path.name.split("-")[0] for path in cached(cache)] == ["own"]
+    load_graph(own, options=replace(OPTIONS, window=3))
+    assert len(cached(cache)) == 2
+    monkeypatch.setattr(loading, "build_text_graph", None)  # not called any more
+    again = load_graph(own, options=OPTIONS)
+    assert again.fingerprint == built.fingerprint
+    assert (again.source, again.node_names, again.class_names) == (built.source, built.node_names, built.class_names)
+
+
+def test_a_changed_corpus_is_another_graph(own: Path, cache: Path) -> None:
+    one = load_graph(own, options=OPTIONS)
+    own.write_text(own.read_text().replace("green", "yellow"))
+    assert load_graph(own, options=OPTIONS).fingerprint != one.fingerprint
+    assert len(cached(cache)) == 2
+
+
+def test_a_changed_stop_word_file_is_another_graph(own: Path, cache: Path, tmp_path: Path) -> None:
+    stop = save_text(tmp_path / "stop.txt", "red\n")
+    options = replace(OPTIONS, stop_words=str(stop))
+    one = load_graph(own, options=options)
+    save_text(stop, "fast\n")
+    assert load_graph(own, options=options).vocabulary != one.vocabulary
+
+
+def test_cache_can_be_left_alone(own: Path, cache: Path) -> None:
+    load_graph(own, options=OPTIONS, cache=False)
+    assert not cache.exists()
+
+
+def test_a_damaged_cache_file_is_built_again(own: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    built = load_graph(own, options=OPTIONS)
+    path = cached(cache)[0]
+    path.write_bytes(path.read_bytes()[:-9])
+    with caplog.at_level(logging.WARNING):
+        assert load_graph(own, options=OPTIONS).fingerprint == built.fingerprint
+    assert "building it again" in caplog.text
+    assert Graph.load(path).fingerprint == built.fingerprint
+
+
+def test_a_cache_that_cannot_be_written_is_no_failure(
+    own: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(self: Graph, path: Path) -> Path:
+        raise ArtefactError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(Graph, "save", full)
+    with caplog.at_level(logging.WARNING):
+        assert load_graph(own, options=OPTIONS).num_documents == 3
+    assert "No space left on device; going on without the cache" in caplog.text
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch, small: Corpus) -> None:
+    """The small corpus in the place of mr."""
+    graph = load_graph_of(small)
+    counts = gcn2snn.datasets.count_graph(graph)
+    monkeypatch.setitem(DATASETS, "mr", replace(DATASETS["mr"], counts=counts))
+    monkeypatch.setattr(loading, "read_published", lambda row, root, progress: replace(small, name=row.name))
+
+
+def load_graph_of(corpus: Corpus) -> Graph:
+    return gcn2snn.datasets.build_text_graph(gcn2snn.datasets.clean_corpus(corpus))
+
+
+@pytest.mark.usefixtures("published")
+def test_counts_of_a_published_corpus_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_graph("mr").num_documents == 4
+    counts = DATASETS["mr"].counts
+    assert counts is not None
+    monkeypatch.setitem(DATASETS, "mr", replace(DATASETS["mr"], counts=replace(counts, words=9)))
+    with pytest.raises(DataError, match=r"graph of mr is not the published one \(words: 9 expected, 8 built\)"):
+        load_graph("mr", cache=False)
+    assert (
+        load_graph("mr", options=TextGraphOptions(window=3), cache=False).num_documents == 4
+    )  # other options, no check
+
+
+@pytest.mark.usefixtures("published")
+def test_a_cached_published_graph_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = load_graph("mr")
+    monkeypatch.setattr(loading, "read_published", None)  # not called any more
+    assert load_graph("MR").fingerprint == built.fingerprint
+
+
+def test_graph_counts_without_words_are_zero() -> None:
+    counts = asdict(gcn2snn.datasets.count_graph(load_graph("karate")))
+    assert counts["adjacency_entries"] == 156 + 34
+    assert counts["words"] == counts["windows"] == counts["pmi_entries"] == counts["document_word_entries"] == 0

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
+from gcn2snn.graph import Graph, normalise
+from gcn2snn.kernels import CSR
+
+
+def random_graph(nodes: int = 7, *, loops: bool = False, seed: int = 0, **changes: Any) -> Graph:
+    generator = torch.Generator().manual_seed(seed)
+    dense = torch.rand(nodes, nodes, generator=generator, dtype=torch.float64)
+    dense = torch.where(dense > 0.6, dense, 0.0)
+    dense = dense + dense.T
+    if not loops:
+        dense.fill_diagonal_(0.0)
+    fields: dict[str, Any] = {
+        "raw": CSR.from_dense(dense, symmetric=True),
+        "labels": torch.arange(nodes) % 2,
+        "train_mask": torch.arange(nodes) < 3,
+        "test_mask": torch.arange(nodes) >= 4,
+        "class_names": ("a", "b"),
+        "node_names": tuple(f"n{number}" for number in range(nodes)),
+        "source": {"dataset": "random", "options": {"seed": seed}},
+    }
+    return Graph(**(fields | changes))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 13), st.booleans(), st.integers(0, 1000))
+def test_normalise_equals_the_dense_equation(nodes: int, loops: bool, seed: int) -> None:
+    raw = random_graph(nodes, loops=loops, seed=seed).raw
+    dense = raw.to_dense() + torch.eye(nodes, dtype=torch.float64)
+    inverse_root = dense.sum(1).rsqrt()
+    expected = dense * (inverse_root[:, None] * inverse_root[None, :])
+    built = normalise(raw).validate()
+    assert built.dtype == torch.float32
+    assert built.symmetric
+    # One rounding to float32 (relative 6e-8) on top of float64 arithmetic in another order.
+    torch.testing.assert_close(built.to_dense(), expected.float(), rtol=1.2e-7, atol=0.0)
+    assert built.nnz == int((expected != 0).sum())
+    again = CSR.from_dense(built.to_dense())
+    assert torch.equal(again.rowptr, built.rowptr)
+    assert torch.equal(again.col, built.col)
+    assert torch.equal(built.to_dense(), built.to_dense().T)
+
+
+def test_normalise_keeps_stored_zeros_and_isolated_nodes() -> None:
+    raw = CSR.from_coo(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.zeros(2, dtype=torch.float64), (3, 3))
+    built = normalise(raw)
+    assert built.nnz == 5
+    assert torch.equal(built.to_dense(), torch.eye(3))
+
+
+def test_normalise_without_edges_and_without_nodes() -> None:
+    nothing = torch.zeros(0, dtype=torch.int64)
+    for nodes in (0, 4):
+        raw = CSR.from_coo(nothing, nothing, nothing.double(), (nodes, nodes))
+        assert torch.equal(normalise(raw).to_dense(), torch.eye(nodes))
+
+
+def test_normalise_leaves_its_input_alone() -> None:
+    raw = random_graph(loops=True).raw
+    before = raw.to_dense()
+    normalise(raw)
+    assert torch.equal(raw.to_dense(), before)
+
+
+def test_normalise_refuses_a_degree_that_is_not_positive() -> None:
+    raw = CSR.from_dense(torch.tensor([[0.0, -1.0], [-1.0, 0.0]], dtype=torch.float64))
+    with pytest.raises(
+        InputError, match=r"node 0 has degree 0.0; symmetric normalisation needs positive degrees. Remove"
+    ):
+        normalise(raw)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"labels": torch.zeros(3, dtype=torch.int64)},
+            r"labels has shape \[3\]; the graph has 7 nodes, so \[7\] is needed",
+        ),
+        ({"val_mask": torch.zeros(8, dtype=torch.bool)}, r"val_mask has shape \[8\]"),
+        ({"features": torch.zeros(6, 2)}, r"features have shape \[6, 2\]; \[7, F\] is needed, or None"),
+        ({"node_names": ("x",)}, "1 node names for 7 nodes"),
+        ({"class_names": ("a",)}, "a label is 1, but only 1 classes are named"),
+        ({"labels": torch.full((7,), -1)}, "node 0 is in a split but has no label"),
+        ({"raw": CSR.from_dense(torch.zeros(2, 3))}, r"an adjacency is square, got \(2, 3\)"),
+    ],
+)
+def test_graph_refuses(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        random_graph(**changes)
+
+
+def test_graph_names_documents_and_words() -> None:
+    graph = random_graph(num_documents=5)
+    assert graph.document_names == ("n0", "n1", "n2", "n3", "n4")
+    assert graph.vocabulary == ("n5", "n6")
+    assert random_graph().num_documents == 7
+    assert random_graph().vocabulary == ()
+
+
+def test_num_loops_counts_the_diagonal() -> None:
+    dense = torch.tensor([[1.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    graph = random_graph(2, raw=CSR.from_dense(dense), train_mask=torch.ones(2, dtype=torch.bool))
+    assert graph.num_loops == 1
+
+
+def test_from_scipy_shares_the_numbers() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    graph = random_graph()
+    matrix = sparse.csr_array((graph.raw.value.numpy(), graph.raw.col.numpy(), graph.raw.rowptr.numpy()), (7, 7))
+    again = Graph.from_scipy(
+        matrix, labels=graph.labels, train_mask=graph.train_mask, test_mask=graph.test_mask, class_names=("a", "b")
+    )
+    assert again.fingerprint == graph.fingerprint
+    assert again.raw.value.data_ptr() == graph.raw.value.data_ptr()
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_save_and_load(tmp_path: Path, full: bool) -> None:
+    more = {"features": torch.rand(7, 3), "val_mask": torch.arange(7) == 3, "num_documents": 4} if full else {}
+    graph = random_graph(**more)
+    again = Graph.load(graph.save(tmp_path / "graph.safetensors"))
+    for name in ("labels", "train_mask", "test_mask", "features", "val_mask"):
+        one, two = getattr(graph, name), getattr(again, name)
+        assert (one is None and two is None) or torch.equal(one, two)
+    assert torch.equal(graph.raw.to_dense(), again.raw.to_dense())
+    assert again.raw.symmetric
+    for name in ("class_names", "node_names", "num_documents", "source", "fingerprint"):
+        assert getattr(graph, name) == getattr(again, name)
+    del again.__dict__["fingerprint"]
+    assert again.fingerprint == graph.fingerprint
+
+
+def test_fingerprint_depends_on_every_tensor() -> None:
+    graph = random_graph()
+    mask = torch.arange(7) == 3
+    others = [
+        replace(graph, labels=1 - graph.labels),
+        replace(graph, train_mask=mask),
+        replace(graph, test_mask=mask),
+        replace(graph, val_mask=mask),
+        replace(graph, features=torch.zeros(7, 1)),
+        replace(graph, raw=graph.raw.to(torch.float32)),
+        random_graph(seed=1),
+    ]
+    assert len({graph.fingerprint, *(other.fingerprint for other in others)}) == 8
+
+
+def test_load_refuses_damaged_files(tmp_path: Path) -> None:
+    path = random_graph().save(tmp_path / "graph.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    with pytest.raises(ArtefactError, match=r"cannot be read"):
+        Graph.load(path)
+    path.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:])
+    with pytest.raises(ArtefactError, match=r"was changed after it was written"):
+        Graph.load(path)
+    with pytest.raises(ArtefactError, match=r"does not exist"):
+        Graph.load(tmp_path / "nothing")
+
+
+def test_load_refuses_another_version(tmp_path: Path) -> None:
+    path = random_graph().save(tmp_path / "graph.safetensors")
+    with safe_open(path, framework="pt") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata=header | {"version": "99"})
+    with pytest.raises(ArtefactError, match=r"format version 99; this release reads version 1"):
+        Graph.load(path)
+
+
+def test_load_refuses_a_file_without_all_tensors(tmp_path: Path) -> None:
+    from gcn2snn.checkpoint import save_tensors
+
+    path = save_tensors(tmp_path / "part", {"col": torch.zeros(1)}, kind="graph", version=1, meta={})
+    with pytest.raises(ArtefactError, match=r"is not a whole graph file: 'rowptr'. Delete it"):
+        Graph.load(path)
+
+
+def test_to_pyg_carries_everything() -> None:
+    pytest.importorskip("torch_geometric")
+    graph = random_graph(features=torch.rand(7, 3), val_mask=torch.arange(7) == 3)
+    data = graph.to_pyg()
+    dense = torch.zeros(7, 7).index_put_((data.edge_index[1], data.edge_index[0]), data.edge_weight)
+    assert torch.equal(dense, graph.raw.to_dense().float())
+    assert (data.num_nodes, data.num_edges) == (7, graph.raw.nnz)
+    for theirs, ours in ((data.x, graph.features), (data.y, graph.labels), (data.val_mask, graph.val_mask)):
+        assert torch.equal(theirs, ours)
+    assert data.validate(raise_on_error=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of DGL's own imports
+def test_to_dgl_carries_everything() -> None:
+    pytest.importorskip("dgl", exc_type=ImportError)
+    graph = random_graph(features=torch.rand(7, 3), val_mask=torch.arange(7) == 3)
+    theirs = graph.to_dgl()
+    source, target = theirs.edges()
+    dense = torch.zeros(7, 7).index_put_((target, source), theirs.edata["weight"])
+    assert torch.equal(dense, graph.raw.to_dense().float())
+    assert torch.equal(theirs.ndata["feat"], graph.features)
+    assert torch.equal(theirs.ndata["label"], graph.labels)
+    assert torch.equal(theirs.ndata["val_mask"], graph.val_mask)
+
+
+@pytest.mark.parametrize(
+    ("package", "method", "extra"), [("torch_geometric.data", "to_pyg", "pyg"), ("dgl", "to_dgl", "dgl")]
+)
+def test_missing_package_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, package: str, method: str, extra: str
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=rf"pip install 'gcn2snn\[{extra}\]'"):
+        getattr(random_graph(), method)()
