@@ -73,8 +73,7 @@ def calibrate(
     Source: Section II-C, Eq. 2; percentile and mse are ours.
     """
     maxima = _Maxima()
-    _observe(network, batches, maxima)
-    if not maxima.found:
+    if _observe(network, batches, maxima) == 0:
         raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
     histogram = _Histograms(maxima.found)
     rules = {node.name: _rule(node, config) for node in network.of(ir.Neuron) + network.of(ir.Coder)}
@@ -95,16 +94,20 @@ def _rule(node: ir.Node, config: ConvertConfig) -> tuple[str, str]:
     return own.scale or config.scale, own.per or config.per
 
 
-def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None]) -> None:
+def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None]) -> int:
+    """Show the visitor every activation of every batch; returns the number of batches."""
+
     def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
         if isinstance(node, ir.Neuron | ir.Coder):
             x = dense_value(value)
             check_finite(f"the activation of {node.name}", x)
             visitor(node, x)
 
+    count = 0
     with torch.no_grad():
-        for batch in batches():
+        for count, batch in enumerate(batches(), start=1):  # noqa: B007 - the number of the last one is the result
             run_float(network, batch, observe)
+    return count
 
 
 def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
@@ -121,9 +124,8 @@ class _Maxima:
         self.found: dict[str, Tensor] = {}
 
     def __call__(self, node: ir.Node, x: Tensor) -> None:
-        if x.numel() == 0:
-            return
-        largest = magnitudes(node, x).amax(1)
+        values = magnitudes(node, x)
+        largest = values.amax(1) if values.shape[1] else values.new_zeros(values.shape[0])
         self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -59,9 +59,7 @@ class Sketch:
 
     def dense(self, out: int, bias: bool = True) -> str:
         c = self.channels()
-        return self.add(
-            ir.Dense, weight=self.normal(out, c, fan_in=c), bias=0.3 * self.normal(out) if bias else None
-        )
+        return self.add(ir.Dense, weight=self.normal(out, c, fan_in=c), bias=0.3 * self.normal(out) if bias else None)
 
     def conv(self, out: int, stride: int = 1, kernel: int = 3, groups: int = 1, plain: bool = False) -> str:
         c = self.channels()
@@ -195,6 +193,15 @@ def spiking(case: Case, config: ConvertConfig, mixed: int | None = None) -> ir.N
             changes[node.name] = [replace(node, coding=coding, horizon=horizon)]
         network = network.replace(changes)
     return calibrate(network, lambda: [data], config)[0]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tensors of a few hundred numbers: a second thread costs more than it does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
