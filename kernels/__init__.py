@@ -3,10 +3,33 @@
 Every operation has a plain-torch definition in :mod:`gcn2snn.kernels.reference`; the other files are speed.
 """
 
+from gcn2snn.kernels.bucketed import phase_gemm_bucketed, phase_spmm_bucketed
+from gcn2snn.kernels.counts import event_count, spike_count
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.encode import decode, encode
+from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.phase import PhaseCode, Spikes
-from gcn2snn.kernels.products import phase_conv2d, phase_gemm, phase_spmm
+from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_fire
+from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
+from gcn2snn.kernels.phase_spmm import phase_spmm, phase_spmm_fire
 from gcn2snn.kernels.spmm import spmm
 
-__all__ = ["CSR", "PhaseCode", "Spikes", "decode", "encode", "phase_conv2d", "phase_gemm", "phase_spmm", "spmm"]
+__all__ = [
+    "CSR",
+    "Fire",
+    "PhaseCode",
+    "Spikes",
+    "decode",
+    "encode",
+    "event_count",
+    "phase_conv2d",
+    "phase_conv2d_fire",
+    "phase_gemm",
+    "phase_gemm_bucketed",
+    "phase_gemm_fire",
+    "phase_spmm",
+    "phase_spmm_bucketed",
+    "phase_spmm_fire",
+    "spike_count",
+    "spmm",
+]

@@ -67,12 +67,11 @@ class CSR:
             InputError: lengths differ, an index is out of range, or there are more than 2^31 - 1 entries.
         """
         if not (row.shape == col.shape == value.shape and row.dim() == 1):
-            raise InputError(f"row, col and value must be vectors of one length, got {[*row.shape]}, {[*col.shape]} and {[*value.shape]}")
-        if value.numel() > MAX_ENTRIES:
-            raise InputError(f"{value.numel()} entries do not fit 32-bit row pointers; at most {MAX_ENTRIES} are allowed. Split the matrix by rows")
-        for name, index, size in (("row", row, shape[0]), ("column", col, shape[1])):
-            if index.numel() and (int(index.min()) < 0 or int(index.max()) >= size):
-                raise InputError(f"{name} indices run from {int(index.min())} to {int(index.max())}; allowed are 0 to {size - 1} for shape {shape}")
+            shapes = f"{[*row.shape]}, {[*col.shape]} and {[*value.shape]}"
+            raise InputError(f"row, col and value must be vectors of one length, got {shapes}")
+        _check_entries(value.numel())
+        _check_range("row", row, shape[0])
+        _check_range("column", col, shape[1])
         order = torch.argsort(row.long() * shape[1] + col.long(), stable=True)
         counts = torch.bincount(row.long(), minlength=shape[0])
         rowptr = torch.zeros(shape[0] + 1, dtype=torch.int64, device=row.device)
@@ -93,18 +92,55 @@ class CSR:
             InputError: sizes, ranges or order are broken, or a value is not finite.
         """
         if self.rowptr.dtype != torch.int32 or self.col.dtype != torch.int32:
-            raise InputTypeError(f"rowptr and col must be int32, got {self.rowptr.dtype} and {self.col.dtype}. Convert with .int()")
+            got = f"{self.rowptr.dtype} and {self.col.dtype}"
+            raise InputTypeError(f"rowptr and col must be int32, got {got}. Convert with .int()")
         if self.value.dtype not in (torch.float32, torch.float64):
             raise InputTypeError(f"values must be float32 or float64, got {self.value.dtype}")
-        if self.rowptr.numel() < 1 or self.col.shape != self.value.shape:
-            raise InputError(f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]} do not describe one matrix")
-        if int(self.rowptr[0]) != 0 or int(self.rowptr[-1]) != self.nnz or bool((self.rowptr.diff() < 0).any()):
-            raise InputError(f"rowptr must ascend from 0 to {self.nnz}, got first {int(self.rowptr[0])}, last {int(self.rowptr[-1])}")
-        if self.nnz and (int(self.col.min()) < 0 or int(self.col.max()) >= self.num_cols):
-            raise InputError(f"column indices run from {int(self.col.min())} to {int(self.col.max())}; allowed are 0 to {self.num_cols - 1}")
+        shapes = f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]}"
+        if self.rowptr.dim() != 1 or self.col.dim() != 1 or self.rowptr.numel() < 1 or self.col.shape != self.value.shape:
+            raise InputError(f"{shapes} do not describe one matrix; vectors of rows + 1, nnz and nnz are needed")
+        _check_entries(self.nnz)
+        first, last = int(self.rowptr[0]), int(self.rowptr[-1])
+        if first != 0 or last != self.nnz or bool((self.rowptr.diff() < 0).any()):
+            raise InputError(f"rowptr must ascend from 0 to {self.nnz}, got first {first}, last {last}")
+        _check_range("column", self.col, self.num_cols)
         if not bool(torch.isfinite(self.value).all()):
             raise InputError("the matrix holds a value that is NaN or infinite")
         return self
+
+    @cached_property
+    def checked(self) -> CSR:
+        """The matrix, validated and contiguous, once: fast kernels read it without further checks."""
+        matrix = self.validate()
+        contiguous = replace(
+            matrix, rowptr=self.rowptr.contiguous(), col=self.col.contiguous(), value=self.value.contiguous()
+        )
+        return matrix if matrix.is_contiguous else contiguous
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether all three tensors are."""
+        return all(tensor.is_contiguous() for tensor in (self.rowptr, self.col, self.value))
+
+    def values(self, dtype: torch.dtype) -> Tensor:
+        """Contiguous values in ``dtype``; another dtype than the stored one is converted once and kept."""
+        return self.checked.value if dtype == self.dtype else self._other_dtype
+
+    def torch_csr(self, dtype: torch.dtype) -> Tensor:
+        """``torch.sparse_csr`` tensor with values of ``dtype``, built once: cuSPARSE keeps its plan with the tensor."""
+        if dtype not in self._torch_csr:
+            entries = self.checked
+            matrix = replace(entries, value=self.values(dtype))
+            self._torch_csr[dtype] = matrix.to_torch()
+        return self._torch_csr[dtype]
+
+    @cached_property
+    def _torch_csr(self) -> dict[torch.dtype, Tensor]:
+        return {}
+
+    @cached_property
+    def _other_dtype(self) -> Tensor:
+        return self.checked.value.to(torch.float64 if self.dtype == torch.float32 else torch.float32)
 
     @cached_property
     def row(self) -> Tensor:
@@ -145,4 +181,17 @@ class CSR:
 
     def to_torch(self) -> Tensor:
         """``torch.sparse_csr`` view of the same storage."""
-        return torch.sparse_csr_tensor(self.rowptr, self.col, self.value, self.shape)
+        return torch.sparse_csr_tensor(self.rowptr, self.col, self.value, self.shape, check_invariants=False)
+
+
+def _check_entries(entries: int) -> None:
+    if entries > MAX_ENTRIES:
+        raise InputError(
+            f"{entries} entries do not fit 32-bit row pointers; at most {MAX_ENTRIES} are allowed. Split the matrix by rows"
+        )
+
+
+def _check_range(name: str, index: Tensor, size: int) -> None:
+    if index.numel() and (int(index.min()) < 0 or int(index.max()) >= size):
+        run = f"{int(index.min())} to {int(index.max())}"
+        raise InputError(f"{name} indices run from {run}; allowed are 0 to {size - 1}")

@@ -5,24 +5,97 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gcn2snn.errors import InputTypeError
+from gcn2snn.kernels.backend import choose
+from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 from gcn2snn.kernels.reference import per_channel
 
 
 def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None = None) -> Spikes:
-    """Fast :func:`gcn2snn.kernels.reference.encode`; bit for bit the same (a binary search makes the same comparisons)."""
+    """Phase of the spike that x / scale sends: fast :func:`gcn2snn.kernels.reference.encode`, equal bit for bit.
+
+    >>> code = PhaseCode(base=2.0, timesteps=4)  # thresholds 3/8, 3/16, 3/32, 3/64
+    >>> encode(torch.tensor([0.9, 0.375, 0.2, 0.01]), torch.tensor(1.0), code).code.tolist()
+    [1, 1, 2, 0]
+
+    Args:
+        x: [N, C, ...], potentials, float32 or float64.
+        scale: [] or [C], > 0.
+        coding: phase code.
+        horizon: last phase at which a neuron may fire, broadcastable to x, or None for T.
+
+    Raises:
+        InputError: scale or horizon do not fit x.
+        InputTypeError: x is not float32 or float64.
+    """
+    check_float("x", x.dtype)
+    check_scale(scale, x.shape[min(1, x.dim() - 1)] if x.dim() else 1)
+    fire = Fire(scale, coding, horizon)
+    fire.check_horizon(tuple(x.shape))
+    backend = choose(x.device)
+    if backend == "native":
+        from gcn2snn.kernels import native
+
+        return Spikes(native.encode(x.detach(), fire), scale, coding)
+    if backend == "triton":
+        from gcn2snn.kernels import encode_triton
+
+        return Spikes(encode_triton.encode(x.detach(), fire), scale, coding)
+    return _encode_torch(x.detach(), scale, coding, horizon)
+
+
+def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Value that each spike carries: fast :func:`gcn2snn.kernels.reference.decode`, equal bit for bit.
+
+    >>> decode(Spikes(torch.tensor([[1, -2, 0]], dtype=torch.int8), torch.tensor(8.0), PhaseCode(2.0, 4, signed=True)))
+    tensor([[ 4., -2.,  0.]])
+
+    Raises:
+        InputError: the scale does not fit the codes.
+        InputTypeError: ``dtype`` is not float32 or float64, or the codes are not int8 or int16.
+    """
+    check_float("the dtype asked for", dtype)
+    check_codes(spikes)
+    backend = choose(spikes.code.device)
+    if backend == "native":
+        from gcn2snn.kernels import native
+
+        return native.decode(spikes, dtype)
+    if backend == "triton":
+        from gcn2snn.kernels import encode_triton
+
+        return encode_triton.decode(spikes, dtype)
+    return _decode_torch(spikes, dtype)
+
+
+def check_codes(spikes: Spikes) -> None:
+    """Refuse codes of another storage than their population's, and a scale that does not fit them.
+
+    Raises:
+        InputError, InputTypeError: as said.
+    """
+    code = spikes.code
+    if code.dtype != spikes.coding.code_dtype:
+        wanted = spikes.coding.code_dtype
+        raise InputTypeError(f"codes are {code.dtype}; {spikes.coding.timesteps} phases are stored as {wanted}")
+    check_scale(spikes.scale, code.shape[min(1, code.dim() - 1)] if code.dim() else 1)
+
+
+def _encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None) -> Spikes:
+    """A binary search makes the same comparisons as the reference; NaN, which sorts last there, must stay silent."""
     z = x / per_channel(scale.to(x.dtype), x.dim())
+    magnitude = (z.abs() if coding.signed else z).contiguous()
     boundaries = coding.thresholds(x.dtype, x.device).flip(0)
-    reached = torch.bucketize(z.abs() if coding.signed else z, boundaries, out_int32=True, right=True)
-    phase = torch.where(reached > 0, coding.timesteps + 1 - reached, 0)
+    reached = torch.bucketize(magnitude, boundaries, out_int32=True, right=True)
+    phase = torch.where(magnitude >= boundaries[0], coding.timesteps + 1 - reached, 0)
     if horizon is not None:
         phase = torch.where(phase > horizon, 0, phase)
     phase = phase.to(coding.code_dtype)
     return Spikes(torch.where(z < 0, -phase, phase) if coding.signed else phase, scale, coding)
 
 
-def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Fast :func:`gcn2snn.kernels.reference.decode`: one gather from a table of 2T + 1 values."""
+def _decode_torch(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     coding, code = spikes.coding, spikes.code
     levels = coding.levels(dtype, code.device)
     table = torch.cat([-levels.flip(0), levels.new_zeros(1), levels])

@@ -38,7 +38,7 @@ class PhaseCode:
             raise ConfigError(f"timesteps is {self.timesteps}; allowed are 1 to 255")
         if self.base ** -self.timesteps < 1e-30:
             raise ConfigError(
-                f"base {self.base} with {self.timesteps} timesteps has a last phase of {self.base**-self.timesteps:.1e}; "
+                f"base {self.base} with {self.timesteps} timesteps ends at a phase of {self.base**-self.timesteps:.1e}; "
                 "single precision needs at least 1e-30. Use a smaller base or fewer timesteps"
             )
 

@@ -61,3 +61,89 @@ def phase_gemm(spikes: Spikes, weight: Tensor, bias: Tensor | None = None) -> Te
     """decode(spikes) W^T + b: potentials of a dense layer, [N, in] -> [N, out]; weight [out, in]."""
     y = decode(spikes, weight.dtype) @ weight.t()
     return y if bias is None else y + bias
+
+
+def phase_spmm_bucketed(
+    matrix: CSR,
+    spikes: Spikes,
+    scale: Tensor,
+    coding: PhaseCode,
+    wait: int,
+    horizon: Tensor | None = None,
+    bias: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Spikes:
+    """Neurons that read an aggregation and decide after ``wait`` steps: one product for each input phase.
+
+    U(n) = b + sum of A decode(spikes of phase <= n); a neuron fires at output phase k, step n = k + w, as soon as
+    U(min(k + w, T_in)) / scale >= threshold_k, and then is done.
+
+    Args:
+        matrix: A, [rows, columns].
+        spikes: codes [columns, C].
+        scale, coding, horizon: of the population that fires, as in :func:`encode`.
+        wait: w >= 0.
+        bias: [C].
+
+    Source: One-Spike SNN, Algorithm 1; docs/method.md.
+    """
+    potentials = [_plus(phase_spmm(matrix, _up_to(spikes, n), dtype), bias) for n in _input_phases(spikes)]
+    return first_crossing(potentials, _look(spikes, coding, wait), scale, coding, horizon)
+
+
+def phase_gemm_bucketed(
+    spikes: Spikes,
+    weight: Tensor,
+    scale: Tensor,
+    coding: PhaseCode,
+    wait: int,
+    horizon: Tensor | None = None,
+    bias: Tensor | None = None,
+) -> Spikes:
+    """:func:`phase_spmm_bucketed` for a dense layer, codes [N, in], weight [out, in]."""
+    potentials = [phase_gemm(_up_to(spikes, n), weight, bias) for n in _input_phases(spikes)]
+    return first_crossing(potentials, _look(spikes, coding, wait), scale, coding, horizon)
+
+
+def first_crossing(
+    potentials: list[Tensor], moment_of: list[int], scale: Tensor, coding: PhaseCode, horizon: Tensor | None = None
+) -> Spikes:
+    """Spikes at the first phase k whose moment has potentials[moment_of[k - 1]] / scale >= threshold_k.
+
+    Args:
+        potentials: one [N, C] per moment.
+        moment_of: index into ``potentials`` of each phase, [T].
+        scale, coding, horizon: as in :func:`encode`.
+    """
+    code = torch.zeros(potentials[0].shape, dtype=torch.int16, device=potentials[0].device)
+    thresholds = coding.thresholds(potentials[0].dtype, code.device)
+    for phase in range(coding.timesteps, 0, -1):  # downwards: the earliest crossing is written last
+        u = potentials[moment_of[phase - 1]]
+        z = u / per_channel(scale.to(u.dtype), u.dim())
+        fires = (z.abs() if coding.signed else z) >= thresholds[phase - 1]
+        code = torch.where(fires, torch.where(z < 0, -phase, phase).to(torch.int16), code)
+    if horizon is not None:
+        code = torch.where(code.abs() > horizon, 0, code)
+    return Spikes(code.to(coding.code_dtype), scale, coding)
+
+
+def _input_phases(spikes: Spikes) -> range:
+    return range(1, spikes.coding.timesteps + 1)
+
+
+def _look(spikes: Spikes, coding: PhaseCode, wait: int) -> list[int]:
+    return [min(k + wait, spikes.coding.timesteps) - 1 for k in range(1, coding.timesteps + 1)]
+
+
+def _up_to(spikes: Spikes, phase: int) -> Spikes:
+    return spikes.with_code(torch.where(spikes.code.abs() <= phase, spikes.code, 0))
+
+
+def _plus(potential: Tensor, bias: Tensor | None) -> Tensor:
+    return potential if bias is None else potential + bias
+
+
+def event_count(spikes: Spikes, fan_out: Tensor) -> int:
+    """Sum over neurons that fired of the fan-out of their node, [N] -> integer."""
+    counts = (spikes.code != 0).reshape(spikes.code.shape[0], -1).sum(1)
+    return int((counts * fan_out).sum())

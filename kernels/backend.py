@@ -1,0 +1,88 @@
+"""Which implementation runs: one function, one environment switch (``GCN2SNN_BACKEND``), no quiet change."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import lru_cache
+from importlib.util import find_spec
+
+import torch
+
+from gcn2snn.errors import BackendError, ConfigError
+
+SWITCH = "GCN2SNN_BACKEND"
+BACKENDS = ("auto", "torch", "native", "triton")
+
+
+def requested() -> str:
+    """The value of ``GCN2SNN_BACKEND``, ``auto`` when it is not set.
+
+    Raises:
+        ConfigError: it names no backend.
+    """
+    name = os.environ.get(SWITCH, "auto") or "auto"
+    if name not in BACKENDS:
+        raise ConfigError(f"{SWITCH} is {name!r}; allowed are {', '.join(BACKENDS)}")
+    return name
+
+
+def choose(device: torch.device) -> str:
+    """``torch``, ``native`` (compiled, CPU) or ``triton`` (CUDA) for operands on ``device``.
+
+    ``auto`` takes the compiled helper on a CPU and Triton on a GPU where they are there, else plain torch.
+
+    Raises:
+        BackendError: the switch asks for a backend that is not available for this device.
+        ConfigError: the switch names no backend.
+    """
+    name = requested()
+    if name == "auto":
+        return _best(device.type)
+    reason = "" if name == "torch" else why_not(name, device.type)
+    if reason:
+        raise BackendError(f"{SWITCH}={name}, but {reason}. Unset {SWITCH} or set it to auto or torch")
+    return name
+
+
+def why_not(name: str, device_type: str) -> str:
+    """Why a backend cannot run on a device type; empty when it can."""
+    if name == "native":
+        if device_type != "cpu":
+            return f"the compiled helper works on CPU tensors and these are on {device_type}"
+        from gcn2snn.kernels import native_build
+
+        return native_build.load().reason
+    if name == "triton":
+        if find_spec("triton") is None:
+            return "Triton is not installed; pip install 'gcn2snn[triton]'"
+        if device_type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+            return f"Triton needs CUDA tensors and these are on {device_type} (TRITON_INTERPRET=1 interprets it, slowly)"
+    return ""
+
+
+def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:
+    """What a report should say about the backend: its name, how it decodes, the threads it uses.
+
+    >>> sorted(describe("cpu"))
+    ['backend', 'decode', 'device', 'threads']
+    """
+    device = torch.device(device)
+    name = choose(device)
+    decode = "table"
+    if name == "native":
+        from gcn2snn.kernels import native_build
+
+        bits = native_build.load().register_bits
+        decode = f"{bits}-bit registers" if bits else "table"
+    return {"backend": name, "decode": decode, "device": device.type, "threads": torch.get_num_threads()}
+
+
+@lru_cache(maxsize=8)
+def _best(device_type: str) -> str:
+    name = {"cpu": "native", "cuda": "triton"}.get(device_type, "torch")
+    reason = "" if name == "torch" else why_not(name, device_type)
+    if reason:
+        logging.getLogger(__name__).warning("plain torch kernels are used (slower): %s", reason)
+        return "torch"
+    return name

@@ -1,0 +1,137 @@
+"""Neurons that fire before all their input is there (wait < T - 1): potentials at several moments, first crossing.
+
+A neuron of phase code (Q, T_out) that waits w steps fires at output phase k as soon as U(min(k + w, T_in)) reaches
+threshold k, where U(n) counts the input spikes of phase <= n. Only the moments min(1 + w, T_in) .. T_in are ever read, so
+one pass over the operand keeps T_in - w sums per neuron instead of making T_in passes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gcn2snn.errors import InputError
+from gcn2snn.kernels import phase_gemm as dense
+from gcn2snn.kernels import phase_spmm as sparse
+from gcn2snn.kernels.backend import choose
+from gcn2snn.kernels.csr import CSR
+from gcn2snn.kernels.encode import decode
+from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish
+from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.reference import first_crossing
+from gcn2snn.kernels.spmm import spmm
+
+
+def phase_spmm_bucketed(
+    matrix: CSR,
+    spikes: Spikes,
+    fire: Fire,
+    wait: int,
+    dtype: torch.dtype = torch.float32,
+    *,
+    bias: Tensor | None = None,
+    add: Tensor | None = None,
+) -> Spikes:
+    """Spikes of neurons that read A decode(spikes) + bias + add phase by phase after ``wait`` steps.
+
+    Args:
+        matrix: A, [rows, columns].
+        spikes: codes [columns, C].
+        fire: the population; its thresholds, scale and horizon.
+        wait: w >= 0; from T_in - 1 on the result is that of ``phase_spmm_fire``.
+        dtype: of the potentials.
+        bias: [C], there from the start.
+        add: [rows, C], there from the start.
+
+    Returns:
+        codes [rows, C].
+
+    Raises:
+        InputError: wait < 0, or shapes or devices do not meet.
+        InputTypeError: a dtype is not allowed.
+
+    Source: One-Spike SNN, Algorithm 1, potential and threshold both divided by Q_in^n.
+    """
+    check_float("the dtype asked for", dtype)
+    sparse.check_operands(matrix, spikes)
+    rows, channels = matrix.shape[0], spikes.code.shape[1]
+    _check(fire, wait, rows, channels, dtype, bias, add)
+    limits, moment_of = moments(spikes, fire, wait)
+    backend = choose(spikes.code.device)
+    if backend == "native":
+        from gcn2snn.kernels import native
+
+        code = native.spmm_steps(matrix, spikes, fire, limits, moment_of, bias, add, dtype)
+        return Spikes(code, fire.scale, fire.coding)
+    if backend == "triton":
+        from gcn2snn.kernels import bucketed_triton
+
+        code = bucketed_triton.phase_spmm(matrix, spikes, fire, limits, moment_of, bias, add, dtype)
+        return Spikes(code, fire.scale, fire.coding)
+    potentials = [finish(spmm(matrix, decode(up_to(spikes, n), dtype)), bias, add) for n in limits.tolist()]
+    return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
+
+
+def phase_gemm_bucketed(
+    spikes: Spikes,
+    weight: Tensor,
+    fire: Fire,
+    wait: int,
+    bias: Tensor | None = None,
+    *,
+    weight_scale: Tensor | None = None,
+    add: Tensor | None = None,
+) -> Spikes:
+    """Spikes of neurons that read decode(spikes) W^T + bias + add phase by phase after ``wait`` steps.
+
+    Args:
+        spikes: codes [N, in].
+        weight, bias, weight_scale, add: as in ``phase_gemm``.
+        fire, wait: as in :func:`phase_spmm_bucketed`.
+
+    Returns:
+        codes [N, out].
+
+    Raises:
+        InputError, InputTypeError: as in ``phase_gemm``; wait < 0.
+    """
+    dense.check_operands(spikes, weight, weight_scale)
+    matrix = dense.dequantise(weight, weight_scale).detach()
+    rows, channels, dtype = spikes.code.shape[0], weight.shape[0], matrix.dtype
+    _check(fire, wait, rows, channels, dtype, bias, add)
+    limits, moment_of = moments(spikes, fire, wait)
+    backend = choose(weight.device)
+    if backend == "native":
+        from gcn2snn.kernels import native
+
+        code = native.gemm_steps(spikes, matrix, fire, limits, moment_of, bias, add)
+        return Spikes(code, fire.scale, fire.coding)
+    if backend == "triton":
+        from gcn2snn.kernels import bucketed_triton
+
+        code = bucketed_triton.phase_gemm(spikes, matrix, fire, limits, moment_of, bias, add)
+        return Spikes(code, fire.scale, fire.coding)
+    potentials = [finish(decode(up_to(spikes, n), dtype) @ matrix.t(), bias, add) for n in limits.tolist()]
+    return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
+
+
+def moments(spikes: Spikes, fire: Fire, wait: int) -> tuple[Tensor, Tensor]:
+    """The moments at which neurons look: ``limits`` [M] (last input phase seen), ``moment_of`` [T_out] (index into it)."""
+    seen = torch.arange(1, fire.coding.timesteps + 1).add(wait).clamp(max=spikes.coding.timesteps)
+    limits, moment_of = torch.unique(seen, sorted=True, return_inverse=True)
+    return limits.int(), moment_of.int()
+
+
+def up_to(spikes: Spikes, phase: int) -> Spikes:
+    """The spikes sent until a phase, the others silent."""
+    return spikes.with_code(torch.where(spikes.code.abs() <= phase, spikes.code, 0))
+
+
+def _check(
+    fire: Fire, wait: int, rows: int, channels: int, dtype: torch.dtype, bias: Tensor | None, add: Tensor | None
+) -> None:
+    if wait < 0:
+        raise InputError(f"wait is {wait}; allowed are 0 and more steps")
+    check_epilogue(rows, channels, dtype, bias, add)
+    check_scale(fire.scale, channels)
+    fire.check_horizon((rows, channels))

@@ -1,0 +1,103 @@
+// CPU kernels on one-byte spike phases. Plain C interface for ctypes, no torch headers: it compiles in about two seconds
+// for the machine it runs on (decision note 0020). Every row is summed by one thread in the order of its entries with a
+// rounded product and a rounded addition (no fused multiply-add), which is what the reference does: equal bit for bit,
+// whatever the number of threads.
+//
+// Threads: OpenMP with the symbols of the runtime that torch has loaded (the library is not linked to one of its own),
+// so there is one pool of threads in the process, of the size the caller passes.
+
+#include "native_coding.h"
+#include "native_steps.h"
+
+namespace gcn2snn {
+
+void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, float* y) {
+    if (epilogue.scale) for (int64_t c = 0; c < channels; ++c) y[c] *= epilogue.scale[c];
+    if (epilogue.bias) for (int64_t c = 0; c < channels; ++c) y[c] += epilogue.bias[c];
+    if (epilogue.add) for (int64_t c = 0; c < channels; ++c) y[c] += epilogue.add[row * channels + c];
+    if (epilogue.fire) fire_row<float>(*epilogue.fire, y, row, channels);
+}
+
+#ifdef GCN2SNN_REGISTER_DECODE
+void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
+    constexpr int64_t block = kPhaseLanes * kPhaseVectors;
+    constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
+    const auto whole = pick_phase(block, timesteps, is_signed, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, is_signed, sizes);
+    for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
+        std::vector<float> scratch(epilogue.out ? 0 : channels);
+        const int64_t last = a.rowptr[row_end];
+        for (int64_t row = row_begin; row < row_end; ++row) {
+            float* y = epilogue.out ? epilogue.out + row * channels : scratch.data();
+            for (int64_t c = 0; c < channels; c += block) {
+                const int64_t width = std::min(block, channels - c);
+                (width == block ? whole : rest)(a, value, code + c, channels, table, a.rowptr[row], a.rowptr[row + 1], last, width, y + c);
+            }
+            finish_row(epilogue, row, channels, y);
+        }
+    });
+}
+#endif
+
+}  // namespace gcn2snn
+
+using namespace gcn2snn;
+
+extern "C" {
+
+// How one-byte phases are decoded here: 512 or 256 bits wide in registers, or 0: through memory, no phase_spmm.
+int64_t gcn2snn_register_bits() {
+#ifdef GCN2SNN_REGISTER_DECODE
+    return kPhaseLanes * 32;
+#else
+    return 0;
+#endif
+}
+
+int64_t gcn2snn_has_openmp() {
+#ifdef _OPENMP
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+#define GCN2SNN_FLOAT(suffix, real)                                                                                           \
+    void gcn2snn_spmm_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value, const real* x,     \
+                               int64_t channels, real* out, int64_t threads) {                                                \
+        spmm<real>({rowptr, col, rows}, value, x, channels, out, threads);                                                    \
+    }
+GCN2SNN_FLOAT(f32, float)
+GCN2SNN_FLOAT(f64, double)
+
+#define GCN2SNN_CODED(suffix, real, code_t)                                                                                   \
+    void gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const Fire* fire,         \
+                                 int64_t threads) {                                                                           \
+        encode<real, code_t>(x, rows, channels, scale_rows, *fire, threads);                                                  \
+    }                                                                                                                         \
+    void gcn2snn_decode_##suffix(const code_t* code, int64_t rows, int64_t channels, const real* table, int64_t timesteps,    \
+                                 const real* scale, int64_t scale_rows, real* out, int64_t threads) {                         \
+        decode<real, code_t>(code, rows, channels, table, timesteps, scale, scale_rows, out, threads);                        \
+    }                                                                                                                         \
+    void gcn2snn_spmm_steps_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,              \
+                                     const code_t* code, const real* x, int64_t channels, const Steps* steps,                 \
+                                     int64_t threads) {                                                                       \
+        spmm_steps<real, code_t>({rowptr, col, rows}, value, code, x, channels, *steps, threads);                             \
+    }                                                                                                                         \
+    void gcn2snn_gemm_steps_##suffix(const code_t* code, int64_t rows, int64_t inputs, const real* x, const real* weight,     \
+                                     int64_t channels, const int32_t* step_of, const Steps* steps, int64_t threads) {         \
+        gemm_steps<real, code_t>(code, rows, inputs, x, weight, channels, step_of, *steps, threads);                          \
+    }
+GCN2SNN_CODED(f32_i8, float, int8_t)
+GCN2SNN_CODED(f32_i16, float, int16_t)
+GCN2SNN_CODED(f64_i8, double, int8_t)
+GCN2SNN_CODED(f64_i16, double, int16_t)
+
+#ifdef GCN2SNN_REGISTER_DECODE
+void gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
+                        int64_t channels, const float* table, int64_t timesteps, int64_t is_signed, const Epilogue* epilogue,
+                        int64_t threads) {
+    phase_spmm({rowptr, col, rows}, value, code, channels, table, timesteps, is_signed != 0, *epilogue, threads);
+}
+#endif
+
+}  // extern "C"

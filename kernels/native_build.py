@@ -1,0 +1,131 @@
+"""Compiles the CPU helper at first use with the machine's C++ compiler and loads it (decision note 0020)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+SOURCES = ("native.cpp", "native_rows.h", "native_decode.h", "native_coding.h", "native_steps.h")
+# No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
+# symbols are those of the runtime torch has loaded, so there is one pool of threads.
+FLAGS = ("-std=c++17", "-O3", "-g0", "-w", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+
+
+@dataclass(frozen=True)
+class Native:
+    """The loaded helper, or the reason why there is none."""
+
+    library: ctypes.CDLL | None
+    reason: str = ""
+
+    @property
+    def register_bits(self) -> int:
+        """Width of the registers that decode phases, 0 when phases are decoded through memory."""
+        return int(self.library.gcn2snn_register_bits()) if self.library is not None else 0
+
+
+@lru_cache(maxsize=4)
+def load(machine: str = "native") -> Native:
+    """Build (once per machine, source and flags) and load the helper; never raises, the reason says what is missing.
+
+    Args:
+        machine: value of the compiler's ``-march``; ``native`` is this processor.
+    """
+    if platform.system() == "Windows":
+        return Native(None, "the compiled helper is not built on Windows")
+    try:
+        path = _library_path(machine)
+        if not path.exists():
+            _build(path, machine)
+        import torch  # noqa: F401 - its OpenMP runtime must be in the process before the helper is
+
+        library = ctypes.CDLL(str(path))
+        for name in ("gcn2snn_register_bits", "gcn2snn_has_openmp"):
+            getattr(library, name).restype = ctypes.c_int64
+        return Native(library)
+    except (OSError, _BuildError) as error:
+        return Native(None, f"the compiled helper could not be built or loaded: {error}")
+
+
+class _BuildError(Exception):
+    pass
+
+
+def cache_folder() -> Path:
+    """Where helpers are kept: ``GCN2SNN_CACHE`` or the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("GCN2SNN_CACHE") or user_cache_path("gcn2snn")) / "native"
+
+
+def _library_path(machine: str) -> Path:
+    folder = Path(__file__).parent
+    digest = hashlib.sha256(" ".join((machine, *FLAGS, platform.machine(), _processor())).encode())
+    for name in SOURCES:
+        digest.update((folder / name).read_bytes())
+    return cache_folder() / f"gcn2snn-{digest.hexdigest()[:20]}.so"
+
+
+def _processor() -> str:
+    """Text that differs between processors of different instruction sets (a cache folder may be shared by machines)."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return line
+    return platform.processor()
+
+
+def _build(path: Path, machine: str) -> None:
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():  # another process was faster
+            return
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            os.replace(_compile(Path(folder), machine), path)
+
+
+def _compile(folder: Path, machine: str) -> Path:
+    """Run setuptools' own extension build, which finds the compiler of this Python (or ``CC`` and ``CXX``)."""
+    try:
+        from setuptools import Distribution, Extension
+        from setuptools.errors import BaseError, CCompilerError
+    except ImportError as error:
+        raise _BuildError("setuptools is not installed; pip install setuptools") from error
+    target = f"-mcpu={machine}" if platform.machine() in ("aarch64", "arm64") else f"-march={machine}"
+    arguments = [*FLAGS, target, *(["-fopenmp"] if platform.system() == "Linux" else [])]
+    extension = Extension("gcn2snn_native", [str(Path(__file__).parent / "native.cpp")], extra_compile_args=arguments, language="c++")
+    command = Distribution({"name": "gcn2snn-native", "ext_modules": [extension]}).get_command_obj("build_ext")
+    command.build_lib = command.build_temp = str(folder)
+    try:
+        with _quiet():
+            command.ensure_finalized()
+            command.run()
+    except (BaseError, CCompilerError) as error:
+        raise _BuildError(f"the C++ compiler failed or is missing ({str(error)[:200]})") from error
+    return next(folder.glob("gcn2snn_native*.so"))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the compiler's own output (file descriptors 1 and 2) off the caller's streams: --json writes there."""
+    saved = os.dup(1), os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        yield
+    finally:
+        for target, copy in enumerate(saved, start=1):
+            os.dup2(copy, target)
+            os.close(copy)
+        os.close(sink)

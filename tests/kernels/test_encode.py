@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_problems import CODES
+
+from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.kernels import PhaseCode, Spikes, decode, encode, reference
+
+
+def hard_values(coding: PhaseCode, scale: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Ties, their neighbours, zero, infinity and NaN, for both signs."""
+    ties = coding.thresholds(dtype) * scale
+    around = torch.cat([ties, torch.nextafter(ties, ties * 2), torch.nextafter(ties, ties * 0)])
+    special = torch.tensor([0.0, -0.0, torch.inf, torch.nan, 1e-30, 1e30], dtype=dtype)
+    return torch.cat([around, -around, special, -special])
+
+
+@pytest.mark.parametrize("coding", CODES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(1, -1), (-1, 1), (-1, 2), (-1,)])
+def test_encode_equals_reference_on_ties_and_special_values(
+    backend: str, coding: PhaseCode, dtype: torch.dtype, shape: tuple[int, ...]
+) -> None:
+    scale = torch.tensor(0.37, dtype=dtype)
+    x = hard_values(coding, scale, dtype).reshape(shape)
+    code = encode(x, scale, coding).code
+    assert code.dtype == coding.code_dtype
+    assert torch.equal(code, reference.encode(x, scale, coding).code)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.integers(0, 9),
+    channels=st.sampled_from([1, 2, 7, 64, 65, 131]),
+    inner=st.sampled_from([None, 1, 3]),
+    coding=st.sampled_from(CODES),
+    per_channel=st.booleans(),
+    horizon=st.sampled_from(["none", "row", "channel", "all"]),
+    double=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@pytest.mark.parametrize("chosen", ["torch", "auto"])
+def test_encode_and_decode_equal_reference(
+    chosen: str, rows: int, channels: int, inner: int | None, coding: PhaseCode, per_channel: bool, horizon: str,
+    double: bool, seed: int,
+) -> None:  # fmt: skip
+    generator = torch.Generator().manual_seed(seed)
+    dtype = torch.float64 if double else torch.float32
+    shape = (rows, channels) if inner is None else (rows, channels, inner, 2)
+    x = torch.randn(shape, generator=generator, dtype=dtype)
+    scale = torch.rand(channels if per_channel else (), generator=generator, dtype=dtype) + 0.5
+    ones = [1] * (len(shape) - 2)
+    sizes = {"row": (rows, 1, *ones), "channel": (1, channels, *ones), "all": shape}
+    last = None if horizon == "none" else torch.randint(0, coding.timesteps + 2, sizes[horizon], generator=generator)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GCN2SNN_BACKEND", chosen)
+        got, wanted = encode(x, scale, coding, last), reference.encode(x, scale, coding, last)
+        assert torch.equal(got.code, wanted.code)
+        assert torch.equal(decode(got, dtype), reference.decode(wanted, dtype))
+
+
+def test_decode_of_encode_is_within_one_step(backend: str) -> None:
+    coding = PhaseCode(1.3, 16, signed=True)
+    x = torch.randn(500, 7)
+    scale = x.abs().amax() * coding.base  # nothing saturates: the largest value is the first phase
+    error = (decode(encode(x, scale, coding)) - x).abs()
+    fired = encode(x, scale, coding).fired
+    assert bool((error[fired] <= x[fired].abs() * (coding.base - 1) / 2 * 1.001).all())
+
+
+def test_non_contiguous_input(backend: str) -> None:
+    x = torch.randn(31, 40).t()[:, ::2]
+    coding = CODES[0]
+    assert torch.equal(encode(x, torch.ones(()), coding).code, reference.encode(x, torch.ones(()), coding).code)
+    taken = Spikes(encode(x, torch.ones(()), coding).code.t(), torch.ones(()), coding)
+    assert torch.equal(decode(taken), reference.decode(taken))
+
+
+def test_encode_refuses(backend: str) -> None:
+    coding = CODES[0]
+    with pytest.raises(InputTypeError, match=r"x is torch.int64; allowed are torch.float32 and torch.float64"):
+        encode(torch.ones(2, 2, dtype=torch.int64), torch.ones(()), coding)
+    with pytest.raises(InputError, match=r"scale has shape \[3\]; allowed are \[\] and one value per channel, \[2\]"):
+        encode(torch.ones(4, 2), torch.ones(3), coding)
+    with pytest.raises(InputError, match=r"horizon \[3, 1\] does not broadcast to the potentials \[4, 2\]"):
+        encode(torch.ones(4, 2), torch.ones(()), coding, torch.ones(3, 1))
+
+
+def test_decode_refuses(backend: str) -> None:
+    with pytest.raises(InputTypeError, match=r"codes are torch.int16; 16 phases are stored as torch.int8"):
+        decode(Spikes(torch.zeros(2, 2, dtype=torch.int16), torch.ones(()), CODES[0]))
+    with pytest.raises(InputTypeError, match=r"the dtype asked for is torch.float16"):
+        decode(Spikes(torch.zeros(2, 2, dtype=torch.int8), torch.ones(()), CODES[0]), torch.float16)

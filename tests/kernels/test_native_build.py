@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import ctypes
+import platform
+from pathlib import Path
+
+import pytest
+import torch
+from kernel_problems import CODES, sparse, spikes
+
+from gcn2snn.kernels import backend, native_build, phase_spmm, reference
+
+pytestmark = pytest.mark.skipif(bool(backend.why_not("native", "cpu")), reason="no compiled helper on this machine")
+
+
+def instruction_sets() -> list[str]:
+    """Lesser instruction sets that this processor can run too."""
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    if platform.machine() != "x86_64":
+        return []
+    return ["x86-64", *(["x86-64-v3"] if " avx2 " in flags else [])]
+
+
+@pytest.mark.parametrize("machine", instruction_sets())
+def test_every_instruction_set_gives_the_same_bits(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = native_build.load(machine)
+    assert not helper.reason
+    assert helper.register_bits == (256 if machine == "x86-64-v3" else 0)
+    monkeypatch.setattr(native_build, "load", lambda: helper)
+    monkeypatch.setenv(backend.SWITCH, "native")
+    for coding in CODES:
+        for channels in (1, 5, 8, 9, 64, 65, 200):
+            matrix, code = sparse(29, 37, 0.4, 5), spikes(37, channels, coding, 5)
+            assert torch.equal(phase_spmm(matrix, code), reference.phase_spmm(matrix, code))
+            x = reference.phase_spmm(matrix, code)
+            from gcn2snn.kernels import encode
+
+            assert torch.equal(encode(x, x.abs().max(), coding).code, reference.encode(x, x.abs().max(), coding).code)
+
+
+def test_a_second_load_does_not_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    native_build.load()
+    monkeypatch.setattr(native_build, "_compile", lambda *_: pytest.fail("built twice"))
+    native_build.load.cache_clear()
+    assert isinstance(native_build.load().library, ctypes.CDLL)
+
+
+def test_one_openmp_runtime_is_loaded() -> None:
+    """The helper must share torch's pool of threads, never bring its own."""
+    native_build.load()
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("no /proc/self/maps to read")
+    runtimes = {line.split()[-1] for line in maps.read_text().splitlines() if "libgomp" in line or "libomp" in line}
+    assert len([name for name in runtimes if "torch" in name]) == 1
+    needed = Path(native_build.load().library._name).read_bytes()  # type: ignore[union-attr]
+    assert b"libgomp.so" not in needed
