@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import gcn2snn
+from gcn2snn import artefact
+from gcn2snn.config import ConvertConfig, TrainConfig
+from gcn2snn.datasets import load_graph
+from gcn2snn.errors import ArtefactError
+from gcn2snn.network import SpikingNetwork
+from gcn2snn.train import Trainer, fit
+
+
+@pytest.fixture(scope="module")
+def snn() -> SpikingNetwork:
+    graph = load_graph("karate")
+    model = fit(Trainer(graph, TrainConfig(hidden=8, epochs=5)))
+    return gcn2snn.convert(model, graph, ConvertConfig(per="channel", one_hot="binary"))
+
+
+def test_save_load_gives_the_same_network(snn: SpikingNetwork, tmp_path: Path) -> None:
+    path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
+    again = gcn2snn.load(path)
+    adjacency = load_graph("karate").adjacency
+    assert torch.equal(snn(adjacency), again(adjacency))
+    assert again.config == snn.config
+    assert again.report == snn.report
+    assert [type(a) for a in again.network] == [type(b) for b in snn.network]
+
+
+def test_load_with_origin_returns_what_was_kept(snn: SpikingNetwork, tmp_path: Path) -> None:
+    path = artefact.save(snn, tmp_path / "snn.safetensors", {"run": "here"})
+    assert artefact.load_with_origin(path)[1] == {"run": "here"}
+
+
+def test_load_refuses_a_node_type_of_another_release(
+    snn: SpikingNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
+    monkeypatch.delitem(artefact.ir.NODE_TYPES, "Lookup")
+    with pytest.raises(ArtefactError, match="node type 'Lookup' is unknown"):
+        gcn2snn.load(path)
+
+
+def test_load_refuses_a_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({}))
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        gcn2snn.load(tmp_path)
+
+
+def test_save_reports_an_unwritable_place(snn: SpikingNetwork, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtefactError, match="cannot write"):
+        gcn2snn.save(snn, tmp_path / "file" / "snn.safetensors")
