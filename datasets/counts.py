@@ -25,7 +25,7 @@ def count_graph(graph: Graph) -> GraphCounts:
         document_word_entries=int(graph.source.get("document_word_pairs", 0)),
         adjacency_entries=graph.raw.nnz + graph.num_nodes - graph.num_loops,
         windows=int(graph.source.get("windows", 0)),
-        weight_sum=round(float(graph.raw.value.double().sum()), 3),
+        weight_sum=round(float(graph.raw.value.double().sum()), 6),
     )
 
 

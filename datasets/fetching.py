@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
 from gcn2snn.datasets.locate import check_sha256, fetched_root, stored_path
 from gcn2snn.datasets.registry import Archive, Dataset, find
@@ -172,6 +173,7 @@ def _download(row: Dataset, root: Path, progress: bool) -> None:
     if not row.files:
         return
     import pooch
+    import requests
 
     from gcn2snn.datasets.resume import ResumingDownload
 
@@ -185,5 +187,7 @@ def _download(row: Dataset, root: Path, progress: bool) -> None:
             pooch.retrieve(
                 file.url, f"sha256:{file.sha256}", fname=place.name, path=place.parent, downloader=downloader
             )
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise OSError(f"cannot reach {urlsplit(file.url).hostname}") from error
         except ValueError as error:  # what pooch raises on another checksum
             raise DataError(f"{file.url} is not the published file ({error}). Please report this") from error

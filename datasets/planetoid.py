@@ -86,7 +86,8 @@ def planetoid_graph(
         source={
             "dataset": row.name,
             "corpus_hash": published_hash(row),
-            "options": {"row_normalise": row_normalise},
+            "options": {},
+            "row_normalise": row_normalise,
         },
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from gcn2snn.cli.output import console, emit, table
 
 if TYPE_CHECKING:
     from gcn2snn.datasets.registry import Dataset
@@ -25,22 +26,19 @@ AsJson = Annotated[
 @app.command("list")
 def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Every published dataset, and where its files are."""
+    from rich.markup import escape
+
     from gcn2snn.datasets.registry import DATASETS
 
     rows = [_described(row, data_dir) for row in DATASETS.values()]
     if as_json:
-        print(json.dumps({"datasets": rows}))
+        emit({"datasets": rows})
         return
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    table = Table("name", "what", "documents", "words", "classes", Column("files in", overflow="fold"))
+    cells = []
     for row in rows:
-        counts = (f"{row[key]:,}" if row[key] else "-" for key in ("documents", "words", "classes"))
-        table.add_row(
-            row["name"], row["title"], *counts, row["files"] or "not here: gcn2snn datasets fetch " + row["name"]
-        )
-    Console().print(table)
+        counts = [f"{row[key]:,}" if row[key] else "-" for key in ("documents", "words", "classes")]
+        cells.append([row["name"], *counts, row["title"], escape(row["files"] or "not here (gcn2snn datasets fetch)")])
+    console(as_json).print(table("datasets", ("name", "documents", "words", "classes", "what", "files in"), cells))
 
 
 @app.command("fetch")
@@ -71,25 +69,34 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Build the graph of a dataset and print its numbers, the time and the memory that took."""
+    from rich.markup import escape
+
     from gcn2snn.datasets import TextGraphOptions
 
     report = _measured(name, data_dir, TextGraphOptions(window=window, min_count=min_count, stop_words=stop_words))
     if as_json:
-        print(json.dumps(report))
+        emit(report)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("", report["dataset"], "published", title=report.get("title"))
     published = report["published"] or {}
-    for key, value in report.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            wanted = published.get(key)
-            table.add_row(key.replace("_", " "), f"{value:,}", "" if wanted is None else f"{wanted:,}")
-    console = Console()
-    console.print(table)
+    cells = [
+        [key.replace("_", " "), _shown(report[key]), _shown(published.get(key))]
+        for key in report
+        if _is_number(report[key])
+    ]
+    out = console(as_json)
+    out.print(table(report["title"], ("", escape(report["dataset"]), "published"), cells))
     for key in ("source", "licence", "corpus_hash", "fingerprint"):
-        console.print(f"{key.replace('_', ' ')}: {report[key]}", soft_wrap=True, highlight=False)
+        out.print(f"{key.replace('_', ' ')}: {escape(report[key])}", soft_wrap=True)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
 
 
 def _described(row: Dataset, data_dir: Path | None) -> dict[str, Any]:

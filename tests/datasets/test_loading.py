@@ -135,3 +135,11 @@ def test_graph_counts_without_words_are_zero() -> None:
     counts = asdict(gcn2snn.datasets.count_graph(load_graph("karate")))
     assert counts["adjacency_entries"] == 156 + 34
     assert counts["words"] == counts["windows"] == counts["pmi_entries"] == counts["document_word_entries"] == 0
+
+
+@pytest.mark.parametrize("name", ["karate", "cora"])
+def test_source_is_enough_to_load_again(name: str, request: pytest.FixtureRequest) -> None:
+    root = request.getfixturevalue("data_root") if name == "cora" else None
+    source = load_graph(name, root).source
+    again = load_graph(source["dataset"], root, TextGraphOptions(**source["options"]))
+    assert again.source["corpus_hash"] == source["corpus_hash"]

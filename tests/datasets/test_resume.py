@@ -113,6 +113,7 @@ def test_fetch_offline_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     files = (File("toy/one.txt", "0" * 64, "http://127.0.0.1:9/file"),)
     monkeypatch.setitem(DATASETS, "mr", replace(DATASETS["mr"], files=files))
     with pytest.raises(
-        DataError, match=r"mr could not be fetched: .*or put toy/one.txt below a folder and name it with"
+        DataError,
+        match=r"mr could not be fetched: cannot reach 127.0.0.1. .*or put toy/one.txt below a folder and name it with",
     ):
         fetch("mr")

@@ -87,7 +87,7 @@ def test_build_text_graph_equals_counting_window_by_window(texts: list[str], win
     assert built.keys() == both.keys()
     for pair, weight in both.items():
         assert built[pair] == pytest.approx(weight, rel=1e-12)  # a quotient and a logarithm apart, in float64
-    assert counts.weight_sum == pytest.approx(sum(both.values()), abs=6e-4)  # rounded to three decimals
+    assert counts.weight_sum == pytest.approx(sum(both.values()), abs=1e-6)  # rounded to six decimals
 
 
 @settings(deadline=None, max_examples=50)
