@@ -11,6 +11,7 @@ import typer
 from gcn2snn.cli.convert import convert
 from gcn2snn.cli.datasets import app as datasets
 from gcn2snn.cli.evaluate import evaluate
+from gcn2snn.cli.reproduce import reproduce
 from gcn2snn.cli.train import train
 from gcn2snn.errors import Gcn2SnnError
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(convert)
 app.command()(evaluate)
+app.command()(reproduce)
 app.add_typer(datasets, name="datasets")
 
 
