@@ -87,7 +87,9 @@ def _read_torch(path: Path) -> Any:
             f"{path} holds more than tensors, which is not loaded for safety. Save model.state_dict() alone"
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ArtefactError(f"{path} cannot be read: {str(error).splitlines()[0]}. It was truncated, or is no checkpoint") from error
+        raise ArtefactError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}. It was truncated, or is no checkpoint"
+        ) from error
 
 
 def mismatches(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:

@@ -293,6 +293,19 @@ class Subsample(Wire):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Pad(Wire):
+    """Zeros around an image, padding (left, right, top, bottom); a convolution that reads it pads by itself."""
+
+    padding: tuple[int, int, int, int]
+
+    def shape(self, *inputs: Shape) -> Shape:
+        _meet(self, len(inputs[0]) == 4, "[*, channels, height, width]", inputs[0])
+        n, c, h, w = inputs[0]
+        left, right, top, bottom = self.padding
+        return (n, c, None if h is None else h + top + bottom, None if w is None else w + left + right)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Rows(Wire):
     """The first rows of X, as many as the operator has: the target nodes of a bipartite block. inputs: (operator, X)."""
 

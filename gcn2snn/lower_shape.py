@@ -54,8 +54,21 @@ def lower_getitem(builder: Builder, path: str, input: Ref, key: Any) -> Any:
     whole = builder.example(input)
     if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int):
         return part(builder, input, "item", key)
+    if (stride := _pixel_stride(builder, input, key)) is not None:
+        return builder.add(
+            ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0)
+        )
     why = "takes a part of a value of the network."
     return builder.refuse(path, "indexing", why, "Index the network's result instead.", of=input)
+
+
+def _pixel_stride(builder: Builder, x: Ref, key: Any) -> int | None:
+    """s for ``x[:, :, ::s, ::s]`` of an image, else None."""
+    whole = slice(None)
+    if not isinstance(key, tuple) or len(key) != 4 or len(builder.shape(x)) != 4 or key[:2] != (whole, whole):
+        return None
+    stride = key[2].step if isinstance(key[2], slice) else None
+    return stride if isinstance(stride, int) and stride > 0 and key[2:] == (slice(None, None, stride),) * 2 else None
 
 
 @lowers_function("view", "reshape", torch.reshape)

@@ -139,6 +139,11 @@ def _subsample(node: ir.Subsample, x: Value, bias: bool = True) -> Tensor:
 
 
 @apply.register
+def _pad(node: ir.Pad, x: Value, bias: bool = True) -> Tensor:
+    return functional.pad(dense_value(x), node.padding)
+
+
+@apply.register
 def _rows(node: ir.Rows, operator: CSR, x: Value, bias: bool = True) -> Value:
     count = operator.shape[0]
     return x.with_code(x.code[:count]) if isinstance(x, Spikes) else x[:count]
