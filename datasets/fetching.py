@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -133,7 +134,9 @@ def _newsgroups(row: Dataset, folder: Path) -> list[bytes]:
     from sklearn.datasets import fetch_20newsgroups
 
     folder.mkdir(parents=True, exist_ok=True)
-    bunch = fetch_20newsgroups(data_home=str(folder), subset="all", shuffle=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # one for each retry; our error says it once
+        bunch = fetch_20newsgroups(data_home=str(folder), subset="all", shuffle=False)
     expected = row.counts.documents if row.counts else len(bunch.data)
     if len(bunch.data) != expected:
         raise DataError(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,7 @@ def test_fetch_newsgroups_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     import sklearn.datasets
 
     def offline(**options: object) -> None:
+        warnings.warn("Retry downloading from url", UserWarning, stacklevel=2)
         raise OSError("<urlopen error name not known>")
 
     monkeypatch.setattr(sklearn.datasets, "fetch_20newsgroups", offline)
