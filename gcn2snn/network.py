@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from gcn2snn.kernels import Spikes
 from gcn2snn.spiking import Observer, choose_engine, code_input, run, run_closed, run_float
 from gcn2snn.synapse import Value
 from gcn2snn.temporal import Recording, run_temporal
+
+if TYPE_CHECKING:
+    from gcn2snn.verify import VerifyReport
 
 
 class SpikingNetwork(nn.Module):
@@ -104,6 +107,33 @@ class SpikingNetwork(nn.Module):
     def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> Tensor:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
         return run_float(self.network, bind(self.network, args, kwargs), observe)
+
+    @torch.no_grad()
+    def verify(self, *args: Any, tolerance: float = 0.0, wait: int | None = None, **kwargs: Any) -> VerifyReport:
+        """Which layer departs first from the source model, by how much, and whether its code explains it.
+
+        Args:
+            args, kwargs: as for the source model.
+            tolerance: relative error from which a layer counts as departed.
+            wait: w, default the one of the configuration.
+
+        Returns:
+            A report; ``str(report)`` is a table and one sentence (docs/method.md, verify).
+        """
+        from gcn2snn.verify import verify
+
+        wait = self.config.wait if wait is None else wait
+        return verify(self.network, bind(self.network, args, kwargs), wait, tolerance)
+
+    def layers_table(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+        """A row per population and the output: its code, its spikes and its errors on these inputs, as JSON values."""
+        rows = []
+        for row in self.verify(*args, **kwargs).table():
+            node = self.network[row["name"]]
+            coding = node.coding if isinstance(node, ir.Neuron) else None
+            code = {"base": coding.base, "timesteps": coding.timesteps, "signed": coding.signed} if coding else {}
+            rows.append({"name": row.pop("name"), **dict.fromkeys(("base", "timesteps", "signed")), **code, **row})
+        return rows
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
         self.network = self.network.map_tensors(fn)
