@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -72,19 +73,48 @@ def calibrate(
 
     Source: Section II-C, Eq. 2; percentile and mse are ours.
     """
-    maxima = _Maxima()
-    if _observe(network, batches, maxima) == 0:
-        raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
-    histogram = _Histograms(maxima.found)
-    rules = {node.name: _rule(node, config) for node in network.of(ir.Neuron) + network.of(ir.Coder)}
-    if any(rule[0] != "max" for rule in rules.values()):
-        _observe(network, batches, histogram)
-    scales = {name: _choose(rules[name], maxima.found[name], histogram, network[name], config) for name in maxima.found}
-    changes = {name: [replace(network[name], scale=scale)] for name, scale in scales.items()}  # type: ignore[call-arg]
+    statistics = Statistics(network, batches)
+    changes = {}
+    for node in network.of(ir.Neuron) + network.of(ir.Coder):
+        kind, per = _rule(node, config)
+        changes[node.name] = [replace(node, scale=statistics.scale(node, kind, per, config.percentile))]
     network = network.replace(changes)
     quality = _Quality()
     _observe(network, batches, quality)
     return network, [quality.report(node) for node in network.of(ir.Neuron)]
+
+
+class Statistics:
+    """Largest magnitudes of every population on calibration data, and their histograms once a scale asks for them.
+
+    Raises:
+        InputError: there are no batches, or an activation is not finite.
+    """
+
+    def __init__(self, network: ir.Network, batches: Batches):
+        self.network, self.batches = network, batches
+        maxima = _Maxima()
+        if _observe(network, batches, maxima) == 0:
+            raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
+        self.maxima = maxima.found
+
+    @cached_property
+    def histograms(self) -> _Histograms:
+        """Counts of magnitude / maximum; a second pass over the data."""
+        found = _Histograms(self.maxima)
+        _observe(self.network, self.batches, found)
+        return found
+
+    def scale(self, node: ir.Neuron | ir.Coder, kind: str, per: str, percentile: float = 99.9) -> Tensor:
+        """Scale of a population by one of the rules, [] per layer or [C] per channel; 1 where all data are silent."""
+        maxima = self.maxima[node.name]
+        top = maxima if per == "channel" else maxima.max()
+        if kind != "max":
+            counts = (self.histograms.channel if per == "channel" else self.histograms.layer)[node.name]
+            assert isinstance(node, ir.Neuron)
+            factor = _percentile(counts, percentile) if kind == "percentile" else _least_error(counts, node.coding)
+            top = top * (factor if per == "channel" else factor[0]).to(top)
+        return torch.where(top > 0, top, 1.0)
 
 
 def _rule(node: ir.Node, config: ConvertConfig) -> tuple[str, str]:
@@ -149,23 +179,6 @@ class _Histograms:
         bins += torch.arange(values.shape[0], device=values.device)[:, None] * BINS
         counts = torch.bincount(bins.flatten(), minlength=values.shape[0] * BINS).view(-1, BINS)
         store[name] = store[name] + counts if name in store else counts
-
-
-def _choose(
-    rule: tuple[str, str], maxima: Tensor, histograms: _Histograms, node: ir.Node, config: ConvertConfig
-) -> Tensor:
-    kind, per = rule
-    top = maxima if per == "channel" else maxima.max()
-    if kind != "max":
-        store = histograms.channel if per == "channel" else histograms.layer
-        counts = store[node.name]
-        if kind == "percentile":
-            factor = _percentile(counts, config.percentile)
-        else:
-            assert isinstance(node, ir.Neuron)
-            factor = _least_error(counts, node.coding)
-        top = top * (factor if per == "channel" else factor[0]).to(top)
-    return torch.where(top > 0, top, 1.0)
 
 
 def _percentile(counts: Tensor, percentile: float) -> Tensor:

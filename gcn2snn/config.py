@@ -74,6 +74,8 @@ class LayerConfig:
     timesteps: Timesteps | None = None
     scale: Literal["max", "percentile", "mse"] | None = None
     per: Literal["layer", "channel"] | None = None
+    horizon: Annotated[float | None, Field(gt=0.0)] = None
+    events: Annotated[float | None, Field(gt=0.0, le=1.0)] = None
 
 
 @_own_errors
@@ -112,6 +114,13 @@ class ConvertConfig:
     avg_pool: Annotated[
         Literal["merge", "spike"], Field(description="average pooling merges into the next sum, or has neurons")
     ] = "merge"
+    horizon: Annotated[
+        float | None, Field(gt=0.0, description="lambda: neurons whose spike would move less per addition stay silent")
+    ] = None
+    events: Annotated[
+        float | None,
+        Field(gt=0.0, le=1.0, description="share of a population's additions that may remain, sets lambda"),
+    ] = None
     layers: Annotated[Mapping[str, LayerConfig], Field(description="exceptions by population name")] = Field(
         default_factory=dict
     )

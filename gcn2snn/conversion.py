@@ -14,6 +14,7 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ConversionError, InputError, Refusal
 from gcn2snn.fold import fold_batch_norm, merge_linear
 from gcn2snn.graph import Graph
+from gcn2snn.horizon import set_horizons
 from gcn2snn.lowering import Handler, lower, read_out
 from gcn2snn.network import SpikingNetwork, bind
 from gcn2snn.neurons import insert_neurons
@@ -58,6 +59,7 @@ def convert(
     choose_engine(network, config.wait, "auto")
     batches = _batches(network, example, calibration)
     network, report = calibrate(network, batches, config)
+    network = set_horizons(network, bind(network, args, kwargs), config)
     return SpikingNetwork(network, config, report)
 
 
@@ -81,7 +83,8 @@ def check_model(model: nn.Module) -> None:
         why = "dropout and batch statistics would change the result."
         raise ConversionError([Refusal("model", "training mode", why, "Call model.eval() first.")])
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        values = tensor if tensor.layout is torch.strided else tensor.to_sparse_coo().coalesce().values()
+        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
             raise InputError(
                 f"{name} holds values that are NaN or infinite; the model cannot be converted. Train it again"
             )

@@ -1,0 +1,151 @@
+"""Spending spikes where they matter: a last phase per neuron, from what its spike costs and what it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.errors import ConfigError
+from gcn2snn.kernels import CSR, Spikes, decode, encode
+from gcn2snn.kernels.reference import per_channel
+from gcn2snn.spiking import code_input, fire, run
+from gcn2snn.synapse import Value, dense_value
+
+BINS = 1 << 14
+"""Resolution of the search for lambda: bins over the exponents of single precision, 0.9 % apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class FanOut:
+    """What a spike of each neuron does downstream, both broadcastable to the population [N, C].
+
+    Args:
+        additions: synapses it reaches.
+        norm: Euclidean norm of their weights.
+    """
+
+    additions: Tensor
+    norm: Tensor
+
+    @property
+    def worth(self) -> Tensor:
+        """norm / sqrt(additions): output moved per square root of an addition; 0 where nothing listens."""
+        return torch.where(self.additions > 0, self.norm / self.additions.clamp(min=1).sqrt(), 0.0)
+
+
+def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> FanOut:
+    """Fan-out of a population whose readers are all dense synapses or aggregations.
+
+    Raises:
+        ConfigError: something else reads it.
+    """
+    additions: Tensor | float = 0.0
+    square: Tensor | float = 0.0
+    for reader in network.readers(name):
+        if isinstance(reader, ir.Aggregate):
+            matrix: CSR = operators[reader.inputs[0]]
+            additions = additions + matrix.column_counts.to(matrix.dtype)[:, None]
+            norm = torch.zeros(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
+            square = square + norm.index_add_(0, matrix.col.long(), matrix.value**2)[:, None]
+        elif isinstance(reader, ir.Dense):
+            additions = additions + reader.weight.new_full((1, 1), float(reader.weight.shape[0]))
+            square = square + reader.weight.square().sum(0, keepdim=True)
+        else:
+            raise ConfigError(
+                f"a horizon for {name} needs readers that are aggregations or dense layers; {reader.name} is a "
+                f"{type(reader).__name__}. Leave {name} out of the horizon"
+            )
+    assert isinstance(additions, Tensor)
+    assert isinstance(square, Tensor)
+    return FanOut(additions, square.sqrt())
+
+
+def horizon_of(node: ir.Neuron, worth: Tensor, threshold: float) -> Tensor:
+    """Last phase at which each neuron listens: T_i = #{t : s Q^-t worth_i >= lambda}, int16, broadcastable.
+
+    Dropping the spikes with |h_i| worth_i < lambda is the least expected output error for the additions that remain:
+    it is the greedy order of a knapsack with value |h|^2 norm^2 and weight additions (docs/method.md).
+    """
+    assert node.scale is not None
+    scale = per_channel(node.scale.to(worth.dtype), 2)
+    levels = node.coding.levels(worth.dtype, worth.device)
+    value = scale * worth  # [N or 1, C or 1]
+    return torch.stack([value * level >= threshold for level in levels]).sum(0).to(torch.int16)
+
+
+def threshold_for(spikes: Spikes, fans: FanOut, share: float) -> float:
+    """lambda that leaves at most ``share`` of a population's additions, to a resolution of :data:`BINS`."""
+    value = decode(spikes).abs() * fans.worth
+    fired = value > 0
+    key = torch.where(fired, torch.log2(value.clamp(min=2.0**-126)), -126.0)
+    bins = ((key + 126) * (BINS / 254)).long().clamp_(0, BINS - 1)
+    weight = torch.where(fired, fans.additions.to(torch.float64).expand(value.shape), 0.0)
+    total = torch.bincount(bins.flatten(), weights=weight.flatten(), minlength=BINS)
+    kept = total.flip(0).cumsum(0) <= share * total.sum()
+    lowest = BINS - int(kept.sum())
+    return 2.0 ** (lowest * (254 / BINS) - 126)
+
+
+def rules_of(network: ir.Network, config: ConvertConfig) -> dict[str, tuple[float | None, float | None]]:
+    """Population -> (lambda, share of events); populations without either are not in it."""
+    rules = {}
+    for node in network.of(ir.Neuron):
+        own = config.layers.get(node.name, LayerConfig())
+        if own.horizon is not None or own.events is not None:
+            rules[node.name] = (own.horizon, own.events)
+        elif config.horizon is not None or config.events is not None:
+            rules[node.name] = (config.horizon, config.events)
+    return {name: rule for name, rule in rules.items() if rule[0] is not None or rule[1] != 1.0}
+
+
+def set_horizons(network: ir.Network, inputs: Mapping[str, Value], config: ConvertConfig) -> ir.Network:
+    """The network with the horizons a configuration asks for, from its own spikes on ``inputs``; no label is used.
+
+    Populations are cut in the order of the network, so each sees what is left of the ones before it.
+
+    Raises:
+        ConfigError: a population with a horizon feeds something else than aggregations and dense layers.
+    """
+    rules = rules_of(network, config)
+    if not rules:
+        return network
+    operators: dict[str, Value] = {}
+    changes: dict[str, list[ir.Node]] = {}
+
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+        if isinstance(value, CSR):
+            operators[node.name] = value
+
+    def population(node: ir.Neuron, potential: Value) -> Value:
+        if node.name in rules:
+            node = cut(network, node, dense_value(potential), operators, *rules[node.name])
+            changes[node.name] = [node]
+        return fire(node, potential)
+
+    with torch.no_grad():
+        run(network, inputs, population, code_input, observe)
+    return network.replace(changes)
+
+
+def cut(
+    network: ir.Network,
+    node: ir.Neuron,
+    potential: Tensor,
+    operators: Mapping[str, Value],
+    threshold: float | None,
+    share: float | None,
+) -> ir.Neuron:
+    """The population with a horizon by lambda, or by the share of its events that may remain."""
+    fans = fan_out(network, node.name, operators)
+    if threshold is None:
+        assert share is not None
+        assert node.scale is not None
+        scale = node.scale if node.gain is None else node.scale * node.gain
+        spikes = replace(encode(potential, scale, node.coding), scale=node.scale)
+        threshold = threshold_for(spikes, fans, share)
+    return replace(node, horizon=horizon_of(node, fans.worth, threshold))
