@@ -1,0 +1,108 @@
+"""Triton kernels without a GPU: interpreted on tiny shapes, and compiled for Ampere and Hopper; with one (-m gpu): run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+FOLDER = Path(__file__).parent
+pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed: pip install 'gcn2snn[triton]'")
+
+FLAGS = ("PER_CHANNEL", "HAS_BIAS", "HAS_ADD", "SIGNED", "HAS_HORIZON")
+COMMON = {"code_ptr": "*i8", "table_ptr": "*fp32", "scale_ptr": "*fp32", "threshold_ptr": "*fp32", "horizon_ptr": "*i16"}
+# kernel: pointers that are neither COMMON nor fp32, compile-time numbers, and whether out_ptr takes codes
+KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
+    "encode_triton.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
+    "encode_triton.decode_fwd_kernel": ({}, {"BLOCK": 1024}, False),
+    "counts_triton.count_fwd_kernel": ({"count_ptr": "*i64"}, {"BLOCK": 256}, False),
+    "phase_spmm_triton.phase_spmm_fwd_kernel": (
+        dict.fromkeys(("segment_row_ptr", "segment_start_ptr", "segment_end_ptr", "partial_ptr_of", "col_ptr"), "*i32"),
+        {"BLOCK_E": 16, "BLOCK_C": 256},
+        True,
+    ),
+    "phase_spmm_triton.phase_spmm_reduce_kernel": (
+        {"long_row_ptr": "*i32", "long_start_ptr": "*i32"},
+        {"BLOCK_C": 256},
+        True,
+    ),
+    "phase_gemm_triton.phase_gemm_fwd_kernel": (
+        {"limit_ptr": "*i32"},
+        {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32},
+        True,
+    ),
+    "bucketed_triton.bucketed_spmm_fwd_kernel": (
+        dict.fromkeys(("rowptr_ptr", "col_ptr", "limit_ptr", "moment_ptr"), "*i32"),
+        {"MOMENTS": 8, "BLOCK_C": 128},
+        True,
+    ),
+}
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return {**os.environ, "GCN2SNN_BACKEND": "triton", **changes}
+
+
+def test_interpreted_kernels_equal_the_reference() -> None:
+    command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
+    run = subprocess.run(
+        command, env=environment(TRITON_INTERPRET="1", GCN2SNN_TEST_DEVICE="cpu"), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+    assert int(re.findall(r"(\d+) passed", run.stdout)[0]) >= 10
+
+
+@pytest.mark.gpu
+def test_kernels_on_the_device_equal_the_reference() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
+    run = subprocess.run(command, env=environment(GCN2SNN_TEST_DEVICE="cuda"), capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+@pytest.mark.parametrize("capability", [80, 90])
+def test_kernels_compile_without_a_gpu(name: str, capability: int, tmp_path: Path) -> None:
+    """With every optional input, and without any, to machine code."""
+    import importlib
+
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    module, function = name.split(".")
+    kernel = getattr(importlib.import_module(f"gcn2snn.kernels.{module}"), function)
+    pointers, numbers, codes = KERNELS[name]
+    os.environ.setdefault("TRITON_CACHE_DIR", str(tmp_path))
+    for everything in (True, False):
+        constants = {**numbers}
+        signature: dict[str, str] = {}
+        for argument in kernel.arg_names:
+            fixed = argument in numbers or argument.isupper()
+            if argument.isupper() and argument not in numbers:
+                constants[argument] = everything
+            default = "*fp32" if argument.endswith("_ptr") else "i32"
+            kind = {**COMMON, **pointers}.get(argument, default)
+            if argument == "out_ptr" and codes and constants.get("FIRES", True) and everything:
+                kind = "*i8"
+            signature[argument] = "constexpr" if fixed else kind
+        source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
+        assert f".target sm_{capability}" in compiled.asm["ptx"]
+        assert len(compiled.asm["cubin"]) > 1000
+
+
+def test_every_kernel_is_in_the_table() -> None:
+    found = set()
+    for path in Path(__import__("gcn2snn.kernels").kernels.__file__).parent.glob("*_triton.py"):
+        found |= {f"{path.stem}.{name}" for name in re.findall(r"^def (\w+_kernel)\(", path.read_text(), re.MULTILINE)}
+    assert found
+    assert found == set(KERNELS)
