@@ -182,9 +182,12 @@ def _sum_runs(block: list[Integers], words: int, bits: np.int64) -> csr_array:
     keys = np.concatenate(block)
     block.clear()
     keys.sort()
-    shared = (keys & ((np.int64(1) << bits) - 1)).astype(np.int32)
+    shared = keys.astype(np.uint16)  # the low bits; a window holds at most 4096 tokens, so 13 bits do
+    shared &= np.uint16((1 << bits) - 1)
     keys >>= bits
-    start = np.flatnonzero(np.diff(keys, prepend=-1))
+    new = np.ones(keys.size, dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=new[1:])
+    start = np.flatnonzero(new)
     counts = np.add.reduceat(shared, start, dtype=np.int64) if start.size else np.zeros(0, np.int64)
     keys = keys[start]
     rowptr = np.searchsorted(keys, np.arange(words + 1, dtype=np.int64) * words)
