@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gcn2snn import ir
+from gcn2snn import ir, operators
 from gcn2snn.errors import ConfigError, ConversionError, Refusal
 
 Handler = Callable[["Builder", str, nn.Module, tuple[Any, ...]], Any]
@@ -32,11 +32,14 @@ FUNCTIONS: dict[Callable[..., Any] | str, FunctionHandler] = {}
 REFUSED: dict[Any, tuple[str, str]] = {}
 """Class, function or method name -> (why it cannot become spikes, what would work)."""
 
-LEAVES: list[type[nn.Module]] = []
-"""Base classes whose instances are never looked into: they have a handler or are refused."""
+LEAVES: list[type[nn.Module] | str] = ["torch.nn."]
+"""Base classes, or beginnings of the names of modules, of what is never looked into: it has a handler or is refused."""
 
-OPTIONAL = {"torch_geometric": "gcn2snn.lower_pyg", "dgl": "gcn2snn.lower_dgl"}
-"""Library -> module with its handlers, loaded only if the library is: a model of it implies that."""
+OPTIONAL = {
+    "torch_geometric": ("gcn2snn.lower_pyg", "gcn2snn.lower_pyg_filters", "gcn2snn.lower_pyg_models"),
+    "dgl": ("gcn2snn.lower_dgl",),
+}
+"""Library -> modules with its handlers, loaded only if the library is: a model of it implies that."""
 
 
 class Ref(str):
@@ -87,12 +90,18 @@ class Builder:
         Args:
             node: the operator.
             rows: for a matrix whose rows are the nodes of ``rows`` again (a square adjacency); default: rows of its own.
+
+        Raises:
+            InputError, InputTypeError: the example's graph does not fit (see :func:`gcn2snn.operators.build`).
         """
         for other in self.nodes.values():
             if type(other) is type(node) and _options(other) == _options(node):
                 return Ref(other.name)
         name = self.add(node)
         self._rows[name] = rows if rows is not None else name
+        given = [self.examples.get(source) for source in node.inputs]
+        if not self.is_refused(name) and all(value is not None for value in given):
+            self.examples[name] = operators.build(node, *given)
         return name
 
     def input(self, name: str, size: ir.Shape, role: str = "dense", example: Any = None) -> Ref:
@@ -252,13 +261,14 @@ def refuses(*targets: Any, why: str, instead: str) -> None:
 def load_handlers() -> None:
     """Register the built-in handlers: ours, those for images, and those of the graph libraries that are in use."""
     import gcn2snn.lower_gcn
+    import gcn2snn.lower_products
     import gcn2snn.lower_shape
     import gcn2snn.lower_torch  # noqa: F401
 
     if importlib.util.find_spec("gcn2snn.cnn.lower") is not None:
         importlib.import_module("gcn2snn.cnn.lower")
-    for library, module in OPTIONAL.items():
-        if library in sys.modules and importlib.util.find_spec(module) is not None:
+    for library, modules in OPTIONAL.items():
+        for module in modules if library in sys.modules else ():
             importlib.import_module(module)
 
 

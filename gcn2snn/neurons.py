@@ -47,7 +47,7 @@ def _code_inputs(network: ir.Network, config: ConvertConfig) -> ir.Network:
     for node in network.nodes:
         if isinstance(node, ir.OneHot) and config.one_hot == "binary":
             network = network.replace({node.name: [replace(node, binary=config.input_bits)]})
-        elif isinstance(node, ir.Input) and node.role == "dense":
+        elif isinstance(node, ir.Input | ir.Part) and node.role == "dense":
             name = f"{node.name}.code"
             coder = ir.Coder(name=name, inputs=(node.name,), kind=config.input, base=base, timesteps=timesteps)
             network = network.insert_after(node.name, coder)

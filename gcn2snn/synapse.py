@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn import ir
+from gcn2snn import ir, operators
 from gcn2snn.kernels import CSR, Spikes, decode, phase_conv2d, phase_gemm, phase_spmm, spmm
 from gcn2snn.kernels.reference import per_channel
 
@@ -32,6 +32,11 @@ def apply(node: ir.Node, *inputs: Value, bias: bool = True) -> Value:
         bias: add the node's bias; False gives the linear part, which the temporal engine feeds step by step.
     """
     raise AssertionError(f"no rule for {type(node).__name__}")
+
+
+@apply.register
+def _operator(node: ir.Operator, *inputs: Value, bias: bool = True) -> Value:
+    return operators.build(node, *inputs)
 
 
 @apply.register

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from gcn2snn import ir
 from gcn2snn.errors import Gcn2SnnError, InputError
 from gcn2snn.kernels import CSR
+from gcn2snn.lower_graph import matrix
 from gcn2snn.lowering import FUNCTIONS, LEAVES, REFUSED, Builder, Ref, refs
 
 PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
@@ -138,8 +139,10 @@ def _guarded(builder: Builder, path: str, what: str, given: Any, call: Callable[
 
 
 def _is_leaf(module: nn.Module) -> bool:
-    builtin = type(module).__module__.startswith("torch.nn") and not isinstance(module, nn.Sequential)
-    return builtin or isinstance(module, tuple(LEAVES))
+    home = f"{type(module).__module__}."
+    named = any(home.startswith(leaf) for leaf in LEAVES if isinstance(leaf, str))
+    classes = tuple(leaf for leaf in LEAVES if not isinstance(leaf, str))
+    return (named and not isinstance(module, nn.Sequential)) or isinstance(module, classes)
 
 
 class ModelTracer(fx.Tracer):
@@ -219,9 +222,12 @@ class _Walk:
         raise AssertionError("a traced graph ends with its output")
 
     def _attribute(self, target: str) -> Any:
-        if target in self.tracer.constants:
-            return self.tracer.constants[target].detach()
-        value = functools.reduce(getattr, target.split("."), self.module)
+        """A tensor of the model; a sparse one is a matrix of the graph, not a constant to compute with."""
+        value = self.tracer.constants.get(target)
+        if value is None:
+            value = functools.reduce(getattr, target.split("."), self.module)
+        if isinstance(value, Tensor) and value.layout is not torch.strided:
+            return matrix(self.builder, self.path or "adjacency", value)
         return value.detach() if isinstance(value, Tensor) else value
 
     def _call(self, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:

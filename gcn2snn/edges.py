@@ -1,0 +1,129 @@
+"""What a caller passes as a graph -> a checked list of edges, with self-loops as a layer wants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.kernels import CSR
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """A list of edges [E] before normalisation: entry (target, source) with its weight, None for ones."""
+
+    target: Tensor
+    source: Tensor
+    weight: Tensor | None
+    targets: int
+    sources: int
+    sparse: bool = False
+
+    def weights(self, dtype: torch.dtype) -> Tensor:
+        """The weights, ones if there are none."""
+        return self.target.new_ones(self.target.shape, dtype=dtype) if self.weight is None else self.weight.to(dtype)
+
+
+def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources: int) -> Edges:
+    """Edges of an index [2, E], a sparse tensor [targets, sources] or a DGL graph, checked against the features' rows.
+
+    Raises:
+        InputError: indices out of range, sizes that do not meet, weights that are not finite.
+        InputTypeError: an index that is not of whole numbers, or an object that is no graph.
+    """
+    if isinstance(edges, Tensor) and edges.layout is not torch.strided:
+        if tuple(edges.shape) != (targets, sources):
+            raise InputError(
+                f"the sparse adjacency is {list(edges.shape)}, but there are {targets} target and {sources} source nodes. "
+                "Its rows are targets; pass the transposed adjacency of the nodes in x"
+            )
+        target, source, values = coordinates(edges)
+        return Edges(target, source, values, targets, sources, sparse=True)
+    if isinstance(edges, Tensor):
+        first, second = _index(edges)
+    elif hasattr(edges, "num_src_nodes"):
+        if (edges.num_dst_nodes(), edges.num_src_nodes()) != (targets, sources):
+            raise InputError(
+                f"the graph has {edges.num_src_nodes()} source and {edges.num_dst_nodes()} target nodes, "
+                f"but the features have {sources} and {targets} rows"
+            )
+        first, second = edges.edges()
+    else:
+        raise InputTypeError(
+            f"the graph is {type(edges).__name__}; pass an edge index [2, edges], a sparse tensor or a DGL graph"
+        )
+    source, target = (first, second) if flow == "source_to_target" else (second, first)
+    for index, count in ((source, sources), (target, targets)):
+        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= count):
+            raise InputError(
+                f"edge_index holds nodes {int(index.min())} to {int(index.max())}, but there are {count} nodes: "
+                f"allowed are 0 to {count - 1}"
+            )
+    return Edges(target.long(), source.long(), _checked_weight(weight, source), targets, sources)
+
+
+def _index(edges: Tensor) -> tuple[Tensor, Tensor]:
+    if edges.is_floating_point() or edges.dtype is torch.bool:
+        raise InputTypeError(f"edge_index has dtype {edges.dtype}; node numbers must be whole, such as torch.int64")
+    if edges.dim() != 2 or edges.shape[0] != 2:
+        raise InputError(f"edge_index has shape {list(edges.shape)}; [2, edges] is needed")
+    plain = edges.as_subclass(Tensor)  # an EdgeIndex would answer with subclasses of its own
+    return plain[0], plain[1]
+
+
+def _checked_weight(weight: Tensor | None, index: Tensor) -> Tensor | None:
+    if weight is None:
+        return None
+    if weight.numel() != index.numel():
+        raise InputError(f"there are {weight.numel()} edge weights for {index.numel()} edges; one each is needed")
+    if not bool(torch.isfinite(weight).all()):
+        raise InputError("an edge weight is NaN or infinite; all must be finite")
+    return weight.detach().reshape(-1)
+
+
+def with_loops(edges: Edges, loops: str, loop_weight: float = 1.0) -> Edges:
+    """The edges with self-loops as the layer wants them; a sparse tensor gets them on top of those it has."""
+    if loops == "keep":
+        return edges
+    loop = edges.target == edges.source
+    every = torch.arange(min(edges.targets, edges.sources), device=edges.target.device)
+    if loops == "add" or (loops == "remaining" and edges.sparse):
+        return _append(edges, every, loop_weight)
+    kept = replace(
+        edges,
+        target=edges.target[~loop],
+        source=edges.source[~loop],
+        weight=None if edges.weight is None else edges.weight[~loop],
+    )
+    if loops == "remove":
+        return kept
+    appended = _append(kept, every, loop_weight)
+    if loops == "remaining" and edges.weight is not None:
+        assert appended.weight is not None
+        appended.weight[kept.target.numel() + edges.target[loop]] = edges.weight[loop]
+    return appended
+
+
+def _append(edges: Edges, loops: Tensor, value: float) -> Edges:
+    weight = None if edges.weight is None else torch.cat([edges.weight, edges.weight.new_full(loops.shape, value)])
+    return replace(
+        edges, target=torch.cat([edges.target, loops]), source=torch.cat([edges.source, loops]), weight=weight
+    )
+
+
+def sum_at(index: Tensor, value: Tensor, count: int) -> Tensor:
+    return value.new_zeros(count).index_add_(0, index, value)
+
+
+def to_matrix(edges: Edges, value: Tensor) -> CSR:
+    return CSR.from_coo(edges.target, edges.source, value, (edges.targets, edges.sources))
+
+
+def coordinates(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    coo = matrix.detach().to_sparse_coo().coalesce()
+    target, source = coo.indices()
+    return target, source, coo.values()
