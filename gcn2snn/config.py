@@ -17,7 +17,7 @@ _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
 Class = TypeVar("Class", bound=type)
 
 
-def _own_errors(cls: Class) -> Class:
+def own_errors(cls: Class) -> Class:
     """Let a configuration class raise ConfigError that names each wrong option, what was got and what is allowed."""
     checked = cls.__init__
 
@@ -44,7 +44,7 @@ Base = Annotated[float, Field(gt=1.0, lt=1e6, description="base Q of the phase c
 Timesteps = Annotated[int, Field(ge=1, le=255, description="phases T")]
 
 
-@_own_errors
+@own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class TrainConfig:
     """How a Text GCN is trained (Yao et al. 2019, Section 4)."""
@@ -65,7 +65,7 @@ class TrainConfig:
     save_every: Annotated[float, Field(ge=0.0, description="seconds between two checkpoints for --resume")] = 10.0
 
 
-@_own_errors
+@own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class LayerConfig:
     """What one population does differently; None keeps the network's setting."""
@@ -78,7 +78,7 @@ class LayerConfig:
     events: Annotated[float | None, Field(gt=0.0, le=1.0)] = None
 
 
-@_own_errors
+@own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class ConvertConfig:
     """How a trained network becomes spikes."""
@@ -114,6 +114,13 @@ class ConvertConfig:
     avg_pool: Annotated[
         Literal["merge", "spike"], Field(description="average pooling merges into the next sum, or has neurons")
     ] = "merge"
+    correct: Annotated[
+        Literal["none", "mean"],
+        Field(description="mean: shift each channel's initial potential so that it sends its mean activation"),
+    ] = "none"
+    weights: Annotated[
+        Literal["float", "int8"], Field(description="int8: weights rounded to 8 bits, one step size per output channel")
+    ] = "float"
     horizon: Annotated[
         float | None, Field(gt=0.0, description="lambda: neurons whose spike would move less per addition stay silent")
     ] = None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gcn2snn import ir
 from gcn2snn.calibrate import calibrate
 from gcn2snn.config import ConvertConfig
+from gcn2snn.correct import correct_means
 from gcn2snn.errors import ConversionError, InputError, Refusal
 from gcn2snn.fold import fold_batch_norm, merge_linear
 from gcn2snn.graph import Graph
@@ -18,6 +19,7 @@ from gcn2snn.horizon import set_horizons
 from gcn2snn.lowering import Handler, lower, read_out
 from gcn2snn.network import SpikingNetwork, bind
 from gcn2snn.neurons import insert_neurons
+from gcn2snn.rounding import round_weights
 from gcn2snn.spiking import choose_engine, run_float
 
 
@@ -50,17 +52,30 @@ def convert(
     Source: Section III-C and IV-D; docs/method.md.
     """
     config = config or ConvertConfig()
+    network = prepare(model, example, config, handlers)
+    batches = _batches(network, example, calibration)
+    network, report = calibrate(network, batches, config)
+    args, kwargs = call_of(example)
+    source = network
+    if config.weights == "int8":
+        network = round_weights(network)
+    network = set_horizons(network, bind(network, args, kwargs), config)
+    if config.correct == "mean":
+        network = correct_means(network, batches, source)
+    return SpikingNetwork(network, config, report)
+
+
+def prepare(
+    model: nn.Module, example: Any, config: ConvertConfig, handlers: Mapping[type[nn.Module], Handler] | None = None
+) -> ir.Network:
+    """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
     args, kwargs = call_of(example)
     check_model(model)
     source = lower(model, args, kwargs, handlers or {})
     _check_same(model, source, args, kwargs)
-    network = merge_linear(fold_batch_norm(source, config.batch_norm))
-    network = insert_neurons(network, config)
+    network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
-    batches = _batches(network, example, calibration)
-    network, report = calibrate(network, batches, config)
-    network = set_horizons(network, bind(network, args, kwargs), config)
-    return SpikingNetwork(network, config, report)
+    return network
 
 
 def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
