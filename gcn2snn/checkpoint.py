@@ -35,7 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror or error}. Free space, or choose a folder you may write to") from error
+        raise ArtefactError(
+            f"cannot write {path}: {error.strerror or error}. Free space, or choose a folder you may write to"
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -75,6 +77,7 @@ def load_json(path: Path) -> Any:
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: int, meta: dict[str, Any]) -> Path:
     """Write tensors and JSON metadata as one safetensors file that carries its kind, format version and a checksum."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     body = json.dumps(meta, ensure_ascii=False, sort_keys=True)
@@ -82,7 +85,10 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: 
     contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     header["checksum"] = checksum(contiguous, body)
     with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata=header)
+        try:
+            save_file(contiguous, temporary, metadata=header)
+        except SafetensorError as error:  # it wraps what the disk says, for example that it is full
+            raise ArtefactError(f"cannot write {path}: {error}. Free space, or choose another folder") from error
     return path
 
 
@@ -98,7 +104,9 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if header.get("kind") != f"gcn2snn.{kind}":
-                raise ArtefactError(f"{path} holds {header.get('kind', 'no gcn2snn artefact')!r}; a gcn2snn.{kind} file is needed")
+                raise ArtefactError(
+                    f"{path} holds {header.get('kind', 'no gcn2snn artefact')!r}; a gcn2snn.{kind} file is needed"
+                )
             if header.get("version") != str(version):
                 raise ArtefactError(
                     f"{path} has format version {header.get('version')}; this release reads version {version}. "

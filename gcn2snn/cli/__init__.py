@@ -47,9 +47,12 @@ def main() -> None:
     except Gcn2SnnError as error:
         print(f"gcn2snn: error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("gcn2snn: interrupted; `--resume` continues what was saved", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone, for example `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # full disk, missing permission: the system's own words
+        print(f"gcn2snn: error: {error}. Free space, or choose a place you may use", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("gcn2snn: interrupted; `--resume` continues what was saved", file=sys.stderr)
+        sys.exit(130)
