@@ -46,10 +46,10 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
     if isinstance(edges, Tensor):
         first, second = _index(edges)
     elif hasattr(edges, "num_src_nodes"):
-        if (edges.num_dst_nodes(), edges.num_src_nodes()) != (targets, sources):
+        targets = int(edges.num_dst_nodes())
+        if edges.num_src_nodes() != sources:
             raise InputError(
-                f"the graph has {edges.num_src_nodes()} source and {edges.num_dst_nodes()} target nodes, "
-                f"but the features have {sources} and {targets} rows"
+                f"the graph has {edges.num_src_nodes()} source nodes, but the features have {sources} rows"
             )
         first, second = edges.edges()
     else:

@@ -133,6 +133,15 @@ def chebyshev(builder: Builder, path: str, operator: Ref, x: Ref, count: int) ->
     return terms
 
 
+def propagated(builder: Builder, path: str, operator: Ref, x: Ref, count: int, alpha: float) -> Ref:
+    """Personalised PageRank by ``count`` steps from x."""
+    value = x
+    for k in range(1, count + 1):
+        step = aggregate(builder, path, operator, value, f"aggregation{k}")
+        value = add(builder, path, (step, x), (1.0 - alpha, alpha), name=f"step{k}")
+    return value
+
+
 def maximum(builder: Builder, path: str, values: Sequence[Ref]) -> Ref:
     """max_i X_i by ReLUs alone: max(a, b) = a + ReLU(b - a)."""
     best = values[0]

@@ -18,6 +18,7 @@ from gcn2snn.lower_graph import (
     graph_input,
     linear,
     powers,
+    propagated,
     value_of,
 )
 from gcn2snn.lower_pyg import gcn_operator
@@ -73,15 +74,6 @@ def lower_appnp(builder: Builder, path: str, module: nn.Module, args: tuple[Any,
         builder, path, module, edges, weight, x, loops=module.add_self_loops, normalise=module.normalize
     )
     return propagated(builder, path, operator, x, module.K, module.alpha)
-
-
-def propagated(builder: Builder, path: str, operator: Ref, x: Ref, count: int, alpha: float) -> Ref:
-    """Personalised PageRank by ``count`` steps from x."""
-    value = x
-    for k in range(1, count + 1):
-        step = aggregate(builder, path, operator, value, f"aggregation{k}")
-        value = add(builder, path, (step, x), (1.0 - alpha, alpha), name=f"step{k}")
-    return value
 
 
 @lowers(ChebConv)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +22,22 @@ class Rows(int):
 
     def __new__(cls) -> Rows:
         return super().__new__(cls, -1)
+
+
+@dataclass(frozen=True)
+class TargetRows:
+    """The number of target nodes of a graph; ``of(x)`` is an operator with so many rows over the rows of x."""
+
+    of: Callable[[Ref], Ref]
+
+
+@lowers_function(operator.setitem)
+def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any) -> None:
+    """``graph.ndata["h"] = h`` keeps a value for a later readout."""
+    if builder.example(input) is None or isinstance(builder.example(input), torch.Tensor) or not isinstance(key, str):
+        builder.refuse(path, "item assignment", "changes a value in place.", "Use operations that give a new tensor.")
+    else:
+        builder.frames[input, key] = value
 
 
 @lowers_function("size")
@@ -50,14 +67,16 @@ def lower_getattr(builder: Builder, path: str, input: Ref, name: str, *default: 
 
 @lowers_function(operator.getitem)
 def lower_getitem(builder: Builder, path: str, input: Ref, key: Any) -> Any:
-    """An item of a graph input, such as ``blocks[0]`` or ``graph.ndata["feat"]``."""
+    """An item of a graph input, such as ``blocks[0]`` or ``graph.ndata["feat"]``, or the target rows of a block."""
     whole = builder.example(input)
+    if (input, key if isinstance(key, str) else "") in builder.frames:
+        return builder.frames[input, key]
+    if isinstance(key, slice) and isinstance(key.stop, TargetRows) and (key.start, key.step) == (None, None):
+        return builder.add(ir.Rows(name=path, inputs=(key.stop.of(input), input)))
     if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int):
         return part(builder, input, "item", key)
     if (stride := _pixel_stride(builder, input, key)) is not None:
-        return builder.add(
-            ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0)
-        )
+        return builder.add(ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0))
     why = "takes a part of a value of the network."
     return builder.refuse(path, "indexing", why, "Index the network's result instead.", of=input)
 

@@ -37,7 +37,7 @@ LEAVES: list[type[nn.Module] | str] = ["torch.nn."]
 
 OPTIONAL = {
     "torch_geometric": ("gcn2snn.lower_pyg", "gcn2snn.lower_pyg_filters", "gcn2snn.lower_pyg_models"),
-    "dgl": ("gcn2snn.lower_dgl",),
+    "dgl": ("gcn2snn.lower_dgl", "gcn2snn.lower_dgl_models"),
 }
 """Library -> modules with its handlers, loaded only if the library is: a model of it implies that."""
 
@@ -55,6 +55,7 @@ class Builder:
         handlers: the caller's own handlers; they win over the registered ones.
 
     ``at_end``: what is being lowered gives the model's own result. ``readout``: see :class:`ir.Output`.
+    ``frames``: (frame of a graph, key) -> the value that the model wrote there.
     """
 
     def __init__(self, handlers: Mapping[type[nn.Module], Handler] | None = None) -> None:
@@ -62,6 +63,7 @@ class Builder:
         self.refusals: list[Refusal] = []
         self.handlers: dict[type[nn.Module], Handler] = {**REGISTRY, **(handlers or {})}
         self.examples: dict[str, Any] = {}
+        self.frames: dict[tuple[str, str], Ref] = {}
         self.readout = ""
         self.at_end = False
         self._shapes: dict[str, ir.Shape] = {}

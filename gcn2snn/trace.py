@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -145,6 +147,29 @@ def _is_leaf(module: nn.Module) -> bool:
     return (named and not isinstance(module, nn.Sequential)) or isinstance(module, classes)
 
 
+class GraphAttribute(fx.proxy.Attribute):
+    """An attribute of a traced value that items can be written to: ``graph.ndata["h"] = h``."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})
+
+
+class GraphProxy(fx.Proxy):
+    """A traced value that may be a graph object: its frames can be written to, and it has a local scope."""
+
+    def __getattr__(self, k: str) -> GraphAttribute:
+        return GraphAttribute(self, k)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})
+
+    def __enter__(self) -> GraphProxy:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
 class ModelTracer(fx.Tracer):
     """Records calls of leaf modules and functions; looks into every other module. Never writes to the model."""
 
@@ -154,7 +179,7 @@ class ModelTracer(fx.Tracer):
         self.builder = builder
         self.values: dict[str, Any] = {}
         self.constants: dict[str, Tensor] = {}
-        self._autowrap_search += sorted({m for f in ours if (m := inspect.getmodule(f))}, key=lambda m: m.__name__)
+        self._autowrap_search += [sys.modules[name] for name in sorted(_homes(ours)) if name in sys.modules]
         self._call: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
     def trace_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Graph:
@@ -179,6 +204,9 @@ class ModelTracer(fx.Tracer):
             return type(value)(self._symbolic(item) for item in value)
         return value
 
+    def proxy(self, node: fx.Node) -> GraphProxy:
+        return GraphProxy(node, self)
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return type(m) in self.builder.handlers or type(m) in REFUSED or _is_leaf(m)
 
@@ -188,6 +216,12 @@ class ModelTracer(fx.Tracer):
             self.constants[name] = a
             return self.create_node("get_attr", name, (), {})
         return super().create_arg(a)
+
+
+def _homes(functions: tuple[Callable[..., Any], ...]) -> set[str]:
+    """Modules through which the functions are called: their own, their package and its ``nn``."""
+    packages = {function.__module__.split(".")[0] for function in functions}
+    return {function.__module__ for function in functions} | packages | {f"{package}.nn" for package in packages}
 
 
 def _call_root(root_fn: Callable[..., Any], root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
