@@ -17,7 +17,7 @@ from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.evaluation import score
 from gcn2snn.gcn import TextGCN
 from gcn2snn.graph import Graph
-from gcn2snn.train import Trainer, fit, history_lines, make_model
+from gcn2snn.train import Trainer, fit, history_lines, make_model, split_of
 
 RUN_FORMAT = 1
 RUN_FILE, METRICS_FILE, STATE_FILE, MODEL_FILE = "run.json", "metrics.jsonl", "state.safetensors", "model.safetensors"
@@ -129,6 +129,14 @@ def load_model(folder: Path, graph: Graph) -> TextGCN:
     except RuntimeError as error:
         raise ArtefactError(f"{folder / MODEL_FILE} does not fit its configuration: {error}") from error
     return model.eval()
+
+
+def validation_of(summary: dict[str, Any], graph: Graph) -> tuple[Graph, torch.Tensor]:
+    """The run's graph with the labels of its validation nodes, -1 elsewhere: what tuning may look at."""
+    nodes = split_of(graph, TrainConfig(**summary["config"])).val
+    labels = torch.full_like(graph.labels, -1)
+    labels[nodes] = graph.labels[nodes]
+    return graph, labels
 
 
 def read_run(folder: Path) -> dict[str, Any]:

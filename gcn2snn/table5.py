@@ -17,7 +17,7 @@ from gcn2snn.errors import ConfigError, DataError
 from gcn2snn.evaluation import evaluate
 from gcn2snn.graph import Graph
 from gcn2snn.reproduce import ReproduceOptions
-from gcn2snn.runs import load_model, peak_memory, train_run
+from gcn2snn.runs import load_model, peak_memory, read_run, train_run, validation_of
 
 PAPER: dict[str, tuple[float, float, float]] = {
     "20ng": (86.27, 85.90, 5.91),
@@ -153,9 +153,10 @@ def _one_run(folder: Path, load: Callable[[], Graph], seed: int, modes: Iterable
 def _measure(folder: Path, graph: Graph, mode: str) -> dict[str, Any]:
     model = load_model(folder, graph)
     if mode == "tuned":
-        from gcn2snn.tune import tune
+        from gcn2snn.tune import Problem, tune
 
-        config = tune(model, graph, folder).chosen
+        problem = Problem(model, [validation_of(read_run(folder), graph)])
+        config = tune(problem, journal=folder / "tune.journal").chosen.config
     else:
         config = ConvertConfig(message="rectified" if mode == "paper" else "signed")
     unit = evaluate(convert(model, graph, config), graph).to_dict()

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from gcn2snn.cli.bench import bench
 from gcn2snn.cli.convert import convert
 from gcn2snn.cli.datasets import app as datasets
 from gcn2snn.cli.evaluate import evaluate
 from gcn2snn.cli.reproduce import reproduce
 from gcn2snn.cli.train import train
+from gcn2snn.cli.tune import tune
 from gcn2snn.errors import Gcn2SnnError
 
 app = typer.Typer(
@@ -26,7 +28,9 @@ app = typer.Typer(
 app.command()(train)
 app.command()(convert)
 app.command()(evaluate)
+app.command()(tune)
 app.command()(reproduce)
+app.command()(bench)
 app.add_typer(datasets, name="datasets")
 
 

@@ -27,6 +27,16 @@ def convert(
     no_shift: Annotated[
         bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
     ] = False,
+    events: Annotated[float | None, typer.Option(help="Share of each population's additions to keep, 0 to 1.")] = None,
+    horizon: Annotated[
+        float | None, typer.Option(help="Lambda: spikes that move less per addition stay silent.")
+    ] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME:KEY=VALUE,... for one population; repeat. Keys: base, timesteps, scale, per, events, horizon."
+        ),
+    ] = None,
     wait: Annotated[int | None, typer.Option(help="Wait timestep w; default waits for all input.")] = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
@@ -38,8 +48,25 @@ def convert(
     config = ConvertConfig(
         base=base, timesteps=timesteps, message=message, scale=scale, percentile=percentile, per=per,
         one_hot=one_hot, shift=not no_shift, wait=wait,
+        events=events, horizon=horizon, layers=_layers(layer or []),
     )  # fmt: skip
     _convert_run(run, out or run / "snn.safetensors", config, data_dir, force, as_json)
+
+
+def _layers(words: list[str]) -> dict[str, dict[str, str]]:
+    """``NAME:KEY=VALUE,KEY=VALUE`` by population; values are checked by the configuration."""
+    from gcn2snn.errors import ConfigError
+
+    found: dict[str, dict[str, str]] = {}
+    for word in words:
+        name, colon, rest = word.partition(":")
+        pairs = [pair.partition("=") for pair in rest.split(",")]
+        if not colon or not all(key and equals and value for key, equals, value in pairs):
+            raise ConfigError(
+                f"--layer {word!r} is not NAME:KEY=VALUE,..., for example layer1.relu:base=1.5,timesteps=8"
+            )
+        found[name] = {key: value for key, _, value in pairs}
+    return found
 
 
 def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force: bool, as_json: bool) -> None:
@@ -49,16 +76,13 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     from gcn2snn.cli.output import console, emit, megabytes
     from gcn2snn.config import to_dict
     from gcn2snn.conversion import convert as convert_model
-    from gcn2snn.errors import ArtefactError
     from gcn2snn.runs import load_model, peak_memory, read_run
 
     summary = read_run(run)
-    if out.exists() and not force:
-        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
+    refuse_existing(out, force)
     graph = graph_of(summary, data_dir)
     snn = convert_model(load_model(run, graph), graph, config)
-    origin = {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
-    artefact.save(snn, out, {**origin, "run": str(run)})
+    artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
         emit(content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()})
@@ -67,6 +91,23 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     screen.print(layers_table(snn))
     screen.print(report_table(snn.report))
     screen.print(f"written to {out}; peak memory {megabytes(peak_memory())}")
+
+
+def refuse_existing(out: Path, force: bool) -> None:
+    """Refuse to replace a file unasked, before any work is done.
+
+    Raises:
+        ArtefactError: ``out`` exists and ``force`` is not given.
+    """
+    from gcn2snn.errors import ArtefactError
+
+    if out.exists() and not force:
+        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
+
+
+def origin_of(summary: dict[str, Any]) -> dict[str, Any]:
+    """What a spiking network keeps of the run it comes from."""
+    return {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
 
 
 def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
