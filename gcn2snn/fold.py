@@ -20,8 +20,8 @@ def fold_batch_norm(network: ir.Network, into: str = "weights") -> ir.Network:
                  and the neuron compares U / (s gain)
 
     gamma = 0 is the constant beta in both. A batch norm that is not read by exactly one ReLU is folded into weights:
-    there is no threshold to hold it. Behind an aggregation, which mixes nodes but not channels, the weights in front
-    of it take the factor; a batch norm with no weights in front becomes a diagonal synapse.
+    there is no threshold to hold it. Behind an aggregation, which mixes nodes but not channels, or a sum, the weights
+    in front of it take the factor; a batch norm with no weights in front becomes a diagonal synapse.
 
     Source: Algorithm 1, lines 4 and 5, whose misprints are mended (docs/method.md).
     """
@@ -39,13 +39,15 @@ def _fold_one(network: ir.Network, norm: ir.BatchNorm, into: str) -> ir.Network:
     else:
         factor = norm.gamma / torch.sqrt(norm.var + norm.eps)
         shift = norm.beta - norm.mean * factor
-    chain = _chain_to_weights(network, norm)
-    if chain is None:
+    scaled = _times(network, norm.inputs[0], factor)
+    if scaled is None:
         changes[norm.name] = [_diagonal(network, norm, factor, shift)]
         return network.replace(changes)
-    changes[chain[0].name] = [_scaled(chain[0], factor, shift if len(chain) == 1 else None)]
-    if len(chain) == 1:
-        return network.replace(changes).rename_inputs({norm.name: chain[0].name}).replace({norm.name: []})
+    changes |= scaled
+    before = changes[norm.inputs[0]][0] if norm.inputs[0] in changes else network[norm.inputs[0]]
+    if isinstance(before, Weighted | ir.Add):
+        changes[before.name] = [replace(before, bias=shift if before.bias is None else before.bias + shift)]
+        return network.replace(changes).rename_inputs({norm.name: before.name}).replace({norm.name: []})
     # An aggregation or pooling in between would mix the constant, so it is added behind them.
     changes[norm.name] = [ir.Add(name=norm.name, inputs=norm.inputs, coefficients=(1.0,), bias=shift)]
     return network.replace(changes)
@@ -57,27 +59,33 @@ def _threshold_form(norm: ir.BatchNorm) -> tuple[Tensor, Tensor, Tensor]:
     return norm.gamma.sign(), norm.beta * gain - norm.gamma.sign() * norm.mean, gain
 
 
-def _chain_to_weights(network: ir.Network, norm: ir.BatchNorm) -> list[ir.Node] | None:
-    """The nodes from the weights to the norm, if nobody else reads them and nothing between mixes channels."""
-    chain: list[ir.Node] = []
-    name = norm.inputs[-1]
-    while len(network.readers(name)) == 1:
-        node = network[name]
-        chain.insert(0, node)
-        if isinstance(node, Weighted):
-            return chain
-        if not isinstance(node, ir.Aggregate | ir.AvgPool):
+def _times(network: ir.Network, name: str, factor: Tensor) -> dict[str, list[ir.Node]] | None:
+    """Nodes to change so that the value ``name`` is multiplied by ``factor`` per channel, down to its weights.
+
+    None if somebody else reads a value on the way, or one of its branches has no weights before the next ReLU.
+    """
+    node = network[name]
+    if len(network.readers(name)) != 1:
+        return None
+    if isinstance(node, Weighted):
+        return {name: [_scaled(node, factor)]}
+    if isinstance(node, ir.Aggregate | ir.AvgPool):
+        return _times(network, node.inputs[-1], factor)
+    if not isinstance(node, ir.Add):
+        return None
+    changes: dict[str, list[ir.Node]] = {name: [replace(node, bias=None if node.bias is None else node.bias * factor)]}
+    for branch in node.inputs:
+        below = _times(network, branch, factor)
+        if below is None:
             return None
-        name = node.inputs[-1]
-    return None
+        changes |= below
+    return changes
 
 
-def _scaled(node: ir.Node, factor: Tensor, shift: Tensor | None) -> ir.Node:
-    """The weighted node with its output channels multiplied by ``factor``, then shifted."""
+def _scaled(node: ir.Node, factor: Tensor) -> ir.Node:
+    """The weighted node with its output channels multiplied by ``factor``."""
     assert isinstance(node, Weighted)
     bias = None if node.bias is None else node.bias * factor
-    if shift is not None:
-        bias = shift if bias is None else bias + shift
     if isinstance(node, ir.Lookup):
         return replace(node, table=node.table * factor, bias=bias)
     weight = node.weight * factor.view(-1, *[1] * (node.weight.dim() - 1))
