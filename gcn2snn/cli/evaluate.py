@@ -18,6 +18,9 @@ def evaluate(
     data_dir: DataDir = None,
     engine: Annotated[str, typer.Option(help="auto, closed or temporal.")] = "auto",
     energy: Annotated[str, typer.Option(help="Joules per operation: fp32, int8-paper or int8-horowitz.")] = "fp32",
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a converted network with its source on the test split."""
@@ -27,19 +30,23 @@ def evaluate(
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
     from gcn2snn.evaluation import evaluate as compare
-    from gcn2snn.runs import peak_memory
+    from gcn2snn.runs import call, peak_memory
 
     preset_of(energy)
     network, origin = load_with_origin(snn)
     graph = graph_of(origin, data_dir)
     result = compare(network, graph, engine=engine, preset=energy)
+    checks = network.verify(*call(graph)) if layers else None
     if as_json:
         content = {"snn_file": str(snn), "dataset": origin["dataset"], "config": to_dict(network.config)}
+        content |= {"verify": checks.table()} if checks else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
     for part in tables(result, f"{origin['dataset'].get('dataset')}: {result.test_nodes} test nodes"):
         screen.print(part)
+    if checks:
+        screen.print(str(checks), soft_wrap=True)
 
 
 def tables(result: Evaluation, title: str) -> list[Any]:
