@@ -21,7 +21,9 @@ def fold_batch_norm(network: ir.Network, into: str = "weights") -> ir.Network:
 
     gamma = 0 is the constant beta in both. A batch norm that is not read by exactly one ReLU is folded into weights:
     there is no threshold to hold it. Behind an aggregation, which mixes nodes but not channels, or a sum, the weights
-    in front of it take the factor; a batch norm with no weights in front becomes a diagonal synapse.
+    in front of it take the factor; a batch norm with no weights in front becomes a diagonal synapse. Both forms send
+    the same spikes, but for a message population between weights and aggregation with one scale for all its channels:
+    the weights in front of it hold the channels' factors in one form and not in the other.
 
     Source: Algorithm 1, lines 4 and 5, whose misprints are mended (docs/method.md).
     """
