@@ -34,7 +34,7 @@ types: $(STAMP)
 	.venv-wheel/bin/pip install --quiet --constraint constraints.txt torch numpy
 	.venv-wheel/bin/pip install --quiet --constraint constraints.txt dist/gcn2snn-*.whl
 	.venv-wheel/bin/pip install --quiet --force-reinstall --no-deps dist/gcn2snn-*.whl
-	cd $(VENV) && bin/mypy --config-file ../pyproject.toml --python-executable ../.venv-wheel/bin/python -p gcn2snn
+	cd $(VENV) && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --python-executable $(CURDIR)/.venv-wheel/bin/python -p gcn2snn
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

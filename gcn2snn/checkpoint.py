@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError
@@ -128,7 +129,7 @@ def checksum(tensors: dict[str, Tensor], text: str) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
-        digest.update(memoryview(tensor.flatten().view(-1).numpy()).cast("B") if tensor.numel() else b"")
+        digest.update(tensor.flatten().view(torch.uint8).numpy() if tensor.numel() else b"")
     return digest.hexdigest()
 
 

@@ -19,7 +19,7 @@ Class = TypeVar("Class", bound=type)
 
 def own_errors(cls: Class) -> Class:
     """Let a configuration class raise ConfigError that names each wrong option, what was got and what is allowed."""
-    checked = cls.__init__
+    checked = cls.__init__  # type: ignore[misc]
 
     @functools.wraps(checked)
     def initialise(self: Any, **options: Any) -> None:
@@ -28,7 +28,7 @@ def own_errors(cls: Class) -> Class:
         except ValidationError as error:
             raise ConfigError(_explain(error)) from None
 
-    cls.__init__ = initialise
+    cls.__init__ = initialise  # type: ignore[misc]
     return cls
 
 

@@ -9,7 +9,7 @@ graphs. Front ends write it (``lower_*.py``), passes rewrite it (``fold.py``, ``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
@@ -434,6 +434,7 @@ class Neuron(Node):
         scale: calibrated maximum of the layer [] or of each channel [C] (Eq. 2); None before calibration.
         gain: batch norm kept in the threshold, sqrt(var + eps) / |gamma| [C] (Algorithm 1, line 4), or None.
         horizon: last phase at which a neuron may fire, [nodes, 1] or broadcastable, or None for T (docs/method.md).
+        start: potential that the spiking neuron starts from beside the bias [C] (``correct.py``); the source has none.
     """
 
     coding: PhaseCode
@@ -441,6 +442,7 @@ class Neuron(Node):
     scale: Tensor | None = None
     gain: Tensor | None = None
     horizon: Tensor | None = None
+    start: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -449,9 +451,11 @@ class Output(Node):
 
     ``readout``: "softmax" or "log_softmax" over the channels if the source model ends with one. It is left out, for it
     does not change which potential is largest; :func:`gcn2snn.lowering.read_out` computes it from the potentials.
+    ``start``: as for :class:`Neuron`.
     """
 
     readout: str = ""
+    start: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -500,7 +504,7 @@ class Network:
         """Nodes that read the result of ``name``."""
         return [node for node in self.nodes if name in node.inputs]
 
-    def replace(self, changes: dict[str, Sequence[Node]]) -> Network:
+    def replace(self, changes: Mapping[str, Sequence[Node]]) -> Network:
         """Each named node becomes the given nodes (none: it is dropped); the last of them must keep readers valid."""
         return Network(tuple(new for node in self.nodes for new in changes.get(node.name, (node,))))
 
@@ -525,7 +529,12 @@ class Network:
 
     def map_tensors(self, change: Callable[[Tensor], Tensor]) -> Network:
         """The same network with every tensor passed through ``change`` (device and dtype moves)."""
-        return Network(tuple(replace(n, **{k: change(t) for k, t in n.tensors().items()}) for n in self.nodes))
+
+        def changed(node: Node) -> Node:
+            fields: dict[str, Any] = {name: change(tensor) for name, tensor in node.tensors().items()}
+            return replace(node, **fields)
+
+        return Network(tuple(changed(node) for node in self.nodes))
 
 
 def _meet(node: Node, good: bool, needed: str, got: Shape) -> None:

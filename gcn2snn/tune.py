@@ -118,7 +118,7 @@ class Problem:
     def network(self, message: str) -> tuple[ir.Network, Statistics]:
         """Description with neurons for a message mode, and the statistics of its populations."""
         if message not in self._prepared:
-            config = ConvertConfig(message=message)
+            config = ConvertConfig(message=message)  # type: ignore[arg-type]
             network = prepare(self.model, self.validation[0][0], config, self.handlers)
             calls = [call_of(example) for example, _ in self.validation]
             statistics = Statistics(network, lambda: (bind(network, *call) for call in calls))

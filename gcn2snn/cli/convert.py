@@ -45,10 +45,11 @@ def convert(
     """Convert a trained network: every neuron fires at most once, no retraining."""
     from gcn2snn.config import ConvertConfig
 
+    choices: dict[str, Any] = {"message": message, "scale": scale, "per": per, "one_hot": one_hot}
+    choices["layers"] = _layers(layer or [])
     config = ConvertConfig(
-        base=base, timesteps=timesteps, message=message, scale=scale, percentile=percentile, per=per,
-        one_hot=one_hot, shift=not no_shift, wait=wait,
-        events=events, horizon=horizon, layers=_layers(layer or []),
+        base=base, timesteps=timesteps, percentile=percentile, shift=not no_shift, wait=wait,
+        events=events, horizon=horizon, **choices,
     )  # fmt: skip
     _convert_run(run, out or run / "snn.safetensors", config, data_dir, force, as_json)
 

@@ -43,9 +43,10 @@ def train(
     """Train a Text GCN and keep weights, metrics, configuration and environment in a run folder."""
     from gcn2snn.config import TrainConfig
 
+    choices: dict[str, Any] = {"device": device}  # words that the configuration checks
     config = TrainConfig(
         hidden=hidden, layers=layers, dropout=dropout, learning_rate=learning_rate, weight_decay=weight_decay,
-        epochs=epochs, patience=patience, validation=validation, seed=seed, threads=threads, device=device,
+        epochs=epochs, patience=patience, validation=validation, seed=seed, threads=threads, **choices,
     )  # fmt: skip
     folder = out or Path("runs") / f"{Path(dataset).stem.lower()}-seed{seed}"
     options = {"window": window, "min_count": min_count, "stop_words": stop_words}
