@@ -29,7 +29,8 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
         find b_c with  mean of decode(encode(U + b_c)) = mean of the source's activation a       (channel c)
         output: b_c = mean of (U_source - U)
 
-    A shift is a bias, which sits in v(0), so the neuron and its spike count stay what they are. No labels, no gradients.
+    The shift adds to v(0); a neuron still fires at most once. The description keeps it apart from the bias, so that it
+    still gives the source's own result. No labels, no gradients.
 
     Args:
         network: calibrated.
@@ -49,6 +50,7 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
         for node, original in zip(network, source, strict=True):
             goal[node.name] = [_value(original, goal, i, item, _activate) for i, item in enumerate(items)]
             if isinstance(node, ir.Neuron):
+                node = replace(node, start=None)
                 potentials = [dense_value(x) for x in have[node.inputs[0]]]
                 shifts[node.name] = shift = _shift_of_population(node, potentials, goal[node.name])
                 have[node.name] = [fire(node, x + per_channel(shift, x.dim())) for x in potentials]
@@ -59,25 +61,16 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
             for name in set(node.inputs):
                 if last_reader[name] == node.name:
                     del goal[name], have[name]
-    return add_to_potentials(network, shifts)
-
-
-def add_to_potentials(network: ir.Network, shifts: dict[str, Tensor]) -> ir.Network:
-    """The network whose populations (and output) named in ``shifts`` start from a potential raised by [C]."""
-    for name, shift in shifts.items():
-        reader = network[name]
-        feed = network[reader.inputs[0]]
-        if isinstance(feed, ir.Dense | ir.Conv | ir.Lookup | ir.Add) and len(network.readers(feed.name)) == 1:
-            bias = shift if feed.bias is None else feed.bias + shift
-            network = network.replace({feed.name: [replace(feed, bias=bias)]})
-            continue
-        add = ir.Add(name=f"{name}.shift", inputs=(feed.name,), coefficients=(1.0,), bias=shift)
-        network = network.replace({name: [add, replace(reader, inputs=(add.name,))]})
-    return network
+    changes = {name: [replace(network[name], start=shift)] for name, shift in shifts.items()}  # type: ignore[call-arg]
+    return network.replace(changes)
 
 
 def _value(
-    node: ir.Node, values: dict[str, list[Value]], index: int, inputs: object, activate: Callable[[ir.Neuron, Value], Value]
+    node: ir.Node,
+    values: dict[str, list[Value]],
+    index: int,
+    inputs: object,
+    activate: Callable[[ir.Neuron, Value], Value],
 ) -> Value:
     args = [values[name][index] for name in node.inputs]
     if isinstance(node, ir.Input):

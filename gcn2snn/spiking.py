@@ -74,12 +74,17 @@ def run_closed(network: ir.Network, inputs: Mapping[str, Value], observe: Observ
     Equal to the temporal engine for every wait >= T - 1 of the layers that feed it: all input has arrived before
     phase 1 decides (docs/method.md). Costs one synapse evaluation where the temporal engine makes T.
     """
-    return run(network, inputs, fire, code_input, observe)
+    return started(network.of(ir.Output)[0], run(network, inputs, fire, code_input, observe))
+
+
+def started(node: ir.Neuron | ir.Output, potential: Tensor) -> Tensor:
+    """The potential with what the membrane started from."""
+    return potential if node.start is None else potential + per_channel(node.start.to(potential.dtype), potential.dim())
 
 
 def fire(node: ir.Neuron, potential: Value) -> Value:
     """Spikes of a population: phase of potential / (scale gain)."""
-    potential = dense_value(potential)
+    potential = started(node, dense_value(potential))
     assert node.scale is not None, f"{node.name} is not calibrated"
     scale = node.scale if node.gain is None else node.scale * node.gain
     spikes = encode(potential, scale, node.coding, node.horizon)

@@ -12,7 +12,7 @@ from gcn2snn import ir
 from gcn2snn.encoding import binary_levels, check_finite, encode_binary
 from gcn2snn.kernels import Spikes, decode, encode
 from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import input_timesteps, single_coding, sources, timesteps_of
+from gcn2snn.spiking import input_timesteps, single_coding, sources, started, timesteps_of
 from gcn2snn.synapse import Value, apply, dense_value, pool_max
 
 
@@ -107,7 +107,7 @@ class Membrane:
             race = self.races.get(node.name)
             values[node.name] = race.step(args) if race else apply(node, *args, bias=n == 1)
         current = dense_value(values[self.node.inputs[0]])
-        self.potential = current if self.potential is None else self.potential + current
+        self.potential = started(self.node, current) if self.potential is None else self.potential + current
 
     def _fire(self, node: ir.Neuron, phase: int, recording: Recording | None) -> None:
         assert self.potential is not None

@@ -13,7 +13,7 @@ from gcn2snn import ir
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes, reference
 from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import Observer, choose_engine, code_input, run, run_closed, run_float
+from gcn2snn.spiking import Observer, choose_engine, code_input, run, run_closed, run_float, started
 from gcn2snn.synapse import Value, apply, dense_value
 from gcn2snn.temporal import constants, network_dtype, path, run_temporal
 
@@ -172,7 +172,7 @@ class _Second:
             sizes[step.name] = apply(positive, *(sizes[name] for name in step.inputs))
             terms += _terms(step, values)
         feed = node.inputs[0]
-        return values[feed], terms * self.eps * sizes[feed]
+        return started(node, values[feed]), terms * self.eps * sizes[feed]
 
 
 def _terms(node: ir.Node, values: Mapping[str, Value]) -> int:
@@ -191,7 +191,7 @@ def _neuron(
     node: ir.Neuron, exact: Tensor, slack: Tensor, summed: Tensor, spikes: Spikes, truth: Tensor, on_time: bool
 ) -> LayerCheck:
     assert node.scale is not None
-    off = summed.double() - exact
+    off = started(node, summed.double()) - exact
     wrong = off.abs() > slack
     gain = 1.0 if node.gain is None else per_channel(node.gain.double(), exact.dim())
     z, truth = exact / gain, truth.double()
