@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError
 
 ITEMS: dict[str, str] = {
     **{f"fig{n}": f"gcn2snn.figures:fig{n}" for n in (1, 2, 4, 5, 6, 10)},
@@ -83,9 +83,13 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
 
     Raises:
         ConfigError: unknown item or option.
+        ArtefactError: ``out`` cannot be made.
         DataError, MissingPackageError: as the item needs data or packages that are not there.
     """
     module, _, function = item_named(name).partition(":")
     item: Item = getattr(import_module(module), function)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtefactError(f"{out} cannot be written: {error.strerror or error}. Pass another --out") from error
     return {"item": function} | item(out, options or ReproduceOptions())

@@ -167,7 +167,7 @@ def test_rate_code_is_that_of_spikingjelly():
         if recipe
         else ann2snn.Converter(mode="max", dataloader=loader)
     )
-    theirs = converter(model)
+    theirs = converter.convert(model) if hasattr(converter, "convert") else converter(model)
     snn = convert(model, x, ConvertConfig(input="analog"))
     for steps in (1, 4, 32):
         for module in theirs.modules():
