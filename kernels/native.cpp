@@ -36,6 +36,27 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
         }
     });
 }
+
+// Neurons that look at several moments: a table for each (levels of later phases are 0); the rows that the first pass over
+// the entries of a row gathers are in the cache for the others.
+template <class out_t>
+void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
+    constexpr int64_t block = kPhaseLanes * kPhaseVectors;
+    constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
+    const auto whole = pick_phase(block, timesteps, is_signed, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, is_signed, sizes);
+    for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
+        std::vector<float> y(steps.moments * channels);
+        const int64_t last = a.rowptr[row_end];
+        for (int64_t row = row_begin; row < row_end; ++row) {
+            for (int64_t c = 0; c < channels; c += block)
+                for (int64_t b = 0; b < steps.moments; ++b) {
+                    const int64_t width = std::min(block, channels - c);
+                    (width == block ? whole : rest)(a, value, code + c, channels, tables + 32 * b, a.rowptr[row], a.rowptr[row + 1], last, width, y.data() + b * channels + c);
+                }
+            fire_first_crossing<float, out_t>(steps, y.data(), row, channels);
+        }
+    });
+}
 #endif
 
 }  // namespace gcn2snn
@@ -97,6 +118,14 @@ void gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows,
                         int64_t channels, const float* table, int64_t timesteps, int64_t is_signed, const Epilogue* epilogue,
                         int64_t threads) {
     phase_spmm({rowptr, col, rows}, value, code, channels, table, timesteps, is_signed != 0, *epilogue, threads);
+}
+
+void gcn2snn_phase_steps(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
+                         int64_t channels, const float* tables, int64_t timesteps, int64_t is_signed, const Steps* steps,
+                         int64_t threads) {
+    const Matrix a{rowptr, col, rows};
+    if (steps->fire.wide) phase_steps<int16_t>(a, value, code, channels, tables, timesteps, is_signed != 0, *steps, threads);
+    else phase_steps<int8_t>(a, value, code, channels, tables, timesteps, is_signed != 0, *steps, threads);
 }
 #endif
 

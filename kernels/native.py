@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -83,10 +84,9 @@ def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
         return out
     scale = spikes.scale.to(dtype)
     rows, channels, scale_rows = _rows_and_channels(code, scale)
-    levels = spikes.coding.levels(dtype)
+    table = _levels(spikes.coding, dtype)
     if scale.dim() == 0:
-        levels = levels * scale
-    table = torch.cat([-levels.flip(0), levels.new_zeros(1), levels])
+        table = table * scale
     per_channel = scale.contiguous() if scale.dim() else None
     name = f"decode_{_SUFFIX[dtype]}_{_SUFFIX[code.dtype]}"
     _call(name, code, rows, channels, table, spikes.coding.timesteps, per_channel, scale_rows, out)
@@ -97,8 +97,7 @@ def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | N
     """Potentials [rows, C] in float32, or the codes that ``fire`` makes of them."""
     code, channels = spikes.code.contiguous(), spikes.code.shape[1]
     scale = spikes.scale.float().contiguous()
-    table = torch.zeros(32)
-    table[1 : spikes.coding.timesteps + 1] = spikes.coding.levels(torch.float32) * (1 if scale.dim() else scale)
+    table = _register_levels(spikes.coding) if scale.dim() else _register_levels(spikes.coding) * scale
     out = torch.empty(matrix.shape[0], channels, dtype=fire.coding.code_dtype if fire else torch.float32)
     if not out.numel():
         return out
@@ -124,8 +123,15 @@ def spmm_steps(
     out = torch.empty(matrix.shape[0], channels, dtype=_wider(spikes, fire))
     if not out.numel():
         return out.to(fire.coding.code_dtype)
-    x, keep = decode(spikes, dtype), _Keep()
+    keep = _Keep()
     structure = keep.steps(fire, dtype, out, limits, moment_of, bias, add)
+    if dtype == torch.float32 and spikes.scale.dim() == 0 and decodes_in_registers(spikes):
+        levels = _register_levels(spikes.coding) * spikes.scale.float()
+        tables = torch.where(torch.arange(REGISTER_PHASES + 1) <= limits[:, None], levels, 0.0)
+        arguments = (matrix.values(dtype), code, channels, tables, spikes.coding.timesteps, int(spikes.coding.signed))
+        _call("phase_steps", *_sparse(matrix), *arguments, ctypes.byref(structure))
+        return out.to(fire.coding.code_dtype)
+    x = decode(spikes, dtype)
     name = f"spmm_steps_{_SUFFIX[dtype]}_{_SUFFIX[out.dtype]}"
     _call(name, *_sparse(matrix), matrix.values(dtype), code.to(out.dtype), x, channels, ctypes.byref(structure))
     return out.to(fire.coding.code_dtype)
@@ -204,6 +210,22 @@ class _Keep:
         )
 
 
+@lru_cache(maxsize=64)
+def _levels(coding: PhaseCode, dtype: torch.dtype) -> Tensor:
+    """Value of each code from -T to T at scale 1, [2 T + 1]; kept, so callers must not change it."""
+    levels = coding.levels(dtype)
+    return torch.cat([-levels.flip(0), levels.new_zeros(1), levels])
+
+
+@lru_cache(maxsize=64)
+def _register_levels(coding: PhaseCode) -> Tensor:
+    """Value of each phase from 0 to 31 at scale 1, [32]; kept, so callers must not change it."""
+    table = torch.zeros(REGISTER_PHASES + 1)
+    table[1 : coding.timesteps + 1] = coding.levels(torch.float32)
+    return table
+
+
+@lru_cache(maxsize=64)
 def _ascending(coding: PhaseCode, dtype: torch.dtype) -> Tensor:
     """Thresholds in ascending order, filled with infinity to the width of the helper's binary search."""
     thresholds = torch.full((max(coding.timesteps, 32),), torch.inf, dtype=dtype)

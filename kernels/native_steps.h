@@ -31,20 +31,38 @@ void fire_first_crossing(const Steps& steps, real* y, int64_t row, int64_t chann
             if (add) u += add[row * channels + c];
             y[b * channels + c] = u / scale[fire.scale_step * c];
         }
-    std::fill(code, code + channels, 0);
-    for (int64_t k = fire.timesteps; k >= 1; --k) {  // downwards: the earliest crossing is written last
-        const real* z = y + steps.moment_of[k - 1] * channels;
-        const real bar = thresholds[fire.timesteps - k];
-        const auto plus = static_cast<code_t>(k), minus = static_cast<code_t>(fire.is_signed ? -k : 0);
-        for (int64_t c = 0; c < channels; ++c) code[c] = z[c] >= bar ? plus : fire.is_signed && -z[c] >= bar ? minus : code[c];
+    for (int64_t start = 0; start < channels; start += 64) {
+        const int64_t width = std::min<int64_t>(64, channels - start);
+        alignas(64) Count<real> first[64] = {};  // as wide as the potentials, so that the loops below become vector code
+        for (int64_t k = fire.timesteps; k >= 1; --k) {  // downwards: the earliest crossing is written last
+            const real* z = y + steps.moment_of[k - 1] * channels + start;
+            const real bar = thresholds[fire.timesteps - k];
+            const auto phase = static_cast<Count<real>>(k);
+            if (fire.is_signed) for (int64_t c = 0; c < width; ++c) first[c] = z[c] <= -bar ? -phase : first[c];
+            for (int64_t c = 0; c < width; ++c) first[c] = z[c] >= bar ? phase : first[c];
+        }
+        for (int64_t c = 0; c < width; ++c) code[start + c] = static_cast<code_t>(first[c]);
     }
     if (fire.horizon)
         for (int64_t c = 0; c < channels; ++c)
             if (std::abs(static_cast<int>(code[c])) > fire.horizon[row * fire.horizon_row + c * fire.horizon_col]) code[c] = 0;
 }
 
+// sum += product in the lanes whose phase is at most `limit`.
+template <class real, class vec, class mask>
+inline void add_where(vec& sum, const vec& product, const mask& phase, Count<real> limit) {
+#ifdef GCN2SNN_AVX512
+    if constexpr (std::is_same_v<real, float>)
+        sum = (vec)_mm512_mask_add_ps((__m512)sum, _mm512_cmple_epi32_mask((__m512i)phase, _mm512_set1_epi32(limit)), (__m512)sum, (__m512)product);
+    else
+        sum = (vec)_mm512_mask_add_pd((__m512d)sum, _mm512_cmple_epi64_mask((__m512i)phase, _mm512_set1_epi64(limit)), (__m512d)sum, (__m512d)product);
+#else
+    sum += (vec)((mask)product & (phase <= limit));
+#endif
+}
+
 // y[b * channels + c] for MOMENTS moments and up to one vector of columns, accumulators in registers.
-template <class real, class code_t, int MOMENTS>
+template <class real, class code_t, int MOMENTS, bool FULL>
 void sum_moments(const Matrix& a, const real* value, const code_t* code, const real* x, int64_t channels, const int32_t* limits, int64_t begin, int64_t end, int64_t width, real* y) {
     constexpr int lanes = 64 / sizeof(real);
     typedef real vec __attribute__((vector_size(64)));
@@ -53,22 +71,30 @@ void sum_moments(const Matrix& a, const real* value, const code_t* code, const r
     vec sum[MOMENTS] = {};
     for (int64_t p = begin; p < end; ++p) {
         const int64_t at = a.col[p] * channels;
-        vec level = {};
-        codes narrow = {};
-        if (width == lanes) {
-            std::memcpy(&level, x + at, sizeof(level));
-            std::memcpy(&narrow, code + at, sizeof(narrow));
+        if (p + kPrefetch < end) {
+            __builtin_prefetch(x + a.col[p + kPrefetch] * channels);
+            __builtin_prefetch(code + a.col[p + kPrefetch] * channels);
+        }
+        vec level;
+        codes narrow;
+        if constexpr (FULL) {  // no branch on the width: a partial copy would stop the loads behind it
+            level = *reinterpret_cast<const typename Vector<real, lanes>::type*>(x + at);
+            narrow = *reinterpret_cast<const typename Vector<code_t, lanes>::type*>(code + at);
         } else {
+            level = vec{};
+            narrow = codes{};
             std::memcpy(&level, x + at, width * sizeof(real));
             std::memcpy(&narrow, code + at, width * sizeof(code_t));
         }
         const mask wide = __builtin_convertvector(narrow, mask), phase = wide < 0 ? -wide : wide;
-        const mask product = (mask)(value[p] * level);
+        const vec product = value[p] * level;
 #pragma GCC unroll 16
-        for (int b = 0; b < MOMENTS; ++b) sum[b] += (vec)(product & (phase <= static_cast<Count<real>>(limits[b])));
+        for (int b = 0; b < MOMENTS; ++b) add_where<real>(sum[b], product, phase, static_cast<Count<real>>(limits[b]));
     }
+    alignas(64) real spill[MOMENTS][lanes];  // the address of `sum` is never taken: it stays in registers
 #pragma GCC unroll 16
-    for (int b = 0; b < MOMENTS; ++b) std::memcpy(y + b * channels, &sum[b], width * sizeof(real));
+    for (int b = 0; b < MOMENTS; ++b) *reinterpret_cast<vec*>(spill[b]) = sum[b];
+    for (int b = 0; b < MOMENTS; ++b) std::copy(spill[b], spill[b] + width, y + b * channels);
 }
 
 // Moments summed in one pass over the entries of a row: 1, 2, 4, 8 or 16, the least that is enough.
@@ -76,14 +102,14 @@ void sum_moments(const Matrix& a, const real* value, const code_t* code, const r
 template <class real, class code_t>
 using SumMoments = void (*)(const Matrix&, const real*, const code_t*, const real*, int64_t, const int32_t*, int64_t, int64_t, int64_t, real*);
 
-template <class real, class code_t>
+template <class real, class code_t, bool FULL>
 SumMoments<real, code_t> pick_moments(int64_t moments) {
     switch (moments) {
-        case 1: return sum_moments<real, code_t, 1>;
-        case 2: return sum_moments<real, code_t, 2>;
-        case 4: return sum_moments<real, code_t, 4>;
-        case 8: return sum_moments<real, code_t, 8>;
-        default: return sum_moments<real, code_t, 16>;
+        case 1: return sum_moments<real, code_t, 1, FULL>;
+        case 2: return sum_moments<real, code_t, 2, FULL>;
+        case 4: return sum_moments<real, code_t, 4, FULL>;
+        case 8: return sum_moments<real, code_t, 8, FULL>;
+        default: return sum_moments<real, code_t, 16, FULL>;
     }
 }
 
@@ -99,9 +125,11 @@ void spmm_steps(const Matrix& a, const real* value, const code_t* code, const re
             for (int64_t first = 0; first < steps.moments;) {
                 int64_t group = 16;
                 for (const int64_t size : {8, 4, 2, 1}) if (size >= steps.moments - first) group = size;
-                const auto sum = pick_moments<real, code_t>(group);
-                for (int64_t c = 0; c < channels; c += lanes)
-                    sum(a, value, code + c, x + c, channels, limits.data() + first, a.rowptr[row], a.rowptr[row + 1], std::min(lanes, channels - c), y.data() + first * channels + c);
+                const auto sum = channels >= lanes ? pick_moments<real, code_t, true>(group) : pick_moments<real, code_t, false>(group);
+                for (int64_t next = 0; next < channels; next += lanes) {  // the last vector may overlap the one before it
+                    const int64_t c = std::max<int64_t>(std::min(next, channels - lanes), 0);
+                    sum(a, value, code + c, x + c, channels, limits.data() + first, a.rowptr[row], a.rowptr[row + 1], std::min(lanes, channels), y.data() + first * channels + c);
+                }
                 first += group;
             }
             fire_first_crossing<real, code_t>(steps, y.data(), row, channels);

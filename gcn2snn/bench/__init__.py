@@ -1,0 +1,11 @@
+"""Benchmarks: named cases on named problems, measured in interleaved rounds of one process.
+
+Add a case with :func:`gcn2snn.bench.cases.case`; it is a function from a problem to a function without arguments that does the
+work once and returns its result. Add a problem by building a :class:`gcn2snn.bench.problems.Problem`.
+"""
+
+from gcn2snn.bench.cases import CASES, Case, case
+from gcn2snn.bench.measure import Measurement, copy_bandwidth, measure
+from gcn2snn.bench.problems import Problem, synthetic, text_graph
+
+__all__ = ["CASES", "Case", "Measurement", "Problem", "case", "copy_bandwidth", "measure", "synthetic", "text_graph"]
