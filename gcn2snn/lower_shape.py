@@ -123,19 +123,19 @@ def lower_squeeze(builder: Builder, path: str, input: Ref, dim: int | tuple[int,
 
 @lowers_function(functional.log_softmax, torch.log_softmax, "log_softmax")
 def lower_log_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
-    """Left out at the very end; see :class:`ir.Output`."""
+    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
     return _read_out(builder, path, input, dim, "log_softmax")
 
 
 @lowers_function(functional.softmax, torch.softmax, "softmax")
 def lower_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
-    """Left out at the very end; see :class:`ir.Output`."""
+    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
     return _read_out(builder, path, input, dim, "softmax")
 
 
 @lowers(nn.LogSoftmax, nn.Softmax)
 def lower_softmax_module(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
-    """Left out at the very end; see :class:`ir.Output`."""
+    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
     assert isinstance(module, nn.LogSoftmax | nn.Softmax)
     kind = "log_softmax" if isinstance(module, nn.LogSoftmax) else "softmax"
     return _read_out(builder, path, args[0], -1 if module.dim is None else module.dim, kind)

@@ -72,7 +72,7 @@ def lower_dropout_function(
     return input
 
 
-@lowers_function("contiguous", "clone", "detach", "float", torch.clone, functional.alpha_dropout)
+@lowers_function("contiguous", "clone", "detach", "float", torch.clone)
 def lower_nothing(builder: Builder, path: str, input: Ref, *args: Any, **kwargs: Any) -> Ref:
     """Nothing: the values stay as they are."""
     return input
