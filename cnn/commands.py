@@ -1,0 +1,213 @@
+"""What the command line does with images: train, convert, evaluate. Functions of files to files and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+
+from gcn2snn.artefact import load_with_origin, save
+from gcn2snn.checkpoint import environment, load_json, save_json, save_tensors
+from gcn2snn.cnn.data import load_images
+from gcn2snn.cnn.evaluation import Progress, check_classes, evaluate, predict
+from gcn2snn.cnn.images import ImageSet, find_normalisation
+from gcn2snn.cnn.models import MODELS, build_model
+from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer, fit
+from gcn2snn.cnn.weights import load_weights
+from gcn2snn.config import ConvertConfig, to_dict
+from gcn2snn.conversion import convert
+from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.runs import METRICS_FILE, MODEL_FILE, RUN_FILE, RUN_FORMAT, STATE_FILE, check_folder, peak_memory, prepare
+
+DEFAULT_CONFIG = ConvertConfig(correct="mean")
+"""How images are converted unless told otherwise: the paper's code, and each channel's mean given back."""
+
+
+def train_images(
+    data: str,
+    config: ImageTrainConfig,
+    out: Path,
+    *,
+    data_dir: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    limit: int | None = None,
+    on_epoch: Callable[[ImageTrainer], None] | None = None,
+) -> dict[str, Any]:
+    """Train a classifier and keep weights, metrics and configuration in a run folder.
+
+    Args:
+        data: "digits", "cifar10", "cifar100" or a class folder.
+        config: model and recipe.
+        out: run folder.
+        data_dir: where data are searched first.
+        resume: continue the run that is there.
+        force: start over.
+        limit: at most so many training images.
+        on_epoch: called after every epoch.
+
+    Returns:
+        The summary that ``run.json`` holds, with test accuracy.
+
+    Raises:
+        ArtefactError: the folder holds another run, or one and neither ``resume`` nor ``force`` is given.
+        ConfigError, DataError, BackendError: options, data or device are not there; before anything is written.
+    """
+    check_folder(out, force=force, resume=resume)
+    images, test = load_images(data, "train", data_dir).first(limit), load_images(data, "test", data_dir)
+    trainer = ImageTrainer(images, config)
+    trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
+    prepare(out, force=force)
+    origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
+    _check_same_run(out, origin)
+    summary = {"format": RUN_FORMAT, **origin, "environment": environment(), "status": "running"}
+    save_json(out / RUN_FILE, summary)
+    model = fit(trainer, out / STATE_FILE, on_epoch)
+    save_tensors(out / MODEL_FILE, model.state_dict(), kind="model", version=RUN_FORMAT, meta={})
+    save_json(out / METRICS_FILE, [asdict(epoch) for epoch in trainer.history])
+    accuracy = predict(model, test, trainer.normalise).accuracy
+    summary |= {"status": "finished", "epochs": len(trainer.history), "last_epoch": asdict(trainer.history[-1])}
+    summary |= {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
+    summary |= {"train_seconds": sum(e.seconds for e in trainer.history), "peak_memory_bytes": peak_memory()}
+    save_json(out / RUN_FILE, summary)
+    return {"run": str(out), **summary}
+
+
+def _config_dict(config: ImageTrainConfig) -> dict[str, Any]:
+    return dict(TypeAdapter(ImageTrainConfig).dump_python(config))
+
+
+def _check_same_run(out: Path, origin: dict[str, Any]) -> None:
+    if not (out / RUN_FILE).exists():
+        return
+    old = load_json(out / RUN_FILE)
+    different = sorted(key for key in origin if old.get(key) != origin[key])
+    if different:
+        raise ArtefactError(f"{out} was started with another {', '.join(different)}. Give the same, or --force")
+
+
+def convert_images(
+    out: Path,
+    *,
+    run: Path | None = None,
+    model: str = "",
+    weights: Path | None = None,
+    data: str = "",
+    config: ConvertConfig = DEFAULT_CONFIG,
+    data_dir: Path | None = None,
+    stem: str = "",
+    normalise: str = "",
+    calibration_images: int = 1000,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Convert a run folder, or a model with weights from anywhere, and write the spiking network.
+
+    Args:
+        out: file to write.
+        run: folder of :func:`train_images`; it brings model, weights and data.
+        model, weights, data: a name, a checkpoint and image data instead of ``run``.
+        config: how to convert.
+        data_dir: where data are searched first.
+        stem: "cifar" or "imagenet" for models that have both; default: by the size of the images.
+        normalise: what the model was trained with; default the model's customary one.
+        calibration_images: taken from the training images, as many of each class as there are; labels choose them only.
+        force: overwrite ``out``.
+
+    Returns:
+        JSON values: the file, configuration, data, population report, peak memory.
+
+    Raises:
+        ConfigError, ArtefactError, DataError, ConversionError: before long work.
+    """
+    if out.exists() and not force:
+        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
+    if calibration_images < 1:
+        raise DataError(f"the calibration set is empty: {calibration_images} images asked for; at least 1 is needed")
+    images, module, origin = _source(run, model, weights, data, data_dir, stem, normalise)
+    batches = calibration_batches(images, origin["normalise"], calibration_images)
+    snn = convert(module, batches[0], config, calibration=batches)
+    check_classes(snn, images)
+    save(snn, out, origin | {"calibration_images": sum(x.shape[0] for x in batches)})
+    content = {"snn": str(out), "config": to_dict(config), "origin": origin}
+    return content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()}
+
+
+def _source(
+    run: Path | None, model: str, weights: Path | None, data: str, data_dir: Path | None, stem: str, normalise: str
+) -> tuple[ImageSet, nn.Module, dict[str, Any]]:
+    if run is not None:
+        summary = load_json(run / RUN_FILE)
+        if summary.get("kind") != "images" or summary.get("status") != "finished":
+            raise ArtefactError(f"{run} is not a finished training run on images. Train again with `gcn2snn train`")
+        options = summary["config"]
+        model, data, weights = options["model"], summary["data"], run / MODEL_FILE
+        stem, normalise = options["stem"], options["normalise"]
+    if not model or not data or weights is None:
+        raise ConfigError("give a run folder, or all of --model, --weights and --data")
+    images = load_images(data, "train", data_dir)
+    normalise = normalise or (MODELS[model].normalise if model in MODELS else "unit")
+    if not stem and model in MODELS and MODELS[model].stems:
+        stem = "imagenet" if images.pixels(torch.zeros(1, dtype=torch.int64)).shape[2] >= 128 else "cifar"
+    module = build_model(model, len(images.class_names), images.channels, stem)
+    load_weights(module, weights)
+    origin = {"kind": "images", "model": model, "data": data, "normalise": normalise, "stem": stem}
+    return images, module, origin | {"weights": weights.name, "run": str(run) if run else ""}
+
+
+def calibration_batches(images: ImageSet, normalise: str, count: int, size: int = 100) -> list[torch.Tensor]:
+    """Normalised training images for calibration.
+
+    Raises:
+        DataError: none are asked for, or the images do not fit the normalisation.
+    """
+    if count < 1:
+        raise DataError(f"the calibration set is empty: {count} images asked for; at least 1 is needed")
+    chosen = images.balanced(count)
+    return [x for x, _ in chosen.batches(size, find_normalisation(normalise))]
+
+
+def evaluate_images(
+    snn: Path,
+    *,
+    data: str = "",
+    data_dir: Path | None = None,
+    engine: str = "auto",
+    preset: str = "fp32",
+    limit: int | None = None,
+    batch_size: int = 100,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Compare a converted classifier with its source on the test images.
+
+    Args:
+        snn: file of :func:`convert_images`.
+        data: other image data than those it was converted with.
+        data_dir: where data are searched first.
+        engine: "auto", "closed" or "temporal".
+        preset: energy per operation.
+        limit: at most so many test images.
+        batch_size: images at a time.
+        progress: told the stage and the share done.
+
+    Returns:
+        JSON values of the comparison.
+
+    Raises:
+        ArtefactError: no spiking network of images.
+        DataError, ConfigError: data or engine do not fit.
+    """
+    network, origin = load_with_origin(snn)
+    if origin.get("kind") != "images":
+        raise ArtefactError(f"{snn} was not converted from an image classifier; use `gcn2snn evaluate` for graphs")
+    images = load_images(data or origin["data"], "test", data_dir).first(limit)
+    normalise = find_normalisation(origin["normalise"])
+    result = evaluate(
+        network, images, normalise, engine=engine, preset=preset, batch_size=batch_size, progress=progress
+    )
+    content = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
+    return content | result.to_dict() | {"peak_memory_bytes": peak_memory()}

@@ -1,0 +1,156 @@
+"""A converted image classifier beside its source: accuracy, agreement, energy, time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gcn2snn.cnn.images import ImageSet, Normalisation
+from gcn2snn.energy import EnergyReport
+from gcn2snn.errors import DataError
+from gcn2snn.events import EventCounter
+from gcn2snn.network import SpikingNetwork, bind
+from gcn2snn.spiking import choose_engine, run_closed
+
+Progress = Callable[[str, float], None]
+"""progress(stage, share done)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted class of each image [N] int64, percent right, and how long the network took."""
+
+    classes: Tensor
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class ImageEvaluation:
+    """A converted network beside its source on the same images.
+
+    Args:
+        ann, snn: predictions.
+        agreement: percent of the images on which both predict the same class.
+        engine: "closed" or "temporal".
+        energy: of the first ``energy_images`` images.
+        energy_images: how many.
+    """
+
+    ann: Predictions
+    snn: Predictions
+    agreement: float
+    engine: str
+    energy: EnergyReport
+    energy_images: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; the energy report's fields stand on the top level."""
+        head: dict[str, Any] = {
+            "images": self.ann.classes.numel(),
+            "ann": {"accuracy": self.ann.accuracy, "seconds": self.ann.seconds},
+            "snn": {"accuracy": self.snn.accuracy, "seconds": self.snn.seconds},
+            "loss": self.ann.accuracy - self.snn.accuracy,
+            "agreement": self.agreement,
+            "engine": self.engine,
+            "energy_images": self.energy_images,
+        }
+        report = self.energy.to_dict()
+        report["layers"] = [asdict(layer) | {"spike_rate": layer.spike_rate} for layer in self.energy.layers]
+        return head | report
+
+
+def predict(
+    network: Callable[[Tensor], Tensor],
+    images: ImageSet,
+    normalise: Normalisation,
+    batch_size: int = 100,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Classes that a network (source or spiking) gives for every image.
+
+    Raises:
+        DataError: images of another number of channels than the normalisation, or files that do not decode.
+    """
+    found: list[Tensor] = []
+    seconds, done = 0.0, 0
+    with torch.no_grad():
+        for x, _ in images.batches(batch_size, normalise):
+            start = time.perf_counter()
+            found.append(network(x).argmax(1))
+            seconds += time.perf_counter() - start
+            done += x.shape[0]
+            if progress is not None:
+                progress("images", done / len(images))
+    classes = torch.cat(found)
+    return Predictions(classes, 100 * float((classes == images.labels).double().mean()), seconds)
+
+
+def evaluate(
+    snn: SpikingNetwork,
+    images: ImageSet,
+    normalise: Normalisation,
+    *,
+    engine: str = "auto",
+    preset: str = "fp32",
+    batch_size: int = 100,
+    energy_images: int = 1000,
+    source: Predictions | None = None,
+    progress: Progress | None = None,
+) -> ImageEvaluation:
+    """Run a converted network and its source on the same images.
+
+    Args:
+        snn: converted.
+        images: with labels.
+        normalise: what the source was trained with.
+        engine: "auto", "closed" or "temporal".
+        preset: energy per operation.
+        batch_size: images at a time; changes nothing but memory and speed.
+        energy_images: spikes are counted on the first so many; their mean is known to a per mille from 1,000.
+        source: predictions of the source on these images if they are known already.
+        progress: told how far it is.
+
+    Raises:
+        ConfigError: the engine cannot run this network's wait exactly.
+        InputError: images of another size than the network's.
+        DataError: there are no images, or a class is unknown to the network.
+    """
+    chosen = choose_engine(snn.network, snn.config.wait, engine)
+    check_classes(snn, images)
+    ann = source or predict(snn.source, images, normalise, batch_size, progress)
+    spiking = predict(lambda x: snn.simulate(x, engine=chosen), images, normalise, batch_size, progress)
+    counted = images.first(energy_images)
+    energy = count_energy(snn, counted, normalise, preset, batch_size)
+    agreement = 100 * float((ann.classes == spiking.classes).double().mean())
+    return ImageEvaluation(ann, spiking, agreement, chosen, energy, len(counted))
+
+
+def check_classes(snn: SpikingNetwork, images: ImageSet) -> None:
+    """Refuse labels that the network has no output for.
+
+    Raises:
+        DataError: as said.
+    """
+    outputs = snn.network.shapes[snn.network.nodes[-1].name][1]
+    if outputs is not None and int(images.labels.max()) >= outputs:
+        raise DataError(
+            f"the images have labels up to {int(images.labels.max())}, the network has {outputs} classes "
+            f"(0 to {outputs - 1}). Use the data it was trained on"
+        )
+
+
+def count_energy(
+    snn: SpikingNetwork, images: ImageSet, normalise: Normalisation, preset: str = "fp32", batch_size: int = 100
+) -> EnergyReport:
+    """Operations and spikes of a network on some images, in closed form (spikes that are late are counted as on time)."""
+    counter = EventCounter(snn.network, snn.config.wait)
+    with torch.no_grad():
+        for x, _ in images.batches(batch_size, normalise):
+            run_closed(snn.network, bind(snn.network, (x,), {}), counter)
+    return counter.report(preset)
