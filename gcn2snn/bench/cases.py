@@ -29,6 +29,7 @@ class Case:
         package: to import for it, empty for none.
         device: device type it needs, empty for any.
         ours: runs a kernel of this package (its backend is reported).
+        memory: bytes it allocates, for cases that may not fit; they are skipped when less than twice that is free.
     """
 
     group: str
@@ -38,6 +39,7 @@ class Case:
     package: str = ""
     device: str = ""
     ours: bool = False
+    memory: Callable[[Problem], int] | None = None
 
 
 CASES: dict[str, Case] = {}
@@ -51,6 +53,7 @@ def case(
     package: str = "",
     device: str = "",
     ours: bool = False,
+    memory: Callable[[Problem], int] | None = None,
 ) -> Callable[[Callable[[Problem], Work]], Callable[[Problem], Work]]:
     """Register a case under ``group/name``.
 
@@ -62,7 +65,7 @@ def case(
         key = f"{group}/{name}"
         if key in CASES:
             raise ConfigError(f"benchmark case {key} is registered twice")
-        CASES[key] = Case(group, name, prepare, useful_bytes, package, device, ours)
+        CASES[key] = Case(group, name, prepare, useful_bytes, package, device, ours, memory)
         return prepare
 
     return register
@@ -121,7 +124,12 @@ def _embedding_bag(p: Problem) -> Work:
     )
 
 
-@case("aggregate", "PyG SimpleConv", package="torch_geometric")
+def _messages(p: Problem) -> int:
+    """A gathered row and a weighted row for each entry."""
+    return 8 * p.matrix.nnz * p.channels
+
+
+@case("aggregate", "PyG SimpleConv", package="torch_geometric", memory=_messages)
 def _pyg(p: Problem) -> Work:
     from torch_geometric.nn import SimpleConv
 

@@ -102,7 +102,19 @@ def why_not(case: Case, problem: Problem) -> str:
         return f"runs on {case.device} only"
     if case.package and find_spec(case.package) is None:
         return f"{case.package} is not installed"
+    if case.memory is not None and 2 * case.memory(problem) > (free := _free_memory(problem.device)):
+        return f"allocates {case.memory(problem) / 2**30:.0f} GiB; {free / 2**30:.0f} are free and twice as much is asked for"
     return ""
+
+
+def _free_memory(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 1024
+    return float("inf")
 
 
 def _grouped(cases: Iterable[Case]) -> list[list[Case]]:

@@ -66,8 +66,15 @@ def bench(
     def run(problem: Problem) -> None:
         size = {"nodes": problem.matrix.shape[0], "entries": problem.matrix.nnz}
         problems.append({"name": problem.name, **size, "longest_row": int(problem.matrix.rowptr.diff().max())})
-        options = {"rounds": rounds, "seconds": seconds, "clock": clock, "bandwidth": rate}
-        found = measure(problem, chosen, **options, tell=lambda line: print(line, file=sys.stderr))
+        found = measure(
+            problem,
+            chosen,
+            rounds=rounds,
+            seconds=seconds,
+            clock=clock,
+            bandwidth=rate,
+            tell=lambda line: print(line, file=sys.stderr),
+        )
         _show(out, problems[-1], found, markdown)
         results.extend(found)
 

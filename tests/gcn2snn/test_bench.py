@@ -97,6 +97,8 @@ def test_a_missing_package_is_a_reason_not_an_error() -> None:
 
     absent = replace(CASES["aggregate/scipy CSR"], package="no_such_package")
     assert why_not(absent, synthetic(100, "uniform", 2)) == "no_such_package is not installed"
+    huge = replace(CASES["aggregate/PyG SimpleConv"], package="", memory=lambda problem: 2**60)
+    assert "GiB; " in why_not(huge, synthetic(100, "uniform", 2))
 
 
 def test_copy_bandwidth_is_a_rate() -> None:
