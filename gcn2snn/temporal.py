@@ -113,10 +113,12 @@ class Membrane:
         assert self.potential is not None
         assert node.scale is not None
         potential, coding = self.potential, node.coding
+        if self.code is None:
+            self.code = torch.zeros(potential.shape, dtype=coding.code_dtype, device=potential.device)
+        if recording is None and not 1 <= phase <= coding.timesteps:
+            return
         scale = node.scale if node.gain is None else node.scale * node.gain
         z = potential / per_channel(scale.to(potential.dtype), potential.dim())
-        if self.code is None:
-            self.code = torch.zeros(z.shape, dtype=coding.code_dtype, device=z.device)
         threshold = None
         before = self.code
         if 1 <= phase <= coding.timesteps:

@@ -172,7 +172,10 @@ class _Second:
             sizes[step.name] = apply(positive, *(sizes[name] for name in step.inputs))
             terms += _terms(step, values)
         feed = node.inputs[0]
-        return started(node, values[feed]), terms * self.eps * sizes[feed]
+        total, size = started(node, values[feed]), sizes[feed]
+        if node.start is not None:
+            size = size + per_channel(node.start.abs().double(), size.dim())
+        return total, terms * self.eps * size
 
 
 def _terms(node: ir.Node, values: Mapping[str, Value]) -> int:

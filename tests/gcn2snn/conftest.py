@@ -16,7 +16,7 @@ from gcn2snn.fold import fold_batch_norm, merge_linear
 from gcn2snn.kernels import CSR, PhaseCode
 from gcn2snn.neurons import insert_neurons
 
-IMAGE_KINDS = ("conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool")
+IMAGE_KINDS = ("conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool", "pad")
 GRAPH_KINDS = ("dense", "bn", "residual", "aggregate", "max", "concat", "rows", "raw_dense")
 
 
@@ -110,6 +110,8 @@ def _image_step(net: Sketch, kind: str) -> None:
         net.add(ir.Concat, left, right)
     elif kind == "subsample":
         net.add(ir.Subsample, stride=2, channels_before=1, channels_after=2)
+    elif kind == "pad":
+        net.add(ir.Pad, padding=(1, 0, 2, 1))
     elif kind == "scale":
         net.add(ir.Add, coefficients=(-1.5,))
 
@@ -192,7 +194,20 @@ def spiking(case: Case, config: ConvertConfig, mixed: int | None = None) -> ir.N
             coding = PhaseCode(base, steps, node.coding.signed, node.coding.shift)
             changes[node.name] = [replace(node, coding=coding, horizon=horizon)]
         network = network.replace(changes)
-    return calibrate(network, lambda: [data], config)[0]
+    network = calibrate(network, lambda: [data], config)[0]
+    return network if mixed is None else _with_starts(network, random)
+
+
+def _with_starts(network: ir.Network, random: torch.Generator) -> ir.Network:
+    """Every other membrane starts from a potential of its own."""
+    changes: dict[str, list[ir.Node]] = {}
+    for node in [*network.of(ir.Neuron), *network.of(ir.Output)][::2]:
+        channels = network.shapes[node.name][1]
+        assert channels is not None
+        dtype = next(t.dtype for n in network for t in n.tensors().values() if t.is_floating_point())
+        start = 0.2 * torch.randn(channels, generator=random, dtype=torch.float64).to(dtype)
+        changes[node.name] = [replace(node, start=start)]
+    return network.replace(changes)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,102 @@
+"""The pipeline from a trained model to a spiking network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.conversion import convert
+from gcn2snn.datasets import load_graph
+from gcn2snn.errors import ConfigError, ConversionError, InputError
+from gcn2snn.gcn import TextGCN
+
+
+@pytest.fixture(scope="module")
+def karate():
+    return load_graph("karate")
+
+
+@pytest.fixture
+def model(karate):
+    torch.manual_seed(0)
+    return TextGCN(karate.adjacency.shape[0], [8], 4).eval()
+
+
+def test_convert_does_not_change_the_model(karate, model):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    snn = convert(model, karate)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    with torch.no_grad():
+        model.weights[0].zero_()
+    assert float(snn.source(karate.adjacency).abs().max()) > 0  # nothing is shared
+
+
+def test_convert_gives_the_papers_layers_and_a_report(karate, model):
+    snn = convert(model, karate)
+    assert [row.name for row in snn.report] == ["layer1.message.neuron", "layer1.relu", "layer2.message.neuron"]
+    assert all(node.coding.base == 1.3 and node.coding.timesteps == 16 for node in snn.network.of(ir.Neuron))
+    with torch.no_grad():
+        assert torch.allclose(snn.source(karate.adjacency), model(karate.adjacency), rtol=1e-5, atol=1e-6)
+
+
+def test_convert_is_deterministic_and_ignores_the_order_of_calibration(karate, model):
+    half, other = karate.adjacency, karate.adjacency.to(torch.float64).to(torch.float32)
+    first = convert(model, karate, calibration=[(half,), (other,)])
+    second = convert(model, karate, calibration=iter([(other,), (half,)]))
+    assert torch.equal(first(half), second(half))
+    assert first.report == second.report
+
+
+def test_layers_by_name(karate, model):
+    config = ConvertConfig(layers={"layer1.message.neuron": LayerConfig(base=1.5, timesteps=3, per="channel")})
+    node = convert(model, karate, config).network["layer1.message.neuron"]
+    assert (node.coding.base, node.coding.timesteps, tuple(node.scale.shape)) == (1.5, 3, (8,))
+
+
+def test_convert_refuses(karate, model):
+    with pytest.raises(ConversionError, match=r"training mode.*Call model\.eval"):
+        convert(model.train(), karate)
+    model.eval()
+    with pytest.raises(ConfigError, match=r"layers names \['nobody'\], but the populations are"):
+        convert(model, karate, ConvertConfig(layers={"nobody": LayerConfig(base=1.5)}))
+    with pytest.raises(InputError, match="no calibration data"):
+        convert(model, karate, calibration=[])
+    with torch.no_grad():
+        model.weights[0][0, 0] = float("nan")
+    with pytest.raises(InputError, match=r"weights\.0 holds values that are NaN"):
+        convert(model, karate)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"base": 1.0}, "base = 1.0"),
+        ({"timesteps": 0}, "timesteps = 0"),
+        ({"timesteps": 256}, "timesteps = 256"),
+        ({"wait": -1}, "wait = -1"),
+    ],
+)
+def test_options_out_of_range_are_refused_when_made(options, message):
+    with pytest.raises(ConfigError, match=message.replace(".", r"\.")):
+        ConvertConfig(**options)
+
+
+def test_a_cnn_of_every_common_layer_converts_and_verifies():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 8, 3, padding=1, groups=2), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.5),
+        nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 3),
+    )  # fmt: skip
+    net[1].running_mean.normal_()
+    net[1].weight.data.normal_()
+    x = torch.randn(4, 3, 8, 8)
+    for into in ("weights", "threshold"):
+        snn = convert(net.eval(), x, ConvertConfig(batch_norm=into))
+        report = snn.verify(x)
+        assert report.bugs == ()
+        assert len(report.layers) == 4
+        assert report.layers[-1].error < 1
