@@ -128,7 +128,7 @@ def lower_gin_conv(builder: Builder, path: str, module: nn.Module, args: tuple[A
     else:
         gathered = aggregate(builder, path, operator, x)
     target = ends(builder, path, feat, operator)[1]
-    value = add(builder, path, (gathered, target), (1.0, 1.0 + float(module.eps)))
+    value = add(builder, path, (gathered, target), (1.0, 1.0 + float(module.eps.detach())))
     value = activation(builder, f"{path}.apply_func", module.apply_func, value)
     return activation(builder, path, module.activation, value)
 

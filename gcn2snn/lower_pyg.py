@@ -146,7 +146,7 @@ def lower_gin_conv(builder: Builder, path: str, module: nn.Module, args: tuple[A
     pair = pair_of(builder, path, x)
     result = neighbours(builder, path, module, edges, None, pair, size, pair[0])
     if pair[1] is not None:
-        result = add(builder, path, (result, pair[1]), (1.0, 1.0 + float(module.eps)))
+        result = add(builder, path, (result, pair[1]), (1.0, 1.0 + float(module.eps.detach())))
     assert isinstance(module.nn, nn.Module)
     return builder.module(f"{path}.nn", module.nn, (result,))
 

@@ -158,7 +158,8 @@ def lower_div(builder: Builder, path: str, input: Number, other: Number) -> Any:
 
 def _times(builder: Builder, path: str, x: Ref, factor: int | float | Tensor) -> Any:
     if not isinstance(factor, Tensor) or factor.numel() == 1:
-        return scaled(builder, path, x, float(factor))
+        number = factor.detach() if isinstance(factor, Tensor) else factor
+        return scaled(builder, path, x, float(number))
     vector = per_channel(builder, x, factor)
     if vector is None:
         return _refuse_constant(builder, path, "multiplication", factor, x)

@@ -52,6 +52,8 @@ def _part(node: ir.Part, whole: Any) -> Any:
         value = getattr(whole, str(node.key)) if node.by == "attribute" else whole[node.key]
     except (AttributeError, KeyError, IndexError) as error:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had ({error})") from None
+    if value is None:
+        raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had (it is None)")
     if node.role == "dense" and not isinstance(value, Tensor):
         raise InputTypeError(f"{node.name} is {type(value).__name__}; the network needs a tensor there")
     return value
@@ -148,6 +150,11 @@ def _laplacian(node: ir.Laplacian, edges: Any, *rest: Any) -> CSR:
     if largest is None:
         largest = 2.0 if node.norm == "dgl" else 2.0 * float(torch.cat([entries[1], diagonal]).max())
     largest = torch.as_tensor(largest, dtype=dtype, device=diagonal.device).reshape(-1)
+    if not bool((largest > 0).all()):
+        raise InputError(
+            f"lambda_max is {float(largest.min()):g}; the Laplacian can only be scaled by a positive number. "
+            "A graph without edges has none: pass lambda_max"
+        )
     if node.norm == "dgl" and largest.numel() > 1:
         batch = torch.repeat_interleave(torch.arange(largest.numel()), edges.batch_num_nodes())
     at_source = largest[batch.long()][entries[0].source] if batch is not None and largest.numel() > 1 else largest
