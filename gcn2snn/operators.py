@@ -84,7 +84,8 @@ def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    return a is b if isinstance(a, Tensor) or isinstance(b, Tensor) else a is b or a == b
+    plain = (int, float, str, type, torch.dtype, torch.device)
+    return a is b or (isinstance(a, plain) and isinstance(b, plain) and a == b)
 
 
 @singledispatch
