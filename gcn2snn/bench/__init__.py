@@ -4,6 +4,7 @@ Add a case with :func:`gcn2snn.bench.cases.case`; it is a function from a proble
 work once and returns its result. Add a problem by building a :class:`gcn2snn.bench.problems.Problem`.
 """
 
+from gcn2snn.bench import networks as _networks  # noqa: F401 - registers its cases
 from gcn2snn.bench.cases import CASES, Case, case
 from gcn2snn.bench.measure import Measurement, copy_bandwidth, measure
 from gcn2snn.bench.problems import Problem, synthetic, text_graph
