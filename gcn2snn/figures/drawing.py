@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"blue": "#2a6fbb", "orange": "#d9731a", "grey": "#8a8a8a", "red": "#b3202c", "green": "#3a8f4d"}
 
-STYLE = {
+STYLE: Any = {
     "font.size": 9.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
