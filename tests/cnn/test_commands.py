@@ -1,0 +1,94 @@
+"""Digits end to end: train, resume, convert, evaluate; errors come before long work."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gcn2snn.checkpoint import load_tensors
+from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
+from gcn2snn.cnn.data import load_images
+from gcn2snn.cnn.evaluation import evaluate
+from gcn2snn.cnn.images import ArrayImages, find_normalisation
+from gcn2snn.cnn.models import build_model
+from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
+from gcn2snn.config import ConvertConfig
+from gcn2snn.conversion import convert
+from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError
+
+QUICK = ImageTrainConfig(epochs=4, batch_size=32, learning_rate=0.05, shift=1, flip=False)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits") / "run"
+    train_images("digits", QUICK, folder)
+    return folder
+
+
+def test_digits_from_training_to_evaluation(run: Path, tmp_path: Path) -> None:
+    content = convert_images(tmp_path / "snn.safetensors", run=run, calibration_images=200)
+    assert content["config"]["correct"] == "mean"
+    result = evaluate_images(tmp_path / "snn.safetensors")
+    assert result["images"] == 359
+    assert result["ann"]["accuracy"] > 93
+    assert result["loss"] < 2
+    assert result["alpha"]["eq6"] > 1
+    in_time = evaluate_images(tmp_path / "snn.safetensors", engine="temporal", limit=20)
+    assert in_time["engine"] == "temporal"
+    with pytest.raises(ArtefactError, match="exists; it is not overwritten"):
+        convert_images(tmp_path / "snn.safetensors", run=run)
+
+
+def test_weights_of_a_run_convert_like_the_run(run: Path, tmp_path: Path) -> None:
+    options = {"model": "small", "weights": run / "model.safetensors", "data": "digits", "normalise": "unit"}
+    convert_images(tmp_path / "a.safetensors", calibration_images=50, **options)
+    convert_images(tmp_path / "b.safetensors", calibration_images=50, run=run)
+    first, second = (load_tensors(tmp_path / f"{name}.safetensors", kind="snn", version=1)[0] for name in "ab")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    config = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False, seed=2)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_images("digits", config, whole, limit=100)
+
+    def stop(trainer: ImageTrainer) -> None:
+        if len(trainer.history) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_images("digits", config, parts, limit=100, on_epoch=stop)
+    with pytest.raises(ArtefactError, match="already holds a run"):
+        train_images("digits", config, parts, limit=100)
+    with pytest.raises(ArtefactError, match="another config"):
+        train_images("digits", QUICK, parts, limit=100, resume=True)
+    train_images("digits", config, parts, limit=100, resume=True)
+    first, second = (load_tensors(f / "model.safetensors", kind="model", version=1)[0] for f in (whole, parts))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_options_are_checked_before_work(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="give a run folder, or all of"):
+        convert_images(tmp_path / "x", model="resnet20")
+    with pytest.raises(DataError, match="calibration set is empty"):
+        convert_images(tmp_path / "x", run=run, calibration_images=0)
+    with pytest.raises(DataError, match="calibration set is empty"):
+        calibration_batches(load_images("digits", "train"), "unit", 0)
+    with pytest.raises(ConfigError, match="learning_rate"):
+        ImageTrainConfig(learning_rate=-1)
+    with pytest.raises(ConfigError, match="model 'x' is unknown"):
+        train_images("digits", ImageTrainConfig(model="x"), tmp_path / "run")
+    with pytest.raises(DataError, match="1 channel"):
+        train_images("digits", ImageTrainConfig(normalise="imagenet"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    if not torch.cuda.is_available():
+        with pytest.raises(BackendError, match="no GPU"):
+            train_images("digits", ImageTrainConfig(device="cuda"), tmp_path / "run")
+
+
+def test_labels_that_the_network_does_not_know() -> None:
+    snn = convert(build_model("small", 3, 1), torch.rand(4, 1, 8, 8), ConvertConfig())
+    images = ArrayImages(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 4]), "abcde")
+    with pytest.raises(DataError, match="labels up to 4, the network has 3 classes"):
+        evaluate(snn, images, find_normalisation("unit"))

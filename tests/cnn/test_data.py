@@ -1,0 +1,152 @@
+"""Image data: digits, CIFAR from every form, class folders, and what is said when something is wrong."""
+
+import os
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gcn2snn.cnn import cifar
+from gcn2snn.cnn.augment import shift_images
+from gcn2snn.cnn.data import fetch_images, load_images
+from gcn2snn.cnn.images import NORMALISATIONS, ArrayImages, find_normalisation
+from gcn2snn.errors import ConfigError, DataError
+
+
+def test_digits_need_nothing_and_split_by_five() -> None:
+    train, test = load_images("digits", "train"), load_images("digits", "test")
+    assert (len(train), len(test)) == (1438, 359)
+    assert train.channels == 1
+    assert int(train.pixels(torch.arange(10)).max()) == 255
+
+
+def _records(count: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 10, count), generator.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
+
+
+def _known(monkeypatch: pytest.MonkeyPatch, labels: np.ndarray, images: np.ndarray) -> bytes:
+    import hashlib
+
+    data = np.concatenate([labels.astype(np.uint8)[:, None], images.reshape(len(labels), -1)], 1).tobytes()
+    monkeypatch.setitem(cifar.RECORDS_MD5, "test", hashlib.md5(data).hexdigest())
+    monkeypatch.delenv("GCN2SNN_DATA", raising=False)
+    return data
+
+
+@pytest.mark.parametrize("form", ["binary folder", "python folder", "npz", "png"])
+def test_cifar10_reads_every_form(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, images = _records()
+    data = _known(monkeypatch, labels, images)
+    if form == "binary folder":
+        (tmp_path / "cifar-10-batches-bin").mkdir()
+        (tmp_path / "cifar-10-batches-bin" / "test_batch.bin").write_bytes(data)
+    elif form == "python folder":
+        (tmp_path / "cifar-10-batches-py").mkdir()
+        content = {b"labels": labels.tolist(), b"data": images.reshape(len(labels), -1)}
+        (tmp_path / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(content, protocol=2))
+    elif form == "npz":
+        np.savez(tmp_path / "cifar10_test.npz", x=images, y=labels)
+    else:
+        rows = images.reshape(len(labels), 3, -1).transpose(0, 2, 1)
+        Image.fromarray(np.ascontiguousarray(rows)).save(tmp_path / "test_batch.png")
+        (tmp_path / "test_lables.json").write_text(str(labels.tolist()))
+    found = load_images("cifar10", "test", tmp_path)
+    assert torch.equal(found.labels, torch.from_numpy(labels))
+    assert torch.equal(found.pixels(torch.arange(6)), torch.from_numpy(images))
+
+
+def test_cifar_refuses_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, images = _records()
+    _known(monkeypatch, labels, images)
+    np.savez(tmp_path / "cifar10_test.npz", x=images[::-1], y=labels)
+    with pytest.raises(DataError, match="not the published data: md5"):
+        load_images("cifar10", "test", tmp_path)
+    (tmp_path / "cifar10_test.npz").unlink()
+    with tarfile.open(tmp_path / "cifar-10-binary.tar.gz", "w:gz"):
+        pass
+    with pytest.raises(DataError, match=r"cifar-10-binary.tar.gz is not the published data"):
+        load_images("cifar10", "test", tmp_path)
+
+
+def test_cifar_never_runs_pickled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GCN2SNN_DATA", raising=False)
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, ("false",)
+
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(DataError, match="is not allowed"):
+        load_images("cifar10", "test", tmp_path)
+
+
+def _folder(root: Path, split: str, count: int = 2) -> None:
+    for label in ("cat", "dog"):
+        (root / split / label).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (300, 280), (number, 128, 7)).save(root / split / label / f"{number}.png")
+
+
+def test_class_folder_has_the_customary_crop(tmp_path: Path) -> None:
+    _folder(tmp_path, "train")
+    found = load_images(str(tmp_path), "train")
+    assert found.class_names == ("cat", "dog")
+    assert found.pixels(torch.arange(4)).shape == (4, 3, 224, 224)
+    assert found.labels.tolist() == [0, 0, 1, 1]
+    with pytest.raises(DataError, match="has no folder val or test"):
+        load_images(str(tmp_path), "test")
+
+
+def test_images_that_do_not_decode_are_named(tmp_path: Path) -> None:
+    _folder(tmp_path, "val")
+    (tmp_path / "val" / "cat" / "0.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"0.png does not decode"):
+        load_images(str(tmp_path), "test").pixels(torch.arange(1))
+
+
+def test_image_sets_refuse_what_cannot_be() -> None:
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(DataError, match="labels go from 0 to 7; with 5 classes"):
+        ArrayImages(images, torch.tensor([0, 7]), "abcde")
+    with pytest.raises(DataError, match="2 images but 3 labels"):
+        ArrayImages(images, torch.zeros(3), "ab")
+    with pytest.raises(DataError, match="must be uint8"):
+        ArrayImages(images.float(), torch.zeros(2), "ab")
+    with pytest.raises(DataError, match="is empty"):
+        ArrayImages(images[:0], torch.zeros(0), "ab")
+    with pytest.raises(DataError, match=r"1 channel.* normalisation is for 3"):
+        NORMALISATIONS["imagenet"](images[:, :1])
+    with pytest.raises(ConfigError, match="normalise is 'x'"):
+        find_normalisation("x")
+
+
+def test_names_that_are_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GCN2SNN_DATA", raising=False)
+    monkeypatch.setenv("GCN2SNN_CACHE", str(tmp_path))
+    with pytest.raises(DataError, match="'mnist' is unknown; there are digits, cifar10"):
+        load_images("mnist", "test")
+    with pytest.raises(DataError, match="split is 'val'"):
+        load_images("digits", "val")
+    with pytest.raises(DataError, match=r"cifar100 .* is in none of"):
+        load_images("cifar100", "test", tmp_path)
+    with pytest.raises(DataError, match="has no archive"):
+        fetch_images("digits", tmp_path)
+
+
+def test_balanced_takes_every_class_alike() -> None:
+    chosen = load_images("digits", "train").balanced(100, seed=1)
+    assert chosen.labels.bincount().tolist() == [10] * 10
+
+
+def test_shift_images_moves_and_mirrors() -> None:
+    pixels = torch.arange(2 * 16, dtype=torch.uint8).view(2, 1, 4, 4)
+    still = shift_images(pixels, 0, torch.Generator().manual_seed(0), flip=False)
+    assert torch.equal(still, pixels)
+    for seed in range(4):
+        moved = shift_images(pixels, 2, torch.Generator().manual_seed(seed), flip=True)
+        assert set(moved.flatten().tolist()) <= set(range(32))
