@@ -58,8 +58,12 @@ def _of(dataset: str) -> tuple[PaperRow, ...]:
 
 
 def _modes(bench: Workbench) -> dict[str, ConvertConfig]:
-    """The conversions to compare: the paper's own, and with each channel's mean given back."""
-    known = {"paper": ConvertConfig(), "mean": ConvertConfig(correct="mean")}
+    """The conversions to compare: the paper's channel maxima, layer maxima, and these with each channel's mean given back."""
+    known = {
+        "paper": ConvertConfig(per="channel"),
+        "layer": ConvertConfig(),
+        "mean": ConvertConfig(correct="mean"),
+    }
     wanted = bench.options.modes or ("mean",)
     unknown = sorted(set(wanted) - set(known))
     if unknown:
