@@ -15,7 +15,7 @@ from gcn2snn.energy import EnergyReport, preset_of
 from gcn2snn.errors import InputError
 from gcn2snn.events import EventCounter
 from gcn2snn.kernels import Spikes
-from gcn2snn.spiking import Observer, choose_engine, code_input, run, run_closed, run_float
+from gcn2snn.spiking import Observer, choose_engine, code_input, input_free, run, run_closed, run_float
 from gcn2snn.synapse import Value
 from gcn2snn.temporal import Recording, run_temporal
 
@@ -37,6 +37,7 @@ class SpikingNetwork(nn.Module):
         self.network = network
         self.config = config
         self.report = tuple(report)
+        self._known: dict[str, Value] | None = None
         self.eval()
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -71,8 +72,14 @@ class SpikingNetwork(nn.Module):
         if recordings is not None and engine == "auto":
             engine = "temporal"
         if choose_engine(self.network, wait, engine) == "closed":
-            return run_closed(self.network, inputs, observe)
+            return run_closed(self.network, inputs, observe, self._input_free())
         return run_temporal(self.network, inputs, wait, recordings)
+
+    def _input_free(self) -> dict[str, Value]:
+        """Spikes that no input changes, coded once for all calls; they move with the network."""
+        if self._known is None:
+            self._known = input_free(self.network)
+        return self._known
 
     @torch.no_grad()
     def spikes(self, *args: Any, **kwargs: Any) -> dict[str, Spikes]:
@@ -137,6 +144,7 @@ class SpikingNetwork(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
         self.network = self.network.map_tensors(fn)
+        self._known = None
         return super()._apply(fn, recurse)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite, encode_binary
 from gcn2snn.errors import ConfigError
+from gcn2snn.fused import fire_synapse, lone_readers
 from gcn2snn.kernels import PhaseCode, encode
 from gcn2snn.kernels.reference import per_channel
 from gcn2snn.synapse import Value, apply, dense_value
@@ -25,35 +26,71 @@ def run(
     population: Callable[[ir.Neuron, Value], Value],
     coder: Callable[[ir.Coder, Tensor], Value],
     observe: Observer | None = None,
+    known: Mapping[str, Value] | None = None,
+    fuse: Callable[[ir.Node, ir.Neuron, tuple[Value, ...]], Value | None] | None = None,
 ) -> Tensor:
     """Evaluate every node once; ``population`` and ``coder`` say what neurons and input coders do.
 
     Values are dropped after their last reader, so the peak is the largest cut of the network, not its sum.
+    ``known`` holds results that need no evaluation; ``fuse`` may compute a synapse and its only reader at once.
     """
     last_reader = {name: node.name for node in network for name in node.inputs}
-    values: dict[str, Value] = {}
+    pairs = lone_readers(network) if fuse is not None else {}
+    values: dict[str, Value] = dict(known or {})
     result: Value = None
-    for node in network:
+    for node in _needed(network, values):
+        if node.name in values:  # fused with the synapse before it
+            continue
         args = tuple(values[name] for name in node.inputs)
-        if isinstance(node, ir.Input):
-            value = inputs[node.name]
-        elif isinstance(node, ir.OneHot):
-            value = 1.0 - 2.0**-node.binary if node.binary else 1.0
-        elif isinstance(node, ir.Neuron):
-            value = population(node, args[0])
-        elif isinstance(node, ir.Coder):
-            value = coder(node, args[0])
-        else:
-            value = apply(node, *args)
+        if fuse is not None and node.name in pairs:
+            fused = fuse(node, pairs[node.name], args)
+            if fused is not None:
+                values[pairs[node.name].name] = fused
+                _drop(values, node, last_reader)
+                continue
+        value = _evaluate(node, args, inputs, population, coder)
         if observe is not None:
             observe(node, args, value)
         values[node.name] = value
         if isinstance(node, ir.Output):
             result = value
-        for name in set(node.inputs):
-            if last_reader[name] == node.name:
-                del values[name]
+        _drop(values, node, last_reader)
     return result
+
+
+def _needed(network: ir.Network, known: Mapping[str, Value]) -> list[ir.Node]:
+    """Nodes that the output depends on, other than through known results, in order."""
+    wanted = {node.name for node in network.of(ir.Output)}
+    found = []
+    for node in reversed(network.nodes):
+        if node.name in wanted and node.name not in known:
+            found.append(node)
+            wanted.update(node.inputs)
+    return found[::-1]
+
+
+def _evaluate(
+    node: ir.Node,
+    args: tuple[Value, ...],
+    inputs: Mapping[str, Value],
+    population: Callable[[ir.Neuron, Value], Value],
+    coder: Callable[[ir.Coder, Tensor], Value],
+) -> Value:
+    if isinstance(node, ir.Input):
+        return inputs[node.name]
+    if isinstance(node, ir.OneHot):
+        return 1.0 - 2.0**-node.binary if node.binary else 1.0
+    if isinstance(node, ir.Neuron):
+        return population(node, args[0])
+    if isinstance(node, ir.Coder):
+        return coder(node, args[0])
+    return apply(node, *args)
+
+
+def _drop(values: dict[str, Value], node: ir.Node, last_reader: Mapping[str, str]) -> None:
+    for name in set(node.inputs):
+        if last_reader[name] == node.name:
+            values.pop(name, None)
 
 
 def run_float(network: ir.Network, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:
@@ -68,13 +105,34 @@ def _activate(node: ir.Neuron, x: Value) -> Tensor:
     return torch.relu(x) if node.activation == "relu" else x
 
 
-def run_closed(network: ir.Network, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:
+def run_closed(
+    network: ir.Network,
+    inputs: Mapping[str, Value],
+    observe: Observer | None = None,
+    known: Mapping[str, Value] | None = None,
+) -> Tensor:
     """One evaluation per synapse: each population sends the phase of Eq. 4 of its exact potential.
 
     Equal to the temporal engine for every wait >= T - 1 of the layers that feed it: all input has arrived before
     phase 1 decides (docs/method.md). Costs one synapse evaluation where the temporal engine makes T.
     """
-    return started(network.of(ir.Output)[0], run(network, inputs, fire, code_input, observe))
+    fuse = fire_synapse if observe is None else None  # an observer wants to see the potentials between the two
+    return started(network.of(ir.Output)[0], run(network, inputs, fire, code_input, observe, known, fuse))
+
+
+def input_free(network: ir.Network) -> dict[str, Value]:
+    """Spikes that do not depend on any input, by population: those of a one-hot input's look-up."""
+    free: list[ir.Node] = []
+    names: set[str] = set()
+    for node in network:
+        if isinstance(node, ir.OneHot) or (node.inputs and names.issuperset(node.inputs)):
+            free.append(node)
+            names.add(node.name)
+    values: dict[str, Value] = {}
+    for node in free:
+        args = tuple(values[name] for name in node.inputs)
+        values[node.name] = _evaluate(node, args, {}, fire, code_input)
+    return {node.name: values[node.name] for node in free if isinstance(node, ir.Neuron)}
 
 
 def started(node: ir.Neuron | ir.Output, potential: Tensor) -> Tensor:
