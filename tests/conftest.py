@@ -16,8 +16,12 @@ def _seed() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Graphs that tests build do not land in the user's cache."""
-    os.environ["GCN2SNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Graphs that tests build do not land in the user's cache; compiled kernels are kept between sessions."""
+    cache = tmp_path_factory.mktemp("cache")
+    compiled = Path(__file__).resolve().parents[1] / ".cache" / "native"
+    compiled.mkdir(parents=True, exist_ok=True)
+    (cache / "native").symlink_to(compiled)
+    os.environ["GCN2SNN_CACHE"] = str(cache)
 
 
 @pytest.fixture(scope="session")
