@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -11,13 +12,16 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.errors import ConfigError
-from gcn2snn.kernels import CSR, Spikes, decode, encode
+from gcn2snn.kernels import CSR, Spikes, encode
 from gcn2snn.kernels.reference import per_channel
 from gcn2snn.spiking import code_input, fire, run
 from gcn2snn.synapse import Value, dense_value
 
 BINS = 1 << 14
-"""Resolution of the search for lambda: bins over the exponents of single precision, 0.9 % apart."""
+"""Resolution of the search for lambda: the upper bits of single precision, 64 bins to an octave, 1.6 % apart at most."""
+
+BIN_SHIFT = 31 - 14
+"""Bits of a positive single that are not part of its bin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,30 +69,41 @@ def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> F
     return FanOut(additions, square.sqrt())
 
 
+def moved(node: ir.Neuron, worth: Tensor) -> Tensor:
+    """Worth of each neuron in units of its code: scale * worth; a spike at phase t moves Q^-t of it."""
+    assert node.scale is not None
+    return per_channel(node.scale.to(worth.dtype), 2) * worth  # [N or 1, C or 1]
+
+
 def horizon_of(node: ir.Neuron, worth: Tensor, threshold: float) -> Tensor:
     """Last phase at which each neuron listens: T_i = #{t : s Q^-t worth_i >= lambda}, int16, broadcastable.
 
     Dropping the spikes with |h_i| worth_i < lambda is the least expected output error for the additions that remain:
     it is the greedy order of a knapsack with value |h|^2 norm^2 and weight additions (docs/method.md).
     """
-    assert node.scale is not None
-    scale = per_channel(node.scale.to(worth.dtype), 2)
+    value = moved(node, worth)
     levels = node.coding.levels(worth.dtype, worth.device)
-    value = scale * worth  # [N or 1, C or 1]
     return torch.stack([value * level >= threshold for level in levels]).sum(0).to(torch.int16)
 
 
-def threshold_for(spikes: Spikes, fans: FanOut, share: float) -> float:
-    """lambda that leaves at most ``share`` of a population's additions, to a resolution of :data:`BINS`."""
-    value = decode(spikes).abs() * fans.worth
-    fired = value > 0
-    key = torch.where(fired, torch.log2(value.clamp(min=2.0**-126)), -126.0)
-    bins = ((key + 126) * (BINS / 254)).long().clamp_(0, BINS - 1)
+def threshold_for(node: ir.Neuron, spikes: Spikes, fans: FanOut, share: float) -> float:
+    """lambda that leaves at most ``share`` of a population's additions, to a resolution of :data:`BINS`.
+
+    The bins are ranges of bit patterns of the very products that :func:`horizon_of` compares, so rounding cannot let
+    through a spike that was counted as dropped.
+    """
+    levels = node.coding.levels(fans.worth.dtype, fans.worth.device)
+    phase = spikes.code.abs().long()
+    value = moved(node, fans.worth) * levels[(phase - 1).clamp(min=0)]
+    fired = phase > 0
+    bins = value.float().view(torch.int32) >> BIN_SHIFT
     weight = torch.where(fired, fans.additions.to(torch.float64).expand(value.shape), 0.0)
     total = torch.bincount(bins.flatten(), weights=weight.flatten(), minlength=BINS)
     kept = total.flip(0).cumsum(0) <= share * total.sum()
     lowest = BINS - int(kept.sum())
-    return 2.0 ** (lowest * (254 / BINS) - 126)
+    return (
+        float(torch.tensor(lowest << BIN_SHIFT, dtype=torch.int32).view(torch.float32)) if lowest < BINS else math.inf
+    )
 
 
 def rules_of(network: ir.Network, config: ConvertConfig) -> dict[str, tuple[float | None, float | None]]:
@@ -147,5 +162,5 @@ def cut(
         assert node.scale is not None
         scale = node.scale if node.gain is None else node.scale * node.gain
         spikes = replace(encode(potential, scale, node.coding), scale=node.scale)
-        threshold = threshold_for(spikes, fans, share)
+        threshold = threshold_for(node, spikes, fans, share)
     return replace(node, horizon=horizon_of(node, fans.worth, threshold))
