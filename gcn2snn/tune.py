@@ -208,6 +208,7 @@ def tune(
     study = _study(problem, config, journal)
     points = [_point(trial) for trial in study.trials if trial.state.is_finished() and trial.values]
     while len(points) < config.trials:
+        study.sampler = _sampler(config, len(points))
         trial = study.ask()
         point = problem.measure(suggest(trial, problem, config))
         trial.set_user_attr("point", point_dict(point))
@@ -231,14 +232,24 @@ def _study(problem: Problem, config: TuneConfig, journal: Path | None) -> optuna
     key = json.dumps([problem.populations, problem.source_accuracy, config.seed, config.max_timesteps])
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     storage = JournalStorage(JournalFileBackend(str(journal))) if journal is not None else None
-    sampler = optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=30)
     study = optuna.create_study(
-        study_name=name, storage=storage, sampler=sampler, directions=["maximize", "maximize"], load_if_exists=True
+        study_name=name, storage=storage, directions=["maximize", "maximize"], load_if_exists=True
     )
     if not study.trials:
         for start in starting_points(problem, config):
             study.enqueue_trial(start)
+    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):  # a search was stopped in the middle of it
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        if "fixed_params" in trial.system_attrs:
+            study.enqueue_trial(trial.system_attrs["fixed_params"])
     return study
+
+
+def _sampler(config: TuneConfig, done: int) -> optuna.samplers.BaseSampler:
+    """A sampler for one trial: seeded by its number, so that a continued search goes where an unbroken one would."""
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=config.seed * 100_003 + done, n_startup_trials=30)
 
 
 def suggest(trial: optuna.Trial, problem: Problem, config: TuneConfig) -> ConvertConfig:
