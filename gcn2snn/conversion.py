@@ -16,7 +16,7 @@ from gcn2snn.errors import ConversionError, InputError, Refusal
 from gcn2snn.fold import fold_batch_norm, merge_linear
 from gcn2snn.graph import Graph
 from gcn2snn.horizon import set_horizons
-from gcn2snn.lowering import Handler, lower, read_out
+from gcn2snn.lowering import Handler, lower, read_out, untouched
 from gcn2snn.network import SpikingNetwork, bind
 from gcn2snn.neurons import insert_neurons
 from gcn2snn.rounding import round_weights
@@ -110,7 +110,7 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
 
     The bound, 1e-3 of the largest output, is far above summation order and far below any missing term.
     """
-    with torch.no_grad():
+    with torch.no_grad(), untouched(model):
         expected = model(*args, **kwargs)
         got = read_out(source, run_float(source, bind(source, args, kwargs)))
     if not isinstance(expected, Tensor) or expected.shape != got.shape:

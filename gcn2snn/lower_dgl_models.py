@@ -9,11 +9,11 @@ from dgl.nn import pytorch as dgl_nn
 from torch import nn
 
 from gcn2snn import ir
+from gcn2snn.example_inputs import part
 from gcn2snn.lower_dgl import graph_operator
 from gcn2snn.lower_graph import aggregate, graph_input
 from gcn2snn.lower_shape import TargetRows
 from gcn2snn.lowering import Builder, Ref, lowers, lowers_function, refuses
-from gcn2snn.trace import part
 
 KINDS: dict[Any, str] = {dgl_nn.SumPooling: "sum", dgl_nn.AvgPooling: "mean", dgl_nn.MaxPooling: "max"}
 

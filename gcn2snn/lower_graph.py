@@ -53,8 +53,9 @@ def value_of(builder: Builder, path: str, x: Any) -> Ref:
     """A value of the network; a table of the model (learned node features) is one-hot nodes times that table."""
     if isinstance(x, Ref):
         return x
-    one_hot = builder.add(ir.OneHot(name=f"{path}.one_hot", count=x.shape[0]))
-    return builder.add(ir.Lookup(name=f"{path}.table", inputs=(one_hot,), table=parameter(x)))
+    rows = builder.operator(ir.Fixed(name=f"{path}.nodes", value=x.detach().new_empty(x.shape[0], 0)))
+    one_hot = builder.add(ir.OneHot(name=f"{path}.one_hot", count=x.shape[0]), rows)
+    return builder.add(ir.Lookup(name=f"{path}.table", inputs=(one_hot,), table=parameter(x)), rows)
 
 
 def adjacency(

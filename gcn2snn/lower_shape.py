@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from gcn2snn import ir
+from gcn2snn.example_inputs import part
 from gcn2snn.lowering import Builder, Ref, lowers, lowers_function, refuses
-from gcn2snn.trace import part
 
 
 class Rows(int):

@@ -328,13 +328,14 @@ def test_save_and_load(tmp_path: Any) -> None:
 
 
 def test_source_model_is_not_changed() -> None:
-    model = randomised(pyg.GCN(6, 8, 2, 3, norm="batch_norm"))
+    model = randomised(pyg.GCN(6, 8, 2, 3, norm="batch_norm", cached=True))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     keys = {name: set(vars(module)) for name, module in model.named_modules()}
     snn = convert(model, (torch.randn(NODES, 6), messy_graph()))
     snn.double()
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert {name: set(vars(module)) for name, module in model.named_modules()} == keys
+    assert model.convs[0]._cached_edge_index is None
 
 
 class Refused(nn.Module):
