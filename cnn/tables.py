@@ -149,6 +149,7 @@ def _table(
         if options.rows and row.name not in options.rows:
             continue
         try:
+            bench.model(row)
             found[row.name] = measure(bench, row)
         except NotRunError as reason:
             found[row.name] = {"not run": str(reason)}
