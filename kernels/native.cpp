@@ -19,10 +19,11 @@ void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, float* 
 }
 
 #ifdef GCN2SNN_REGISTER_DECODE
-void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
+void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
+    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed, threads);
     constexpr int64_t block = kPhaseLanes * kPhaseVectors;
     constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
-    const auto whole = pick_phase(block, timesteps, is_signed, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, is_signed, sizes);
+    const auto whole = pick_phase(block, timesteps, operand.sign, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, operand.sign, sizes);
     for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
         std::vector<float> scratch(epilogue.out ? 0 : channels);
         const int64_t last = a.rowptr[row_end];
@@ -30,7 +31,7 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
             float* y = epilogue.out ? epilogue.out + row * channels : scratch.data();
             for (int64_t c = 0; c < channels; c += block) {
                 const int64_t width = std::min(block, channels - c);
-                (width == block ? whole : rest)(a, value, code + c, channels, table, a.rowptr[row], a.rowptr[row + 1], last, width, y + c);
+                (width == block ? whole : rest)(a, value, operand.code + c, channels, operand.tables, a.rowptr[row], a.rowptr[row + 1], last, width, y + c);
             }
             finish_row(epilogue, row, channels, y);
         }
@@ -40,10 +41,11 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
 // Neurons that look at several moments: a table for each (levels of later phases are 0); the rows that the first pass over
 // the entries of a row gathers are in the cache for the others.
 template <class out_t>
-void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
+void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
+    const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed, threads);
     constexpr int64_t block = kPhaseLanes * kPhaseVectors;
     constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
-    const auto whole = pick_phase(block, timesteps, is_signed, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, is_signed, sizes);
+    const auto whole = pick_phase(block, timesteps, operand.sign, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, operand.sign, sizes);
     for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
         std::vector<float> y(steps.moments * channels);
         const int64_t last = a.rowptr[row_end];
@@ -51,7 +53,7 @@ void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_
             for (int64_t c = 0; c < channels; c += block)
                 for (int64_t b = 0; b < steps.moments; ++b) {
                     const int64_t width = std::min(block, channels - c);
-                    (width == block ? whole : rest)(a, value, code + c, channels, tables + 32 * b, a.rowptr[row], a.rowptr[row + 1], last, width, y.data() + b * channels + c);
+                    (width == block ? whole : rest)(a, value, operand.code + c, channels, operand.tables + 32 * b, a.rowptr[row], a.rowptr[row + 1], last, width, y.data() + b * channels + c);
                 }
             fire_first_crossing<float, out_t>(steps, y.data(), row, channels);
         }
@@ -115,17 +117,17 @@ GCN2SNN_CODED(f64_i16, double, int16_t)
 
 #ifdef GCN2SNN_REGISTER_DECODE
 void gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
-                        int64_t channels, const float* table, int64_t timesteps, int64_t is_signed, const Epilogue* epilogue,
+                        int64_t cols, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed, const Epilogue* epilogue,
                         int64_t threads) {
-    phase_spmm({rowptr, col, rows}, value, code, channels, table, timesteps, is_signed != 0, *epilogue, threads);
+    phase_spmm({rowptr, col, rows}, value, code, cols, channels, table, timesteps, is_signed != 0, *epilogue, threads);
 }
 
 void gcn2snn_phase_steps(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
-                         int64_t channels, const float* tables, int64_t timesteps, int64_t is_signed, const Steps* steps,
+                         int64_t cols, int64_t channels, const float* tables, int64_t timesteps, int64_t is_signed, const Steps* steps,
                          int64_t threads) {
     const Matrix a{rowptr, col, rows};
-    if (steps->fire.wide) phase_steps<int16_t>(a, value, code, channels, tables, timesteps, is_signed != 0, *steps, threads);
-    else phase_steps<int8_t>(a, value, code, channels, tables, timesteps, is_signed != 0, *steps, threads);
+    if (steps->fire.wide) phase_steps<int16_t>(a, value, code, cols, channels, tables, timesteps, is_signed != 0, *steps, threads);
+    else phase_steps<int8_t>(a, value, code, cols, channels, tables, timesteps, is_signed != 0, *steps, threads);
 }
 #endif
 

@@ -110,7 +110,7 @@ def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | N
     else:
         firing = keep.fire(fire, torch.float32, out, (out.shape[0], channels), out.shape)
         structure.fire = ctypes.addressof(firing)
-    arguments = (matrix.values(torch.float32), code, channels, table, spikes.coding.timesteps, int(spikes.coding.signed))
+    arguments = (matrix.values(torch.float32), code, *code.shape, table, spikes.coding.timesteps, int(spikes.coding.signed))
     _call("phase_spmm", *_sparse(matrix), *arguments, ctypes.byref(structure))
     return out
 
@@ -128,7 +128,7 @@ def spmm_steps(
     if dtype == torch.float32 and spikes.scale.dim() == 0 and decodes_in_registers(spikes):
         levels = _register_levels(spikes.coding) * spikes.scale.float()
         tables = torch.where(torch.arange(REGISTER_PHASES + 1) <= limits[:, None], levels, 0.0)
-        arguments = (matrix.values(dtype), code, channels, tables, spikes.coding.timesteps, int(spikes.coding.signed))
+        arguments = (matrix.values(dtype), code, *code.shape, tables, spikes.coding.timesteps, int(spikes.coding.signed))
         _call("phase_steps", *_sparse(matrix), *arguments, ctypes.byref(structure))
         return out.to(fire.coding.code_dtype)
     x = decode(spikes, dtype)
@@ -146,7 +146,8 @@ def gemm_steps(
     if not out.numel():
         return out.to(fire.coding.code_dtype)
     x, keep = decode(spikes, dtype), _Keep()
-    step_of = torch.bucketize(torch.arange(spikes.coding.timesteps + 1), limits.long(), out_int32=True)
+    # One entry for every phase that the storage can hold: a code that no neuron sends counts at no moment.
+    step_of = torch.bucketize(torch.arange(2 ** (8 * code.element_size() - 1) + 1), limits.long(), out_int32=True)
     step_of[0] = limits.numel()
     structure = keep.steps(fire, dtype, out, limits, moment_of, bias, add)
     name = f"gemm_steps_{_SUFFIX[dtype]}_{_SUFFIX[out.dtype]}"

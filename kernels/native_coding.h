@@ -100,7 +100,8 @@ inline void decode_row(const code_t* code, int64_t channels, const real* centre,
         }
     }
 #endif
-    for (; c < channels; ++c) out[c] = centre[code[c]];
+    const int64_t limit = timesteps;  // a code that no neuron sends must not read past the table
+    for (; c < channels; ++c) out[c] = centre[std::min<int64_t>(std::max<int64_t>(code[c], -limit), limit)];
 }
 
 template <class real, class code_t>

@@ -13,6 +13,26 @@
 
 namespace gcn2snn {
 
+// Where the sign of a code goes: there is none; it is applied after the look-up (two more instructions for 16 values); or it
+// is folded into the index of the table, which up to 16 phases leaves room for both signs. Folded bytes are 32 + t - 1 for a
+// spike of phase t, 48 + t - 1 for a negative one, 0 for silence (masked by the look-up): as fast as codes without sign.
+enum class Sign { kNone, kExtra, kFolded };
+constexpr int64_t kFoldedPhases = 16;
+
+inline void fold_codes(const int8_t* code, int64_t size, int8_t* folded) {
+    for (int64_t i = 0; i < size; ++i) {
+        const int8_t c = code[i];
+        folded[i] = static_cast<int8_t>(c > 0 ? c + 31 : c < 0 ? 47 - c : 0);
+    }
+}
+
+inline void fold_table(const float* table, float* folded) {
+    for (int64_t t = 1; t <= kFoldedPhases; ++t) {
+        folded[t - 1] = table[t];
+        folded[kFoldedPhases + t - 1] = -table[t];
+    }
+}
+
 #ifdef GCN2SNN_AVX512
 // sign(code) * table[|code|] for 16 codes: two registers hold the table (vpermt2ps), |code| <= 31.
 inline __m512 signed_level(__m512 low, __m512 high, __m128i code) {
@@ -23,7 +43,7 @@ inline __m512 signed_level(__m512 low, __m512 high, __m128i code) {
 }
 
 // y[0:width] = sum_p value[p] level(code[col[p], 0:width]); value * level is the scaled table, so only an addition is left.
-template <int VECS, bool SIGNED>
+template <int VECS, Sign SIGN>
 void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* table, int64_t begin, int64_t end, int64_t last, int64_t width, float* y) {
     const __m512 low = _mm512_loadu_ps(table), high = _mm512_loadu_ps(table + 16);
     const __mmask16 lanes = width < 16 ? (1u << width) - 1 : 0xffff;
@@ -38,7 +58,10 @@ void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t 
         for (int v = 0; v < VECS; ++v) {
             const __m128i bytes = VECS == 1 ? _mm_maskz_loadu_epi8(lanes, source)
                                             : _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + vector_start<16, VECS>(v, width)));
-            const __m512 level = SIGNED ? signed_level(scaled_low, scaled_high, bytes) : _mm512_permutex2var_ps(scaled_low, _mm512_cvtepi8_epi32(bytes), scaled_high);
+            __m512 level;
+            if (SIGN == Sign::kExtra) level = signed_level(scaled_low, scaled_high, bytes);
+            else if (SIGN == Sign::kNone) level = _mm512_permutex2var_ps(scaled_low, _mm512_cvtepi8_epi32(bytes), scaled_high);
+            else level = _mm512_maskz_permutex2var_ps(_mm_test_epi8_mask(bytes, bytes), scaled_low, _mm512_cvtepi8_epi32(bytes), scaled_high);
             sum[v] = _mm512_add_ps(sum[v], level);
         }
     }
@@ -104,16 +127,42 @@ constexpr int kPhaseLanes = 8, kPhaseVectors = 8;
 using PhaseRow = void (*)(const Matrix&, const float*, const int8_t*, int64_t, const float*, int64_t, int64_t, int64_t, int64_t, float*);
 
 template <int... V>
-PhaseRow pick_phase(int64_t width, int64_t timesteps, bool is_signed, std::integer_sequence<int, V...>) {
+PhaseRow pick_phase(int64_t width, int64_t timesteps, Sign sign, std::integer_sequence<int, V...>) {
     const int64_t index = (width + kPhaseLanes - 1) / kPhaseLanes - 1;
 #ifdef GCN2SNN_AVX512
-    static constexpr PhaseRow with_sign[] = {phase_row<V + 1, true>...}, without[] = {phase_row<V + 1, false>...};
-    return is_signed ? with_sign[index] : without[index];
+    static constexpr PhaseRow none[] = {phase_row<V + 1, Sign::kNone>...}, extra[] = {phase_row<V + 1, Sign::kExtra>...};
+    static constexpr PhaseRow folded[] = {phase_row<V + 1, Sign::kFolded>...};
+    return sign == Sign::kNone ? none[index] : sign == Sign::kExtra ? extra[index] : folded[index];
 #else
     static constexpr PhaseRow one[] = {phase_row<V + 1, 1>...}, two[] = {phase_row<V + 1, 2>...}, four[] = {phase_row<V + 1, 4>...};
     return timesteps <= 7 ? one[index] : timesteps <= 15 ? two[index] : four[index];
 #endif
 }
+
+// The codes and tables of a product as its rows will read them: folded when that is possible and pays, else as they are.
+class Operand {
+  public:
+    Operand(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t moments, int64_t timesteps, bool is_signed, int64_t threads)
+        : code(code), tables(tables), sign(is_signed ? Sign::kExtra : Sign::kNone) {
+#ifdef GCN2SNN_AVX512
+        if (!is_signed || timesteps > kFoldedPhases || a.rowptr[a.rows] < 4 * cols) return;  // folding reads every code once
+        sign = Sign::kFolded;
+        folded_code_.reset(new int8_t[cols * channels]);
+        folded_tables_.resize(32 * moments);
+        for (int64_t b = 0; b < moments; ++b) fold_table(tables + 32 * b, folded_tables_.data() + 32 * b);
+        for_range(cols * channels, threads, 65536, [&](int64_t begin, int64_t end) { fold_codes(code + begin, end - begin, folded_code_.get() + begin); });
+        this->code = folded_code_.get();
+        this->tables = folded_tables_.data();
+#endif
+    }
+    const int8_t* code;
+    const float* tables;
+    Sign sign;
+
+  private:
+    std::unique_ptr<int8_t[]> folded_code_;
+    std::vector<float> folded_tables_;
+};
 #endif
 
 }  // namespace gcn2snn

@@ -12,10 +12,10 @@ from gcn2snn.kernels import Fire, PhaseCode, phase_gemm_bucketed, phase_spmm_buc
 OUT = (*CODES[:4], PhaseCode(1.2, 25))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     channels=st.sampled_from([0, 1, 3, 8, 16, 17, 40]),
-    coding=st.sampled_from((*CODES[:6], PhaseCode(1.2, 130))),
+    coding=st.sampled_from(CODES[:6]),
     out=st.sampled_from(OUT),
     wait=st.sampled_from([0, 1, 4, 14, 15, 30, 300]),
     per_channel=st.booleans(),
@@ -41,12 +41,12 @@ def test_phase_spmm_bucketed_equals_reference(
     assert torch.equal(got.code, wanted.code)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     rows=st.sampled_from([0, 1, 13]),
     inputs=st.sampled_from([1, 17, 40]),
     outputs=st.sampled_from([0, 1, 8, 23]),
-    coding=st.sampled_from((*CODES[:6], PhaseCode(1.2, 130))),
+    coding=st.sampled_from(CODES[:6]),
     out=st.sampled_from(OUT),
     wait=st.sampled_from([0, 1, 4, 14, 15, 300]),
     seed=st.integers(0, 99),
@@ -62,6 +62,15 @@ def test_phase_gemm_bucketed_equals_reference(
         got = phase_gemm_bucketed(code, weight, Fire(scale, out), wait, bias)
     # Sums in another order differ by 1e-14 in float64: no random potential lies that near to a threshold.
     assert torch.equal(got.code, reference.phase_gemm_bucketed(code, weight, scale, out, wait, None, bias).code)
+
+
+@pytest.mark.parametrize(("coding", "out"), [(PhaseCode(1.2, 130), CODES[0]), (CODES[0], PhaseCode(1.2, 130))])
+def test_one_and_two_byte_codes_meet(backend: str, coding: PhaseCode, out: PhaseCode) -> None:
+    matrix, code = sparse(13, 11, 0.4, 3), spikes(11, 5, coding, 3)
+    fire = Fire(torch.tensor(1.3), out)
+    got = phase_spmm_bucketed(matrix, code, fire, 9)
+    assert got.code.dtype == out.code_dtype
+    assert torch.equal(got.code, reference.phase_spmm_bucketed(matrix, code, fire.scale, out, 9).code)
 
 
 @pytest.mark.parametrize("wait", [15, 16, 40])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kernel_problems import CODES
 
 from gcn2snn.errors import InputError, InputTypeError
-from gcn2snn.kernels import PhaseCode, Spikes, decode, encode, reference
+from gcn2snn.kernels import Fire, PhaseCode, Spikes, decode, encode, phase_gemm_bucketed, reference
 
 
 def hard_values(coding: PhaseCode, scale: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -94,3 +94,14 @@ def test_decode_refuses(backend: str) -> None:
         decode(Spikes(torch.zeros(2, 2, dtype=torch.int16), torch.ones(()), CODES[0]))
     with pytest.raises(InputTypeError, match=r"the dtype asked for is torch.float16"):
         decode(Spikes(torch.zeros(2, 2, dtype=torch.int8), torch.ones(()), CODES[0]), torch.float16)
+
+
+@pytest.mark.parametrize("coding", [CODES[0], CODES[5], CODES[6]], ids=str)
+def test_codes_that_no_neuron_sends_read_no_foreign_memory(native: None, coding: PhaseCode) -> None:
+    extreme = torch.iinfo(coding.code_dtype)
+    broken = Spikes(torch.tensor([[extreme.min, extreme.max]], dtype=coding.code_dtype), torch.ones(()), coding)
+    if coding.timesteps > 31:
+        assert decode(broken).abs().tolist() == [[pytest.approx(coding.base**-coding.timesteps)] * 2]
+    assert bool(torch.isfinite(decode(broken)).all())
+    silent = phase_gemm_bucketed(broken, torch.ones(1, 2), Fire(torch.ones(()), coding), 1000)
+    assert silent.code.tolist() == [[0]]

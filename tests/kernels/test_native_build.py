@@ -8,17 +8,18 @@ import pytest
 import torch
 from kernel_problems import CODES, sparse, spikes
 
-from gcn2snn.kernels import backend, native_build, phase_spmm, reference
+from gcn2snn.kernels import backend, encode, native_build, phase_spmm, reference
 
 pytestmark = pytest.mark.skipif(bool(backend.why_not("native", "cpu")), reason="no compiled helper on this machine")
 
 
-def instruction_sets() -> list[str]:
+def instruction_sets() -> list[object]:
     """Lesser instruction sets that this processor can run too."""
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     if platform.machine() != "x86_64":
         return []
-    return ["x86-64", *(["x86-64-v3"] if " avx2 " in flags else [])]
+    baseline = pytest.param("x86-64", marks=pytest.mark.slow)  # each compiles for about ten seconds, once
+    return [baseline, *(["x86-64-v3"] if " avx2 " in flags else [])]
 
 
 @pytest.mark.parametrize("machine", instruction_sets())
@@ -33,8 +34,6 @@ def test_every_instruction_set_gives_the_same_bits(machine: str, monkeypatch: py
             matrix, code = sparse(29, 37, 0.4, 5), spikes(37, channels, coding, 5)
             assert torch.equal(phase_spmm(matrix, code), reference.phase_spmm(matrix, code))
             x = reference.phase_spmm(matrix, code)
-            from gcn2snn.kernels import encode
-
             assert torch.equal(encode(x, x.abs().max(), coding).code, reference.encode(x, x.abs().max(), coding).code)
 
 
