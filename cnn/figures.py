@@ -51,6 +51,7 @@ def fig3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         ax.plot(channel.flatten(), picked.flatten(), ".", color=COLOURS["blue"], markersize=1.5)
         title(ax, text)
         ax.set_xlabel("channel")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         rows += [
             {"panel": text[1], "channel": int(c), "value": float(v)}
             for c, v in zip(channel.flatten(), picked.flatten(), strict=True)
@@ -126,10 +127,9 @@ def fig9(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     source = bench.source(row, images).accuracy
     rows = []
     for base in BASES:
-        config = replace(ConvertConfig(), base=base, timesteps=row.timesteps)
-        report = bench.network(row, config).report
+        network, accuracy = bench.quick(row, replace(ConvertConfig(), base=base, timesteps=row.timesteps))
+        report, loss = network.report, source - accuracy
         mape = sum(p.mape * p.neurons for p in report) / sum(p.neurons for p in report)
-        loss = source - _accuracy(bench, row, base, row.timesteps)
         rows.append({"base": base, "mape": mape, "accuracy_loss": loss})
     figure, (left,) = blank(1, 1, (5.0, 3.4))
     right = left.twinx()
@@ -176,7 +176,7 @@ def _images(bench: Workbench, row: Any, count: int) -> Tensor:
 
 def _accuracy(bench: Workbench, row: Any, base: float, timesteps: int) -> float:
     config = replace(ConvertConfig(), base=base, timesteps=timesteps)
-    return bench.quick(row, config)
+    return bench.quick(row, config)[1]
 
 
 def _spread(values: Tensor, count: int) -> Tensor:

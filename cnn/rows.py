@@ -142,12 +142,12 @@ class Workbench:
 
         return predict(simulate, images, self._normalise(row)).accuracy
 
-    def quick(self, row: PaperRow, config: ConvertConfig) -> float:
-        """Closed form on as many images as the temporal engine runs, calibrated on 100: for sweeps over Q and T."""
-        model, normalise = self.model(row), MODELS[row.model].normalise
-        batches = calibration_batches(self.images(row, "train"), normalise, 100)
-        network = convert(model, batches[0], config, calibration=batches)
-        return predict(network, self.images(row, "test").first(self.images_in_time(row)), self._normalise(row)).accuracy
+    def quick(self, row: PaperRow, config: ConvertConfig) -> tuple[SpikingNetwork, float]:
+        """A network calibrated on 100 images, and its accuracy on as many as the temporal engine runs: for sweeps."""
+        batches = calibration_batches(self.images(row, "train"), MODELS[row.model].normalise, 100)
+        network = convert(self.model(row), batches[0], config, calibration=batches)
+        images = self.images(row, "test").first(self.images_in_time(row))
+        return network, predict(network, images, self._normalise(row)).accuracy
 
     def coded(self, config: ConvertConfig, row: PaperRow) -> ConvertConfig:
         """The configuration with the row's Q and T."""
