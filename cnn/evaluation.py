@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -60,9 +60,7 @@ class ImageEvaluation:
             "engine": self.engine,
             "energy_images": self.energy_images,
         }
-        report = self.energy.to_dict()
-        report["layers"] = [asdict(layer) | {"spike_rate": layer.spike_rate} for layer in self.energy.layers]
-        return head | report
+        return head | self.energy.to_dict()
 
 
 def predict(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import AsJson, DataDir
+from gcn2snn.cli.train import AsJson, DataDir, given, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.calibrate import PopulationReport
@@ -15,43 +15,66 @@ if TYPE_CHECKING:
 
 
 def convert(
-    run: Annotated[Path, typer.Argument(help="Run folder of `gcn2snn train`.")],
+    run: Annotated[Path | None, typer.Argument(help="Run folder of `gcn2snn train`.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/snn.safetensors.")] = None,
-    base: Annotated[float, typer.Option(help="Base Q of the phase code, > 1.")] = 1.3,
-    timesteps: Annotated[int, typer.Option(help="Phases T, 1 to 255.")] = 16,
-    message: Annotated[str, typer.Option(help="signed, rectified or fused.")] = "signed",
-    scale: Annotated[str, typer.Option(help="max, percentile or mse.")] = "max",
-    percentile: Annotated[float, typer.Option(help="For --scale percentile.")] = 99.9,
-    per: Annotated[str, typer.Option(help="One scale per layer or per channel.")] = "layer",
-    one_hot: Annotated[str, typer.Option(help="A one-hot input is one unit spike, or binary: 1.0 in T bits.")] = "unit",
+    base: Annotated[float | None, typer.Option(help="Base Q of the phase code, > 1 [1.3].")] = None,
+    timesteps: Annotated[int | None, typer.Option(help="Phases T, 1 to 255 [16].")] = None,
+    message: Annotated[str | None, typer.Option(help="signed, rectified or fused [signed].")] = None,
+    scale: Annotated[str | None, typer.Option(help="max, percentile or mse [max].")] = None,
+    percentile: Annotated[float | None, typer.Option(help="For --scale percentile [99.9].")] = None,
+    per: Annotated[str | None, typer.Option(help="One scale per layer or per channel [layer].")] = None,
+    one_hot: Annotated[str | None, typer.Option(help="A one-hot input is one unit spike, or binary [unit].")] = None,
     no_shift: Annotated[
         bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
     ] = False,
+    correct: Annotated[str | None, typer.Option(help="mean: each channel sends its mean activation; or none.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Weights rounded to 8 bits per output channel.")] = False,
     events: Annotated[float | None, typer.Option(help="Share of each population's additions to keep, 0 to 1.")] = None,
     horizon: Annotated[
         float | None, typer.Option(help="Lambda: spikes that move less per addition stay silent.")
     ] = None,
     layer: Annotated[
         list[str] | None,
-        typer.Option(
-            help="NAME:KEY=VALUE,... for one population; repeat. Keys: base, timesteps, scale, per, events, horizon."
-        ),
+        typer.Option(help="NAME:KEY=VALUE,... for one population; keys base, timesteps, scale, per, events, horizon."),
     ] = None,
     wait: Annotated[int | None, typer.Option(help="Wait timestep w; default waits for all input.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Images: a network, with --weights and --data instead of a run.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Images: checkpoint, .pt or .safetensors.")] = None,
+    data: Annotated[str | None, typer.Option(help="Images: digits, cifar10, cifar100 or a class folder.")] = None,
+    stem: Annotated[str | None, typer.Option(help="Images: cifar or imagenet, for models that have both.")] = None,
+    normalise: Annotated[str | None, typer.Option(help="Images: what the model was trained with.")] = None,
+    input_code: Annotated[
+        str | None, typer.Option("--input", help="Input data: binary, single or analog [binary].")
+    ] = None,
+    calibration_images: Annotated[
+        int | None, typer.Option(help="Images: training images for the scales [1000].")
+    ] = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert a trained network: every neuron fires at most once, no retraining."""
-    from gcn2snn.config import ConvertConfig
+    options = {"base": base, "timesteps": timesteps, "message": message, "scale": scale, "percentile": percentile}
+    options |= {"per": per, "one_hot": one_hot, "correct": correct, "events": events, "horizon": horizon, "wait": wait}
+    options |= {"shift": False if no_shift else None, "weights": "int8" if int8 else None, "input": input_code}
+    options |= {"layers": _layers(layer or []) or None}
+    source = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
+    source["calibration_images"] = calibration_images
+    from gcn2snn.cli.images import convert as convert_images
+    from gcn2snn.cli.images import is_image_run
 
-    choices: dict[str, Any] = {"message": message, "scale": scale, "per": per, "one_hot": one_hot}
-    choices["layers"] = _layers(layer or [])
-    config = ConvertConfig(
-        base=base, timesteps=timesteps, percentile=percentile, shift=not no_shift, wait=wait,
-        events=events, horizon=horizon, **choices,
-    )  # fmt: skip
-    _convert_run(run, out or run / "snn.safetensors", config, data_dir, force, as_json)
+    if model is not None or (run is not None and is_image_run(run)):
+        convert_images(run, out, given(options), given(source), data_dir, force, as_json)
+        return
+    from gcn2snn.config import ConvertConfig
+    from gcn2snn.errors import ConfigError
+
+    if run is None:
+        raise ConfigError("nothing to convert: give a run folder, or --model with --weights and --data for images")
+    refuse_given(source, f"{run} is a run on a graph")
+    _convert_run(run, out or run / "snn.safetensors", ConvertConfig(**given(options)), data_dir, force, as_json)
 
 
 def _layers(words: list[str]) -> dict[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import AsJson, DataDir
+from gcn2snn.cli.train import AsJson, DataDir, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.evaluation import Evaluation
@@ -21,6 +21,7 @@ def evaluate(
     layers: Annotated[
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
     ] = False,
+    limit: Annotated[int | None, typer.Option(help="Images: at most so many test images.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare a converted network with its source on the test split."""
@@ -34,6 +35,12 @@ def evaluate(
 
     preset_of(energy)
     network, origin = load_with_origin(snn)
+    if origin.get("kind") == "images":
+        from gcn2snn.cli.images import evaluate as evaluate_images
+
+        evaluate_images(snn, data_dir, engine, energy, limit, as_json)
+        return
+    refuse_given({"limit": limit}, f"{snn} is a network on a graph")
     graph = graph_of(origin, data_dir)
     result = compare(network, graph, engine=engine, preset=energy)
     checks = network.verify(*call(graph)) if layers else None

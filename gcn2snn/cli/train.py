@@ -13,44 +13,73 @@ if TYPE_CHECKING:
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder searched first for data; then GCN2SNN_DATA, cache, network.")
 ]
+IMAGES = ("digits", "cifar10", "cifar100")
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
 
 
 def train(
     dataset: Annotated[
-        str, typer.Argument(help="A name from `gcn2snn datasets list`, or your own corpus: a file or folder.")
+        str, typer.Argument(help="A name from `gcn2snn datasets list`, your own corpus, or digits, cifar10, cifar100.")
     ],
     out: Annotated[Path | None, typer.Option(help="Run folder, default runs/DATASET-seedN.")] = None,
     data_dir: DataDir = None,
-    hidden: Annotated[int, typer.Option(help="Units of each hidden layer.")] = 200,
-    layers: Annotated[int, typer.Option(help="Graph convolutions, 2 or more.")] = 2,
-    dropout: Annotated[float, typer.Option(help="On input and hidden layers.")] = 0.5,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.02,
-    weight_decay: Annotated[float, typer.Option(help="Of Adam, first layer.")] = 0.0,
-    epochs: Annotated[int, typer.Option(help="At most.")] = 200,
-    patience: Annotated[int, typer.Option(help="Epochs whose mean validation loss the last one must not exceed.")] = 10,
-    validation: Annotated[float, typer.Option(help="Share of training nodes held out.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Of weights, dropout and validation split.")] = 0,
-    threads: Annotated[int, typer.Option(help="CPU threads, 0 = automatic.")] = 0,
+    hidden: Annotated[int | None, typer.Option(help="Units of each hidden layer [200].")] = None,
+    layers: Annotated[int | None, typer.Option(help="Graph convolutions, 2 or more [2].")] = None,
+    dropout: Annotated[float | None, typer.Option(help="On input and hidden layers [0.5].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam [0.02]; images: of SGD [0.1].")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of the first layer [0]; images: of all [0.0005].")] = None,
+    epochs: Annotated[int | None, typer.Option(help="At most [200].")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop when validation loss exceeds the mean of so many [10].")
+    ] = None,
+    validation: Annotated[float | None, typer.Option(help="Share of training nodes held out [0.1].")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, dropout, validation split, order.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="CPU threads, 0 = automatic.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    window: Annotated[int, typer.Option(help="Text graph: words in a sliding window.")] = 20,
+    window: Annotated[int | None, typer.Option(help="Text graph: words in a sliding window [20].")] = None,
     min_count: Annotated[int | None, typer.Option(help="Text graph: rarer words are removed.")] = None,
     stop_words: Annotated[str | None, typer.Option(help="Text graph: nltk-179, nltk, none, or a file.")] = None,
+    model: Annotated[str | None, typer.Option(help="Images: small, vgg16, resnet18, resnet20, ...")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images: of one step [128].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a Text GCN and keep weights, metrics, configuration and environment in a run folder."""
+    """Train a Text GCN (or an image classifier) and keep weights, metrics and configuration in a run folder."""
+    folder = out or Path("runs") / f"{Path(dataset).stem.lower()}-seed{seed}"
+    both = {"learning_rate": learning_rate, "weight_decay": weight_decay, "epochs": epochs, "threads": threads}
+    both |= {"seed": seed, "device": device}
+    graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
+    text = {"window": window, "min_count": min_count, "stop_words": stop_words}
+    images = {"model": model, "batch_size": batch_size}
+    if dataset.lower() in IMAGES or model is not None:
+        refuse_given(graph | text, f"{dataset} are images")
+        from gcn2snn.cli.images import train as train_images
+
+        train_images(dataset, folder, given(both | images), data_dir, force, resume, as_json)
+        return
+    refuse_given(images, f"{dataset} is a graph or a corpus")
     from gcn2snn.config import TrainConfig
 
-    choices: dict[str, Any] = {"device": device}  # words that the configuration checks
-    config = TrainConfig(
-        hidden=hidden, layers=layers, dropout=dropout, learning_rate=learning_rate, weight_decay=weight_decay,
-        epochs=epochs, patience=patience, validation=validation, seed=seed, threads=threads, **choices,
-    )  # fmt: skip
-    folder = out or Path("runs") / f"{Path(dataset).stem.lower()}-seed{seed}"
-    options = {"window": window, "min_count": min_count, "stop_words": stop_words}
-    _train_graph(dataset, data_dir, config, folder, options, force, resume, as_json)
+    _train_graph(dataset, data_dir, TrainConfig(**given(both | graph)), folder, given(text), force, resume, as_json)
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were on the command line; the others keep the configuration's default."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_given(options: dict[str, Any], why: str) -> None:
+    """Refuse options that have no meaning here instead of dropping them.
+
+    Raises:
+        ConfigError: one was given.
+    """
+    from gcn2snn.errors import ConfigError
+
+    names = ", ".join(f"--{name.replace('_', '-')}" for name in given(options))
+    if names:
+        raise ConfigError(f"{names} has no meaning here: {why}. Leave it out")
 
 
 def _train_graph(

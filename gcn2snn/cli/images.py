@@ -1,0 +1,107 @@
+"""The verbs for image classifiers: the same commands, another source of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gcn2snn.cli.output import console, emit, megabytes, table
+
+if TYPE_CHECKING:
+    from gcn2snn.cnn.train import ImageTrainer
+
+
+def is_image_run(folder: Path) -> bool:
+    """Whether a run folder holds an image classifier."""
+    from gcn2snn.checkpoint import load_json
+    from gcn2snn.runs import RUN_FILE
+
+    if not (folder / RUN_FILE).is_file():
+        return False
+    summary = load_json(folder / RUN_FILE)
+    return isinstance(summary, dict) and summary.get("kind") == "images"
+
+
+def train(
+    data: str, out: Path, options: dict[str, Any], data_dir: Path | None, force: bool, resume: bool, as_json: bool
+) -> None:
+    """Train an image classifier into a run folder."""
+    from gcn2snn.cnn.commands import train_images
+    from gcn2snn.cnn.train import ImageTrainConfig
+
+    config = ImageTrainConfig(**options)
+    notes = console(True)
+
+    def on_epoch(trainer: ImageTrainer) -> None:
+        epoch = trainer.history[-1]
+        text = f"epoch {epoch.epoch:4d}/{config.epochs}  loss {epoch.train_loss:.4f}  accuracy {epoch.train_accuracy:.2f} %"
+        notes.print(f"{text}  {epoch.seconds:.1f} s", soft_wrap=True)
+
+    summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)
+    if as_json:
+        emit(summary)
+        return
+    rows = [
+        ("test accuracy", f"{summary['ann']['accuracy']:.2f} %"),
+        ("epochs", summary["epochs"]),
+        ("training time", f"{summary['train_seconds']:.1f} s"),
+        ("peak memory", megabytes(summary["peak_memory_bytes"])),
+        ("run folder", out),
+    ]
+    console(as_json).print(table(f"{config.model} on {data}, seed {config.seed}", ("measure", "value"), rows))
+
+
+def convert(
+    run: Path | None,
+    out: Path | None,
+    options: dict[str, Any],
+    source: dict[str, Any],
+    data_dir: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Convert an image classifier, from a run folder or from weights."""
+    from gcn2snn.calibrate import PopulationReport
+    from gcn2snn.cli.convert import report_table
+    from gcn2snn.cnn.commands import DEFAULT_CONFIG, convert_images
+    from gcn2snn.config import ConvertConfig, to_dict
+
+    config = ConvertConfig(**(to_dict(DEFAULT_CONFIG) | options))
+    target = out or (run / "snn.safetensors" if run is not None else Path(f"{source['model']}-snn.safetensors"))
+    content = convert_images(target, run=run, config=config, data_dir=data_dir, force=force, **source)
+    if as_json:
+        emit(content)
+        return
+    screen = console(as_json)
+    screen.print(report_table(tuple(PopulationReport(**row) for row in content["populations"])))
+    screen.print(f"written to {target}; peak memory {megabytes(content['peak_memory_bytes'])}")
+
+
+def evaluate(snn: Path, data_dir: Path | None, engine: str, energy: str, limit: int | None, as_json: bool) -> None:
+    """Compare a converted image classifier with its source on the test images."""
+    from gcn2snn.cnn.commands import evaluate_images
+
+    content = evaluate_images(snn, data_dir=data_dir, engine=engine, preset=energy, limit=limit)
+    if as_json:
+        emit(content)
+        return
+    ann, snn_scores, alpha = content["ann"], content["snn"], content["alpha"]
+    rows = [
+        ("accuracy %", f"{ann['accuracy']:.2f}", f"{snn_scores['accuracy']:.2f}"),
+        ("same prediction %", "", f"{content['agreement']:.2f}"),
+        (
+            "alpha, Eq. 6 / exact events / with updates and memory",
+            "",
+            " / ".join(f"{alpha[k]:.2f}" for k in ("eq6", "events", "total")),
+        ),
+    ]
+    layers = [
+        (x["name"], f"{x['spike_rate']:.3f}", f"{x['operations']:,}", f"{x['additions']:,.0f}", f"{x['events']:,}")
+        for x in content["layers"]
+    ]
+    screen = console(as_json)
+    screen.print(
+        table(f"{content['images']} test images ({content['engine']} engine)", ("", "ANN", "one-spike SNN"), rows)
+    )
+    columns = ("layer", "spikes/input", "operations (ANN)", "additions (Eq. 6)", "additions (events)")
+    screen.print(table(f"Per layer, {content['energy_images']} images", columns, layers))
