@@ -16,6 +16,8 @@ ITEMS: dict[str, str] = {
     **{f"fig{n}": f"gcn2snn.cnn.figures:fig{n}" for n in (3, 7, 8, 9)},
     **{f"table{n}": f"gcn2snn.cnn.tables:table{n}" for n in (1, 2, 3, 4, 6, 7, 8)},
     "table5": "gcn2snn.table5:table5",
+    "tcurve": "gcn2snn.curves:tcurve",
+    "codings": "gcn2snn.curves:codings",
     "planetoid": "gcn2snn.reproduce_planetoid:planetoid",
 }
 """Name -> "module:function"; the function is imported when it is asked for, so that listing the names is instant."""
@@ -36,6 +38,7 @@ class ReproduceOptions:
         modes: variants of the conversion to compare, the item's own when empty.
         limit: at most so many test inputs.
         weights: trained weights by model name, as safetensors files.
+        keep_going: leave broken run folders out instead of stopping at the first.
 
     Raises:
         ConfigError: seeds or limit is not positive.
@@ -48,6 +51,7 @@ class ReproduceOptions:
     modes: tuple[str, ...] = ()
     limit: int | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
+    keep_going: bool = False
 
     def __post_init__(self) -> None:
         for name in ("seeds", "limit"):

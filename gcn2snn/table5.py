@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.checkpoint import load_json, save_json, save_text
-from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
+from gcn2snn.checkpoint import save_json, save_text
+from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
-from gcn2snn.datasets import load_graph
-from gcn2snn.errors import ConfigError, DataError
 from gcn2snn.evaluation import evaluate
 from gcn2snn.graph import Graph
 from gcn2snn.reproduce import ReproduceOptions
-from gcn2snn.runs import load_model, peak_memory, read_run, train_run, validation_of
+from gcn2snn.runs import load_model, peak_memory, read_run, validation_of
+from gcn2snn.seeds import Runs, available, chosen, left_out
 
 PAPER: dict[str, tuple[float, float, float]] = {
     "20ng": (86.27, 85.90, 5.91),
@@ -68,27 +68,31 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         options: datasets, seeds (default 5, 20NG 3), modes.
 
     Returns:
-        rows, text, files, the datasets that were not there, and the time and memory of this call.
+        rows, text, files, the datasets that were not there, the run folders that were broken, and the time and memory of
+        this call.
 
     Raises:
         ConfigError: unknown dataset or mode.
         DataError: none of the datasets is there.
-        ArtefactError: a run folder is broken.
+        ArtefactError: a run folder is broken, and ``options.keep_going`` is not set.
 
     Source: Table V, Section IV-D.
     """
     start = time.perf_counter()
-    datasets, modes = _asked(options)
-    graphs, missing = _available(datasets, options)
+    datasets = chosen(options.datasets, PAPER, "dataset")
+    modes = chosen(options.modes, MODES, "mode")
+    graphs, missing = available(datasets, options.data_dir)
+    runs = Runs(out, options)
     rows = []
     for name, load in graphs.items():
-        seeds = options.seeds or (SEEDS_20NG if name == "20ng" else SEEDS)
-        results = [_one_run(out / name / f"seed{seed}", load, seed, modes) for seed in range(seeds)]
-        rows += [_row(name, mode, results) for mode in modes]
-    text = "\n\n".join([table_text(rows), NOTES, *(f"Not run: {name}: {why}" for name, why in missing.items())])
+        measures = {mode: functools.partial(_measure, mode=mode) for mode in modes}
+        results = runs.results(name, load, seeds_of(name), measures)
+        rows += [_row(name, mode, results) for mode in modes if results]
+    text = "\n\n".join([*left_out(missing, runs.broken), table_text(rows), NOTES])
     content = {
         "rows": [{"dataset": r.dataset, "mode": r.mode, "ann": r.ann, "snn": r.snn, "alpha": r.alpha} for r in rows],
         "missing": missing,
+        "broken": runs.broken,
         "seconds": time.perf_counter() - start,
         "peak_memory_bytes": peak_memory(),
     }
@@ -96,61 +100,12 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     return content | {"text": text, "files": [str(file) for file in files]}
 
 
-def _asked(options: ReproduceOptions) -> tuple[list[str], list[str]]:
-    datasets = [name.lower() for name in options.datasets] or list(PAPER)
-    modes = list(options.modes) or list(MODES)
-    for got, allowed, what in ((datasets, PAPER, "dataset"), (modes, MODES, "mode")):
-        unknown = [name for name in got if name not in allowed]
-        if unknown:
-            raise ConfigError(f"Table V has no {what} {', '.join(unknown)}; allowed are {', '.join(allowed)}")
-    return datasets, modes
+def seeds_of(name: str) -> int:
+    """How many seeds a dataset gets unless told otherwise."""
+    return SEEDS_20NG if name == "20ng" else SEEDS
 
 
-def _available(datasets: list[str], options: ReproduceOptions) -> tuple[dict[str, Callable[[], Graph]], dict[str, str]]:
-    """Loaders of the datasets that are there, and why the others are not, before any long work."""
-    from gcn2snn.datasets import load
-
-    found: dict[str, Callable[[], Graph]] = {}
-    missing: dict[str, str] = {}
-    for name in datasets:
-        try:
-            load(name, options.data_dir)
-            found[name] = _Once(name, options.data_dir)
-        except DataError as error:
-            missing[name] = str(error)
-    if not found:
-        raise DataError("; ".join(missing.values()))
-    return found, missing
-
-
-class _Once:
-    """A graph that is loaded when first needed, and the one before it forgotten."""
-
-    _kept: dict[str, Graph] = {}  # noqa: RUF012 - one graph for the whole process, on purpose
-
-    def __init__(self, name: str, data_dir: Path | None):
-        self.name, self.data_dir = name, data_dir
-
-    def __call__(self) -> Graph:
-        if self.name not in self._kept:
-            self._kept.clear()
-            self._kept[self.name] = load_graph(self.name, self.data_dir)
-        return self._kept[self.name]
-
-
-def _one_run(folder: Path, load: Callable[[], Graph], seed: int, modes: Iterable[str]) -> dict[str, Any]:
-    """Train (or continue), convert and evaluate one seed; results of finished modes are read back."""
-    wanted = {mode: folder / f"{mode}.json" for mode in modes}
-    if any(not path.exists() for path in wanted.values()):
-        graph = load()
-        train_run(graph, TrainConfig(seed=seed), folder)
-        for mode, path in wanted.items():
-            if not path.exists():
-                save_json(path, _measure(folder, graph, mode))
-    return {mode: load_json(path) for mode, path in wanted.items()}
-
-
-def _measure(folder: Path, graph: Graph, mode: str) -> dict[str, Any]:
+def _measure(folder: Path, graph: Graph, *, mode: str) -> dict[str, Any]:
     model = load_model(folder, graph)
     if mode == "tuned":
         from gcn2snn.tune import Problem, tune

@@ -15,7 +15,9 @@ Strings = list[str] | None
 
 
 def reproduce(
-    item: Annotated[str, typer.Argument(help="fig1 ... fig10, table1 ... table8, planetoid; 'list' shows them all")],
+    item: Annotated[
+        str, typer.Argument(help="fig1 ... fig10, table1 ... table8, planetoid, tcurve, codings; 'list' shows them all")
+    ],
     out: Annotated[Path, typer.Option(help="folder for pictures and tables")] = Path("out"),
     data_dir: Annotated[Path | None, typer.Option(help="where datasets are found and kept")] = None,
     rows: Annotated[Strings, typer.Option(help="rows of a table; repeat or separate with commas")] = None,
@@ -24,6 +26,7 @@ def reproduce(
     modes: Annotated[Strings, typer.Option(help="variants to compare; repeat or separate with commas")] = None,
     limit: Annotated[int | None, typer.Option(help="at most so many test inputs")] = None,
     weights: Annotated[Strings, typer.Option(help="NAME=FILE, trained weights of a model; repeat")] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="leave broken run folders out")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
     """Compute one figure or table of the paper, and write the picture and the numbers behind it."""
@@ -34,7 +37,7 @@ def reproduce(
         typer.echo("\n".join(sorted(ITEMS)))
         return
     options = ReproduceOptions(
-        data_dir, _split(rows), _split(datasets), seeds, _split(modes), limit, _weights(weights or [])
+        data_dir, _split(rows), _split(datasets), seeds, _split(modes), limit, _weights(weights or []), keep_going
     )
     result = run(item, out, options)
     typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(_lines(result)))

@@ -25,7 +25,11 @@ def app() -> typer.Typer:
 
 
 def test_items_are_the_papers_figures_and_tables():
-    assert {f"fig{n}" for n in range(1, 11)} | {f"table{n}" for n in range(1, 9)} | {"planetoid"} == set(ITEMS)
+    assert {f"fig{n}" for n in range(1, 11)} | {f"table{n}" for n in range(1, 9)} | {
+        "planetoid",
+        "tcurve",
+        "codings",
+    } == set(ITEMS)
 
 
 @pytest.mark.parametrize("name", ["fig6", "FIG6", "Fig. 6", "figure 6"])
