@@ -68,9 +68,9 @@ def _conv(
     dilation: Sizes,
     groups: int,
 ) -> Ref:
-    kernel, dilation = (weight.shape[2], weight.shape[3]), pair(dilation)
+    kernel, spacing = (weight.shape[2], weight.shape[3]), pair(dilation)
     if isinstance(padding, str):
-        around = same_padding(kernel, dilation) if padding == "same" else (0, 0, 0, 0)
+        around = same_padding(kernel, spacing) if padding == "same" else (0, 0, 0, 0)
     else:
         around = sides(pair(padding))
     source = builder.nodes.get(x)
@@ -85,7 +85,7 @@ def _conv(
             bias=None if bias is None else parameter(bias),
             stride=pair(stride),
             padding=around,
-            dilation=dilation,
+            dilation=spacing,
             groups=groups,
         )
     )
