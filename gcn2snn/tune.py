@@ -30,6 +30,9 @@ from gcn2snn.synapse import Value, dense_value
 if TYPE_CHECKING:
     import optuna
 
+USELESS_LOSS = 3.0
+"""Points of accuracy from which the search no longer cares how cheap a configuration is."""
+
 Labelled = tuple[Any, Tensor]
 """An input as for ``convert``, and a class for each output row, -1 for rows that are not looked at."""
 
@@ -39,7 +42,7 @@ Labelled = tuple[Any, Tensor]
 class TuneConfig:
     """How the search goes and which point of the front is taken."""
 
-    trials: Annotated[int, Field(ge=1, description="configurations to try")] = 150
+    trials: Annotated[int, Field(ge=1, description="configurations to try")] = 80
     seed: Annotated[int, Field(ge=0, description="of the sampler")] = 0
     max_timesteps: Annotated[int, Field(ge=1, le=255, description="largest T of any population")] = 16
     max_loss: Annotated[float | None, Field(ge=0.0, description="points of validation accuracy that may be lost")] = 0.3
@@ -212,6 +215,7 @@ def tune(
         trial = study.ask()
         point = problem.measure(suggest(trial, problem, config))
         trial.set_user_attr("point", point_dict(point))
+        trial.set_constraint("excess loss", problem.source_accuracy - point.accuracy - USELESS_LOSS)
         study.tell(trial, [point.accuracy, point.alpha])
         points.append(point)
         if on_trial is not None:
@@ -249,7 +253,7 @@ def _sampler(config: TuneConfig, done: int) -> optuna.samplers.BaseSampler:
     """A sampler for one trial: seeded by its number, so that a continued search goes where an unbroken one would."""
     import optuna
 
-    return optuna.samplers.TPESampler(seed=config.seed * 100_003 + done, n_startup_trials=30)
+    return optuna.samplers.TPESampler(seed=config.seed * 100_003 + done, n_startup_trials=24, multivariate=True)
 
 
 def suggest(trial: optuna.Trial, problem: Problem, config: TuneConfig) -> ConvertConfig:
@@ -271,21 +275,21 @@ def suggest(trial: optuna.Trial, problem: Problem, config: TuneConfig) -> Conver
 
 
 def starting_points(problem: Problem, config: TuneConfig) -> list[dict[str, Any]]:
-    """The plain conversion, and uniform cuts of it, so that no search ends below them."""
+    """A coarse grid of cuts with the plain codes, from no cut at all: no search ends below it."""
     top = config.max_timesteps
     starts = []
-    for share in (1.0, 0.5, 0.3, 0.2, 0.1, 0.05):
-        start: dict[str, Any] = {"message": "signed"}
-        for index, name in enumerate(problem.populations):
-            first = index == 0 and share < 1.0
-            start[f"{name}.base"] = 1.5 if first else 1.3
-            start[f"{name}.timesteps"] = min(12, top) if first else top
-            start[f"{name}.scale"], start[f"{name}.per"] = "max", "channel"
-            if name in problem.cuttable:
-                start[f"{name}.events"] = (
-                    share if first or share == 1.0 else max(3 * share, 0.3) if share < 0.3 else 1.0
-                )
-        starts.append(start)
+    for first_share in (1.0, 0.5, 0.35, 0.25, 0.2, 0.15, 0.1, 0.07):
+        for other_share in (1.0, 0.6, 0.4):
+            start: dict[str, Any] = {"message": "signed"}
+            for index, name in enumerate(problem.populations):
+                share = first_share if index == 0 else other_share
+                cut_hard = index == 0 and share < 1.0  # a wider range of fewer levels serves what is left
+                start[f"{name}.base"] = 1.5 if cut_hard else 1.3
+                start[f"{name}.timesteps"] = min(12, top) if cut_hard else top
+                start[f"{name}.scale"], start[f"{name}.per"] = "max", "channel"
+                if name in problem.cuttable:
+                    start[f"{name}.events"] = share
+            starts.append(start)
     return starts
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def tune(
     run: Annotated[Path, typer.Argument(help="Run folder of `gcn2snn train`.")],
-    trials: Annotated[int, typer.Option(help="Configurations to try.")] = 150,
+    trials: Annotated[int, typer.Option(help="Configurations to try.")] = 80,
     max_loss: Annotated[
         float | None, typer.Option(help="Points of validation accuracy that may be lost; default 0.3.")
     ] = None,
