@@ -85,8 +85,7 @@ def _images(name: str, records: np.ndarray) -> ArrayImages:
 def _stores(name: str, roots: list[Path]) -> list[Read]:
     stores: list[Read] = []
     for root in roots:
-        for folder in FOLDERS[name]:
-            stores.append(_folder_reader(root / folder))
+        stores += [_folder_reader(root / folder) for folder in FOLDERS[name]]
         for folder in (root, root / name):
             for archive, md5 in ARCHIVES[name].items():
                 if (folder / archive).is_file():

@@ -30,8 +30,10 @@ def window_of_adaptive(size: Sequence[int | None], output_size: Any) -> tuple[in
     wanted = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
     kernel = []
     for own, target in zip(size, wanted, strict=True):
+        if own is None:
+            return None
         target = own if target is None else target
-        if own is None or own % target:
+        if own % target:
             return None
         kernel.append(own // target)
     return (kernel[0], kernel[1])

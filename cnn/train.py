@@ -90,7 +90,7 @@ class ImageTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model = build_model(config.model, len(images.class_names), images.channels, config.stem)
-        self.model.to(self.device, memory_format=torch.channels_last)
+        self.model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.SGD(
             self.model.parameters(),
             lr=config.learning_rate,
@@ -168,7 +168,7 @@ def fit(
             store(trainer, state)
         if on_epoch is not None:
             on_epoch(trainer)
-    return trainer.model.to("cpu", memory_format=torch.contiguous_format).eval()
+    return trainer.model.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
 
 
 def store(trainer: ImageTrainer, path: Path) -> None:

@@ -149,7 +149,7 @@ class Builder:
             if isinstance(node, ir.Output) or node.name in needed:
                 needed.add(node.name)
                 needed.update(node.inputs)
-        kept = []
+        kept: list[ir.Node] = []
         for node in self.nodes.values():
             if isinstance(node, ir.Input) and node.name not in needed:
                 kept.append(replace(node, role="unused"))

@@ -37,7 +37,12 @@ def matrix(builder: Builder, path: str, value: Any) -> Ref:
             path, "matrix product", why, "Multiply by weights, or by an adjacency that is passed in.", value
         )
     csr: CSR = to_csr(value)
-    fields = {"rowptr": csr.rowptr, "col": csr.col, "value": parameter(csr.value), "num_cols": csr.num_cols}
+    fields: dict[str, Any] = {
+        "rowptr": csr.rowptr,
+        "col": csr.col,
+        "value": parameter(csr.value),
+        "num_cols": csr.num_cols,
+    }
     for node in builder.nodes.values():
         if isinstance(node, ir.FixedMatrix) and all(_equal(getattr(node, k), v) for k, v in fields.items()):
             return Ref(node.name)

@@ -56,7 +56,9 @@ def lower_addmm(
     """Y = beta B + alpha X Z."""
     product = lower_product(builder, f"{path}.product", mat1, mat2)
     if isinstance(input, Tensor):
-        return add(builder, path, (product,), (alpha,), (beta * input).expand(builder.shape(product)[1]), name="")
+        channels = builder.shape(product)[1]
+        assert channels is not None
+        return add(builder, path, (product,), (alpha,), (beta * input).expand(channels), name="")
     return weighted_sum(builder, path, (product, input), (alpha, beta))
 
 

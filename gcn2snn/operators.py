@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import fields
 from functools import singledispatch
 from typing import Any
@@ -16,7 +17,7 @@ from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
 from gcn2snn.normalisation import NORMS, unscaled
 
-_CACHE: WeakIdKeyDictionary[Any, list[tuple[tuple[Any, ...], Any]]] = WeakIdKeyDictionary()
+_CACHE: MutableMapping[Any, list[tuple[tuple[Any, ...], Any]]] = WeakIdKeyDictionary()
 """First input (by identity, while it lives) -> [(what else the matrix depends on, the matrix)]."""
 
 CACHED_FORMS = 16
@@ -89,7 +90,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 @singledispatch
-def _matrix(node: ir.Operator, *inputs: Any) -> CSR:
+def _matrix(node: ir.Operator, *inputs: Any) -> Any:
     raise AssertionError(f"no rule for {type(node).__name__}")
 
 

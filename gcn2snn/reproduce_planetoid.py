@@ -5,7 +5,6 @@ The models are written as PyTorch Geometric's own examples write them and know n
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -208,16 +207,3 @@ def table(results: list[dict[str, Any]]) -> str:
                 f"| {s['snn']:.2f} ± {s['snn_std']:.2f} | {s['loss']:+.2f} | {s['alpha_eq6']:.2f} | {s['alpha_events']:.2f} |"
             )
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("out"))
-    parser.add_argument("--seeds", type=int)
-    parser.add_argument("--rows", default="")
-    parser.add_argument("--datasets", default="")
-    parser.add_argument("--modes", default="")
-    given = parser.parse_args()
-    parts = {k: tuple(v.split(",")) if v else () for k, v in vars(given).items() if k in ("rows", "datasets", "modes")}
-    given.out.mkdir(parents=True, exist_ok=True)
-    print(planetoid(given.out, ReproduceOptions(seeds=given.seeds, **parts))["text"])

@@ -187,7 +187,7 @@ class _Walk:
 
     def _attribute(self, target: str) -> Any:
         """A tensor of the model; a sparse one is a matrix of the graph, not a constant to compute with."""
-        value = self.tracer.constants.get(target)
+        value: Any = self.tracer.constants.get(target)
         if value is None:
             value = functools.reduce(getattr, target.split("."), self.module)
         if isinstance(value, Tensor) and value.layout is not torch.strided:
@@ -198,7 +198,7 @@ class _Walk:
         path = self._path_of(node)
         self.builder.at_end = not self.path and all(user.op == "output" for user in node.users)
         if node.op == "call_module":
-            module = self.module.get_submodule(node.target)
+            module = self.module.get_submodule(str(node.target))
             result = lower_module(self.builder, path, module, tuple(args), kwargs)
             in_place = bool(getattr(module, "inplace", False))
         else:
@@ -218,7 +218,7 @@ class _Walk:
 
     def _function(self, node: fx.Node, path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         method = node.op == "call_method"
-        target = node.target
+        target: Any = node.target
         what = f".{target}()" if method else getattr(target, "__name__", str(target))
         if not refs((args, kwargs)):
             return getattr(args[0], target)(*args[1:], **kwargs) if method else target(*args, **kwargs)

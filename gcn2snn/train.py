@@ -135,7 +135,12 @@ class Trainer:
         with torch.no_grad():
             val_loss, val_accuracy = self._loss("val")
         epoch = Epoch(
-            len(self.history) + 1, float(loss.detach()), accuracy, float(val_loss), val_accuracy, time.perf_counter() - start
+            len(self.history) + 1,
+            float(loss.detach()),
+            accuracy,
+            float(val_loss),
+            val_accuracy,
+            time.perf_counter() - start,
         )
         self.history.append(epoch)
         if epoch.val_loss < self.best_loss:

@@ -57,7 +57,9 @@ def why_not(name: str, device_type: str) -> str:
         if find_spec("triton") is None:
             return "Triton is not installed; pip install 'gcn2snn[triton]'"
         if device_type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
-            return f"Triton needs CUDA tensors and these are on {device_type} (TRITON_INTERPRET=1 interprets it, slowly)"
+            return (
+                f"Triton needs CUDA tensors and these are on {device_type} (TRITON_INTERPRET=1 interprets it, slowly)"
+            )
     return ""
 
 

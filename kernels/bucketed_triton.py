@@ -91,7 +91,13 @@ def phase_spmm(
 
 
 def phase_gemm(
-    spikes: Spikes, weight: Tensor, fire: Fire, limits: Tensor, moment_of: Tensor, bias: Tensor | None, add: Tensor | None
+    spikes: Spikes,
+    weight: Tensor,
+    fire: Fire,
+    limits: Tensor,
+    moment_of: Tensor,
+    bias: Tensor | None,
+    add: Tensor | None,
 ) -> Tensor:
     """Codes [N, out]: all moments as one launch of the dense kernel (their third grid axis), then the first crossing."""
     if weight.dtype == torch.float64:

@@ -97,7 +97,12 @@ class CSR:
         if self.value.dtype not in (torch.float32, torch.float64):
             raise InputTypeError(f"values must be float32 or float64, got {self.value.dtype}")
         shapes = f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]}"
-        if self.rowptr.dim() != 1 or self.col.dim() != 1 or self.rowptr.numel() < 1 or self.col.shape != self.value.shape:
+        if (
+            self.rowptr.dim() != 1
+            or self.col.dim() != 1
+            or self.rowptr.numel() < 1
+            or self.col.shape != self.value.shape
+        ):
             raise InputError(f"{shapes} do not describe one matrix; vectors of rows + 1, nnz and nnz are needed")
         _check_entries(self.nnz)
         first, last = int(self.rowptr[0]), int(self.rowptr[-1])

@@ -60,7 +60,9 @@ def check_epilogue(rows: int, channels: int, dtype: torch.dtype, bias: Tensor | 
         if tensor is None:
             continue
         if tuple(tensor.shape) != shape:
-            raise InputError(f"{name} has shape {[*tensor.shape]}; the potentials are [{rows}, {channels}], so {[*shape]} is needed")
+            raise InputError(
+                f"{name} has shape {[*tensor.shape]}; the potentials are [{rows}, {channels}], so {[*shape]} is needed"
+            )
         if tensor.dtype != dtype:
             raise InputTypeError(f"{name} is {tensor.dtype} and the potentials are {dtype}. Convert with .to({dtype})")
 

@@ -51,7 +51,11 @@ class _Steps(ctypes.Structure):
 
 def decodes_in_registers(spikes: Spikes) -> bool:
     """Whether :func:`phase_spmm` can read this population on this machine."""
-    return spikes.code.dtype == torch.int8 and spikes.coding.timesteps <= REGISTER_PHASES and native_build.load().register_bits > 0
+    return (
+        spikes.code.dtype == torch.int8
+        and spikes.coding.timesteps <= REGISTER_PHASES
+        and native_build.load().register_bits > 0
+    )
 
 
 def spmm(matrix: CSR, x: Tensor) -> Tensor:
@@ -110,13 +114,27 @@ def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | N
     else:
         firing = keep.fire(fire, torch.float32, out, (out.shape[0], channels), out.shape)
         structure.fire = ctypes.addressof(firing)
-    arguments = (matrix.values(torch.float32), code, *code.shape, table, spikes.coding.timesteps, int(spikes.coding.signed))
+    arguments = (
+        matrix.values(torch.float32),
+        code,
+        *code.shape,
+        table,
+        spikes.coding.timesteps,
+        int(spikes.coding.signed),
+    )
     _call("phase_spmm", *_sparse(matrix), *arguments, ctypes.byref(structure))
     return out
 
 
 def spmm_steps(
-    matrix: CSR, spikes: Spikes, fire: Fire, limits: Tensor, moment_of: Tensor, bias: Tensor | None, add: Tensor | None, dtype: torch.dtype
+    matrix: CSR,
+    spikes: Spikes,
+    fire: Fire,
+    limits: Tensor,
+    moment_of: Tensor,
+    bias: Tensor | None,
+    add: Tensor | None,
+    dtype: torch.dtype,
 ) -> Tensor:
     """Codes [rows, C] of neurons that read A X at several moments; see :mod:`gcn2snn.kernels.bucketed`."""
     code, channels = spikes.code.contiguous(), spikes.code.shape[1]
@@ -128,7 +146,14 @@ def spmm_steps(
     if dtype == torch.float32 and spikes.scale.dim() == 0 and decodes_in_registers(spikes):
         levels = _register_levels(spikes.coding) * spikes.scale.float()
         tables = torch.where(torch.arange(REGISTER_PHASES + 1) <= limits[:, None], levels, 0.0)
-        arguments = (matrix.values(dtype), code, *code.shape, tables, spikes.coding.timesteps, int(spikes.coding.signed))
+        arguments = (
+            matrix.values(dtype),
+            code,
+            *code.shape,
+            tables,
+            spikes.coding.timesteps,
+            int(spikes.coding.signed),
+        )
         _call("phase_steps", *_sparse(matrix), *arguments, ctypes.byref(structure))
         return out.to(fire.coding.code_dtype)
     x = decode(spikes, dtype)
@@ -138,7 +163,13 @@ def spmm_steps(
 
 
 def gemm_steps(
-    spikes: Spikes, weight: Tensor, fire: Fire, limits: Tensor, moment_of: Tensor, bias: Tensor | None, add: Tensor | None
+    spikes: Spikes,
+    weight: Tensor,
+    fire: Fire,
+    limits: Tensor,
+    moment_of: Tensor,
+    bias: Tensor | None,
+    add: Tensor | None,
 ) -> Tensor:
     """Codes [N, out] of neurons that read decode(spikes) W^T at several moments."""
     code, dtype = spikes.code.contiguous(), weight.dtype
@@ -199,7 +230,14 @@ class _Keep:
         return structure
 
     def steps(
-        self, fire: Fire, dtype: torch.dtype, code: Tensor, limits: Tensor, moment_of: Tensor, bias: Tensor | None, add: Tensor | None
+        self,
+        fire: Fire,
+        dtype: torch.dtype,
+        code: Tensor,
+        limits: Tensor,
+        moment_of: Tensor,
+        bias: Tensor | None,
+        add: Tensor | None,
     ) -> _Steps:
         return _Steps(
             limits=self.pointer(limits),

@@ -103,7 +103,9 @@ def _compile(folder: Path, machine: str) -> Path:
         raise _BuildError("setuptools is not installed; pip install setuptools") from error
     target = f"-mcpu={machine}" if platform.machine() in ("aarch64", "arm64") else f"-march={machine}"
     arguments = [*FLAGS, target, *(["-fopenmp"] if platform.system() == "Linux" else [])]
-    extension = Extension("gcn2snn_native", [str(Path(__file__).parent / "native.cpp")], extra_compile_args=arguments, language="c++")
+    extension = Extension(
+        "gcn2snn_native", [str(Path(__file__).parent / "native.cpp")], extra_compile_args=arguments, language="c++"
+    )
     command = Distribution({"name": "gcn2snn-native", "ext_modules": [extension]}).get_command_obj("build_ext")
     command.build_lib = command.build_temp = str(folder)
     try:

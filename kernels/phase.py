@@ -36,7 +36,7 @@ class PhaseCode:
             raise ConfigError(f"base is {self.base}; a phase code needs a finite base Q > 1, for example 1.3")
         if not 1 <= self.timesteps <= 255:
             raise ConfigError(f"timesteps is {self.timesteps}; allowed are 1 to 255")
-        if self.base ** -self.timesteps < 1e-30:
+        if self.base**-self.timesteps < 1e-30:
             raise ConfigError(
                 f"base {self.base} with {self.timesteps} timesteps ends at a phase of {self.base**-self.timesteps:.1e}; "
                 "single precision needs at least 1e-30. Use a smaller base or fewer timesteps"

@@ -84,7 +84,9 @@ def phase_gemm(
 ) -> Tensor:
     """Potentials [N, out], or the codes that ``fire`` makes of them; float64 decodes first and uses cuBLAS."""
     if dtype == torch.float64:
-        dense = weight if weight_scale is None else weight.to(dtype) * weight_scale.reshape(-1, *[1] * weight_scale.dim())
+        dense = (
+            weight if weight_scale is None else weight.to(dtype) * weight_scale.reshape(-1, *[1] * weight_scale.dim())
+        )
         potential = finish(functional.linear(encode_triton.decode(spikes, dtype), dense, bias), None, add)
         return potential if fire is None else encode_triton.encode(potential, fire)
     out_dtype = fire.coding.code_dtype if fire else dtype

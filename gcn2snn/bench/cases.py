@@ -187,12 +187,16 @@ def _bag_and_encode(p: Problem) -> Work:
     from gcn2snn.kernels.encode import _encode_torch
 
     a, fire = p.matrix, p.fire
-    return lambda: _encode_torch(
-        functional.embedding_bag(a.col, p.x, a.rowptr, mode="sum", per_sample_weights=a.value, include_last_offset=True),
-        fire.scale,
-        fire.coding,
-        None,
-    ).code
+    return lambda: (
+        _encode_torch(
+            functional.embedding_bag(
+                a.col, p.x, a.rowptr, mode="sum", per_sample_weights=a.value, include_last_offset=True
+            ),
+            fire.scale,
+            fire.coding,
+            None,
+        ).code
+    )
 
 
 @case("aggregate and fire", "gcn2snn phase_spmm, encode", product_bytes(1, 4, 5), ours=True)

@@ -51,7 +51,13 @@ def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, gr
     for index, case in enumerate(dict.fromkeys(r.case for r in chosen)):
         points = sorted((entries[r.problem], r.median_ms) for r in chosen if r.case == case)
         ours = case.startswith("gcn2snn")
-        axes.plot(*zip(*points, strict=True), marker="o" if ours else "x", lw=2.2 if ours else 1, label=case, color=f"C{index % 10}")
+        axes.plot(
+            *zip(*points, strict=True),
+            marker="o" if ours else "x",
+            lw=2.2 if ours else 1,
+            label=case,
+            color=f"C{index % 10}",
+        )
     axes.set(xscale="log", yscale="log", xlabel="entries of the matrix", ylabel="median time (ms)", title=group)
     axes.grid(True, which="both", alpha=0.3)
     axes.legend(fontsize=8)

@@ -18,18 +18,28 @@ def bench(
     entries: Annotated[
         list[float] | None, typer.Option(help="Entries of a synthetic matrix, for example 1e6; may be repeated.")
     ] = None,
-    shape: Annotated[list[str] | None, typer.Option(help="uniform or power-law; may be repeated [default: both].")] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="uniform or power-law; may be repeated [default: both].")
+    ] = None,
     channels: Annotated[int, typer.Option(min=1, help="Columns of the dense operand.")] = 200,
-    group: Annotated[list[str] | None, typer.Option(help="Only groups with this text in the name; may be repeated.")] = None,
-    case: Annotated[list[str] | None, typer.Option(help="Only cases with this text in the name; may be repeated.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A group, or text in the names of several; may be repeated.")
+    ] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="A case, or text in the names of several; may be repeated.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds after the one that warms up.")] = 9,
     seconds: Annotated[float, typer.Option(help="A case gets fewer rounds when that many would take longer.")] = 20.0,
-    clock: Annotated[str, typer.Option(help="wall, or cpu: processor time, for busy machines (use --threads 1).")] = "wall",
+    clock: Annotated[
+        str, typer.Option(help="wall, or cpu: processor time, for busy machines (use --threads 1).")
+    ] = "wall",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch and of the kernels.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     plot: Annotated[Path | None, typer.Option(help="Draw time against entries to this file (png, svg, pdf).")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder to search first for datasets.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, the rest on standard error.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output, the rest on standard error.")
+    ] = False,
     markdown: Annotated[bool, typer.Option(help="Tables as Markdown.")] = False,
 ) -> None:
     """Time the kernels against torch, PyG, DGL and SciPy in interleaved rounds of one process."""
@@ -50,16 +60,21 @@ def bench(
         raise ConfigError(f"clock is {clock!r} on {device}; allowed are wall, and on a CPU also cpu")
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = [c for c in CASES.values() if _matches(c.group, group) and (_matches(c.name, case))]
+    groups, names = {c.group for c in CASES.values()}, {c.name for c in CASES.values()}
+    chosen = [c for c in CASES.values() if _matches(c.group, group, groups) and _matches(c.name, case, names)]
     if not chosen:
-        names = ", ".join(dict.fromkeys(c.group for c in CASES.values()))
-        raise ConfigError(f"no case matches --group {group} --case {case}; groups are: {names}")
+        listed = ", ".join(dict.fromkeys(c.group for c in CASES.values()))
+        raise ConfigError(f"no case matches --group {group} --case {case}; groups are: {listed}")
     if not graph and not entries:
         entries = [1e5, 1e6]
     out = console(as_json)
     rate = copy_bandwidth(device, clock=clock)
     about = {**describe(device), "copy_gb_per_s": rate / 1e9, "channels": channels, "rounds": rounds, "clock": clock}
-    out.print(", ".join(f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}" for key, value in about.items()))
+    out.print(
+        ", ".join(
+            f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}" for key, value in about.items()
+        )
+    )
     results: list[Measurement] = []
     problems: list[dict[str, Any]] = []
 
@@ -93,8 +108,9 @@ def bench(
         emit({"environment": environment(), **about, "problems": problems, "results": measured})
 
 
-def _matches(name: str, wanted: list[str] | None) -> bool:
-    return not wanted or any(text in name for text in wanted)
+def _matches(name: str, wanted: list[str] | None, known: set[str]) -> bool:
+    """A whole name chooses itself only; any other text chooses every name that holds it."""
+    return not wanted or any(name == text or (text not in known and text in name) for text in wanted)
 
 
 def _show(out: Any, problem: dict[str, Any], results: list[Measurement], markdown: bool) -> None:

@@ -56,11 +56,17 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Convert a trained network: every neuron fires at most once, no retraining."""
-    options = {"base": base, "timesteps": timesteps, "message": message, "scale": scale, "percentile": percentile}
+    options: dict[str, Any] = {
+        "base": base,
+        "timesteps": timesteps,
+        "message": message,
+        "scale": scale,
+        "percentile": percentile,
+    }
     options |= {"per": per, "one_hot": one_hot, "correct": correct, "events": events, "horizon": horizon, "wait": wait}
     options |= {"shift": False if no_shift else None, "weights": "int8" if int8 else None, "input": input_code}
     options |= {"layers": _layers(layer or []) or None}
-    source = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
+    source: dict[str, Any] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.images import is_image_run

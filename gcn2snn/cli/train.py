@@ -47,7 +47,12 @@ def train(
 ) -> None:
     """Train a Text GCN (or an image classifier) and keep weights, metrics and configuration in a run folder."""
     folder = out or Path("runs") / f"{Path(dataset).stem.lower()}-seed{seed}"
-    both = {"learning_rate": learning_rate, "weight_decay": weight_decay, "epochs": epochs, "threads": threads}
+    both: dict[str, Any] = {
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "epochs": epochs,
+        "threads": threads,
+    }
     both |= {"seed": seed, "device": device}
     graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
     text = {"window": window, "min_count": min_count, "stop_words": stop_words}

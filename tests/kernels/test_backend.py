@@ -40,7 +40,9 @@ def test_the_torch_backend_is_always_there(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_without_a_compiler_auto_says_so_and_uses_torch(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_auto_says_so_and_uses_torch(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(backend.SWITCH, "auto")
     with caplog.at_level(logging.WARNING):
         assert backend.choose(CPU) == "torch"

@@ -19,7 +19,10 @@ def test_from_coo_keeps_duplicates_as_entries_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("row", "col", "match"),
-    [([0, 2], [0, 0], "row indices run from 0 to 2; allowed are 0 to 1"), ([0, 1], [0, -1], "column indices run from -1 to 0")],
+    [
+        ([0, 2], [0, 0], "row indices run from 0 to 2; allowed are 0 to 1"),
+        ([0, 1], [0, -1], "column indices run from -1 to 0"),
+    ],
 )
 def test_from_coo_refuses_indices_out_of_range(row: list[int], col: list[int], match: str) -> None:
     with pytest.raises(InputError, match=match):
@@ -40,11 +43,19 @@ def test_more_entries_than_32_bits_are_refused() -> None:
     ("change", "error", "match"),
     [
         ({"rowptr": torch.tensor([0, 1, 3])}, InputTypeError, "rowptr and col must be int32, got torch.int64"),
-        ({"value": torch.ones(3, dtype=torch.float16)}, InputTypeError, "values must be float32 or float64, got torch.float16"),
+        (
+            {"value": torch.ones(3, dtype=torch.float16)},
+            InputTypeError,
+            "values must be float32 or float64, got torch.float16",
+        ),
         ({"value": torch.ones(2)}, InputError, "do not describe one matrix"),
         ({"rowptr": torch.tensor([0, 2, 1], dtype=torch.int32)}, InputError, "rowptr must ascend from 0 to 3"),
         ({"rowptr": torch.tensor([0, 4, 3], dtype=torch.int32)}, InputError, "rowptr must ascend from 0 to 3"),
-        ({"col": torch.tensor([0, 3, 1], dtype=torch.int32)}, InputError, "column indices run from 0 to 3; allowed are 0 to 2"),
+        (
+            {"col": torch.tensor([0, 3, 1], dtype=torch.int32)},
+            InputError,
+            "column indices run from 0 to 3; allowed are 0 to 2",
+        ),
         ({"value": torch.tensor([1.0, torch.nan, 1.0])}, InputError, "NaN or infinite"),
     ],
 )

@@ -46,7 +46,9 @@ def test_phase_gemm_equals_reference(
     magnitude += sum(t.abs() for t in (bias, add) if t is not None)
     assert bool(((got - wanted).abs() <= (inputs + 4) * torch.finfo(real).eps * magnitude).all())
     # One unit in the last place may move a potential across a threshold: BLAS may round a block differently.
-    assert int((fired.code != encode(got, fire.scale, fire.coding, fire.horizon).code).sum()) <= max(2, got.numel() // 1000)
+    assert int((fired.code != encode(got, fire.scale, fire.coding, fire.horizon).code).sum()) <= max(
+        2, got.numel() // 1000
+    )
 
 
 def test_gradient_reaches_the_weight(backend: str) -> None:
@@ -59,7 +61,9 @@ def test_gradient_reaches_the_weight(backend: str) -> None:
 
 def test_phase_gemm_refuses(backend: str) -> None:
     code = spikes(5, 7, CODES[0], 0)
-    with pytest.raises(InputError, match=r"spikes \[5, 7\] times weight \[2, 8\]: \[N, in\] and \[out, in\] are needed"):
+    with pytest.raises(
+        InputError, match=r"spikes \[5, 7\] times weight \[2, 8\]: \[N, in\] and \[out, in\] are needed"
+    ):
         phase_gemm(code, torch.ones(2, 8))
     with pytest.raises(InputError, match="int8 weights need weight_scale"):
         phase_gemm(code, torch.ones(2, 7, dtype=torch.int8))

@@ -33,7 +33,9 @@ def test_phase_spmm_equals_reference(
     limit = bound(matrix, reference.decode(code, dtype))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GCN2SNN_BACKEND", chosen)
-        assert bool(((phase_spmm(matrix, code, dtype) - reference.phase_spmm(matrix, code, dtype)).abs() <= limit).all())
+        assert bool(
+            ((phase_spmm(matrix, code, dtype) - reference.phase_spmm(matrix, code, dtype)).abs() <= limit).all()
+        )
 
 
 @pytest.mark.parametrize("coding", CODES, ids=str)
@@ -65,7 +67,14 @@ def test_saturated_and_silent_inputs(backend: str, level: str) -> None:
 )
 @pytest.mark.parametrize("chosen", ["torch", "auto"])
 def test_fused_neurons_equal_encode_of_the_potentials(
-    chosen: str, channels: int, coding: PhaseCode, out: PhaseCode, per_channel: bool, epilogue: str, double: bool, seed: int
+    chosen: str,
+    channels: int,
+    coding: PhaseCode,
+    out: PhaseCode,
+    per_channel: bool,
+    epilogue: str,
+    double: bool,
+    seed: int,
 ) -> None:
     dtype = torch.float64 if double else torch.float32
     matrix, code = sparse(31, 17, 0.3, seed), spikes(17, channels, coding, seed, per_channel)
@@ -81,7 +90,9 @@ def test_fused_neurons_equal_encode_of_the_potentials(
     plain = reference.phase_spmm(matrix, code, dtype)
     plain = plain if bias is None else plain + bias
     plain = plain if add is None else plain + add
-    torch.testing.assert_close(potential, plain, atol=1e-4, rtol=1e-5)  # single elements cancel; the bound is tested above
+    torch.testing.assert_close(
+        potential, plain, atol=1e-4, rtol=1e-5
+    )  # single elements cancel; the bound is tested above
 
 
 def test_node_permutation_permutes_outputs(backend: str) -> None:
@@ -89,7 +100,9 @@ def test_node_permutation_permutes_outputs(backend: str) -> None:
     order = torch.randperm(23)
     moved = CSR.from_dense(matrix.to_dense()[order][:, order])
     got = phase_spmm(moved, code.with_code(code.code[order]))
-    assert bool(((got - phase_spmm(matrix, code)[order]).abs() <= 2 * bound(moved, reference.decode(code)[order])).all())
+    assert bool(
+        ((got - phase_spmm(matrix, code)[order]).abs() <= 2 * bound(moved, reference.decode(code)[order])).all()
+    )
 
 
 def test_phase_spmm_refuses(backend: str) -> None:

@@ -14,10 +14,18 @@ import pytest
 import torch
 
 FOLDER = Path(__file__).parent
-pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed: pip install 'gcn2snn[triton]'")
+pytestmark = pytest.mark.skipif(
+    find_spec("triton") is None, reason="Triton is not installed: pip install 'gcn2snn[triton]'"
+)
 
 FLAGS = ("PER_CHANNEL", "HAS_BIAS", "HAS_ADD", "SIGNED", "HAS_HORIZON")
-COMMON = {"code_ptr": "*i8", "table_ptr": "*fp32", "scale_ptr": "*fp32", "threshold_ptr": "*fp32", "horizon_ptr": "*i16"}
+COMMON = {
+    "code_ptr": "*i8",
+    "table_ptr": "*fp32",
+    "scale_ptr": "*fp32",
+    "threshold_ptr": "*fp32",
+    "horizon_ptr": "*i16",
+}
 # kernel: pointers that are neither COMMON nor fp32, compile-time numbers, and whether out_ptr takes codes
 KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
     "encode_triton.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
@@ -53,7 +61,11 @@ def environment(**changes: str) -> dict[str, str]:
 def test_interpreted_kernels_equal_the_reference() -> None:
     command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
     run = subprocess.run(
-        command, env=environment(TRITON_INTERPRET="1", GCN2SNN_TEST_DEVICE="cpu"), capture_output=True, text=True, check=False
+        command,
+        env=environment(TRITON_INTERPRET="1", GCN2SNN_TEST_DEVICE="cpu"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     assert int(re.findall(r"(\d+) passed", run.stdout)[0]) >= 10
@@ -64,7 +76,9 @@ def test_kernels_on_the_device_equal_the_reference() -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
-    run = subprocess.run(command, env=environment(GCN2SNN_TEST_DEVICE="cuda"), capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, env=environment(GCN2SNN_TEST_DEVICE="cuda"), capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
 
 

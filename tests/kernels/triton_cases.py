@@ -53,7 +53,9 @@ def test_triton_runs() -> None:
 def test_encode_and_decode(coding: PhaseCode, dtype: torch.dtype) -> None:
     scale = torch.rand(5, dtype=dtype, device=DEVICE) + 0.5
     ties = (coding.thresholds(dtype, DEVICE)[:, None] * scale).clone()
-    x = torch.cat([ties, -ties, torch.tensor([[0.0, torch.inf, -torch.inf, torch.nan, 1e9]], dtype=dtype, device=DEVICE)])
+    x = torch.cat(
+        [ties, -ties, torch.tensor([[0.0, torch.inf, -torch.inf, torch.nan, 1e9]], dtype=dtype, device=DEVICE)]
+    )
     horizon = torch.randint(0, coding.timesteps + 2, (x.shape[0], 1), device=DEVICE)
     for last in (None, horizon):
         for s in (scale, scale[0]):
@@ -74,7 +76,9 @@ def test_phase_spmm(channels: int, per_channel: bool, dtype: torch.dtype) -> Non
     assert bool(((first - reference.phase_spmm(matrix, code, dtype)).abs() <= bound(matrix, x)).all())
     assert torch.equal(first, phase_spmm(matrix, code, dtype))  # the two stages add in a fixed order
     bias, add = (torch.randn(*shape, dtype=dtype, device=DEVICE) for shape in ((channels,), first.shape))
-    fire = Fire(torch.rand(channels, device=DEVICE) + 0.5, CODES[1], torch.randint(1, 17, (first.shape[0], 1), device=DEVICE))
+    fire = Fire(
+        torch.rand(channels, device=DEVICE) + 0.5, CODES[1], torch.randint(1, 17, (first.shape[0], 1), device=DEVICE)
+    )
     potential = phase_spmm(matrix, code, dtype, bias=bias, add=add)
     fired = phase_spmm_fire(matrix, code, fire, dtype, bias=bias, add=add)
     assert torch.equal(fired.code, reference.encode(potential, fire.scale, fire.coding, fire.horizon).code)
@@ -84,7 +88,12 @@ def test_phase_spmm(channels: int, per_channel: bool, dtype: torch.dtype) -> Non
 def test_silent_and_saturated_inputs(level: int) -> None:
     matrix, code = operands(3, PhaseCode(2.0, 4), False)
     code = code.with_code(torch.full_like(code.code, level))
-    assert bool(((phase_spmm(matrix, code) - reference.phase_spmm(matrix, code)).abs() <= bound(matrix, reference.decode(code))).all())
+    assert bool(
+        (
+            (phase_spmm(matrix, code) - reference.phase_spmm(matrix, code)).abs()
+            <= bound(matrix, reference.decode(code))
+        ).all()
+    )
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
@@ -98,7 +107,10 @@ def test_phase_gemm(per_channel: bool, weights: torch.dtype) -> None:
     else:
         weight = weight.to(weights)
     dense = weight if scale is None else weight * scale[:, None]
-    bias, add = torch.randn(outputs, device=DEVICE, dtype=dense.dtype), torch.randn(rows, outputs, device=DEVICE, dtype=dense.dtype)
+    bias, add = (
+        torch.randn(outputs, device=DEVICE, dtype=dense.dtype),
+        torch.randn(rows, outputs, device=DEVICE, dtype=dense.dtype),
+    )
     got = phase_gemm(code, weight, bias, weight_scale=scale, add=add)
     # Three tf32 products stand for one in float32: a few times its rounding error.
     torch.testing.assert_close(got, reference.phase_gemm(code, dense, bias) + add, atol=1e-4, rtol=1e-5)
