@@ -8,6 +8,7 @@ import hashlib
 import os
 import platform
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -97,8 +98,10 @@ def _build(path: Path, machine: str) -> None:
 def _compile(folder: Path, machine: str) -> Path:
     """Run setuptools' own extension build, which finds the compiler of this Python (or ``CC`` and ``CXX``)."""
     try:
-        from setuptools import Distribution, Extension
-        from setuptools.errors import BaseError, CCompilerError
+        with warnings.catch_warnings():  # importing it warns of distutils, which is not ours to mend
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from setuptools import Distribution, Extension
+            from setuptools.errors import BaseError, CCompilerError
     except ImportError as error:
         raise _BuildError("setuptools is not installed; pip install setuptools") from error
     target = f"-mcpu={machine}" if platform.machine() in ("aarch64", "arm64") else f"-march={machine}"

@@ -96,7 +96,7 @@ def test_a_search_continues_where_it_was(problem: Problem, tmp_path: Path) -> No
 def test_a_trial_that_was_stopped_in_the_middle_is_tried_again(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = TuneConfig(trials=7, max_loss=ANY_LOSS)
+    config = TuneConfig(trials=25, max_loss=ANY_LOSS)
     journal = tmp_path / "tune.journal"
     with monkeypatch.context() as patch:
         patch.setattr(problem, "measure", lambda config: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -104,7 +104,7 @@ def test_a_trial_that_was_stopped_in_the_middle_is_tried_again(
             tune(problem, config, journal)
     again = tune(problem, config, journal)
     whole = tune(problem, config)
-    assert {(p.accuracy, p.alpha) for p in again.points[:6]} == {(p.accuracy, p.alpha) for p in whole.points[:6]}
+    assert {(p.accuracy, p.alpha) for p in again.points[:24]} == {(p.accuracy, p.alpha) for p in whole.points[:24]}
 
 
 def test_test_labels_are_never_read(problem: Problem, run: Any, karate: Graph) -> None:
