@@ -20,7 +20,7 @@ void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, float* 
 
 #ifdef GCN2SNN_REGISTER_DECODE
 void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
-    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed, threads);
+    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
     constexpr int64_t block = kPhaseLanes * kPhaseVectors;
     constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
     const auto whole = pick_phase(block, timesteps, operand.sign, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, operand.sign, sizes);
@@ -42,7 +42,7 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
 // the entries of a row gathers are in the cache for the others.
 template <class out_t>
 void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
-    const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed, threads);
+    const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed);
     constexpr int64_t block = kPhaseLanes * kPhaseVectors;
     constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
     const auto whole = pick_phase(block, timesteps, operand.sign, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, operand.sign, sizes);

@@ -142,7 +142,7 @@ PhaseRow pick_phase(int64_t width, int64_t timesteps, Sign sign, std::integer_se
 // The codes and tables of a product as its rows will read them: folded when that is possible and pays, else as they are.
 class Operand {
   public:
-    Operand(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t moments, int64_t timesteps, bool is_signed, int64_t threads)
+    Operand(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t moments, int64_t timesteps, bool is_signed)
         : code(code), tables(tables), sign(is_signed ? Sign::kExtra : Sign::kNone) {
 #ifdef GCN2SNN_AVX512
         if (!is_signed || timesteps > kFoldedPhases || a.rowptr[a.rows] < 4 * cols) return;  // folding reads every code once
@@ -150,7 +150,7 @@ class Operand {
         folded_code_.reset(new int8_t[cols * channels]);
         folded_tables_.resize(32 * moments);
         for (int64_t b = 0; b < moments; ++b) fold_table(tables + 32 * b, folded_tables_.data() + 32 * b);
-        for_range(cols * channels, threads, 65536, [&](int64_t begin, int64_t end) { fold_codes(code + begin, end - begin, folded_code_.get() + begin); });
+        fold_codes(code, cols * channels, folded_code_.get());  // one thread: 1 % of the product, and no second wait for the pool
         this->code = folded_code_.get();
         this->tables = folded_tables_.data();
 #endif

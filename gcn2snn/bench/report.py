@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gcn2snn.bench.measure import Measurement
+from gcn2snn.bench.problems import SHAPES
 from gcn2snn.errors import MissingPackageError
 
 COLUMNS = ("case", "backend", "median ms", "min ms", "ratio", "useful MB", "of copy", "peak MiB", "difference")
@@ -36,7 +37,7 @@ def markdown(results: Sequence[Measurement]) -> str:
 
 
 def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, group: str = "aggregate") -> Path:
-    """Time against entries, one line a case, both axes logarithmic.
+    """Time against entries, one panel a kind of matrix, one line a case, both axes logarithmic.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -45,24 +46,29 @@ def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, gr
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError("the plot needs matplotlib: pip install 'gcn2snn[plot]'") from error
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes: Any = figure.subplots()
     chosen = [r for r in results if r.group == group and r.rounds]
-    for index, case in enumerate(dict.fromkeys(r.case for r in chosen)):
-        points = sorted((entries[r.problem], r.median_ms) for r in chosen if r.case == case)
-        ours = case.startswith("gcn2snn")
-        axes.plot(
-            *zip(*points, strict=True),
-            marker="o" if ours else "x",
-            lw=2.2 if ours else 1,
-            label=case,
-            color=f"C{index % 10}",
-        )
-    axes.set(xscale="log", yscale="log", xlabel="entries of the matrix", ylabel="median time (ms)", title=group)
-    axes.grid(True, which="both", alpha=0.3)
-    axes.legend(fontsize=8)
+    kinds = list(dict.fromkeys(_kind(r.problem) for r in chosen))
+    figure = Figure(figsize=(6 * max(len(kinds), 1), 5), layout="constrained")
+    panels: Any = figure.subplots(1, max(len(kinds), 1), squeeze=False, sharey=True)[0]
+    cases = list(dict.fromkeys(r.case for r in chosen))
+    for axes, kind in zip(panels, kinds, strict=False):
+        for index, case in enumerate(cases):
+            points = sorted((entries[r.problem], r.median_ms) for r in chosen if r.case == case and _kind(r.problem) == kind)
+            if points:
+                ours = case.startswith("gcn2snn")
+                style = {"marker": "o" if ours else "x", "lw": 2.2 if ours else 1, "color": f"C{index % 10}"}
+                axes.plot(*zip(*points, strict=True), label=case, **style)
+        axes.set(xscale="log", yscale="log", xlabel="entries of the matrix", title=f"{group}: {kind}")
+        axes.grid(True, which="both", alpha=0.3)
+    panels[0].set_ylabel("median time (ms)")
+    panels[-1].legend(fontsize=8, loc="lower right")
     figure.savefig(path)
     return path
+
+
+def _kind(problem: str) -> str:
+    """Matrices of one kind share a panel: the shape of a synthetic one, or text graphs."""
+    return next((shape for shape in SHAPES if problem.startswith(f"{shape}-")), "text graphs")
 
 
 def _number(value: float | None, digits: int) -> str:
