@@ -165,3 +165,11 @@ def test_support_table_in_the_readme_is_fresh() -> None:
     )
     with pytest.raises(DataError, match="the text has no"):
         updated("no markers")
+
+
+def test_example_of_an_own_layer_in_the_docs_runs() -> None:
+    page = (README.parent / "docs" / "graph-networks.md").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "graph-networks.md", "exec"), {})
