@@ -1,0 +1,102 @@
+"""One self-contained HTML page about a spiking network, a run, or a folder of ``reproduce table5``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gcn2snn.artefact import SNN_FORMAT, load_with_origin
+from gcn2snn.checkpoint import load_json, load_tensors, save_text
+from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.graph import Graph
+from gcn2snn.report.collect import measure, subject_of
+from gcn2snn.report.page import Network, run_page, table_page
+
+__all__ = ["default_file", "write_report"]
+
+NETWORKS = ("snn.safetensors", "tuned.safetensors")
+"""Files of a run folder that a report looks at."""
+
+TABLE = "table5.json"
+CURVES = ("tcurve", "codings")
+
+
+def default_file(target: Path) -> Path:
+    """Where the report of a file or folder goes unless told otherwise."""
+    return target / "report.html" if target.is_dir() else target.with_suffix(".html")
+
+
+def write_report(target: Path, out: Path, find_graph: Callable[[dict[str, Any]], Graph]) -> dict[str, Any]:
+    """Write the page, whole or not at all.
+
+    Args:
+        target: a file of ``gcn2snn convert`` or ``tune``, a run folder, or a folder of ``reproduce table5``.
+        out: HTML file.
+        find_graph: gives the graph of what a network keeps of its origin.
+
+    Returns:
+        JSON values: the file, its size, and the scores of each network.
+
+    Raises:
+        ArtefactError: the target is missing, damaged, or holds nothing to report on.
+        ConfigError: the target is a network of images.
+        DataError: the graph is not there, or has no test nodes.
+    """
+    if target.is_dir() and (target / TABLE).exists():
+        text, content = _of_table(target, out)
+    else:
+        text, content = _of_networks(target, _networks_of(target), find_graph)
+    save_text(out, text)
+    return {"report": str(out), "bytes": len(text.encode())} | content
+
+
+def _networks_of(target: Path) -> list[Path]:
+    if not target.is_dir():
+        return [target]
+    found = [target / name for name in NETWORKS if (target / name).exists()]
+    if not found:
+        raise ArtefactError(
+            f"{target} holds none of {', '.join(NETWORKS)} and no {TABLE}; nothing to report on. "
+            f"Make a network first: `gcn2snn convert {target}` or `gcn2snn tune {target}`"
+        )
+    return found
+
+
+def _of_networks(
+    target: Path, files: list[Path], find_graph: Callable[[dict[str, Any]], Graph]
+) -> tuple[str, dict[str, Any]]:
+    networks: list[Network] = []
+    origin: dict[str, Any] = {}
+    for file in files:
+        snn, origin = load_with_origin(file)
+        if origin.get("kind") == "images" or "dataset" not in origin:
+            raise ConfigError(f"{file} is not a network of a graph; a report needs one. `gcn2snn evaluate` takes it")
+        graph = find_graph(origin)
+        _, meta = load_tensors(file, kind="snn", version=SNN_FORMAT)
+        networks.append(Network(file.name, snn.config, measure(snn, subject_of(graph)), meta["environment"]))
+    tuned = load_json(target / "tune.json") if target.is_dir() and (target / "tune.json").exists() else None
+    name = Path(str(origin["dataset"].get("dataset", target))).name
+    text = run_page(f"{name}: one-spike network beside its source", networks, origin, tuned)
+    scores = [{"name": n.name, **n.measured.evaluation.to_dict()} for n in networks]
+    return text, {"dataset": origin["dataset"], "networks": scores}
+
+
+def _of_table(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
+    content = load_json(folder / TABLE)
+    if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+        raise ArtefactError(f"{folder / TABLE} is not what `gcn2snn reproduce table5` writes; make it again")
+    for name in CURVES:
+        if (folder / f"{name}.json").exists():
+            content[name] = load_json(folder / f"{name}.json")
+    datasets = dict.fromkeys(row["dataset"] for row in content["rows"])
+    links = {name: _links(folder / name, out) for name in datasets}
+    text = table_page("Text GCNs on published corpora: Table V", content, links)
+    return text, {"rows": content["rows"]}
+
+
+def _links(folder: Path, out: Path) -> list[tuple[str, str]]:
+    """Reports of the runs of a dataset, by an address relative to the page."""
+    found = sorted(folder.glob("seed*/report.html"))
+    return [(file.parent.name, Path(os.path.relpath(file, out.parent)).as_posix()) for file in found]

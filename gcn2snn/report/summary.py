@@ -1,0 +1,81 @@
+"""A folder of ``reproduce table5`` as tables and pictures: every mode beside the paper, and the curves if they are there."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from gcn2snn.report.chart import Axis, Chart, Label, Line, frame, mark
+from gcn2snn.table5 import PAPER, spread
+
+LOOKS = {"paper": ("circle", "fourth"), "signed": ("square", "first"), "tuned": ("diamond", "chosen")}
+PRINTED = ("triangle", "third")
+ALPHAS = ("eq6", "binary", "events", "total")
+
+
+def summary_of(content: dict[str, Any]) -> dict[str, Any]:
+    """What the template shows: datasets with their rows, a chart, what is missing, the curves over T."""
+    datasets = list(dict.fromkeys(row["dataset"] for row in content["rows"]))
+    return {
+        "datasets": [_dataset(name, [row for row in content["rows"] if row["dataset"] == name]) for name in datasets],
+        "chart": _chart(content["rows"]) if content["rows"] else None,
+        "missing": {**content.get("missing", {}), **content.get("broken", {})},
+        "smallest": content.get("tcurve", {}).get("smallest", {}),
+        "codings": content.get("codings", {}).get("rows", []),
+    }
+
+
+def _dataset(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "paper": PAPER.get(name), "rows": [_row(row) for row in rows], "seeds": _seeds(rows)}
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    loss = [a - b for a, b in zip(row["ann"], row["snn"], strict=True)]
+    alphas = {key: spread(row["alpha"][key]) for key in ALPHAS}
+    values = {"ann": spread(row["ann"]), "snn": spread(row["snn"]), "loss": spread(loss)}
+    return {"mode": row["mode"], "seeds": len(row["ann"]), **values, **alphas}
+
+
+def _seeds(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"mode": row["mode"], "seed": seed, "ann": ann, "snn": snn, "alpha": row["alpha"]["events"][seed]}
+        for row in rows
+        for seed, (ann, snn) in enumerate(zip(row["ann"], row["snn"], strict=True))
+    ]
+
+
+def _points(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, float, float]]:
+    """(dataset, mode, alpha, loss), the paper's own first."""
+    printed = [
+        (name, "printed", PAPER[name]) for name in dict.fromkeys(row["dataset"] for row in rows) if name in PAPER
+    ]
+    points = [(name, mode, alpha, ann - snn) for name, mode, (ann, snn, alpha) in printed]
+    for row in rows:
+        loss = statistics.fmean(row["ann"]) - statistics.fmean(row["snn"])
+        points.append((row["dataset"], row["mode"], statistics.fmean(row["alpha"]["events"]), loss))
+    return points
+
+
+def _chart(rows: Sequence[dict[str, Any]]) -> Chart:
+    points = _points(rows)
+    alphas, losses = [p[2] for p in points], [*(p[3] for p in points), 0.0]
+    margin = 0.08 * (max(losses) - min(losses)) or 0.1
+    text = "Accuracy lost by conversion over alpha, a mark for each dataset and mode; right and low is better. The table below has every number."
+    chart = Chart("overview", "Accuracy lost over alpha", text, 860, 420)
+    x = Axis(0.8 * min(alphas), 1.3 * max(alphas), 60, 840, log=True)
+    y = Axis(min(losses) - margin, max(losses) + margin, 375, 36)
+    frame(chart, x, y, "alpha (logarithmic)", "accuracy lost (points)")
+    chart.lines.append(Line(f"{x.start},{y.at(0.0)} {x.end},{y.at(0.0)}", "diagonal"))
+    for dataset, mode, alpha, loss in points:
+        shape, look = PRINTED if mode == "printed" else LOOKS[mode]
+        at = x.at(alpha), y.at(loss)
+        chart.marks.append(mark(shape, *at, look, f"{dataset}, {mode}: {loss:.2f} points at alpha {alpha:.2f}"))
+        chart.labels.append(Label(at[0] + 8, at[1] + 4, dataset, "start"))
+    modes = list(dict.fromkeys(mode for _, mode, _, _ in points))
+    for index, mode in enumerate(modes):
+        shape, look = PRINTED if mode == "printed" else LOOKS[mode]
+        chart.marks.append(mark(shape, 75 + 150 * index, 14, look))
+        name = "printed in the paper" if mode == "printed" else f"mode {mode}"
+        chart.labels.append(Label(86 + 150 * index, 18, name, "start"))
+    return chart
