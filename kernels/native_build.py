@@ -7,9 +7,9 @@ import ctypes
 import hashlib
 import os
 import platform
+import subprocess
+import sys
 import tempfile
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -95,42 +95,29 @@ def _build(path: Path, machine: str) -> None:
             os.replace(_compile(Path(folder), machine), path)
 
 
+# Run by a Python of its own: setuptools replaces distutils for the whole process, and the compiler prints on its streams.
+_BUILD = """
+import sys
+from setuptools import Distribution, Extension
+
+source, folder, *arguments = sys.argv[1:]
+extension = Extension("gcn2snn_native", [source], extra_compile_args=arguments, language="c++")
+command = Distribution({"name": "gcn2snn-native", "ext_modules": [extension]}).get_command_obj("build_ext")
+command.build_lib = command.build_temp = folder
+command.ensure_finalized()
+command.run()
+"""
+
+
 def _compile(folder: Path, machine: str) -> Path:
     """Run setuptools' own extension build, which finds the compiler of this Python (or ``CC`` and ``CXX``)."""
-    try:
-        with warnings.catch_warnings():  # importing it warns of distutils, which is not ours to mend
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from setuptools import Distribution, Extension
-            from setuptools.errors import BaseError, CCompilerError
-    except ImportError as error:
-        raise _BuildError("setuptools is not installed; pip install setuptools") from error
     target = f"-mcpu={machine}" if platform.machine() in ("aarch64", "arm64") else f"-march={machine}"
     arguments = [*FLAGS, target, *(["-fopenmp"] if platform.system() == "Linux" else [])]
-    extension = Extension(
-        "gcn2snn_native", [str(Path(__file__).parent / "native.cpp")], extra_compile_args=arguments, language="c++"
-    )
-    command = Distribution({"name": "gcn2snn-native", "ext_modules": [extension]}).get_command_obj("build_ext")
-    command.build_lib = command.build_temp = str(folder)
-    try:
-        with _quiet():
-            command.ensure_finalized()
-            command.run()
-    except (BaseError, CCompilerError) as error:
-        raise _BuildError(f"the C++ compiler failed or is missing ({str(error)[:200]})") from error
+    command = [sys.executable, "-c", _BUILD, str(Path(__file__).parent / "native.cpp"), str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
+        if "No module named 'setuptools'" in said:
+            raise _BuildError("setuptools is not installed; pip install setuptools")
+        raise _BuildError(f"the C++ compiler failed or is missing ({said[:200]})")
     return next(folder.glob("gcn2snn_native*.so"))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the compiler's own output (file descriptors 1 and 2) off the caller's streams: --json writes there."""
-    saved = os.dup(1), os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 1)
-        os.dup2(sink, 2)
-        yield
-    finally:
-        for target, copy in enumerate(saved, start=1):
-            os.dup2(copy, target)
-            os.close(copy)
-        os.close(sink)
