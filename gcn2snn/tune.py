@@ -259,18 +259,17 @@ def _sampler(config: TuneConfig, done: int) -> optuna.samplers.BaseSampler:
 def suggest(trial: optuna.Trial, problem: Problem, config: TuneConfig) -> ConvertConfig:
     """A configuration drawn by the sampler."""
     layers = {}
-    message = trial.suggest_categorical("message", ["signed", "rectified"])
+    message: Any = trial.suggest_categorical("message", ["signed", "rectified"])  # words that the configuration checks
     for name in problem.populations:
         share = 1.0
         if name in problem.cuttable:
             share = trial.suggest_float(f"{name}.events", 0.03, 1.0, log=True)
-        layers[name] = LayerConfig(
-            base=trial.suggest_float(f"{name}.base", 1.2, 2.0, step=0.05),
-            timesteps=trial.suggest_int(f"{name}.timesteps", 1, config.max_timesteps),
-            scale=trial.suggest_categorical(f"{name}.scale", ["max", "mse"]),
-            per=trial.suggest_categorical(f"{name}.per", ["layer", "channel"]),
-            events=share if share < 0.97 else None,
-        )
+        base = trial.suggest_float(f"{name}.base", 1.2, 2.0, step=0.05)
+        timesteps = trial.suggest_int(f"{name}.timesteps", 1, config.max_timesteps)
+        scale: Any = trial.suggest_categorical(f"{name}.scale", ["max", "mse"])
+        per: Any = trial.suggest_categorical(f"{name}.per", ["layer", "channel"])
+        events = share if share < 0.97 else None
+        layers[name] = LayerConfig(base=base, timesteps=timesteps, scale=scale, per=per, events=events)
     return ConvertConfig(message=message, layers=layers, timesteps=config.max_timesteps)
 
 
