@@ -53,7 +53,9 @@ def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, gr
     cases = list(dict.fromkeys(r.case for r in chosen))
     for axes, kind in zip(panels, kinds, strict=False):
         for index, case in enumerate(cases):
-            points = sorted((entries[r.problem], r.median_ms) for r in chosen if r.case == case and _kind(r.problem) == kind)
+            points = sorted(
+                (entries[r.problem], r.median_ms) for r in chosen if r.case == case and _kind(r.problem) == kind
+            )
             if points:
                 ours = case.startswith("gcn2snn")
                 style = {"marker": "o" if ours else "x", "lw": 2.2 if ours else 1, "color": f"C{index % 10}"}

@@ -40,7 +40,9 @@ def test_every_instruction_set_gives_the_same_bits(machine: str, monkeypatch: py
 def test_a_second_load_does_not_build(monkeypatch: pytest.MonkeyPatch) -> None:
     library = native_build.load().library
     assert library is not None
-    monkeypatch.setenv("GCN2SNN_CACHE", str(Path(library._name).parents[1]))  # wherever the first load of this run put it
+    monkeypatch.setenv(
+        "GCN2SNN_CACHE", str(Path(library._name).parents[1])
+    )  # wherever the first load of this run put it
     monkeypatch.setattr(native_build, "_compile", lambda *_: pytest.fail("built twice"))
     native_build.load.cache_clear()
     assert isinstance(native_build.load().library, ctypes.CDLL)
