@@ -10,7 +10,7 @@ from pathlib import Path
 from gcn2snn.datasets.clean import clean_corpus, read_stop_words
 from gcn2snn.datasets.corpus import Corpus, content_hash, published_hash, read_published
 from gcn2snn.datasets.counts import check_counts
-from gcn2snn.datasets.locate import cache_folder
+from gcn2snn.datasets.locate import cache_folder, located, read_files
 from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.registry import DATASETS, Dataset, find
@@ -108,6 +108,8 @@ def _text_graph(
     else:
         assert corpus is not None
         corpus_hash, resolved = corpus.hash, options.resolved(corpus.min_count, corpus.stop_words)
+    if row is not None and root is not None and located(row, root) is not None:
+        read_files(row, root, progress=progress)  # files that were named are checked, also when the graph is cached
     kept = cached_path(Path(name_or_path).stem.lower(), corpus_hash, resolved)
     if cache and kept.exists():
         try:

@@ -32,8 +32,8 @@ def replacing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        os.chmod(temporary, 0o666 & ~_umask())
         yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # after the writer, which may have made the file anew
         os.replace(temporary, path)
     except OSError as error:
         raise ArtefactError(
@@ -101,6 +101,8 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise ArtefactError(f"{path} is a folder; the file in it is needed, for example {path}/snn.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

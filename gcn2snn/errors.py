@@ -13,6 +13,10 @@ class Gcn2SnnError(Exception):
     """Base of every error raised on purpose; the command line prints it in one line and exits with code 2."""
 
 
+class InterruptedRunError(Gcn2SnnError, RuntimeError):
+    """A run was stopped by Ctrl-C after its state was saved; the command line exits with code 130."""
+
+
 class ConfigError(Gcn2SnnError, ValueError):
     """An option has a value it cannot have."""
 

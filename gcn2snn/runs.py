@@ -72,6 +72,7 @@ def train_run(
         old = _read_summary(folder)
         _check_same_run(folder, old, origin)
         if old["status"] == "finished":
+            load_weights(folder)
             return old
     else:
         save_json(folder / RUN_FILE, summary)
@@ -122,12 +123,15 @@ def load_model(folder: Path, graph: Graph) -> TextGCN:
         raise ArtefactError(
             f"{folder} was trained on another graph than the {graph.source.get('dataset')} that is here now. Train again"
         )
-    tensors, _ = load_tensors(folder / MODEL_FILE, kind="model", version=RUN_FORMAT)
+    tensors = load_weights(folder)
     model = make_model(graph, TrainConfig(**summary["config"]))
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ArtefactError(f"{folder / MODEL_FILE} does not fit its configuration: {error}") from error
+        first = str(error).splitlines()[-1].strip()
+        raise ArtefactError(
+            f"{folder / MODEL_FILE} does not fit {RUN_FILE}: {first}. Train again with --force"
+        ) from error
     return model.eval()
 
 
@@ -139,18 +143,38 @@ def validation_of(summary: dict[str, Any], graph: Graph) -> tuple[Graph, torch.T
     return graph, labels
 
 
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Weights of a run, checked.
+
+    Raises:
+        ArtefactError: missing or damaged; the message says how to make them again.
+    """
+    try:
+        return load_tensors(folder / MODEL_FILE, kind="model", version=RUN_FORMAT)[0]
+    except ArtefactError as error:
+        raise ArtefactError(
+            f"{error}. The run's weights are lost: train again with `--out {folder} --force`"
+        ) from error
+
+
 def read_run(folder: Path) -> dict[str, Any]:
     """Summary of a run whose weights can be used: finished, or interrupted with a best checkpoint.
 
     Raises:
         ArtefactError: it is no run, or has no weights yet.
     """
+    if folder.is_file():
+        raise ArtefactError(
+            f"{folder} is a file; a run folder of `gcn2snn train` is needed (a spiking network is evaluated)"
+        )
     if not folder.is_dir():
         raise ArtefactError(
             f"{folder} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {folder}`"
         )
     summary = _read_summary(folder)
-    if not (folder / MODEL_FILE).exists():
+    if summary["status"] == "finished":
+        load_weights(folder)
+    elif not (folder / MODEL_FILE).exists():
         raise ArtefactError(
             f"{folder} is unfinished and has no weights yet. Continue it with `gcn2snn train ... --out {folder} --resume`"
         )

@@ -16,7 +16,7 @@ from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
 from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
-from gcn2snn.errors import Gcn2SnnError
+from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
 
 app = typer.Typer(
     name="gcn2snn",
@@ -50,6 +50,9 @@ def main() -> None:
     """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C."""
     try:
         app()
+    except InterruptedRunError as error:
+        print(f"gcn2snn: {error}", file=sys.stderr)
+        sys.exit(130)
     except Gcn2SnnError as error:
         print(f"gcn2snn: error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -59,6 +62,3 @@ def main() -> None:
     except OSError as error:  # full disk, missing permission: the system's own words
         print(f"gcn2snn: error: {error}. Free space, or choose a place you may use", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("gcn2snn: interrupted; `--resume` continues what was saved", file=sys.stderr)
-        sys.exit(130)

@@ -99,6 +99,7 @@ def _train_graph(
 ) -> None:
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.datasets import TextGraphOptions, load_graph
+    from gcn2snn.errors import InterruptedRunError
     from gcn2snn.runs import check_folder, prepare, train_run
     from gcn2snn.train import device_of, split_of
 
@@ -108,7 +109,13 @@ def _train_graph(
     split_of(graph, config)
     prepare(folder, force=force)
     with EpochProgress(config.epochs) as on_epoch:
-        summary = train_run(graph, config, folder, on_epoch=on_epoch)
+        try:
+            summary = train_run(graph, config, folder, on_epoch=on_epoch)
+        except KeyboardInterrupt:  # typer would end the program without a word
+            text = (
+                f"interrupted; {folder} holds the best weights so far. Give the same command and --resume to continue"
+            )
+            raise InterruptedRunError(text) from None
     if as_json:
         emit({"run": str(folder), **summary})
         return

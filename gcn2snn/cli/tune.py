@@ -46,6 +46,7 @@ def _tune_run(run: Path, out: Path, config: TuneConfig, data_dir: Path | None, f
     from gcn2snn.cli.convert import graph_of, origin_of, refuse_existing
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.conversion import convert
+    from gcn2snn.errors import InterruptedRunError
     from gcn2snn.evaluation import evaluate
     from gcn2snn.runs import load_model, peak_memory, read_run, validation_of
     from gcn2snn.tune import Problem
@@ -57,7 +58,10 @@ def _tune_run(run: Path, out: Path, config: TuneConfig, data_dir: Path | None, f
     model = load_model(run, graph)
     problem = Problem(model, [validation_of(summary, graph)])
     with _progress(config.trials) as on_trial:
-        result = search(problem, config, run / "tune.journal", on_trial)
+        try:
+            result = search(problem, config, run / "tune.journal", on_trial)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted; the same command continues the search where it was") from None
     snn = convert(model, graph, result.chosen.config)
     artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
     save_json(run / "tune.json", result.to_dict())

@@ -48,7 +48,7 @@ def test_load_refuses_a_node_type_of_another_release(
 
 def test_load_refuses_a_run_folder(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({}))
-    with pytest.raises(ArtefactError, match="cannot be read"):
+    with pytest.raises(ArtefactError, match="is a folder; the file in it is needed"):
         gcn2snn.load(tmp_path)
 
 

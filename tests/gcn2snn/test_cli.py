@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +170,25 @@ def test_the_installed_script_runs(karate: Path) -> None:
     refused = subprocess.run([SCRIPT, "evaluate", "nowhere"], capture_output=True, text=True, timeout=120)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "gcn2snn: error: nowhere does not exist\n"
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    words = [SCRIPT, "train", "karate", "--out", tmp_path / "run", "--epochs", "1000000", "--patience", "1000000"]
+    process = subprocess.Popen([*map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics, limit = tmp_path / "run" / "metrics.jsonl", time.monotonic() + 60
+    while not (metrics.exists() and metrics.stat().st_size > 500) and time.monotonic() < limit:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1].startswith("gcn2snn: interrupted;")
+    assert "--resume" in err
+    parsed("convert", tmp_path / "run")
+
+
+def test_wrong_kind_of_path_is_named(karate: Path) -> None:
+    assert "is a folder; the file in it is needed" in failed("evaluate", karate / "run")
+    assert "is a file; a run folder" in failed("convert", karate / "snn.safetensors", "--out", karate / "x.safetensors")
 
 
 def test_own_corpus_takes_the_same_path(tmp_path: Path) -> None:

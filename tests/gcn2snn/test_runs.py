@@ -114,6 +114,12 @@ def test_read_run_refuses_a_broken_summary(tmp_path: Path, content: str, message
 def test_read_run_says_that_a_run_has_no_weights_yet(karate: Graph, tmp_path: Path) -> None:
     train_run(karate, CONFIG, tmp_path)
     (tmp_path / MODEL_FILE).unlink()
+    with pytest.raises(ArtefactError, match="weights are lost: train again with"):
+        read_run(tmp_path)
+    with pytest.raises(ArtefactError, match="weights are lost: train again with"):
+        train_run(karate, CONFIG, tmp_path)  # --resume of it must not report success
+    summary = json.loads((tmp_path / RUN_FILE).read_text())
+    (tmp_path / RUN_FILE).write_text(json.dumps(summary | {"status": "running"}))
     with pytest.raises(ArtefactError, match="unfinished and has no weights yet"):
         read_run(tmp_path)
 
