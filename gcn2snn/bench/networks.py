@@ -114,3 +114,22 @@ def _spiking_inference(p: Problem) -> Work:
         return (snn(p.matrix),)  # in a tuple: its values differ from the ANN's on purpose
 
     return work
+
+
+@case("graph building", "gcn2snn, from cleaned text", device="cpu")
+def _build(p: Problem) -> Work:
+    from gcn2snn.datasets import TextGraphOptions, build_text_graph, clean_corpus, load
+    from gcn2snn.errors import DataError
+
+    _graph_needed(p)
+    assert p.graph is not None
+    source = p.graph.source
+    try:
+        clean = clean_corpus(load(source["dataset"]), TextGraphOptions(**source["options"]))
+    except DataError as error:  # a graph that is no text, or whose corpus is not at hand
+        raise ImportError(str(error)) from error
+
+    def work() -> None:
+        build_text_graph(clean)
+
+    return work
