@@ -11,7 +11,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.calibrate import Batches
 from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import code_input, fire
+from gcn2snn.spiking import activate, code_input, fire
 from gcn2snn.synapse import Value, apply, dense_value
 
 STEPS = 6
@@ -48,7 +48,7 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
     last_reader = {name: node.name for node in network for name in node.inputs}
     with torch.no_grad():
         for node, original in zip(network, source, strict=True):
-            goal[node.name] = [_value(original, goal, i, item, _activate) for i, item in enumerate(items)]
+            goal[node.name] = [_value(original, goal, i, item, activate) for i, item in enumerate(items)]
             if isinstance(node, ir.Neuron):
                 node = replace(node, start=None)
                 potentials = [dense_value(x) for x in have[node.inputs[0]]]
@@ -82,13 +82,6 @@ def _value(
     if isinstance(node, ir.Coder):
         return code_input(node, args[0])
     return apply(node, *args)
-
-
-def _activate(node: ir.Neuron, x: Value) -> Tensor:
-    x = dense_value(x)
-    if node.gain is not None:
-        x = x / per_channel(node.gain, x.dim())
-    return torch.relu(x) if node.activation == "relu" else x
 
 
 def _shift_of_population(node: ir.Neuron, potentials: list[Tensor], goal: list[Value]) -> Tensor:

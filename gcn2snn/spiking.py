@@ -95,10 +95,11 @@ def _drop(values: dict[str, Value], node: ir.Node, last_reader: Mapping[str, str
 
 def run_float(network: ir.Network, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:
     """The source model's own result: ReLU or nothing where the neurons are, input data as they are."""
-    return run(network, inputs, _activate, lambda node, x: x, observe)
+    return run(network, inputs, activate, lambda node, x: x, observe)
 
 
-def _activate(node: ir.Neuron, x: Value) -> Tensor:
+def activate(node: ir.Neuron, x: Value) -> Tensor:
+    """What the source model has in a population's place: max(x / gain, 0), or x / gain where it has no ReLU."""
     x = dense_value(x)
     if node.gain is not None:
         x = x / per_channel(node.gain, x.dim())
