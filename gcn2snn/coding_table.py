@@ -122,7 +122,7 @@ def _check_codings(codings: Sequence[str], steps: Mapping[str, int]) -> None:
 
 
 def _one_spike(snn: SpikingNetwork, args: tuple[Any, ...], kwargs: dict[str, Any], preset: str) -> tuple[CodedRun, int]:
-    longest = max((node.coding.timesteps for node in snn.network.of(ir.Neuron)), default=1)
+    longest = max((node.coding.steps for node in snn.network.of(ir.Neuron)), default=1)
     wait = longest - 1 if snn.config.wait is None else snn.config.wait
     steps = latency(1, longest, wait, 1 + max(depths(snn.network).values()))
     energy = snn.energy(*args, preset=preset, **kwargs)

@@ -44,6 +44,12 @@ Base = Annotated[float, Field(gt=1.0, lt=1e6, description="base Q of the phase c
 Timesteps = Annotated[int, Field(ge=1, le=255, description="phases T")]
 
 
+Group = Annotated[
+    int,
+    Field(ge=1, le=8, description="neurons that share a membrane, of which at most one fires; finer by base^(1/group)"),
+]
+
+
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class TrainConfig:
@@ -72,6 +78,7 @@ class LayerConfig:
 
     base: Base | None = None
     timesteps: Timesteps | None = None
+    group: Group | None = None
     scale: Literal["max", "percentile", "mse"] | None = None
     per: Literal["layer", "channel"] | None = None
     horizon: Annotated[float | None, Field(gt=0.0)] = None
@@ -85,6 +92,7 @@ class ConvertConfig:
 
     base: Base = 1.3
     timesteps: Timesteps = 16
+    group: Group = 1
     message: Annotated[
         Literal["signed", "rectified", "fused"],
         Field(description="neuron between transform and aggregation: signed, without its negative part, or none"),

@@ -115,8 +115,10 @@ class EventCounter:
         phase = value.code.abs()
         wait = input_timesteps(self.network, node) if self.wait is None else self.wait
         self.neurons += phase.numel()
-        steps = torch.where(phase == 0, node.coding.timesteps, phase)
-        self.updates += wait * phase.numel() + int(steps.sum(dtype=torch.int64))
+        coding = node.coding
+        steps = coding.step_of(torch.where(phase == 0, coding.timesteps, phase.int()))
+        # every neuron of a group compares at every step, and is charged as much as one with a membrane of its own
+        self.updates += coding.group * (wait * phase.numel() + int(steps.sum(dtype=torch.int64)))
         return value.fired.float()
 
     @_visit.register

@@ -137,9 +137,12 @@ class SpikingNetwork(nn.Module):
         rows = []
         for row in self.verify(*args, **kwargs).table():
             node = self.network[row["name"]]
-            coding = node.coding if isinstance(node, ir.Neuron) else None
-            code = {"base": coding.base, "timesteps": coding.timesteps, "signed": coding.signed} if coding else {}
-            rows.append({"name": row.pop("name"), **dict.fromkeys(("base", "timesteps", "signed")), **code, **row})
+            code: dict[str, Any] = dict.fromkeys(("base", "timesteps", "group", "signed"))
+            if isinstance(node, ir.Neuron):
+                coding = node.coding
+                code = {"base": coding.base**coding.group, "timesteps": coding.steps}
+                code |= {"group": coding.group, "signed": coding.signed}
+            rows.append({"name": row.pop("name"), **code, **row})
         return rows
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:

@@ -22,7 +22,7 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
     first spike must say all. Input data pass through a coder.
 
     Raises:
-        ConfigError: ``config.layers`` names a population that does not exist.
+        ConfigError: ``config.layers`` names a population that does not exist, or a code has more than 255 phases.
     """
     network = _code_inputs(network, config)
     network = _relus(network, config)
@@ -37,8 +37,15 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
 
 
 def _coding(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
+    """Phase code of a population: T steps of base Q, each cut into ``group`` phases of base Q^(1/group)."""
     own = config.layers.get(name, LayerConfig())
-    return PhaseCode(own.base or config.base, own.timesteps or config.timesteps, signed, config.shift)
+    base, timesteps, group = own.base or config.base, own.timesteps or config.timesteps, own.group or config.group
+    if timesteps * group > 255:
+        raise ConfigError(
+            f"{timesteps} timesteps in groups of {group} neurons are {timesteps * group} phases for {name}; a code has at "
+            "most 255. Use fewer timesteps or a smaller group"
+        )
+    return PhaseCode(base if group == 1 else base ** (1 / group), timesteps * group, signed, config.shift, group)
 
 
 def _code_inputs(network: ir.Network, config: ConvertConfig) -> ir.Network:

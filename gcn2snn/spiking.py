@@ -173,9 +173,9 @@ def input_timesteps(network: ir.Network, membrane: ir.Node) -> int:
 
 
 def timesteps_of(source: ir.Node) -> int:
-    """Phases in which a population or coder may fire; a unit one-hot and an analog input take one step."""
+    """Steps in which a population or coder may fire; a unit one-hot and an analog input take one step."""
     if isinstance(source, ir.Neuron):
-        return source.coding.timesteps
+        return source.coding.steps
     if isinstance(source, ir.Coder):
         return 1 if source.kind == "analog" else source.timesteps
     return max(source.binary, 1) if isinstance(source, ir.OneHot) else 1

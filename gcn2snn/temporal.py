@@ -65,7 +65,8 @@ class Emission:
         return torch.zeros_like(self.value) if over else self.value
 
     def _phase(self, spikes: Spikes, step: int) -> Tensor:
-        return decode(spikes.with_code(torch.where(spikes.code.abs() == step, spikes.code, 0)), self.dtype)
+        now = spikes.coding.step_of(spikes.code.abs()) == step
+        return decode(spikes.with_code(torch.where(now, spikes.code, 0)), self.dtype)
 
 
 class Membrane:
@@ -90,7 +91,7 @@ class Membrane:
     @property
     def last_step(self) -> int:
         """Local step after which the membrane is done."""
-        firing = self.wait + self.node.coding.timesteps if isinstance(self.node, ir.Neuron) else 0
+        firing = self.wait + self.node.coding.steps if isinstance(self.node, ir.Neuron) else 0
         return max(self.steps_in, firing)
 
     def step(self, n: int, arriving: Mapping[str, Value], recording: Recording | None = None) -> None:
@@ -109,19 +110,23 @@ class Membrane:
         current = dense_value(values[self.node.inputs[0]])
         self.potential = started(self.node, current) if self.potential is None else self.potential + current
 
-    def _fire(self, node: ir.Neuron, phase: int, recording: Recording | None) -> None:
+    def _fire(self, node: ir.Neuron, step: int, recording: Recording | None) -> None:
         assert self.potential is not None
         assert node.scale is not None
         potential, coding = self.potential, node.coding
         if self.code is None:
             self.code = torch.zeros(potential.shape, dtype=coding.code_dtype, device=potential.device)
-        if recording is None and not 1 <= phase <= coding.timesteps:
+        firing = 1 <= step <= coding.steps
+        if recording is None and not firing:
             return
         scale = node.scale if node.gain is None else node.scale * node.gain
         z = potential / per_channel(scale.to(potential.dtype), potential.dim())
         threshold = None
         before = self.code
-        if 1 <= phase <= coding.timesteps:
+        # of a group, the neuron with the largest phase value looks first
+        for phase in (
+            range((step - 1) * coding.group + 1, min(step * coding.group, coding.timesteps) + 1) if firing else ()
+        ):
             threshold = coding.thresholds(z.dtype, z.device)[phase - 1]
             fires = ((z.abs() if coding.signed else z) >= threshold) & (self.code == 0)
             if node.horizon is not None:

@@ -117,7 +117,8 @@ def phase_gemm_bucketed(
 
 def moments(spikes: Spikes, fire: Fire, wait: int) -> tuple[Tensor, Tensor]:
     """The moments at which neurons look: ``limits`` [M] (last input phase seen), ``moment_of`` [T_out] (index into it)."""
-    seen = torch.arange(1, fire.coding.timesteps + 1).add(wait).clamp(max=spikes.coding.timesteps)
+    step = fire.coding.step_of(torch.arange(1, fire.coding.timesteps + 1))
+    seen = step.add(wait).mul(spikes.coding.group).clamp(max=spikes.coding.timesteps)
     limits, moment_of = torch.unique(seen, sorted=True, return_inverse=True)
     return limits.int(), moment_of.int()
 

@@ -16,31 +16,45 @@ class PhaseCode:
 
     Args:
         base: Q > 1, the ratio of two neighbouring phases.
-        timesteps: T, 1..255.
+        timesteps: T, 1..255 phases.
         signed: a spike may carry a sign (a +/- pair of neurons of which at most one fires).
         shift: thresholds at the midpoint of two phases (Eq. 4); without it they floor (Eq. 3).
+        group: neurons that share a membrane, of which at most one fires. The phases of a time step are shared out among
+            them, so that T phases take ceil(T / group) steps; 1 is the paper's neuron, one phase a step.
 
     Raises:
         ConfigError: base or timesteps out of range.
 
-    Source: One-Spike SNN, Section III, Eq. 3 and 4; signed populations are ours (docs/method.md).
+    Source: One-Spike SNN, Section III, Eq. 3 and 4; signed populations and groups are ours (docs/method.md).
     """
 
     base: float
     timesteps: int
     signed: bool = False
     shift: bool = True
+    group: int = 1
 
     def __post_init__(self) -> None:
         if not (1.0 < self.base < float("inf")):
             raise ConfigError(f"base is {self.base}; a phase code needs a finite base Q > 1, for example 1.3")
         if not 1 <= self.timesteps <= 255:
             raise ConfigError(f"timesteps is {self.timesteps}; allowed are 1 to 255")
+        if self.group < 1:
+            raise ConfigError(f"group is {self.group}; allowed are 1 and more neurons that share a membrane")
         if self.base**-self.timesteps < 1e-30:
             raise ConfigError(
                 f"base {self.base} with {self.timesteps} timesteps ends at a phase of {self.base**-self.timesteps:.1e}; "
                 "single precision needs at least 1e-30. Use a smaller base or fewer timesteps"
             )
+
+    @property
+    def steps(self) -> int:
+        """Time steps in which the population may fire, ceil(T / group)."""
+        return -(-self.timesteps // self.group)
+
+    def step_of(self, phase: Tensor) -> Tensor:
+        """Time step of a phase, ceil(phase / group); 0 stays 0, silence."""
+        return (phase + (self.group - 1)) // self.group if self.group > 1 else phase
 
     @property
     def code_dtype(self) -> torch.dtype:

@@ -132,7 +132,8 @@ def _input_phases(spikes: Spikes) -> range:
 
 
 def _look(spikes: Spikes, coding: PhaseCode, wait: int) -> list[int]:
-    return [min(k + wait, spikes.coding.timesteps) - 1 for k in range(1, coding.timesteps + 1)]
+    steps = [-(-phase // coding.group) for phase in range(1, coding.timesteps + 1)]
+    return [min((step + wait) * spikes.coding.group, spikes.coding.timesteps) - 1 for step in steps]
 
 
 def _up_to(spikes: Spikes, phase: int) -> Spikes:

@@ -19,6 +19,9 @@ def convert(
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/snn.safetensors.")] = None,
     base: Annotated[float | None, typer.Option(help="Base Q of the phase code, > 1 [1.3].")] = None,
     timesteps: Annotated[int | None, typer.Option(help="Phases T, 1 to 255 [16].")] = None,
+    group: Annotated[
+        int | None, typer.Option(help="Neurons that share a membrane, of which at most one fires, 1 to 8 [1].")
+    ] = None,
     message: Annotated[str | None, typer.Option(help="signed, rectified or fused [signed].")] = None,
     scale: Annotated[str | None, typer.Option(help="max, percentile or mse [max].")] = None,
     percentile: Annotated[float | None, typer.Option(help="For --scale percentile [99.9].")] = None,
@@ -35,7 +38,9 @@ def convert(
     ] = None,
     layer: Annotated[
         list[str] | None,
-        typer.Option(help="NAME:KEY=VALUE,... for one population; keys base, timesteps, scale, per, events, horizon."),
+        typer.Option(
+            help="NAME:KEY=VALUE,... for one population; keys base, timesteps, group, scale, per, events, horizon."
+        ),
     ] = None,
     wait: Annotated[int | None, typer.Option(help="Wait timestep w; default waits for all input.")] = None,
     model: Annotated[
@@ -59,6 +64,7 @@ def convert(
     options: dict[str, Any] = {
         "base": base,
         "timesteps": timesteps,
+        "group": group,
         "message": message,
         "scale": scale,
         "percentile": percentile,
@@ -168,7 +174,9 @@ def layers_table(snn: Any) -> Any:
     for node in snn.network:
         if isinstance(node, ir.Neuron):
             kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
-            code = f"Q={node.coding.base:g}, T={node.coding.timesteps}"
+            coding = node.coding
+            code = f"Q={coding.base**coding.group:g}, T={coding.steps}"
+            code += f", groups of {coding.group}" if coding.group > 1 else ""
         elif isinstance(node, ir.Output):
             kind, code = "none: class = largest potential", ""
         else:

@@ -182,7 +182,7 @@ Case = tuple[ir.Network, dict[str, object]]
 
 
 def spiking(case: Case, config: ConvertConfig, mixed: int | None = None) -> ir.Network:
-    """Neurons inserted and scales set; with ``mixed``, a seed, every population gets a base, T and horizon of its own."""
+    """Neurons inserted and scales set; with ``mixed``, a seed, every population gets a base, T, group and horizon of its own."""
     source, data = case
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     if mixed is not None:
@@ -191,7 +191,7 @@ def spiking(case: Case, config: ConvertConfig, mixed: int | None = None) -> ir.N
         for node in network.of(ir.Neuron):
             base, steps = 1.1 + float(torch.rand((), generator=random)), int(torch.randint(1, 13, (), generator=random))
             horizon = torch.randint(1, steps + 1, (1, 1), generator=random) if steps % 3 == 0 else None
-            coding = PhaseCode(base, steps, node.coding.signed, node.coding.shift)
+            coding = PhaseCode(base, steps, node.coding.signed, node.coding.shift, group=1 + steps % 4)
             changes[node.name] = [replace(node, coding=coding, horizon=horizon)]
         network = network.replace(changes)
     network = calibrate(network, lambda: [data], config)[0]

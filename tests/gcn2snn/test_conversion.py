@@ -12,6 +12,7 @@ from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ConfigError, ConversionError, InputError
 from gcn2snn.gcn import TextGCN
+from gcn2snn.spiking import timesteps_of
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,18 @@ def test_layers_by_name(karate, model):
     assert (node.coding.base, node.coding.timesteps, tuple(node.scale.shape)) == (1.5, 3, (8,))
 
 
+def test_groups_have_the_spikes_of_the_finer_code_in_fewer_steps(karate, model):
+    fine = convert(model, karate, ConvertConfig(base=2.0, timesteps=10, input_timesteps=10))
+    grouped = convert(model, karate, ConvertConfig(base=4.0, timesteps=5, group=2, input_timesteps=10))
+    assert torch.equal(fine(karate.adjacency), grouped(karate.adjacency))
+    in_time = grouped.simulate(karate.adjacency, engine="temporal")
+    assert torch.allclose(grouped(karate.adjacency), in_time, rtol=1e-5, atol=1e-6)  # other order of the same sums
+    for name, spikes in grouped.spikes(karate.adjacency).items():
+        assert torch.equal(spikes.code, fine.spikes(karate.adjacency)[name].code)
+    steps = {node.name: timesteps_of(node) for node in grouped.network.of(ir.Neuron)}
+    assert set(steps.values()) == {5}
+
+
 def test_convert_refuses(karate, model):
     with pytest.raises(ConversionError, match=r"training mode.*Call model\.eval"):
         convert(model.train(), karate)
@@ -77,6 +90,8 @@ def test_convert_refuses(karate, model):
         ({"timesteps": 0}, "timesteps = 0"),
         ({"timesteps": 256}, "timesteps = 256"),
         ({"wait": -1}, "wait = -1"),
+        ({"group": 0}, "group = 0"),
+        ({"group": 9}, "group = 9"),
     ],
 )
 def test_options_out_of_range_are_refused_when_made(options, message):

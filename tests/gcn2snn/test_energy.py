@@ -205,6 +205,20 @@ def test_updates_and_totals_by_hand():
     assert report.alpha_total == pytest.approx(ann / snn)
 
 
+def test_a_group_is_charged_as_many_updates_as_it_has_neurons():
+    """w = 2, four phases in groups of two: phases 1 and 3 are steps 1 and 2, silence lasts both."""
+    code = PhaseCode(2.0, 4, group=2)
+    nodes = (
+        ir.Input(name="x", size=(None, 3)),
+        ir.Neuron(name="n", inputs=("x",), coding=code, scale=torch.tensor(1.0)),
+        ir.Dense(name="fc", inputs=("n",), weight=torch.ones(2, 3)),
+        ir.Output(name="output", inputs=("fc",)),
+    )
+    report = count(ir.Network(nodes), {"x": torch.tensor([[0.5, 0.125, 0.0]])}, wait=2)
+    assert report.updates == 2 * ((2 + 1) + (2 + 2) + (2 + 2))
+    assert report.layers[0].events == 2 * 2
+
+
 def test_values_that_are_not_spikes_cost_what_they_cost_the_source_model():
     nodes = (
         ir.Input(name="x", size=(None, 3)),

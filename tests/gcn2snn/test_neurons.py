@@ -8,6 +8,7 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.errors import ConfigError
+from gcn2snn.kernels import PhaseCode
 from gcn2snn.neurons import insert_neurons
 
 ONES = torch.ones(4, 4)
@@ -45,6 +46,17 @@ def test_message_modes():
     rectified = insert_neurons(text_gcn(), ConvertConfig(message="rectified"))
     assert populations(rectified)["m1.neuron"] == (False, "none")
     assert populations(insert_neurons(text_gcn(), ConvertConfig(message="fused"))) == {"relu": (False, "relu")}
+
+
+def test_groups_cut_every_step_into_phases():
+    network = insert_neurons(
+        text_gcn(), ConvertConfig(base=4.0, timesteps=5, group=2, layers={"relu": LayerConfig(group=1)})
+    )
+    assert network["relu"].coding == PhaseCode(4.0, 5)
+    assert network["m1.neuron"].coding == PhaseCode(2.0, 10, signed=True, group=2)
+    assert network["m1.neuron"].coding.steps == 5
+    with pytest.raises(ConfigError, match=r"64 timesteps in groups of 4 neurons are 256 phases for relu"):
+        insert_neurons(text_gcn(), ConvertConfig(timesteps=64, base=1.1, group=4))
 
 
 def test_one_hot_binary_is_a_choice():

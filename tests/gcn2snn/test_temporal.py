@@ -24,6 +24,7 @@ configs = st.builds(
     ConvertConfig,
     base=st.sampled_from([1.2, 1.3, 1.5, 2.0]),
     timesteps=st.integers(1, 12),
+    group=st.sampled_from([1, 1, 2, 3]),
     message=st.sampled_from(["signed", "rectified", "fused"]),
     per=st.sampled_from(["layer", "channel"]),
     shift=st.booleans(),

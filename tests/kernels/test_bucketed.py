@@ -9,13 +9,14 @@ from kernel_problems import CODES, sparse, spikes
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import Fire, PhaseCode, phase_gemm_bucketed, phase_spmm_bucketed, phase_spmm_fire, reference
 
-OUT = (*CODES[:4], PhaseCode(1.2, 25))
+OUT = (*CODES[:4], PhaseCode(1.2, 25), PhaseCode(1.15, 24, signed=True, group=3))
+IN = (*CODES[:6], PhaseCode(1.2, 21, group=2))
 
 
 @settings(max_examples=20, deadline=None)
 @given(
     channels=st.sampled_from([0, 1, 3, 8, 16, 17, 40]),
-    coding=st.sampled_from(CODES[:6]),
+    coding=st.sampled_from(IN),
     out=st.sampled_from(OUT),
     wait=st.sampled_from([0, 1, 4, 14, 15, 30, 300]),
     per_channel=st.booleans(),
@@ -46,7 +47,7 @@ def test_phase_spmm_bucketed_equals_reference(
     rows=st.sampled_from([0, 1, 13]),
     inputs=st.sampled_from([1, 17, 40]),
     outputs=st.sampled_from([0, 1, 8, 23]),
-    coding=st.sampled_from(CODES[:6]),
+    coding=st.sampled_from(IN),
     out=st.sampled_from(OUT),
     wait=st.sampled_from([0, 1, 4, 14, 15, 300]),
     seed=st.integers(0, 99),
