@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.encoding import binary_levels, check_finite, encode_binary
-from gcn2snn.kernels import Spikes, decode, encode
+from gcn2snn.kernels import Spikes, emit_step, encode, fire_step
 from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import input_timesteps, single_coding, sources, started, timesteps_of
+from gcn2snn.spiking import firing, input_timesteps, single_coding, sources, started, timesteps_of
 from gcn2snn.synapse import Value, apply, dense_value, pool_max
 
 
@@ -51,21 +51,25 @@ class Emission:
             return cls(node, encode(x, node.scale, single_coding(node)), x.dtype)
         return cls(node, encode_binary(x, node.scale, node.timesteps), x.dtype)
 
-    def at(self, step: int) -> Value:
-        """What arrives at local step ``step`` = 1, 2, ..., in value units; zeros once the source has no phase left."""
+    def at(self, step: int, out: Tensor | None = None) -> tuple[Value, bool]:
+        """What arrives at local step ``step`` = 1, 2, ...: spikes or values, and whether that is anything at all.
+
+        Args:
+            step: silence arrives once the source has no phase left.
+            out: memory for the codes of a population, overwritten; a new tensor when None.
+        """
         over = step > timesteps_of(self.node)
         if self.spikes is not None:
-            return self._phase(self.spikes, step)
+            out = torch.empty_like(self.spikes.code, memory_format=torch.contiguous_format) if out is None else out
+            sent = emit_step(self.spikes, step, out)
+            return self.spikes.with_code(out), sent > 0
         if isinstance(self.node, ir.OneHot):
-            return 0.0 if over else 2.0**-step if self.node.binary else 1.0
-        if isinstance(self.node, ir.Coder) and self.node.kind == "binary":
+            return (0.0 if over else 2.0**-step if self.node.binary else 1.0), not over
+        if isinstance(self.node, ir.Coder) and self.node.kind == "binary" and not over:
             assert self.node.scale is not None
-            bits = torch.zeros_like(self.value) if over else binary_levels(self.value, self.node.timesteps, step)
-            return bits.to(self.dtype) * (2.0**-step * per_channel(self.node.scale, bits.dim()))
-        return torch.zeros_like(self.value) if over else self.value
-
-    def _phase(self, spikes: Spikes, step: int) -> Tensor:
-        return decode(spikes.with_code(torch.where(spikes.code.abs() == step, spikes.code, 0)), self.dtype)
+            bits = binary_levels(self.value, self.node.timesteps, step).to(self.dtype)
+            return bits * (2.0**-step * per_channel(self.node.scale, bits.dim())), True
+        return (torch.zeros_like(self.value, dtype=self.dtype) if over else self.value), not over
 
 
 class Membrane:
@@ -74,6 +78,9 @@ class Membrane:
     U(n) = b + sum of the input spikes with phase <= n, in value units; a neuron fires at output phase k = n - w as soon as
     U(min(n, T_in)) / (s gain) >= Q^-k (Q+1)/(2Q), then it is done. This is Algorithm 1 with potential and threshold both
     divided by Q_in^n: multiplying by Q_in each step and by Q_in / Q_out the threshold gives the same comparison.
+
+    A step in which no source sends a spike adds nothing and skips the synapses. Potential, codes and the values that
+    arrive are changed in place: memory is the same at every step.
     """
 
     def __init__(self, network: ir.Network, node: ir.Neuron | ir.Output, constants: Mapping[str, Value], wait: int):
@@ -86,6 +93,7 @@ class Membrane:
         self.steps_in = input_timesteps(network, node)
         self.potential: Tensor | None = None
         self.code: Tensor | None = None
+        self._heard: dict[str, Tensor] = {}
 
     @property
     def last_step(self) -> int:
@@ -93,44 +101,57 @@ class Membrane:
         firing = self.wait + self.node.coding.timesteps if isinstance(self.node, ir.Neuron) else 0
         return max(self.steps_in, firing)
 
-    def step(self, n: int, arriving: Mapping[str, Value], recording: Recording | None = None) -> None:
-        """Advance from local step n - 1 to n with what each source sent at its phase n."""
-        if n <= self.steps_in:
-            self._receive(n, arriving)
-        if isinstance(self.node, ir.Neuron):
-            self._fire(self.node, n - self.wait, recording)
+    def step(self, n: int, emissions: Mapping[str, Emission], recording: Recording | None = None) -> None:
+        """Advance from local step n - 1 to n with what each source sends at its phase n."""
+        current = self._receive(n, emissions) if n <= self.steps_in else None
+        if n >= self.steps_in:
+            self._heard.clear()
+        if self.potential is None:
+            assert current is not None
+            self._start(current)
+            current = None
+        before = None if recording is None or self.code is None else self.code.clone()
+        phase = n - self.wait
+        if isinstance(self.node, ir.Neuron) and 1 <= phase <= self.node.coding.timesteps:
+            assert self.potential is not None
+            assert self.code is not None
+            fire_step(self.potential, current, self.code, firing(self.node), phase)
+        elif current is not None:
+            self.potential += current
+        if recording is not None and before is not None:
+            self._record(recording, phase, before)
 
-    def _receive(self, n: int, arriving: Mapping[str, Value]) -> None:
-        values: dict[str, Value] = {**self.constants, **arriving}
+    def _receive(self, n: int, emissions: Mapping[str, Emission]) -> Tensor | None:
+        values, anything = dict(self.constants), n == 1  # the first step brings the biases
+        for name in self.feeds:
+            values[name], sent = emissions[name].at(n, self._heard.get(name))
+            anything |= sent
+            if emissions[name].spikes is not None:
+                self._heard[name] = values[name].code
+        if not anything:
+            return None
         for node in self.path:
             args = [values[name] for name in node.inputs]
             race = self.races.get(node.name)
             values[node.name] = race.step(args) if race else apply(node, *args, bias=n == 1)
-        current = dense_value(values[self.node.inputs[0]])
-        self.potential = started(self.node, current) if self.potential is None else self.potential + current
+        return dense_value(values[self.node.inputs[0]])
 
-    def _fire(self, node: ir.Neuron, phase: int, recording: Recording | None) -> None:
+    def _start(self, current: Tensor) -> None:
+        self.potential = started(self.node, current).clone(memory_format=torch.contiguous_format)
+        if isinstance(self.node, ir.Neuron):
+            self.code = torch.zeros_like(self.potential, dtype=self.node.coding.code_dtype)
+
+    def _record(self, recording: Recording, phase: int, before: Tensor) -> None:
+        assert isinstance(self.node, ir.Neuron)
         assert self.potential is not None
-        assert node.scale is not None
-        potential, coding = self.potential, node.coding
-        if self.code is None:
-            self.code = torch.zeros(potential.shape, dtype=coding.code_dtype, device=potential.device)
-        if recording is None and not 1 <= phase <= coding.timesteps:
-            return
-        scale = node.scale if node.gain is None else node.scale * node.gain
-        z = potential / per_channel(scale.to(potential.dtype), potential.dim())
-        threshold = None
-        before = self.code
-        if 1 <= phase <= coding.timesteps:
-            threshold = coding.thresholds(z.dtype, z.device)[phase - 1]
-            fires = ((z.abs() if coding.signed else z) >= threshold) & (self.code == 0)
-            if node.horizon is not None:
-                fires &= phase <= node.horizon
-            self.code = torch.where(fires, torch.where(z < 0, -phase, phase), self.code).to(coding.code_dtype)
-        if recording is not None:
-            recording.potential.append(z)
-            recording.fired.append((self.code - before).sign().to(torch.int8))
-            recording.threshold.append(None if threshold is None else float(threshold))
+        assert self.code is not None
+        potential, coding = self.potential, self.node.coding
+        fires = 1 <= phase <= coding.timesteps
+        recording.potential.append(
+            potential / per_channel(firing(self.node).scale.to(potential.dtype), potential.dim())
+        )
+        recording.fired.append((self.code - before).sign().to(torch.int8))
+        recording.threshold.append(float(coding.thresholds(potential.dtype)[phase - 1]) if fires else None)
 
     def emission(self, dtype: torch.dtype) -> Emission:
         """The population as a source for the next membranes."""
@@ -149,7 +170,7 @@ class _Race:
         self.negative: Tensor | None = None
 
     def step(self, known: list[Value]) -> Tensor:
-        x = known[-1]
+        x = dense_value(known[-1])
         fell = (x < 0).to(x.dtype)
         self.negative = fell if self.negative is None else self.negative + fell
         best = self._max(known[:-1], x)
@@ -213,7 +234,7 @@ def run_temporal(
         membrane = Membrane(network, node, fixed, wait_of(network, node, wait))
         recording = None if recordings is None else recordings.get(node.name)
         for n in range(1, membrane.last_step + 1):
-            membrane.step(n, {name: emissions[name].at(n) for name in membrane.feeds}, recording)
+            membrane.step(n, emissions, recording)
         if isinstance(node, ir.Output):
             result = membrane.potential
         else:

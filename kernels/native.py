@@ -97,6 +97,26 @@ def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     return out
 
 
+def emit_step(spikes: Spikes, phase: int, out: Tensor) -> int:
+    """Codes of the spikes of one phase, written to ``out``; how many there are."""
+    code, sent = spikes.code.contiguous(), torch.zeros(1, dtype=torch.int64)
+    if code.numel():
+        _call(f"emit_step_{_SUFFIX[code.dtype]}", code, code.numel(), phase, out, sent)
+    return int(sent)
+
+
+def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:
+    """Advance potentials and codes in place; see :mod:`gcn2snn.kernels.step`."""
+    if not potential.numel():
+        return
+    rows, channels, scale_rows = _rows_and_channels(potential, fire.scale)
+    keep = _Keep()
+    structure = keep.fire(fire, potential.dtype, code, (rows, channels), potential.shape)
+    arriving = None if arriving is None else arriving.contiguous()
+    name = f"fire_step_{_SUFFIX[potential.dtype]}_{_SUFFIX[code.dtype]}"
+    _call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase)
+
+
 def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | None, fire: Fire | None) -> Tensor:
     """Potentials [rows, C] in float32, or the codes that ``fire`` makes of them."""
     code, channels = spikes.code.contiguous(), spikes.code.shape[1]
