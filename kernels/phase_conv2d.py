@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode, encode
 from gcn2snn.kernels.epilogue import Fire, check_scale
@@ -49,7 +51,12 @@ def phase_conv2d(
     """
     geometry = Geometry(stride, padding, dilation, groups)
     _check(spikes, weight, weight_scale, bias, add, geometry)
-    return _convolve(spikes, dequantise(weight, weight_scale), bias, add, geometry)
+    dense = dequantise(weight, weight_scale)
+    if choose(weight.device) == "native" and not (torch.is_grad_enabled() and dense.requires_grad):
+        from gcn2snn.kernels import native_conv
+
+        return native_conv.conv2d(spikes, dense, bias, add, geometry)
+    return _convolve(spikes, dense, bias, add, geometry)
 
 
 def phase_conv2d_fire(
@@ -81,7 +88,12 @@ def phase_conv2d_fire(
     shape = _check(spikes, weight, weight_scale, bias, add, geometry)
     check_scale(fire.scale, weight.shape[0])
     fire.check_horizon(shape)
-    potential = _convolve(spikes, dequantise(weight, weight_scale).detach(), bias, add, geometry)
+    dense = dequantise(weight, weight_scale).detach()
+    if choose(weight.device) == "native":
+        from gcn2snn.kernels import native_conv
+
+        return Spikes(native_conv.conv2d(spikes, dense, bias, add, geometry, fire), fire.scale, fire.coding)
+    potential = _convolve(spikes, dense, bias, add, geometry)
     return encode(potential, fire.scale, fire.coding, fire.horizon)
 
 
