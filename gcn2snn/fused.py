@@ -56,8 +56,7 @@ def _dense(node: ir.Dense, fire: Fire, start: Tensor | None, x: Value) -> Spikes
 
 @_fire.register
 def _conv(node: ir.Conv, fire: Fire, start: Tensor | None, x: Value) -> Spikes | None:
-    left, right, top, bottom = node.padding
-    if not isinstance(x, Spikes) or left != right or top != bottom or (start is not None and node.bias is not None):
+    if not isinstance(x, Spikes) or (start is not None and node.bias is not None):
         return None
     bias = _constant(node.bias, start, node.weight.shape[0])
-    return phase_conv2d_fire(x, node.weight, fire, bias, node.stride, (top, left), node.dilation, node.groups)
+    return phase_conv2d_fire(x, node.weight, fire, bias, node.stride, node.padding, node.dilation, node.groups)

@@ -9,7 +9,7 @@ from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.encode import decode, encode
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.phase import PhaseCode, Spikes
-from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_fire
+from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
 from gcn2snn.kernels.phase_spmm import phase_spmm, phase_spmm_fire
 from gcn2snn.kernels.spmm import spmm
@@ -26,6 +26,7 @@ __all__ = [
     "event_count",
     "fire_step",
     "phase_conv2d",
+    "phase_conv2d_bucketed",
     "phase_conv2d_fire",
     "phase_gemm",
     "phase_gemm_bucketed",

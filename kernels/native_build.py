@@ -21,6 +21,10 @@ SOURCES = (
     "native_coding.h",
     "native_step_fire.h",
     "native_steps.h",
+    "native_events.h",
+    "native_thresholds.h",
+    "native_fire.h",
+    "native_conv.h",
 )
 # No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
 # symbols are those of the runtime torch has loaded, so there is one pool of threads.
