@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -51,24 +51,25 @@ class Emission:
             return cls(node, encode(x, node.scale, single_coding(node)), x.dtype)
         return cls(node, encode_binary(x, node.scale, node.timesteps), x.dtype)
 
-    def at(self, step: int, out: Tensor | None = None) -> tuple[Value, bool]:
-        """What arrives at local step ``step`` = 1, 2, ...: spikes or values, and whether that is anything at all.
+    def between(self, first: int, last: int, out: Tensor | None = None) -> tuple[Value, bool]:
+        """What arrives from local step ``first`` to ``last``, spikes or values, and whether that is anything at all.
 
         Args:
-            step: silence arrives once the source has no phase left.
+            first, last: 1 <= first <= last; silence arrives once the source has no phase left.
             out: memory for the codes of a population, overwritten; a new tensor when None.
         """
-        over = step > timesteps_of(self.node)
+        last = min(last, timesteps_of(self.node))
+        over = first > last
         if self.spikes is not None:
-            out = torch.empty_like(self.spikes.code, memory_format=torch.contiguous_format) if out is None else out
-            sent = emit_step(self.spikes, step, out)
+            out = torch.empty_like(self.spikes.code) if out is None else out
+            sent = emit_step(self.spikes, first, max(first, last), out)
             return self.spikes.with_code(out), sent > 0
         if isinstance(self.node, ir.OneHot):
-            return (0.0 if over else 2.0**-step if self.node.binary else 1.0), not over
+            return (0.0 if over else 2.0 ** (1 - first) - 2.0**-last if self.node.binary else 1.0), not over
         if isinstance(self.node, ir.Coder) and self.node.kind == "binary" and not over:
             assert self.node.scale is not None
-            bits = binary_levels(self.value, self.node.timesteps, step).to(self.dtype)
-            return bits * (2.0**-step * per_channel(self.node.scale, bits.dim())), True
+            bits = binary_levels(self.value, self.node.timesteps, first, last).to(self.dtype)
+            return bits * (2.0**-last * per_channel(self.node.scale, bits.dim())), True
         return (torch.zeros_like(self.value, dtype=self.dtype) if over else self.value), not over
 
 
@@ -103,45 +104,57 @@ class Membrane:
 
     def step(self, n: int, emissions: Mapping[str, Emission], recording: Recording | None = None) -> None:
         """Advance from local step n - 1 to n with what each source sends at its phase n."""
-        current = self._receive(n, emissions) if n <= self.steps_in else None
-        if n >= self.steps_in:
-            self._heard.clear()
-        if self.potential is None:
-            assert current is not None
-            self._start(current)
-            current = None
+        current = self.arriving(n, n, emissions) if n <= self.steps_in else None
         before = None if recording is None or self.code is None else self.code.clone()
         phase = n - self.wait
         if isinstance(self.node, ir.Neuron) and 1 <= phase <= self.node.coding.timesteps:
-            assert self.potential is not None
-            assert self.code is not None
-            fire_step(self.potential, current, self.code, firing(self.node), phase)
+            self.fire(phase, current)
         elif current is not None:
+            assert self.potential is not None
             self.potential += current
-        if recording is not None and before is not None:
+        if recording is not None:
             self._record(recording, phase, before)
 
-    def _receive(self, n: int, emissions: Mapping[str, Emission]) -> Tensor | None:
-        values, anything = dict(self.constants), n == 1  # the first step brings the biases
+    def arriving(self, first: int, last: int, emissions: Mapping[str, Emission]) -> Tensor | None:
+        """Weighted sum of what the sources send at phases ``first`` to ``last``; None: nothing to add.
+
+        Phase 1 comes with the biases and becomes the potential itself.
+        """
+        values, anything = dict(self.constants), first == 1
         for name in self.feeds:
-            values[name], sent = emissions[name].at(n, self._heard.get(name))
+            values[name], sent = emissions[name].between(first, last, self._heard.get(name))
             anything |= sent
             if emissions[name].spikes is not None:
                 self._heard[name] = values[name].code
+        if last >= self.steps_in:
+            self._heard = {}
         if not anything:
             return None
         for node in self.path:
             args = [values[name] for name in node.inputs]
             race = self.races.get(node.name)
-            values[node.name] = race.step(args) if race else apply(node, *args, bias=n == 1)
-        return dense_value(values[self.node.inputs[0]])
+            values[node.name] = race.step(args) if race else apply(node, *args, bias=first == 1)
+        current = dense_value(values[self.node.inputs[0]])
+        if first > 1:
+            return current
+        self._start(current)
+        return None
+
+    def fire(self, phase: int, current: Tensor | None = None) -> None:
+        """Add ``current`` to the potential and compare it with the threshold of one phase."""
+        assert isinstance(self.node, ir.Neuron)
+        assert self.potential is not None
+        assert self.code is not None
+        fire_step(self.potential, current, self.code, firing(self.node), phase)
 
     def _start(self, current: Tensor) -> None:
-        self.potential = started(self.node, current).clone(memory_format=torch.contiguous_format)
+        dense = current.dim() == 4 and current.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if dense else torch.contiguous_format
+        self.potential = started(self.node, current).clone(memory_format=layout)
         if isinstance(self.node, ir.Neuron):
             self.code = torch.zeros_like(self.potential, dtype=self.node.coding.code_dtype)
 
-    def _record(self, recording: Recording, phase: int, before: Tensor) -> None:
+    def _record(self, recording: Recording, phase: int, before: Tensor | None) -> None:
         assert isinstance(self.node, ir.Neuron)
         assert self.potential is not None
         assert self.code is not None
@@ -150,15 +163,21 @@ class Membrane:
         recording.potential.append(
             potential / per_channel(firing(self.node).scale.to(potential.dtype), potential.dim())
         )
-        recording.fired.append((self.code - before).sign().to(torch.int8))
+        fired = self.code if before is None else self.code - before
+        recording.fired.append(fired.sign().to(torch.int8))
         recording.threshold.append(float(coding.thresholds(potential.dtype)[phase - 1]) if fires else None)
 
-    def emission(self, dtype: torch.dtype) -> Emission:
-        """The population as a source for the next membranes."""
+    @property
+    def spikes(self) -> Spikes:
+        """What the population has sent so far."""
         assert isinstance(self.node, ir.Neuron)
         assert self.code is not None
         assert self.node.scale is not None
-        return Emission(self.node, Spikes(self.code, self.node.scale, self.node.coding), dtype)
+        return Spikes(self.code, self.node.scale, self.node.coding)
+
+    def emission(self, dtype: torch.dtype) -> Emission:
+        """The population as a source for the next membranes."""
+        return Emission(self.node, self.spikes, dtype)
 
 
 class _Race:
@@ -224,25 +243,44 @@ def run_temporal(
 
     Source: Algorithm 1; Section V-C2 for the wait.
     """
+
+    def step(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
+        recording = None if recordings is None else recordings.get(membrane.node.name)
+        for n in range(1, membrane.last_step + 1):
+            membrane.step(n, emissions, recording)
+
+    return run_membranes(network, inputs, wait, step, emitted)
+
+
+def run_membranes(
+    network: ir.Network,
+    inputs: Mapping[str, Value],
+    wait: int | None,
+    work: Callable[[Membrane, Mapping[str, Emission]], None],
+    emitted: dict[str, Spikes] | None = None,
+) -> Tensor:
+    """Potentials of the output; ``work`` takes one membrane after the other to its last step.
+
+    The spikes of a population are let go after its last reader.
+    """
     fixed = constants(network, inputs)
     dtype = network_dtype(network)
     emissions = emissions_of_inputs(network, fixed, dtype)
+    nodes: list[ir.Neuron | ir.Output] = [node for node in network if isinstance(node, ir.Neuron | ir.Output)]
+    last_reader = {name: node.name for node in nodes for name in sources(network, node)}
     result: Tensor | None = None
-    for node in network:
-        if not isinstance(node, ir.Neuron | ir.Output):
-            continue
+    for node in nodes:
         membrane = Membrane(network, node, fixed, wait_of(network, node, wait))
-        recording = None if recordings is None else recordings.get(node.name)
-        for n in range(1, membrane.last_step + 1):
-            membrane.step(n, emissions, recording)
+        work(membrane, emissions)
         if isinstance(node, ir.Output):
             result = membrane.potential
         else:
             emissions[node.name] = membrane.emission(dtype)
             if emitted is not None:
-                spikes = emissions[node.name].spikes
-                assert spikes is not None
-                emitted[node.name] = spikes
+                emitted[node.name] = membrane.spikes
+        for name in membrane.feeds:
+            if last_reader[name] == node.name:
+                del emissions[name]
     assert result is not None
     return result
 

@@ -122,12 +122,12 @@ GCN2SNN_CODED(f32_i16, float, int16_t)
 GCN2SNN_CODED(f64_i8, double, int8_t)
 GCN2SNN_CODED(f64_i16, double, int16_t)
 
-void gcn2snn_emit_step_i8(const int8_t* code, int64_t size, int64_t phase, int8_t* out, int64_t* sent, int64_t threads) {
-    *sent = emit_step(code, size, phase, out, threads);
+void gcn2snn_emit_step_i8(const int8_t* code, int64_t size, int64_t first, int64_t last, int8_t* out, int64_t* sent, int64_t threads) {
+    *sent = emit_step(code, size, first, last, out, threads);
 }
 
-void gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t phase, int16_t* out, int64_t* sent, int64_t threads) {
-    *sent = emit_step(code, size, phase, out, threads);
+void gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t first, int64_t last, int16_t* out, int64_t* sent, int64_t threads) {
+    *sent = emit_step(code, size, first, last, out, threads);
 }
 
 #ifdef GCN2SNN_REGISTER_DECODE

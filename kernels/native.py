@@ -97,11 +97,11 @@ def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     return out
 
 
-def emit_step(spikes: Spikes, phase: int, out: Tensor) -> int:
-    """Codes of the spikes of one phase, written to ``out``; how many there are."""
-    code, sent = spikes.code.contiguous(), torch.zeros(1, dtype=torch.int64)
+def emit_step(code: Tensor, first: int, last: int, out: Tensor) -> int:
+    """Codes of the spikes of some phases, written to ``out``; how many there are."""
+    sent = torch.zeros(1, dtype=torch.int64)
     if code.numel():
-        _call(f"emit_step_{_SUFFIX[code.dtype]}", code, code.numel(), phase, out, sent)
+        call(f"emit_step_{SUFFIX[code.dtype]}", code, code.numel(), first, last, out, sent)
     return int(sent)
 
 
@@ -110,11 +110,11 @@ def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fi
     if not potential.numel():
         return
     rows, channels, scale_rows = _rows_and_channels(potential, fire.scale)
-    keep = _Keep()
+    keep = Keep()
     structure = keep.fire(fire, potential.dtype, code, (rows, channels), potential.shape)
     arriving = None if arriving is None else arriving.contiguous()
-    name = f"fire_step_{_SUFFIX[potential.dtype]}_{_SUFFIX[code.dtype]}"
-    _call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase)
+    name = f"fire_step_{SUFFIX[potential.dtype]}_{SUFFIX[code.dtype]}"
+    call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase)
 
 
 def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | None, fire: Fire | None) -> Tensor:
@@ -200,7 +200,16 @@ def gemm_steps(
     structure = keep.steps(fire, dtype, out, limits, moment_of, bias, add)
     name = f"gemm_steps_{SUFFIX[dtype]}_{SUFFIX[out.dtype]}"
     transposed = weight.detach().t().contiguous()
-    call(name, code.to(out.dtype), *code.shape, x, transposed, weight.shape[0], first_moments(limits, code.dtype), ctypes.byref(structure))
+    call(
+        name,
+        code.to(out.dtype),
+        *code.shape,
+        x,
+        transposed,
+        weight.shape[0],
+        first_moments(limits, code.dtype),
+        ctypes.byref(structure),
+    )
     return out.to(fire.coding.code_dtype)
 
 
@@ -230,7 +239,9 @@ class Keep:
         self.tensors.append(tensor)
         return tensor.data_ptr()
 
-    def fire(self, fire: Fire, dtype: torch.dtype, code: Tensor, view: tuple[int, int], shape: torch.Size) -> FireStructure:
+    def fire(
+        self, fire: Fire, dtype: torch.dtype, code: Tensor, view: tuple[int, int], shape: torch.Size
+    ) -> FireStructure:
         coding = fire.coding
         horizon = None
         if fire.horizon is not None:  # a [N, 1] or [1, C] horizon is read through zero strides, never expanded

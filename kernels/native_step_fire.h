@@ -7,19 +7,20 @@
 
 namespace gcn2snn {
 
-// out = the codes of `phase`, else silence; gives the number of spikes.
+// out = the codes of phases first_phase to last_phase, else silence; gives the number of spikes.
 template <class code_t>
-int64_t emit_step(const code_t* code, int64_t size, int64_t phase, code_t* out, int64_t threads) {
+int64_t emit_step(const code_t* code, int64_t size, int64_t first_phase, int64_t last_phase, code_t* out, int64_t threads) {
+    const auto low = static_cast<int16_t>(first_phase), high = static_cast<int16_t>(std::min<int64_t>(last_phase, INT16_MAX));
     constexpr int64_t block = 4096;
     std::atomic<int64_t> sent{0};
     for_range((size + block - 1) / block, threads, 8, [&](int64_t begin, int64_t end) {
         int64_t found = 0;
         for (int64_t first = begin * block; first < std::min(end * block, size); first += block) {
             const int64_t width = std::min(block, size - first);
-            const auto wanted = static_cast<int16_t>(phase);
             int16_t count = 0;
             for (int64_t c = first; c < first + width; ++c) {
-                const bool now = code[c] == wanted || code[c] == -wanted;
+                const int16_t phase = std::abs(static_cast<int16_t>(code[c]));
+                const bool now = phase >= low && phase <= high;
                 out[c] = now ? code[c] : 0;
                 count += now;
             }

@@ -84,7 +84,11 @@ def phase_conv2d(spikes: Spikes, weight: Tensor, geometry: Geometry, bias: Tenso
         for j in range(kernel_w):
             for i in range(kernel_h):
                 top, left = i * dilation_h, j * dilation_w
-                taps = x[..., top : top + (rows - 1) * stride_h + 1 : stride_h, left : left + (cols - 1) * stride_w + 1 : stride_w]
+                taps = x[
+                    ...,
+                    top : top + (rows - 1) * stride_h + 1 : stride_h,
+                    left : left + (cols - 1) * stride_w + 1 : stride_w,
+                ]
                 for c in range(block, min(block + CHANNEL_BLOCK, inputs)):
                     y = y + taps[:, :, c, None] * w[None, :, :, c, i, j, None, None]
     return _plus(y.flatten(1, 2), None if bias is None else per_channel(bias, 4))

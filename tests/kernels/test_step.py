@@ -14,28 +14,33 @@ SHAPES = ((3, 70), (5, 1), (1, 130), (2, 3, 4, 5), (2, 3, 0, 5), (0, 4))
 
 @pytest.mark.parametrize("coding", CODES, ids=str)
 @pytest.mark.parametrize("shape", [*SHAPES, (90, 101)])
-def test_emit_step_picks_one_phase(backend: str, coding: PhaseCode, shape: tuple[int, ...]) -> None:
+def test_emit_step_picks_phases(backend: str, coding: PhaseCode, shape: tuple[int, ...]) -> None:
     inner = [1] * (len(shape) - 2)
     sent = spikes(shape[0], shape[1], coding, 3)
     sent = sent.with_code(sent.code.view(*shape[:2], *inner).repeat(1, 1, *shape[2:]))
-    for phase in range(1, coding.timesteps + 3):
-        out = torch.empty(shape, dtype=coding.code_dtype)
-        wanted = torch.where(sent.code.abs() == phase, sent.code, 0)
-        assert emit_step(sent, phase, out) == int((wanted != 0).sum())
-        assert torch.equal(out, wanted)
+    if len(shape) == 4:
+        sent = sent.with_code(sent.code.contiguous(memory_format=torch.channels_last))
+    for first in range(1, coding.timesteps + 3):
+        for last in (first, first + 3, 999):
+            out = torch.empty_like(sent.code)
+            phase = sent.code.abs().int()
+            wanted = torch.where((phase >= first) & (phase <= last), sent.code, 0)
+            assert emit_step(sent, first, last, out) == int((wanted != 0).sum())
+            assert torch.equal(out, wanted)
 
 
 def test_emit_step_refuses(backend: str) -> None:
     sent = spikes(2, 3, CODES[0], 0)
     out = torch.empty(2, 3, dtype=torch.int8)
-    with pytest.raises(InputError, match="phase is 0; neurons fire at phase 1 and later"):
-        emit_step(sent, 0, out)
+    for first, last in ((0, 1), (3, 2)):
+        with pytest.raises(InputError, match=f"phases {first} to {last} were asked for; neurons fire at phase 1"):
+            emit_step(sent, first, last, out)
     with pytest.raises(InputError, match=r"out is \[3, 2\] on cpu; \[2, 3\] on cpu is needed"):
-        emit_step(sent, 1, out.view(3, 2))
-    with pytest.raises(InputError, match=r"out has strides \(1, 2\); it is written in place"):
-        emit_step(sent, 1, out.view(3, 2).t())
+        emit_step(sent, 1, 1, out.view(3, 2))
+    with pytest.raises(InputError, match=r"out has strides \(1, 2\) beside \(3, 1\); it is written in place"):
+        emit_step(sent, 1, 1, out.view(3, 2).t())
     with pytest.raises(InputTypeError, match=r"out is torch\.float32; the codes are torch\.int8"):
-        emit_step(sent, 1, torch.empty(2, 3))
+        emit_step(sent, 1, 1, torch.empty(2, 3))
 
 
 @settings(max_examples=40, deadline=None)
@@ -46,11 +51,13 @@ def test_emit_step_refuses(backend: str) -> None:
     horizon=st.sampled_from(["none", "row", "channel", "all"]),
     double=st.booleans(),
     seed=st.integers(0, 99),
+    last_channels=st.booleans(),
 )
 @pytest.mark.parametrize("chosen", ["torch", "auto"])
 def test_steps_make_the_first_crossing(
-    chosen: str, shape: tuple[int, ...], coding: PhaseCode, per_channel: bool, horizon: str, double: bool, seed: int
-) -> None:
+    chosen: str, shape: tuple[int, ...], coding: PhaseCode, per_channel: bool, horizon: str, double: bool, seed: int,
+    last_channels: bool,
+) -> None:  # fmt: skip
     """Potentials that move at every step, some of them onto a threshold: the reference looks at all of them at once."""
     random = torch.Generator().manual_seed(seed)
     dtype = torch.float64 if double else torch.float32
@@ -61,6 +68,8 @@ def test_steps_make_the_first_crossing(
     steps = [0.2 * torch.randn(shape, generator=random, dtype=dtype) for _ in range(coding.timesteps)]
     potential, code = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=coding.code_dtype)
     seen, fire = [], Fire(scale, coding, last)
+    if len(shape) == 4 and last_channels:
+        potential, code = (x.contiguous(memory_format=torch.channels_last) for x in (potential, code))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GCN2SNN_BACKEND", chosen)
         for phase, arriving in enumerate(steps, start=1):
@@ -104,7 +113,7 @@ def test_fire_step_refuses(backend: str) -> None:
         fire_step(u, None, code.view(2, 4), fire, 1)
     with pytest.raises(InputError, match=r"\[4, 1\] of torch.float32 arrives at potentials \[4, 2\] of torch.float32"):
         fire_step(u, torch.zeros(4, 1), code, fire, 1)
-    with pytest.raises(InputError, match=r"potential has strides \(1, 2\); it is changed in place"):
-        fire_step(torch.zeros(4, 2).t(), None, torch.zeros(2, 4, dtype=torch.int8), fire, 1)
+    with pytest.raises(InputError, match=r"code has strides \(2, 1\) beside \(1, 4\); it is written in place"):
+        fire_step(torch.zeros(2, 4).t(), None, code, fire, 1)
     with pytest.raises(InputTypeError, match=r"potential is torch\.int64"):
         fire_step(u.long(), None, code, fire, 1)
