@@ -109,6 +109,10 @@ def binary_spikes(code: Tensor) -> Tensor:
     return (bits + (bits >> 8) + (bits >> 16)) & 0x3F
 
 
-def binary_levels(code: Tensor, timesteps: int, step: int) -> Tensor:
-    """Signed spike (-1, 0, 1) that each code word sends at phase ``step``."""
-    return code.sign() * ((code.abs() >> (timesteps - step)) & 1)
+def binary_levels(code: Tensor, timesteps: int, step: int, until: int | None = None) -> Tensor:
+    """Signed spike (-1, 0, 1) that each code word sends at phase ``step``; or all it sends from then ``until`` a later one.
+
+    The latter is a whole number in units of 2^-until, the bits of these phases.
+    """
+    until = step if until is None else until
+    return code.sign() * ((code.abs() >> (timesteps - until)) & ((1 << (until - step + 1)) - 1))

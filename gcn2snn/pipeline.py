@@ -79,7 +79,7 @@ class _Item:
         if n == 1:
             self.membranes[node.name] = Membrane(network, node, self.fixed, self.wait)
         membrane = self.membranes[node.name]
-        membrane.step(n, {name: self._emission(name).at(n) for name in membrane.feeds})
+        membrane.step(n, {name: self._emission(name) for name in membrane.feeds})
 
     def _emission(self, name: str) -> Emission:
         # A population that is still firing is heard as it fires; a spike of phase n is out by the reader's step n.

@@ -12,7 +12,7 @@ from gcn2snn import ir
 from gcn2snn.encoding import check_finite, encode_binary
 from gcn2snn.errors import ConfigError
 from gcn2snn.fused import fire_synapse, lone_readers
-from gcn2snn.kernels import PhaseCode, encode
+from gcn2snn.kernels import Fire, PhaseCode, encode
 from gcn2snn.kernels.reference import per_channel
 from gcn2snn.synapse import Value, apply, dense_value
 
@@ -143,11 +143,15 @@ def started(node: ir.Neuron | ir.Output, potential: Tensor) -> Tensor:
 
 def fire(node: ir.Neuron, potential: Value) -> Value:
     """Spikes of a population: phase of potential / (scale gain)."""
-    potential = started(node, dense_value(potential))
-    assert node.scale is not None, f"{node.name} is not calibrated"
-    scale = node.scale if node.gain is None else node.scale * node.gain
-    spikes = encode(potential, scale, node.coding, node.horizon)
+    rule = firing(node)
+    spikes = encode(started(node, dense_value(potential)), rule.scale, rule.coding, rule.horizon)
     return spikes if node.gain is None else replace(spikes, scale=node.scale)
+
+
+def firing(node: ir.Neuron) -> Fire:
+    """What makes a population fire: the scale of its potentials, its code and its horizon."""
+    assert node.scale is not None, f"{node.name} is not calibrated"
+    return Fire(node.scale if node.gain is None else node.scale * node.gain, node.coding, node.horizon)
 
 
 def code_input(node: ir.Coder, x: Tensor) -> Value:

@@ -56,14 +56,12 @@ def _dense(node: ir.Dense, x: Value, bias: bool = True) -> Tensor:
 @apply.register
 def _conv(node: ir.Conv, x: Value, bias: bool = True) -> Tensor:
     constant = node.bias if bias else None
+    if isinstance(x, Spikes):
+        return phase_conv2d(x, node.weight, constant, node.stride, node.padding, node.dilation, node.groups)
     left, right, top, bottom = node.padding
     if left != right or top != bottom:
-        x = functional.pad(dense_value(x, node.weight.dtype), node.padding)
-        return functional.conv2d(x, node.weight, constant, node.stride, 0, node.dilation, node.groups)
-    around = (top, left)
-    if isinstance(x, Spikes):
-        return phase_conv2d(x, node.weight, constant, node.stride, around, node.dilation, node.groups)
-    return functional.conv2d(x, node.weight, constant, node.stride, around, node.dilation, node.groups)
+        x, left, top = functional.pad(x, node.padding), 0, 0
+    return functional.conv2d(x, node.weight, constant, node.stride, (top, left), node.dilation, node.groups)
 
 
 @apply.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.encoding import binary_levels, check_finite, encode_binary
-from gcn2snn.kernels import Spikes, decode, encode
+from gcn2snn.kernels import Spikes, emit_step, encode, fire_step
 from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import input_timesteps, single_coding, sources, started, timesteps_of
+from gcn2snn.spiking import firing, input_timesteps, single_coding, sources, started, timesteps_of
 from gcn2snn.synapse import Value, apply, dense_value, pool_max
 
 
@@ -51,22 +51,27 @@ class Emission:
             return cls(node, encode(x, node.scale, single_coding(node)), x.dtype)
         return cls(node, encode_binary(x, node.scale, node.timesteps), x.dtype)
 
-    def at(self, step: int) -> Value:
-        """What arrives at local step ``step`` = 1, 2, ..., in value units; zeros once the source has no phase left."""
-        over = step > timesteps_of(self.node)
-        if self.spikes is not None:
-            return self._phase(self.spikes, step)
-        if isinstance(self.node, ir.OneHot):
-            return 0.0 if over else 2.0**-step if self.node.binary else 1.0
-        if isinstance(self.node, ir.Coder) and self.node.kind == "binary":
-            assert self.node.scale is not None
-            bits = torch.zeros_like(self.value) if over else binary_levels(self.value, self.node.timesteps, step)
-            return bits.to(self.dtype) * (2.0**-step * per_channel(self.node.scale, bits.dim()))
-        return torch.zeros_like(self.value) if over else self.value
+    def between(self, first: int, last: int, out: Tensor | None = None) -> tuple[Value, bool]:
+        """What arrives from local step ``first`` to ``last``, spikes or values, and whether that is anything at all.
 
-    def _phase(self, spikes: Spikes, step: int) -> Tensor:
-        now = spikes.coding.step_of(spikes.code.abs()) == step
-        return decode(spikes.with_code(torch.where(now, spikes.code, 0)), self.dtype)
+        Args:
+            first, last: 1 <= first <= last; silence arrives once the source has no phase left.
+            out: memory for the codes of a population, overwritten; a new tensor when None.
+        """
+        last = min(last, timesteps_of(self.node))
+        over = first > last
+        if self.spikes is not None:
+            out = torch.empty_like(self.spikes.code) if out is None else out
+            group = self.spikes.coding.group
+            sent = emit_step(self.spikes, (first - 1) * group + 1, max(first, last) * group, out)
+            return self.spikes.with_code(out), sent > 0
+        if isinstance(self.node, ir.OneHot):
+            return (0.0 if over else 2.0 ** (1 - first) - 2.0**-last if self.node.binary else 1.0), not over
+        if isinstance(self.node, ir.Coder) and self.node.kind == "binary" and not over:
+            assert self.node.scale is not None
+            bits = binary_levels(self.value, self.node.timesteps, first, last).to(self.dtype)
+            return bits * (2.0**-last * per_channel(self.node.scale, bits.dim())), True
+        return (torch.zeros_like(self.value, dtype=self.dtype) if over else self.value), not over
 
 
 class Membrane:
@@ -75,6 +80,9 @@ class Membrane:
     U(n) = b + sum of the input spikes with phase <= n, in value units; a neuron fires at output phase k = n - w as soon as
     U(min(n, T_in)) / (s gain) >= Q^-k (Q+1)/(2Q), then it is done. This is Algorithm 1 with potential and threshold both
     divided by Q_in^n: multiplying by Q_in each step and by Q_in / Q_out the threshold gives the same comparison.
+
+    A step in which no source sends a spike adds nothing and skips the synapses. Potential, codes and the values that
+    arrive are changed in place: memory is the same at every step.
     """
 
     def __init__(self, network: ir.Network, node: ir.Neuron | ir.Output, constants: Mapping[str, Value], wait: int):
@@ -87,6 +95,7 @@ class Membrane:
         self.steps_in = input_timesteps(network, node)
         self.potential: Tensor | None = None
         self.code: Tensor | None = None
+        self._heard: dict[str, Tensor] = {}
 
     @property
     def last_step(self) -> int:
@@ -94,55 +103,84 @@ class Membrane:
         firing = self.wait + self.node.coding.steps if isinstance(self.node, ir.Neuron) else 0
         return max(self.steps_in, firing)
 
-    def step(self, n: int, arriving: Mapping[str, Value], recording: Recording | None = None) -> None:
-        """Advance from local step n - 1 to n with what each source sent at its phase n."""
-        if n <= self.steps_in:
-            self._receive(n, arriving)
-        if isinstance(self.node, ir.Neuron):
-            self._fire(self.node, n - self.wait, recording)
+    def step(self, n: int, emissions: Mapping[str, Emission], recording: Recording | None = None) -> None:
+        """Advance from local step n - 1 to n with what each source sends at its phase n."""
+        current = self.arriving(n, n, emissions) if n <= self.steps_in else None
+        before = None if recording is None or self.code is None else self.code.clone()
+        step = n - self.wait
+        if isinstance(self.node, ir.Neuron) and 1 <= step <= self.node.coding.steps:
+            self.fire(step, current)
+        elif current is not None:
+            assert self.potential is not None
+            self.potential += current
+        if recording is not None:
+            self._record(recording, step, before)
 
-    def _receive(self, n: int, arriving: Mapping[str, Value]) -> None:
-        values: dict[str, Value] = {**self.constants, **arriving}
+    def arriving(self, first: int, last: int, emissions: Mapping[str, Emission]) -> Tensor | None:
+        """Weighted sum of what the sources send at phases ``first`` to ``last``; None: nothing to add.
+
+        Phase 1 comes with the biases and becomes the potential itself.
+        """
+        values, anything = dict(self.constants), first == 1
+        for name in self.feeds:
+            values[name], sent = emissions[name].between(first, last, self._heard.get(name))
+            anything |= sent
+            if emissions[name].spikes is not None:
+                self._heard[name] = values[name].code
+        if last >= self.steps_in:
+            self._heard = {}
+        if not anything:
+            return None
         for node in self.path:
             args = [values[name] for name in node.inputs]
             race = self.races.get(node.name)
-            values[node.name] = race.step(args) if race else apply(node, *args, bias=n == 1)
+            values[node.name] = race.step(args) if race else apply(node, *args, bias=first == 1)
         current = dense_value(values[self.node.inputs[0]])
-        self.potential = started(self.node, current) if self.potential is None else self.potential + current
+        if first > 1:
+            return current
+        self._start(current)
+        return None
 
-    def _fire(self, node: ir.Neuron, step: int, recording: Recording | None) -> None:
+    def fire(self, step: int, current: Tensor | None = None) -> None:
+        """Add ``current`` to the potential and compare it with the threshold of a step; in a group the highest first."""
+        assert isinstance(self.node, ir.Neuron)
         assert self.potential is not None
-        assert node.scale is not None
-        potential, coding = self.potential, node.coding
-        if self.code is None:
-            self.code = torch.zeros(potential.shape, dtype=coding.code_dtype, device=potential.device)
-        firing = 1 <= step <= coding.steps
-        if recording is None and not firing:
-            return
-        scale = node.scale if node.gain is None else node.scale * node.gain
-        z = potential / per_channel(scale.to(potential.dtype), potential.dim())
-        threshold = None
-        before = self.code
-        # of a group, the neuron with the largest phase value looks first
-        for phase in (
-            range((step - 1) * coding.group + 1, min(step * coding.group, coding.timesteps) + 1) if firing else ()
-        ):
-            threshold = coding.thresholds(z.dtype, z.device)[phase - 1]
-            fires = ((z.abs() if coding.signed else z) >= threshold) & (self.code == 0)
-            if node.horizon is not None:
-                fires &= phase <= node.horizon
-            self.code = torch.where(fires, torch.where(z < 0, -phase, phase), self.code).to(coding.code_dtype)
-        if recording is not None:
-            recording.potential.append(z)
-            recording.fired.append((self.code - before).sign().to(torch.int8))
-            recording.threshold.append(None if threshold is None else float(threshold))
+        assert self.code is not None
+        for phase in self.node.coding.phases_of(step):
+            fire_step(self.potential, current, self.code, firing(self.node), phase)
+            current = None
 
-    def emission(self, dtype: torch.dtype) -> Emission:
-        """The population as a source for the next membranes."""
+    def _start(self, current: Tensor) -> None:
+        dense = current.dim() == 4 and current.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if dense else torch.contiguous_format
+        self.potential = started(self.node, current).clone(memory_format=layout)
+        if isinstance(self.node, ir.Neuron):
+            self.code = torch.zeros_like(self.potential, dtype=self.node.coding.code_dtype)
+
+    def _record(self, recording: Recording, step: int, before: Tensor | None) -> None:
+        assert isinstance(self.node, ir.Neuron)
+        assert self.potential is not None
+        assert self.code is not None
+        potential, coding = self.potential, self.node.coding
+        phases = coding.phases_of(step) if 1 <= step <= coding.steps else range(0)
+        recording.potential.append(
+            potential / per_channel(firing(self.node).scale.to(potential.dtype), potential.dim())
+        )
+        fired = self.code if before is None else self.code - before
+        recording.fired.append(fired.sign().to(torch.int8))
+        recording.threshold.append(float(coding.thresholds(potential.dtype)[phases[-1] - 1]) if phases else None)
+
+    @property
+    def spikes(self) -> Spikes:
+        """What the population has sent so far."""
         assert isinstance(self.node, ir.Neuron)
         assert self.code is not None
         assert self.node.scale is not None
-        return Emission(self.node, Spikes(self.code, self.node.scale, self.node.coding), dtype)
+        return Spikes(self.code, self.node.scale, self.node.coding)
+
+    def emission(self, dtype: torch.dtype) -> Emission:
+        """The population as a source for the next membranes."""
+        return Emission(self.node, self.spikes, dtype)
 
 
 class _Race:
@@ -154,7 +192,7 @@ class _Race:
         self.negative: Tensor | None = None
 
     def step(self, known: list[Value]) -> Tensor:
-        x = known[-1]
+        x = dense_value(known[-1])
         fell = (x < 0).to(x.dtype)
         self.negative = fell if self.negative is None else self.negative + fell
         best = self._max(known[:-1], x)
@@ -208,25 +246,44 @@ def run_temporal(
 
     Source: Algorithm 1; Section V-C2 for the wait.
     """
+
+    def step(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
+        recording = None if recordings is None else recordings.get(membrane.node.name)
+        for n in range(1, membrane.last_step + 1):
+            membrane.step(n, emissions, recording)
+
+    return run_membranes(network, inputs, wait, step, emitted)
+
+
+def run_membranes(
+    network: ir.Network,
+    inputs: Mapping[str, Value],
+    wait: int | None,
+    work: Callable[[Membrane, Mapping[str, Emission]], None],
+    emitted: dict[str, Spikes] | None = None,
+) -> Tensor:
+    """Potentials of the output; ``work`` takes one membrane after the other to its last step.
+
+    The spikes of a population are let go after its last reader.
+    """
     fixed = constants(network, inputs)
     dtype = network_dtype(network)
     emissions = emissions_of_inputs(network, fixed, dtype)
+    nodes: list[ir.Neuron | ir.Output] = [node for node in network if isinstance(node, ir.Neuron | ir.Output)]
+    last_reader = {name: node.name for node in nodes for name in sources(network, node)}
     result: Tensor | None = None
-    for node in network:
-        if not isinstance(node, ir.Neuron | ir.Output):
-            continue
+    for node in nodes:
         membrane = Membrane(network, node, fixed, wait_of(network, node, wait))
-        recording = None if recordings is None else recordings.get(node.name)
-        for n in range(1, membrane.last_step + 1):
-            membrane.step(n, {name: emissions[name].at(n) for name in membrane.feeds}, recording)
+        work(membrane, emissions)
         if isinstance(node, ir.Output):
             result = membrane.potential
         else:
             emissions[node.name] = membrane.emission(dtype)
             if emitted is not None:
-                spikes = emissions[node.name].spikes
-                assert spikes is not None
-                emitted[node.name] = spikes
+                emitted[node.name] = membrane.spikes
+        for name in membrane.feeds:
+            if last_reader[name] == node.name:
+                del emissions[name]
     assert result is not None
     return result
 

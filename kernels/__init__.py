@@ -9,10 +9,11 @@ from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.encode import decode, encode
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.phase import PhaseCode, Spikes
-from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_fire
+from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
 from gcn2snn.kernels.phase_spmm import phase_spmm, phase_spmm_fire
 from gcn2snn.kernels.spmm import spmm
+from gcn2snn.kernels.step import emit_step, fire_step
 
 __all__ = [
     "CSR",
@@ -20,9 +21,12 @@ __all__ = [
     "PhaseCode",
     "Spikes",
     "decode",
+    "emit_step",
     "encode",
     "event_count",
+    "fire_step",
     "phase_conv2d",
+    "phase_conv2d_bucketed",
     "phase_conv2d_fire",
     "phase_gemm",
     "phase_gemm_bucketed",

@@ -7,6 +7,8 @@
 // so there is one pool of threads in the process, of the size the caller passes.
 
 #include "native_coding.h"
+#include "native_conv.h"
+#include "native_step_fire.h"
 #include "native_steps.h"
 
 namespace gcn2snn {
@@ -109,11 +111,24 @@ GCN2SNN_FLOAT(f64, double)
     void gcn2snn_gemm_steps_##suffix(const code_t* code, int64_t rows, int64_t inputs, const real* x, const real* weight,     \
                                      int64_t channels, const int32_t* step_of, const Steps* steps, int64_t threads) {         \
         gemm_steps<real, code_t>(code, rows, inputs, x, weight, channels, step_of, *steps, threads);                          \
-    }
+    }                                                                                                                         \
+    void gcn2snn_fire_step_##suffix(real* potential, const real* arriving, int64_t rows, int64_t channels,                    \
+                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t threads) {                   \
+        fire_step<real, code_t>(potential, arriving, rows, channels, scale_rows, *fire, phase, threads);                      \
+    }                                                                                                                         \
+    void gcn2snn_conv_##suffix(const Conv* conv, int64_t threads) { convolve<real, code_t>(*conv, threads); }
 GCN2SNN_CODED(f32_i8, float, int8_t)
 GCN2SNN_CODED(f32_i16, float, int16_t)
 GCN2SNN_CODED(f64_i8, double, int8_t)
 GCN2SNN_CODED(f64_i16, double, int16_t)
+
+void gcn2snn_emit_step_i8(const int8_t* code, int64_t size, int64_t first, int64_t last, int8_t* out, int64_t* sent, int64_t threads) {
+    *sent = emit_step(code, size, first, last, out, threads);
+}
+
+void gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t first, int64_t last, int16_t* out, int64_t* sent, int64_t threads) {
+    *sent = emit_step(code, size, first, last, out, threads);
+}
 
 #ifdef GCN2SNN_REGISTER_DECODE
 void gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,

@@ -16,10 +16,10 @@ from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 
 REGISTER_PHASES = 31  # one table of 32 values (0 is silence) fits the registers
-_SUFFIX = {torch.float32: "f32", torch.float64: "f64", torch.int8: "i8", torch.int16: "i16"}
+SUFFIX = {torch.float32: "f32", torch.float64: "f64", torch.int8: "i8", torch.int16: "i16"}
 
 
-class _Fire(ctypes.Structure):
+class FireStructure(ctypes.Structure):
     _fields_ = (
         ("scale", ctypes.c_void_p),
         ("scale_step", ctypes.c_int64),
@@ -45,7 +45,7 @@ class _Steps(ctypes.Structure):
         ("moments", ctypes.c_int64),
         ("bias", ctypes.c_void_p),
         ("add", ctypes.c_void_p),
-        ("fire", _Fire),
+        ("fire", FireStructure),
     )
 
 
@@ -63,7 +63,7 @@ def spmm(matrix: CSR, x: Tensor) -> Tensor:
     out = x.new_empty(matrix.shape[0], x.shape[1])
     value, x = matrix.values(x.dtype), x.contiguous()
     if out.numel():
-        _call(f"spmm_{_SUFFIX[x.dtype]}", *_sparse(matrix), value, x, x.shape[1], out)
+        call(f"spmm_{SUFFIX[x.dtype]}", *_sparse(matrix), value, x, x.shape[1], out)
     return out
 
 
@@ -74,9 +74,9 @@ def encode(x: Tensor, fire: Fire) -> Tensor:
     if not x.numel():
         return code
     rows, channels, scale_rows = _rows_and_channels(x, fire.scale)
-    keep = _Keep()
+    keep = Keep()
     structure = keep.fire(fire, x.dtype, code, (rows, channels), x.shape)
-    _call(f"encode_{_SUFFIX[x.dtype]}_{_SUFFIX[code.dtype]}", x, rows, channels, scale_rows, ctypes.byref(structure))
+    call(f"encode_{SUFFIX[x.dtype]}_{SUFFIX[code.dtype]}", x, rows, channels, scale_rows, ctypes.byref(structure))
     return code
 
 
@@ -88,13 +88,33 @@ def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
         return out
     scale = spikes.scale.to(dtype)
     rows, channels, scale_rows = _rows_and_channels(code, scale)
-    table = _levels(spikes.coding, dtype)
+    table = level_table(spikes.coding, dtype)
     if scale.dim() == 0:
         table = table * scale
     per_channel = scale.contiguous() if scale.dim() else None
-    name = f"decode_{_SUFFIX[dtype]}_{_SUFFIX[code.dtype]}"
-    _call(name, code, rows, channels, table, spikes.coding.timesteps, per_channel, scale_rows, out)
+    name = f"decode_{SUFFIX[dtype]}_{SUFFIX[code.dtype]}"
+    call(name, code, rows, channels, table, spikes.coding.timesteps, per_channel, scale_rows, out)
     return out
+
+
+def emit_step(code: Tensor, first: int, last: int, out: Tensor) -> int:
+    """Codes of the spikes of some phases, written to ``out``; how many there are."""
+    sent = torch.zeros(1, dtype=torch.int64)
+    if code.numel():
+        call(f"emit_step_{SUFFIX[code.dtype]}", code, code.numel(), first, last, out, sent)
+    return int(sent)
+
+
+def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:
+    """Advance potentials and codes in place; see :mod:`gcn2snn.kernels.step`."""
+    if not potential.numel():
+        return
+    rows, channels, scale_rows = _rows_and_channels(potential, fire.scale)
+    keep = Keep()
+    structure = keep.fire(fire, potential.dtype, code, (rows, channels), potential.shape)
+    arriving = None if arriving is None else arriving.contiguous()
+    name = f"fire_step_{SUFFIX[potential.dtype]}_{SUFFIX[code.dtype]}"
+    call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase)
 
 
 def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | None, fire: Fire | None) -> Tensor:
@@ -105,7 +125,7 @@ def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | N
     out = torch.empty(matrix.shape[0], channels, dtype=fire.coding.code_dtype if fire else torch.float32)
     if not out.numel():
         return out
-    keep = _Keep()
+    keep = Keep()
     structure = _Epilogue(
         scale=keep.pointer(scale if scale.dim() else None), bias=keep.pointer(bias), add=keep.pointer(add)
     )
@@ -122,7 +142,7 @@ def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | N
         spikes.coding.timesteps,
         int(spikes.coding.signed),
     )
-    _call("phase_spmm", *_sparse(matrix), *arguments, ctypes.byref(structure))
+    call("phase_spmm", *_sparse(matrix), *arguments, ctypes.byref(structure))
     return out
 
 
@@ -141,7 +161,7 @@ def spmm_steps(
     out = torch.empty(matrix.shape[0], channels, dtype=_wider(spikes, fire))
     if not out.numel():
         return out.to(fire.coding.code_dtype)
-    keep = _Keep()
+    keep = Keep()
     structure = keep.steps(fire, dtype, out, limits, moment_of, bias, add)
     if dtype == torch.float32 and spikes.scale.dim() == 0 and decodes_in_registers(spikes):
         levels = _register_levels(spikes.coding) * spikes.scale.float()
@@ -154,11 +174,11 @@ def spmm_steps(
             spikes.coding.timesteps,
             int(spikes.coding.signed),
         )
-        _call("phase_steps", *_sparse(matrix), *arguments, ctypes.byref(structure))
+        call("phase_steps", *_sparse(matrix), *arguments, ctypes.byref(structure))
         return out.to(fire.coding.code_dtype)
     x = decode(spikes, dtype)
-    name = f"spmm_steps_{_SUFFIX[dtype]}_{_SUFFIX[out.dtype]}"
-    _call(name, *_sparse(matrix), matrix.values(dtype), code.to(out.dtype), x, channels, ctypes.byref(structure))
+    name = f"spmm_steps_{SUFFIX[dtype]}_{SUFFIX[out.dtype]}"
+    call(name, *_sparse(matrix), matrix.values(dtype), code.to(out.dtype), x, channels, ctypes.byref(structure))
     return out.to(fire.coding.code_dtype)
 
 
@@ -176,15 +196,29 @@ def gemm_steps(
     out = torch.empty(code.shape[0], weight.shape[0], dtype=_wider(spikes, fire))
     if not out.numel():
         return out.to(fire.coding.code_dtype)
-    x, keep = decode(spikes, dtype), _Keep()
-    # One entry for every phase that the storage can hold: a code that no neuron sends counts at no moment.
-    step_of = torch.bucketize(torch.arange(2 ** (8 * code.element_size() - 1) + 1), limits.long(), out_int32=True)
-    step_of[0] = limits.numel()
+    x, keep = decode(spikes, dtype), Keep()
     structure = keep.steps(fire, dtype, out, limits, moment_of, bias, add)
-    name = f"gemm_steps_{_SUFFIX[dtype]}_{_SUFFIX[out.dtype]}"
+    name = f"gemm_steps_{SUFFIX[dtype]}_{SUFFIX[out.dtype]}"
     transposed = weight.detach().t().contiguous()
-    _call(name, code.to(out.dtype), *code.shape, x, transposed, weight.shape[0], step_of, ctypes.byref(structure))
+    call(
+        name,
+        code.to(out.dtype),
+        *code.shape,
+        x,
+        transposed,
+        weight.shape[0],
+        first_moments(limits, code.dtype),
+        ctypes.byref(structure),
+    )
     return out.to(fire.coding.code_dtype)
+
+
+def first_moments(limits: Tensor, code_dtype: torch.dtype) -> Tensor:
+    """First moment that has seen each phase the storage can hold; one past the last for phases that no neuron sends."""
+    phases = torch.arange(-torch.iinfo(code_dtype).min + 1)
+    first = torch.bucketize(phases, limits.long(), out_int32=True)
+    first[0] = limits.numel()
+    return first
 
 
 def _wider(spikes: Spikes, fire: Fire) -> torch.dtype:
@@ -192,7 +226,7 @@ def _wider(spikes: Spikes, fire: Fire) -> torch.dtype:
     return torch.promote_types(spikes.code.dtype, fire.coding.code_dtype)
 
 
-class _Keep:
+class Keep:
     """Builds C structures and keeps the tensors they point into alive until the call is over."""
 
     def __init__(self) -> None:
@@ -205,14 +239,16 @@ class _Keep:
         self.tensors.append(tensor)
         return tensor.data_ptr()
 
-    def fire(self, fire: Fire, dtype: torch.dtype, code: Tensor, view: tuple[int, int], shape: torch.Size) -> _Fire:
+    def fire(
+        self, fire: Fire, dtype: torch.dtype, code: Tensor, view: tuple[int, int], shape: torch.Size
+    ) -> FireStructure:
         coding = fire.coding
         horizon = None
         if fire.horizon is not None:  # a [N, 1] or [1, C] horizon is read through zero strides, never expanded
             horizon = fire.horizon.clamp(-1, 256).to(torch.int16).broadcast_to(shape)
             horizon = horizon if horizon.dim() == 2 and tuple(shape) == view else horizon.reshape(view)
             self.tensors.append(horizon)
-        structure = _Fire(
+        structure = FireStructure(
             scale=self.pointer(fire.scale.to(dtype)),
             scale_step=min(fire.scale.dim(), 1),
             thresholds=self.pointer(_ascending(coding, dtype)),
@@ -250,7 +286,7 @@ class _Keep:
 
 
 @lru_cache(maxsize=64)
-def _levels(coding: PhaseCode, dtype: torch.dtype) -> Tensor:
+def level_table(coding: PhaseCode, dtype: torch.dtype) -> Tensor:
     """Value of each code from -T to T at scale 1, [2 T + 1]; kept, so callers must not change it."""
     levels = coding.levels(dtype)
     return torch.cat([-levels.flip(0), levels.new_zeros(1), levels])
@@ -287,7 +323,7 @@ def _sparse(matrix: CSR) -> tuple[Tensor, Tensor, int]:
     return checked.rowptr, checked.col, checked.shape[0]
 
 
-def _call(name: str, *arguments: Any) -> None:
+def call(name: str, *arguments: Any) -> None:
     library = native_build.load().library
     if library is None:
         raise BackendError(native_build.load().reason)

@@ -14,7 +14,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-SOURCES = ("native.cpp", "native_rows.h", "native_decode.h", "native_coding.h", "native_steps.h")
+SOURCES = (
+    "native.cpp",
+    "native_rows.h",
+    "native_decode.h",
+    "native_coding.h",
+    "native_step_fire.h",
+    "native_steps.h",
+    "native_events.h",
+    "native_thresholds.h",
+    "native_fire.h",
+    "native_conv.h",
+)
 # No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
 # symbols are those of the runtime torch has loaded, so there is one pool of threads.
 FLAGS = ("-std=c++17", "-O3", "-g0", "-w", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")

@@ -33,6 +33,21 @@ inline void fold_table(const float* table, float* folded) {
     }
 }
 
+#ifdef __AVX2__
+// sign(code) * table[|code|] for 8 codes: TABLE registers of 8 levels each (vpermps) and blends on the higher bits.
+template <int TABLE>
+inline __m256 signed_level(const __m256* table, __m128i code) {
+    const __m256i wide = _mm256_cvtepi8_epi32(code), index = _mm256_abs_epi32(wide);
+    __m256 level = _mm256_permutevar8x32_ps(table[0], index);
+    if (TABLE > 1) level = _mm256_blendv_ps(level, _mm256_permutevar8x32_ps(table[1], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+    if (TABLE > 2) {
+        const __m256 upper = _mm256_blendv_ps(_mm256_permutevar8x32_ps(table[2], index), _mm256_permutevar8x32_ps(table[3], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+        level = _mm256_blendv_ps(level, upper, _mm256_castsi256_ps(_mm256_slli_epi32(index, 27)));
+    }
+    return _mm256_xor_ps(level, _mm256_castsi256_ps(_mm256_and_si256(wide, _mm256_set1_epi32(INT32_MIN))));
+}
+#endif
+
 #ifdef GCN2SNN_AVX512
 // sign(code) * table[|code|] for 16 codes: two registers hold the table (vpermt2ps), |code| <= 31.
 inline __m512 signed_level(__m512 low, __m512 high, __m128i code) {
@@ -72,19 +87,6 @@ void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t 
 constexpr int kPhaseLanes = 16, kPhaseVectors = 16;
 
 #elif defined(GCN2SNN_AVX2)
-// sign(code) * table[|code|] for 8 codes: TABLE registers of 8 levels each (vpermps) and blends on the higher bits.
-template <int TABLE>
-inline __m256 signed_level(const __m256* table, __m128i code) {
-    const __m256i wide = _mm256_cvtepi8_epi32(code), index = _mm256_abs_epi32(wide);
-    __m256 level = _mm256_permutevar8x32_ps(table[0], index);
-    if (TABLE > 1) level = _mm256_blendv_ps(level, _mm256_permutevar8x32_ps(table[1], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-    if (TABLE > 2) {
-        const __m256 upper = _mm256_blendv_ps(_mm256_permutevar8x32_ps(table[2], index), _mm256_permutevar8x32_ps(table[3], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-        level = _mm256_blendv_ps(level, upper, _mm256_castsi256_ps(_mm256_slli_epi32(index, 27)));
-    }
-    return _mm256_xor_ps(level, _mm256_castsi256_ps(_mm256_and_si256(wide, _mm256_set1_epi32(INT32_MIN))));
-}
-
 template <int VECS, int TABLE>
 void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* table, int64_t begin, int64_t end, int64_t last, int64_t width, float* y) {
     __m256 sum[VECS];

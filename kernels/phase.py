@@ -56,6 +56,10 @@ class PhaseCode:
         """Time step of a phase, ceil(phase / group); 0 stays 0, silence."""
         return (phase + (self.group - 1)) // self.group if self.group > 1 else phase
 
+    def phases_of(self, step: int) -> range:
+        """The phases of a time step 1..steps, first to last."""
+        return range((step - 1) * self.group + 1, min(step * self.group, self.timesteps) + 1)
+
     @property
     def code_dtype(self) -> torch.dtype:
         """Storage of ``sign * phase``: one byte up to 127 phases, two beyond."""

@@ -1,17 +1,22 @@
-"""Convolution of spikes: decoded in one pass, then convolved by the library that torch brings."""
+"""Convolution of spikes."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.kernels.backend import choose
+from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode, encode
 from gcn2snn.kernels.epilogue import Fire, check_scale
+from gcn2snn.kernels.geometry import Geometry, Pair, Sides
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.phase_gemm import check_weight, dequantise
+from gcn2snn.kernels.reference import first_crossing
 
-Pair = tuple[int, int]
+Shape = tuple[int, int, int, int]
 
 
 def phase_conv2d(
@@ -19,31 +24,39 @@ def phase_conv2d(
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
+    padding: Sides = (0, 0, 0, 0),
     dilation: Pair = (1, 1),
     groups: int = 1,
     *,
     weight_scale: Tensor | None = None,
+    add: Tensor | None = None,
 ) -> Tensor:
-    """Convolution of decoded spikes plus bias: potentials of a convolution layer.
+    """Convolution of decoded spikes plus bias plus ``add``: potentials of a convolution layer.
 
     Args:
         spikes: codes [N, C, H, W].
         weight: [out, C / groups, kH, kW], float32, float64, or int8 with ``weight_scale``.
-        bias: [out].
-        stride, padding, dilation, groups: as in ``torch.nn.functional.conv2d``.
+        bias: [out], of the dtype of the potentials.
+        stride, dilation, groups: as in ``torch.nn.functional.conv2d``.
+        padding: zeros (left, right, top, bottom).
         weight_scale: [] or [out], as in ``phase_gemm``.
+        add: [N, out, H', W'], of the dtype of the potentials.
 
     Returns:
-        [N, out, H', W']; the library chooses the order of the sums, as in ``phase_gemm``.
+        [N, out, H', W'].
 
     Raises:
         InputError: shapes or devices do not meet; int8 weights without their scale.
         InputTypeError: a dtype is not allowed.
     """
-    _check(spikes, weight, weight_scale, groups)
+    geometry = Geometry(stride, padding, dilation, groups)
+    _check(spikes, weight, weight_scale, bias, add, geometry)
     dense = dequantise(weight, weight_scale)
-    return functional.conv2d(decode(spikes, dense.dtype), dense, bias, stride, padding, dilation, groups)
+    if choose(weight.device) == "native" and not (torch.is_grad_enabled() and dense.requires_grad):
+        from gcn2snn.kernels import native_conv
+
+        return native_conv.conv2d(spikes, dense, bias, add, geometry)
+    return _convolve(spikes, dense, bias, add, geometry)
 
 
 def phase_conv2d_fire(
@@ -52,30 +65,123 @@ def phase_conv2d_fire(
     fire: Fire,
     bias: Tensor | None = None,
     stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
+    padding: Sides = (0, 0, 0, 0),
     dilation: Pair = (1, 1),
     groups: int = 1,
     *,
     weight_scale: Tensor | None = None,
+    add: Tensor | None = None,
 ) -> Spikes:
     """Spikes of the population that reads ``phase_conv2d``.
+
+    Args:
+        spikes, weight, bias, stride, padding, dilation, groups, weight_scale, add: as in :func:`phase_conv2d`.
+        fire: the population; its horizon broadcasts to [N, out, H', W'].
+
+    Returns:
+        codes [N, out, H', W'].
 
     Raises:
         InputError, InputTypeError: as in :func:`phase_conv2d` and ``encode``.
     """
+    geometry = Geometry(stride, padding, dilation, groups)
+    shape = _check(spikes, weight, weight_scale, bias, add, geometry)
     check_scale(fire.scale, weight.shape[0])
-    potential = phase_conv2d(spikes, weight, bias, stride, padding, dilation, groups, weight_scale=weight_scale)
+    fire.check_horizon(shape)
+    dense = dequantise(weight, weight_scale).detach()
+    if choose(weight.device) == "native":
+        from gcn2snn.kernels import native_conv
+
+        return Spikes(native_conv.conv2d(spikes, dense, bias, add, geometry, fire), fire.scale, fire.coding)
+    potential = _convolve(spikes, dense, bias, add, geometry)
     return encode(potential, fire.scale, fire.coding, fire.horizon)
 
 
-def _check(spikes: Spikes, weight: Tensor, weight_scale: Tensor | None, groups: int) -> None:
-    code = spikes.code
-    if code.dim() != 4 or weight.dim() != 4 or code.shape[1] != weight.shape[1] * groups:
+def phase_conv2d_bucketed(
+    spikes: Spikes,
+    weight: Tensor,
+    fire: Fire,
+    wait: int,
+    bias: Tensor | None = None,
+    stride: Pair = (1, 1),
+    padding: Sides = (0, 0, 0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    *,
+    weight_scale: Tensor | None = None,
+    add: Tensor | None = None,
+) -> Spikes:
+    """Spikes of neurons that read ``phase_conv2d`` phase by phase after ``wait`` steps.
+
+    Args:
+        spikes, weight, bias, stride, padding, dilation, groups, weight_scale: as in :func:`phase_conv2d`.
+        fire, wait: as in ``phase_spmm_bucketed``; the horizon broadcasts to [N, out, H', W'].
+        add: [N, out, H', W'], there from the start, or [M, N, out, H', W'], there at each moment that neurons look
+            (``gcn2snn.kernels.bucketed.moments``): what other synapses of the same membrane have brought by then.
+
+    Returns:
+        codes [N, out, H', W'].
+
+    Raises:
+        InputError, InputTypeError: as in :func:`phase_conv2d` and ``encode``; wait < 0.
+    """
+    if wait < 0:
+        raise InputError(f"wait is {wait}; allowed are 0 and more steps")
+    geometry = Geometry(stride, padding, dilation, groups)
+    limits, moment_of = moments(spikes, fire, wait)
+    shape = _check(spikes, weight, weight_scale, bias, add, geometry, limits.numel())
+    check_scale(fire.scale, weight.shape[0])
+    fire.check_horizon(shape)
+    dense = dequantise(weight, weight_scale).detach()
+    potentials = []
+    for index, phase in enumerate(limits.tolist()):
+        now = add[index] if add is not None and add.dim() == 5 else add
+        potentials.append(_convolve(up_to(spikes, phase), dense, bias, now, geometry))
+    return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
+
+
+def _convolve(spikes: Spikes, weight: Tensor, bias: Tensor | None, add: Tensor | None, geometry: Geometry) -> Tensor:
+    """Decoded in one pass, then convolved by the library that torch brings."""
+    x, (left, _, top, _) = decode(spikes, weight.dtype), geometry.padding
+    if not geometry.is_symmetric:
+        x, left, top = functional.pad(x, geometry.padding), 0, 0
+    potential = functional.conv2d(x, weight, bias, geometry.stride, (top, left), geometry.dilation, geometry.groups)
+    return potential if add is None else potential + add
+
+
+def _check(
+    spikes: Spikes,
+    weight: Tensor,
+    weight_scale: Tensor | None,
+    bias: Tensor | None,
+    add: Tensor | None,
+    geometry: Geometry,
+    moment_count: int = 0,
+) -> Shape:
+    """Shape of the potentials of operands that meet."""
+    code, groups = spikes.code, geometry.groups
+    fits = code.dim() == 4 and weight.dim() == 4 and code.shape[1] == weight.shape[1] * groups
+    if not fits or weight.shape[0] % groups:
         raise InputError(
             f"spikes {[*code.shape]} convolved with weight {[*weight.shape]} in {groups} group(s): "
-            "[N, C, H, W] and [out, C / groups, kH, kW] are needed"
+            "[N, C, H, W] and [out, C / groups, kH, kW] are needed, and groups must divide out"
         )
     if code.device != weight.device:
         raise InputError(f"spikes are on {code.device} and the weight is on {weight.device}. Move one with .to()")
     check_codes(spikes)
     check_weight(weight, weight_scale)
+    dtype = weight.dtype if weight_scale is None else weight_scale.dtype
+    image, kernel = (code.shape[2], code.shape[3]), (weight.shape[2], weight.shape[3])
+    shape = (code.shape[0], weight.shape[0], *geometry.output_size(image, kernel))
+    allowed = {"bias": [shape[1:2]], "add": [shape, (moment_count, *shape)][: 1 + bool(moment_count)]}
+    for name, tensor in (("bias", bias), ("add", add)):
+        if tensor is None:
+            continue
+        if tuple(tensor.shape) not in allowed[name]:
+            wanted = " or ".join(str([*s]) for s in allowed[name])
+            raise InputError(
+                f"{name} has shape {[*tensor.shape]}; the potentials are {[*shape]}, so {wanted} is needed"
+            )
+        if tensor.dtype != dtype:
+            raise InputTypeError(f"{name} is {tensor.dtype} and the potentials are {dtype}. Convert with .to({dtype})")
+    return shape

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from gcn2snn.kernels.csr import CSR
+from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.phase import PhaseCode, Spikes
+
+CHANNEL_BLOCK = 16  # input channels that a convolution sums before it goes on to others
 
 
 def per_channel(scale: Tensor, dims: int) -> Tensor:
@@ -61,6 +65,33 @@ def phase_gemm(spikes: Spikes, weight: Tensor, bias: Tensor | None = None) -> Te
     """decode(spikes) W^T + b: potentials of a dense layer, [N, in] -> [N, out]; weight [out, in]."""
     y = decode(spikes, weight.dtype) @ weight.t()
     return y if bias is None else y + bias
+
+
+def phase_conv2d(spikes: Spikes, weight: Tensor, geometry: Geometry, bias: Tensor | None = None) -> Tensor:
+    """Convolution of decoded spikes: potentials [N, out, H', W'] of codes [N, C, H, W]; weight [out, C / groups, kH, kW].
+
+    y(o, y, x) = b(o) + sum of w(o, c, i, j) v(c, y stride_0 + i dilation_0 - top, x stride_1 + j dilation_1 - left), added
+    in this order, which the compiled kernel keeps: blocks of 16 channels, kernel columns, kernel rows, channels of the block.
+    """
+    images, (outputs, inputs, kernel_h, kernel_w) = spikes.code.shape[0], weight.shape
+    padded = pad(decode(spikes, weight.dtype), geometry.padding)
+    rows, cols = geometry.output_size((spikes.code.shape[2], spikes.code.shape[3]), (kernel_h, kernel_w))
+    (stride_h, stride_w), (dilation_h, dilation_w), groups = geometry.stride, geometry.dilation, geometry.groups
+    x = padded.unflatten(1, (groups, inputs))
+    w = weight.unflatten(0, (groups, outputs // groups))
+    y = padded.new_zeros(images, groups, outputs // groups, rows, cols)
+    for block in range(0, inputs, CHANNEL_BLOCK):
+        for j in range(kernel_w):
+            for i in range(kernel_h):
+                top, left = i * dilation_h, j * dilation_w
+                taps = x[
+                    ...,
+                    top : top + (rows - 1) * stride_h + 1 : stride_h,
+                    left : left + (cols - 1) * stride_w + 1 : stride_w,
+                ]
+                for c in range(block, min(block + CHANNEL_BLOCK, inputs)):
+                    y = y + taps[:, :, c, None] * w[None, :, :, c, i, j, None, None]
+    return _plus(y.flatten(1, 2), None if bias is None else per_channel(bias, 4))
 
 
 def phase_spmm_bucketed(

@@ -286,7 +286,8 @@ class _Live(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and result._base is None:
+        changed = any(result is argument for argument in args)  # in place: nothing new
+        if isinstance(result, Tensor) and result._base is None and not changed:
             size = result.untyped_storage().nbytes()
             self.now += size
             self.peak = max(self.peak, self.now)

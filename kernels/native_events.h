@@ -1,0 +1,169 @@
+// Images of spikes as lists: for each pixel and block of channels, the spikes that were sent and where their weights are.
+#pragma once
+
+#include "native_coding.h"
+
+namespace gcn2snn {
+
+#if defined(GCN2SNN_AVX512)
+constexpr int kConvBytes = 64;  // one vector
+#elif defined(GCN2SNN_AVX2)
+constexpr int kConvBytes = 32;
+#else
+constexpr int kConvBytes = 16;
+#endif
+constexpr int64_t kChunk = 16;              // channels of a list; their weights for 32 outputs of a 3 x 3 kernel are 18 KB
+constexpr int64_t kTileBytes = 256 * 1024;  // of lists
+
+template <class real> using Vec = typename Vector<real, kConvBytes / sizeof(real)>::type;
+
+// Layouts have channels last. Channel counts are those of one group. Mirrored in native_conv.py.
+struct Conv {
+    int64_t images, height, width, groups, inputs, outputs, rows, cols, kernel_h, kernel_w;
+    int64_t stride_h, stride_w, left, top, dilation_h, dilation_w;
+    const void* code;           // [images, height, width, groups * inputs]
+    const void* levels;         // value of code -T..T, [2 T + 1]
+    int64_t timesteps;          // T
+    const void* channel_scale;  // [groups * inputs] or null
+    const void* weight;         // [groups * outputs, inputs, kernel_h, kernel_w]
+    const void* bias;           // [groups * outputs] or null
+    const void* add;            // or null, read through strides
+    int64_t add_image, add_channel, add_row, add_col, add_moment;
+    void* out;                  // [images, rows, cols, groups * outputs], or null: fire
+    Fire fire;                  // fire.horizon is not used
+    const int16_t* horizon;     // or null, read through strides
+    int64_t horizon_image, horizon_channel, horizon_row, horizon_col;
+    const int32_t* step_of;     // first moment that has seen a phase; null: neurons look once, at the end
+    const int32_t* moment_of;   // [fire.timesteps]
+    int64_t moments;
+};
+
+// Lists of one image and block of channels; list(y, x) counts image rows from 0.
+template <class real>
+struct Events {
+    const int32_t* count;
+    const int32_t* offset;  // [lists, kChunk]
+    const real* level;      // [lists, kChunk]
+    const int32_t* moment;  // [lists, kChunk], only with moments
+    int64_t first_row, width;
+    int64_t list(int64_t y, int64_t x) const { return (y - first_row) * width + x; }
+};
+
+#ifdef __AVX2__
+// kPacked.index[mask]: the positions of the set bits, lowest first.
+struct Packed {
+    alignas(8) uint8_t index[256][8] = {};
+    constexpr Packed() {
+        for (int mask = 0; mask < 256; ++mask)
+            for (int bit = 0, n = 0; bit < 8; ++bit) if (mask >> bit & 1) index[mask][n++] = bit;
+    }
+};
+constexpr Packed kPacked;
+#endif
+
+// Writes the list of one block of channels of one pixel. step: distance of two channels' weights.
+template <class real, class code_t>
+class Reader {
+  public:
+    Reader(const Conv& s, int64_t step) : centre_(static_cast<const real*>(s.levels) + s.timesteps), scale_(static_cast<const real*>(s.channel_scale)), step_of_(s.step_of), moments_(s.moments), timesteps_(s.timesteps), step_(static_cast<int32_t>(step)) {
+        for (int64_t t = 0; t < 32; ++t) table_[t] = t <= s.timesteps ? centre_[t] : real(0);
+    }
+
+    // code: the pixel's codes from channel `channel` (of the whole image) on.
+    int32_t list(const code_t* code, int64_t channel, int64_t size, int32_t* offset, real* level, int32_t* moment) const {
+        const real* scale = scale_ ? scale_ + channel : nullptr;
+#ifdef __AVX2__
+        if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>)
+            if (timesteps_ <= 31 && !step_of_) return fast_list(code, scale, size, offset, level);
+#endif
+        int32_t n = 0;
+        for (int64_t c = 0; c < size; ++c) {  // no branch on the spike: it is written, and stays if there was one
+            const int64_t clamped = std::min<int64_t>(std::max<int64_t>(code[c], -timesteps_), timesteps_);
+            offset[n] = static_cast<int32_t>(c) * step_;
+            level[n] = scale ? centre_[clamped] * scale[c] : centre_[clamped];
+            bool sent = code[c] != 0;
+            if (step_of_) {
+                moment[n] = step_of_[std::abs(static_cast<int>(clamped))];
+                sent = sent && moment[n] < moments_;
+            }
+            n += sent;
+        }
+        return n;
+    }
+
+  private:
+#ifdef __AVX2__
+    int32_t fast_list(const int8_t* code, const float* scale, int64_t size, int32_t* offset, float* level) const {
+        const __m256 table[4] = {_mm256_loadu_ps(table_), _mm256_loadu_ps(table_ + 8), _mm256_loadu_ps(table_ + 16), _mm256_loadu_ps(table_ + 24)};
+        int32_t n = 0;
+        for (int64_t c = 0; c < size; c += 8) {
+            const int64_t width = std::min<int64_t>(size - c, 8);
+            int64_t bytes = 0;
+            if (width == 8) std::memcpy(&bytes, code + c, 8); else std::memcpy(&bytes, code + c, width);
+            const __m128i codes = _mm_cvtsi64_si128(bytes);
+            const int sent = 0xff & ~_mm_movemask_epi8(_mm_cmpeq_epi8(codes, _mm_setzero_si128()));
+            __m256 value = signed_level<4>(table, codes);
+            if (scale) {
+                alignas(32) float factor[8] = {};
+                std::memcpy(factor, scale + c, width * sizeof(float));
+                value = _mm256_mul_ps(value, _mm256_load_ps(factor));
+            }
+            const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kPacked.index[sent])));
+            const __m256i place = _mm256_add_epi32(order, _mm256_set1_epi32(static_cast<int>(c)));
+            _mm256_storeu_ps(level + n, _mm256_permutevar8x32_ps(value, order));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(offset + n), _mm256_mullo_epi32(place, _mm256_set1_epi32(step_)));
+            n += __builtin_popcount(sent);
+        }
+        return n;
+    }
+#endif
+    const real* centre_;
+    const real* scale_;
+    const int32_t* step_of_;
+    int64_t moments_, timesteps_;
+    int32_t step_;
+    real table_[32];
+};
+
+// The lists of some rows of some images, all channels; kept by a task from tile to tile.
+template <class real>
+class EventStore {
+  public:
+    template <class code_t>
+    void read(const Conv& s, const Reader<real, code_t>& reader, int64_t image, int64_t images, int64_t row, int64_t rows) {
+        const int64_t first = row * s.stride_h - s.top, last = (row + rows - 1) * s.stride_h - s.top + (s.kernel_h - 1) * s.dilation_h;
+        first_row_ = std::max<int64_t>(first, 0);
+        rows_ = std::max<int64_t>(std::min(last + 1, s.height) - first_row_, 0);
+        width_ = s.width;
+        const int64_t chunks = (s.inputs + kChunk - 1) / kChunk, pixels = rows_ * width_, channels = s.groups * s.inputs;
+        chunks_ = s.groups * chunks;
+        const int64_t lists = images * chunks_ * pixels;
+        if (static_cast<int64_t>(count_.size()) < lists) {
+            count_.resize(lists);
+            offset_.resize(lists * kChunk);
+            level_.resize(lists * kChunk);
+            if (s.step_of) moment_.resize(lists * kChunk);
+        }
+        for (int64_t n = 0; n < images; ++n) {
+            const code_t* code = static_cast<const code_t*>(s.code) + ((image + n) * s.height + first_row_) * width_ * channels;
+            for (int64_t k = 0; k < chunks_; ++k) {
+                const int64_t channel = k / chunks * s.inputs + k % chunks * kChunk, size = std::min(kChunk, s.inputs - k % chunks * kChunk);
+                int64_t list = (n * chunks_ + k) * pixels;
+                for (int64_t p = 0; p < pixels; ++p, ++list)
+                    count_[list] = reader.list(code + p * channels + channel, channel, size, offset_.data() + list * kChunk, level_.data() + list * kChunk, moment_.data() + (s.step_of ? list * kChunk : 0));
+            }
+        }
+    }
+
+    Events<real> events(int64_t image, int64_t chunk) const {
+        const int64_t first = (image * chunks_ + chunk) * rows_ * width_;
+        return {count_.data() + first, offset_.data() + first * kChunk, level_.data() + first * kChunk, moment_.data() + (moment_.empty() ? 0 : first * kChunk), first_row_, width_};
+    }
+
+  private:
+    int64_t first_row_ = 0, rows_ = 0, width_ = 0, chunks_ = 0;
+    std::vector<int32_t> count_, offset_, moment_;
+    std::vector<real> level_;
+};
+
+}  // namespace gcn2snn

@@ -1,0 +1,114 @@
+"""One step of neurons in time: the spikes of a phase on their way out, and neurons that add what arrives and may fire."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.kernels.backend import choose
+from gcn2snn.kernels.encode import check_codes
+from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
+from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.reference import per_channel
+
+
+def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> int:
+    """Write the codes of the spikes of phases ``first`` to ``last``, and silence elsewhere; give how many spikes there are.
+
+    >>> from gcn2snn.kernels import PhaseCode
+    >>> spikes = Spikes(torch.tensor([[1, -2, 0, 2]], dtype=torch.int8), torch.tensor(8.0), PhaseCode(2.0, 4, signed=True))
+    >>> out = torch.empty(1, 4, dtype=torch.int8)
+    >>> emit_step(spikes, 2, 2, out), out.tolist()
+    (2, [[0, -2, 0, 2]])
+
+    Args:
+        spikes: codes [N, C, ...].
+        first, last: phases, 1 <= first <= last; past the last phase of the population nothing is sent.
+        out: overwritten; like the codes, dense, with their strides.
+
+    Raises:
+        InputError: the phases are no range, or ``out`` does not fit the codes.
+        InputTypeError: a dtype is not allowed.
+    """
+    check_codes(spikes)
+    if not 1 <= first <= last:
+        raise InputError(f"phases {first} to {last} were asked for; neurons fire at phase 1 and later")
+    if out.dtype != spikes.code.dtype:
+        raise InputTypeError(f"out is {out.dtype}; the codes are {spikes.code.dtype}")
+    _check_buffer("out", out, spikes.code)
+    if choose(spikes.code.device) == "native":
+        from gcn2snn.kernels import native
+
+        return native.emit_step(_rows(spikes.code), first, last, _rows(out))
+    phase = spikes.code.abs()
+    sent = (phase >= first) & (phase <= last)
+    torch.mul(spikes.code, sent, out=out)
+    return int(sent.sum())
+
+
+def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:
+    """Add what arrives and fire at one phase, in place: a line of Algorithm 1 for every neuron.
+
+    U <- U + arriving; a silent neuron with U / scale >= threshold_phase sends phase (with U < 0 in a signed population
+    -phase, by magnitude), unless the phase is past its horizon. z = U / scale is rounded as in ``encode``, so that a tie
+    fires in both.
+
+    Args:
+        potential: U, [N, C, ...], changed; contiguous, images with channels first or last in memory.
+        arriving: like ``potential``, or None when nothing arrives.
+        code: what each neuron has sent, changed; laid out like ``potential``, in the storage of the population.
+        fire: the population.
+        phase: k, 1 to T.
+
+    Raises:
+        InputError: the phase is none of the population, or shapes or memory layouts do not meet.
+        InputTypeError: a dtype is not allowed.
+
+    Source: One-Spike SNN, Algorithm 1, potential and threshold both divided by Q_in^n (docs/method.md).
+    """
+    check_float("potential", potential.dtype)
+    check_scale(fire.scale, potential.shape[1])
+    fire.check_horizon(tuple(potential.shape))
+    if not 1 <= phase <= fire.coding.timesteps:
+        raise InputError(f"phase is {phase}; the population fires at 1 to {fire.coding.timesteps}")
+    if code.dtype != fire.coding.code_dtype:
+        raise InputTypeError(f"codes are {code.dtype}; the population stores {fire.coding.code_dtype}")
+    _check_buffer("code", code, potential)
+    if arriving is not None and (arriving.shape != potential.shape or arriving.dtype != potential.dtype):
+        raise InputError(
+            f"{[*arriving.shape]} of {arriving.dtype} arrives at potentials {[*potential.shape]} of {potential.dtype}"
+        )
+    if choose(potential.device) == "native":
+        from gcn2snn.kernels import native
+
+        horizon = None if fire.horizon is None else _rows(fire.horizon.expand(potential.shape), potential)
+        arriving = None if arriving is None else _rows(arriving, potential)
+        native.fire_step(_rows(potential), arriving, _rows(code), replace(fire, horizon=horizon), phase)
+        return
+    if arriving is not None:
+        potential += arriving
+    z = potential / per_channel(fire.scale.to(potential.dtype), potential.dim())
+    threshold = fire.coding.thresholds(z.dtype, z.device)[phase - 1]
+    fires = ((z.abs() if fire.coding.signed else z) >= threshold) & (code == 0)
+    if fire.horizon is not None:
+        fires &= phase <= fire.horizon
+    code += torch.where(fires, torch.where(z < 0, -phase, phase), 0).to(code.dtype)
+
+
+def _check_buffer(name: str, buffer: Tensor, like: Tensor) -> None:
+    if buffer.shape != like.shape or buffer.device != like.device:
+        raise InputError(f"{name} is {[*buffer.shape]} on {buffer.device}; {[*like.shape]} on {like.device} is needed")
+    if buffer.stride() != like.stride() or not _rows(like).is_contiguous():
+        raise InputError(
+            f"{name} has strides {buffer.stride()} beside {like.stride()}; it is written in place and must be laid out "
+            "alike, contiguous, images with channels first or last"
+        )
+
+
+def _rows(x: Tensor, like: Tensor | None = None) -> Tensor:
+    """View images with channels last in memory as rows of pixels [N H W, C]; others as they are."""
+    last = (x if like is None else like).is_contiguous(memory_format=torch.channels_last) if x.dim() == 4 else False
+    return x.permute(0, 2, 3, 1).flatten(0, 2) if last else x
