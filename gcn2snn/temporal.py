@@ -63,7 +63,7 @@ class Emission:
         if self.spikes is not None:
             out = torch.empty_like(self.spikes.code) if out is None else out
             sent = emit_step(self.spikes, first, max(first, last), out)
-            return self.spikes.with_code(out), sent > 0
+            return self.spikes.with_code(out), sent
         if isinstance(self.node, ir.OneHot):
             return (0.0 if over else 2.0 ** (1 - first) - 2.0**-last if self.node.binary else 1.0), not over
         if isinstance(self.node, ir.Coder) and self.node.kind == "binary" and not over:
