@@ -188,7 +188,7 @@ def evaluate_images(
         snn: file of :func:`convert_images`.
         data: other image data than those it was converted with.
         data_dir: where data are searched first.
-        engine: "auto", "closed" or "temporal".
+        engine: "auto", "closed", "bucketed" or "temporal".
         preset: energy per operation.
         limit: at most so many test images.
         batch_size: images at a time.

@@ -37,7 +37,7 @@ class ImageEvaluation:
     Args:
         ann, snn: predictions.
         agreement: percent of the images on which both predict the same class.
-        engine: "closed" or "temporal".
+        engine: "closed", "bucketed" or "temporal".
         energy: of the first ``energy_images`` images.
         energy_images: how many.
     """
@@ -107,7 +107,7 @@ def evaluate(
         snn: converted.
         images: with labels.
         normalise: what the source was trained with.
-        engine: "auto", "closed" or "temporal".
+        engine: "auto", "closed", "bucketed" or "temporal".
         preset: energy per operation.
         batch_size: images at a time; changes nothing but memory and speed.
         energy_images: spikes are counted on the first so many; their mean is known to a per mille from 1,000.

@@ -99,7 +99,7 @@ def fig7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
 def fig8(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     """Accuracy by base and timesteps. Source: Fig. 8."""
     bench, row = _network(options)
-    images = bench.images_in_time(row)
+    images = bench.sweep_images(row)
     rows = [
         {"base": base, "timesteps": steps, "accuracy": _accuracy(bench, row, base, steps)}
         for steps in TIMESTEPS
@@ -123,7 +123,7 @@ def fig8(out: Path, options: ReproduceOptions) -> dict[str, Any]:
 def fig9(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     """Mean absolute percentage error of the activations, and accuracy loss, by base. Source: Fig. 9."""
     bench, row = _network(options)
-    images = bench.images_in_time(row)
+    images = bench.sweep_images(row)
     source = bench.source(row, images).accuracy
     rows = []
     for base in BASES:

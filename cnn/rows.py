@@ -32,8 +32,8 @@ PUBLIC = {
 
 CALIBRATION_IMAGES = {"cifar10": 1000, "cifar100": 1000, "imagenet": 100}
 
-IMAGES_IN_TIME = 500
-"""Test images of the temporal engine unless ``--limit`` says otherwise: it costs T times the closed form."""
+IMAGES_IN_SWEEPS = 500
+"""Test images of a sweep over many conversions unless ``--limit`` says otherwise."""
 
 
 class NotRunError(Exception):
@@ -128,25 +128,25 @@ class Workbench:
             self._results[key] = evaluate(network, images, normalise, source=self.source(row))
         return self._results[key]
 
-    def images_in_time(self, row: PaperRow) -> int:
-        """Test images that the temporal engine runs."""
-        return len(self.images(row, "test").first(self.options.limit or IMAGES_IN_TIME))
-
     def in_time(self, row: PaperRow, config: ConvertConfig, wait: int) -> float:
-        """Accuracy with a wait timestep, step by step."""
+        """Accuracy with a wait timestep on all test images (or as many as ``--limit`` says)."""
         network = self.network(row, config)
-        images = self.images(row, "test").first(self.images_in_time(row))
+        images = self.images(row, "test")
 
         def simulate(x: torch.Tensor) -> torch.Tensor:
-            return network.simulate(x, engine="temporal", wait=wait)
+            return network.simulate(x, wait=wait)
 
         return predict(simulate, images, self._normalise(row)).accuracy
 
+    def sweep_images(self, row: PaperRow) -> int:
+        """Test images of a sweep."""
+        return len(self.images(row, "test").first(self.options.limit or IMAGES_IN_SWEEPS))
+
     def quick(self, row: PaperRow, config: ConvertConfig) -> tuple[SpikingNetwork, float]:
-        """A network calibrated on 100 images, and its accuracy on as many as the temporal engine runs: for sweeps."""
+        """A network calibrated on 100 images, and its accuracy on a few test images: for sweeps."""
         batches = calibration_batches(self.images(row, "train"), MODELS[row.model].normalise, 100)
         network = convert(self.model(row), batches[0], config, calibration=batches)
-        images = self.images(row, "test").first(self.images_in_time(row))
+        images = self.images(row, "test").first(self.sweep_images(row))
         return network, predict(network, images, self._normalise(row)).accuracy
 
     def coded(self, config: ConvertConfig, row: PaperRow) -> ConvertConfig:

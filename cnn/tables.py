@@ -124,14 +124,13 @@ def _single(bench: Workbench, row: PaperRow) -> Columns:
 
 
 def _by_wait(bench: Workbench, row: PaperRow) -> Columns:
-    images = bench.images_in_time(row)
-    found: Columns = {"images": images}
+    found: Columns = {"images": len(bench.images(row, "test"))}
     for wait, paper in zip(WAITS, row.waits, strict=False):
         found[f"w={wait} paper"] = paper
         for mode, config in _modes(bench).items():
             label = f"w={wait}" if len(_modes(bench)) == 1 else f"w={wait} ({mode})"
             found[label] = bench.in_time(row, bench.coded(config, row), wait)
-    return found | {"ANN": bench.source(row, images).accuracy}
+    return found | {"ANN": bench.source(row).accuracy}
 
 
 def _table(

@@ -30,7 +30,7 @@ class Evaluation:
         agreement: percent of the test nodes on which both predict the same class.
         test_nodes: how many.
         energy: operations, additions and joules of one call.
-        engine: "closed" or "temporal".
+        engine: "closed", "bucketed" or "temporal".
     """
 
     ann: Scores
@@ -53,7 +53,7 @@ def evaluate(snn: SpikingNetwork, graph: Graph, *, engine: str = "auto", preset:
     Args:
         snn: converted from a network trained on ``graph``.
         graph: with test labels.
-        engine: "auto", "closed" or "temporal".
+        engine: "auto", "closed", "bucketed" or "temporal".
         preset: energy per operation: "fp32", "int8-paper" or "int8-horowitz".
 
     Raises:

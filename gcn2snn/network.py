@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from gcn2snn import ir
+from gcn2snn.bucketed import run_bucketed
 from gcn2snn.calibrate import PopulationReport
 from gcn2snn.config import ConvertConfig
 from gcn2snn.energy import EnergyReport, preset_of
-from gcn2snn.errors import InputError
+from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.events import EventCounter
 from gcn2snn.kernels import Spikes
 from gcn2snn.spiking import Observer, choose_engine, code_input, input_free, run, run_closed, run_float
@@ -41,7 +42,7 @@ class SpikingNetwork(nn.Module):
         self.eval()
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Output potentials, with the closed form where it is exact and in time otherwise."""
+        """Output potentials, with the closed form where it is exact and the bucketed engine otherwise."""
         return self.simulate(*args, **kwargs)
 
     @torch.no_grad()
@@ -58,21 +59,28 @@ class SpikingNetwork(nn.Module):
 
         Args:
             args, kwargs: as for the source model.
-            engine: "auto", "closed" or "temporal".
+            engine: "auto", "closed", "bucketed" or "temporal" (docs/method.md, three engines).
             wait: w, default the one of the configuration.
             observe: called with every node of the closed form.
             recordings: {population: Recording()} to fill; needs the temporal engine.
 
         Raises:
-            ConfigError: the closed form is asked for where w < T - 1, or wait is negative.
+            ConfigError: the closed form is asked for where w < T - 1, wait is negative, or another engine is to record.
             InputError: the arguments are not those of the source model.
         """
         wait = self.config.wait if wait is None else wait
         inputs = bind(self.network, args, kwargs)
-        if recordings is not None and engine == "auto":
+        if recordings is not None and engine not in ("auto", "temporal"):
+            raise ConfigError(
+                f"engine is {engine!r}; only the temporal engine has a step to record. Use engine='temporal'"
+            )
+        if recordings is not None:
             engine = "temporal"
-        if choose_engine(self.network, wait, engine) == "closed":
+        chosen = choose_engine(self.network, wait, engine)
+        if chosen == "closed":
             return run_closed(self.network, inputs, observe, self._input_free())
+        if chosen == "bucketed":
+            return run_bucketed(self.network, inputs, wait)
         return run_temporal(self.network, inputs, wait, recordings)
 
     def _input_free(self) -> dict[str, Value]:
@@ -86,8 +94,8 @@ class SpikingNetwork(nn.Module):
         """The spikes of every population, by name."""
         found: dict[str, Spikes] = {}
         inputs = bind(self.network, args, kwargs)
-        if choose_engine(self.network, self.config.wait, "auto") == "temporal":
-            run_temporal(self.network, inputs, self.config.wait, emitted=found)
+        if choose_engine(self.network, self.config.wait, "auto") == "bucketed":
+            run_bucketed(self.network, inputs, self.config.wait, found)
             return found
 
         def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:

@@ -1,4 +1,7 @@
-"""Running a network description: as the source model (floats), in closed form (Eq. 4), or in time (``temporal.py``)."""
+"""Running a network description: as the source model (floats) or in closed form (Eq. 4); and which engine is to run it.
+
+The engines in time are in ``temporal.py`` (step by step) and ``bucketed.py`` (only the moments that neurons look at).
+"""
 
 from __future__ import annotations
 
@@ -200,6 +203,9 @@ def sources(network: ir.Network, membrane: ir.Node) -> list[str]:
     return sorted(found, key=order.index)
 
 
+ENGINES = ("auto", "closed", "bucketed", "temporal")
+
+
 def is_exact(network: ir.Network, wait: int | None) -> bool:
     """Whether the closed form is the temporal result: wait >= T - 1 of every membrane's input."""
     membranes = network.of(ir.Neuron)
@@ -207,13 +213,15 @@ def is_exact(network: ir.Network, wait: int | None) -> bool:
 
 
 def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
-    """ "closed" or "temporal" for an asked ``engine`` ("auto", "closed", "temporal").
+    """The engine that runs: for "auto" the closed form where it is exact, else "bucketed"; others as asked.
+
+    "temporal" steps every membrane w + T times. It is the proof of the other two, which give the same spikes.
 
     Raises:
         ConfigError: wait is negative, the engine is unknown, or the closed form is asked for where it is not exact.
     """
-    if engine not in ("auto", "closed", "temporal"):
-        raise ConfigError(f"engine is {engine!r}; allowed are 'auto', 'closed' and 'temporal'")
+    if engine not in ENGINES:
+        raise ConfigError(f"engine is {engine!r}; allowed are {', '.join(ENGINES)}")
     if wait is not None and wait < 0:
         raise ConfigError(
             f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more, or None for all"
@@ -223,8 +231,8 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
         needed = max(input_timesteps(network, node) - 1 for node in network.of(ir.Neuron))
         raise ConfigError(
             f"the closed form holds for a wait of {needed} or more, got {wait}: neurons would fire before all input is "
-            "there. Use engine='temporal', or a longer wait"
+            "there. Use engine='bucketed' or 'temporal', or a longer wait"
         )
     if engine == "auto":
-        return "closed" if exact else "temporal"
+        return "closed" if exact else "bucketed"
     return engine

@@ -64,7 +64,7 @@ class Emission:
             out = torch.empty_like(self.spikes.code) if out is None else out
             group = self.spikes.coding.group
             sent = emit_step(self.spikes, (first - 1) * group + 1, max(first, last) * group, out)
-            return self.spikes.with_code(out), sent > 0
+            return self.spikes.with_code(out), sent
         if isinstance(self.node, ir.OneHot):
             return (0.0 if over else 2.0 ** (1 - first) - 2.0**-last if self.node.binary else 1.0), not over
         if isinstance(self.node, ir.Coder) and self.node.kind == "binary" and not over:

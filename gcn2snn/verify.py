@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
+from gcn2snn.bucketed import run_bucketed
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes, reference
 from gcn2snn.kernels.reference import per_channel
 from gcn2snn.spiking import Observer, choose_engine, code_input, run, run_closed, run_float, started
 from gcn2snn.synapse import Value, apply, dense_value
-from gcn2snn.temporal import constants, network_dtype, path, run_temporal
+from gcn2snn.temporal import constants, network_dtype, path
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _engine(
     if on_time:
         return sent, sums, run_closed(network, inputs, _keep(sent, sums))
     emitted: dict[str, Spikes] = {}
-    output = run_temporal(network, inputs, wait, emitted=emitted)
+    output = run_bucketed(network, inputs, wait, emitted)
     run(network, inputs, lambda node, x: emitted[node.name], code_input, _keep(sent, sums))
     return sent, sums, output
 

@@ -97,12 +97,12 @@ def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     return out
 
 
-def emit_step(code: Tensor, first: int, last: int, out: Tensor) -> int:
-    """Codes of the spikes of some phases, written to ``out``; how many there are."""
+def emit_step(code: Tensor, first: int, last: int, out: Tensor) -> bool:
+    """Codes of the spikes of some phases, written to ``out``; whether there are any."""
     sent = torch.zeros(1, dtype=torch.int64)
     if code.numel():
         call(f"emit_step_{SUFFIX[code.dtype]}", code, code.numel(), first, last, out, sent)
-    return int(sent)
+    return bool(sent)
 
 
 def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:

@@ -2,33 +2,40 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 
 #include "native_coding.h"
 
 namespace gcn2snn {
 
-// out = the codes of phases first_phase to last_phase, else silence; gives the number of spikes.
+// out = the codes whose phase is low .. low + span, else 0; one unsigned comparison tells.
+template <class code_t, class bits>
+bool pick_phases(const code_t* code, int64_t size, bits low, bits span, code_t* out) {
+    code_t sent = 0;
+    for (int64_t c = 0; c < size; ++c) {
+        const bits phase = code[c] < 0 ? -code[c] : code[c];
+        const code_t now = static_cast<bits>(phase - low) <= span ? code[c] : 0;
+        out[c] = now;
+        sent |= now;
+    }
+    return sent != 0;
+}
+
+// out = the codes of phases first_phase to last_phase, else silence; gives whether there is a spike.
 template <class code_t>
-int64_t emit_step(const code_t* code, int64_t size, int64_t first_phase, int64_t last_phase, code_t* out, int64_t threads) {
-    const auto low = static_cast<int16_t>(first_phase), high = static_cast<int16_t>(std::min<int64_t>(last_phase, INT16_MAX));
-    constexpr int64_t block = 4096;
-    std::atomic<int64_t> sent{0};
+bool emit_step(const code_t* code, int64_t size, int64_t first_phase, int64_t last_phase, code_t* out, int64_t threads) {
+    using bits = std::make_unsigned_t<code_t>;
+    constexpr int64_t block = 4096, most = std::numeric_limits<code_t>::max();
+    if (first_phase > most) {
+        std::fill(out, out + size, code_t(0));
+        return false;
+    }
+    const auto low = static_cast<bits>(first_phase), span = static_cast<bits>(std::min(last_phase, most) - first_phase);
+    std::atomic<bool> any{false};
     for_range((size + block - 1) / block, threads, 8, [&](int64_t begin, int64_t end) {
-        int64_t found = 0;
-        for (int64_t first = begin * block; first < std::min(end * block, size); first += block) {
-            const int64_t width = std::min(block, size - first);
-            int16_t count = 0;
-            for (int64_t c = first; c < first + width; ++c) {
-                const int16_t phase = std::abs(static_cast<int16_t>(code[c]));
-                const bool now = phase >= low && phase <= high;
-                out[c] = now ? code[c] : 0;
-                count += now;
-            }
-            found += count;
-        }
-        sent += found;
+        if (pick_phases(code + begin * block, std::min(end * block, size) - begin * block, low, span, out + begin * block)) any = true;
     });
-    return sent;
+    return any;
 }
 
 // What one threshold makes of 64 potentials by scale: sent, -sent (signed populations) or 0.

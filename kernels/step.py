@@ -15,14 +15,14 @@ from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import per_channel
 
 
-def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> int:
-    """Write the codes of the spikes of phases ``first`` to ``last``, and silence elsewhere; give how many spikes there are.
+def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> bool:
+    """Write the codes of the spikes of phases ``first`` to ``last``, and silence elsewhere; say whether there are any.
 
     >>> from gcn2snn.kernels import PhaseCode
     >>> spikes = Spikes(torch.tensor([[1, -2, 0, 2]], dtype=torch.int8), torch.tensor(8.0), PhaseCode(2.0, 4, signed=True))
     >>> out = torch.empty(1, 4, dtype=torch.int8)
     >>> emit_step(spikes, 2, 2, out), out.tolist()
-    (2, [[0, -2, 0, 2]])
+    (True, [[0, -2, 0, 2]])
 
     Args:
         spikes: codes [N, C, ...].
@@ -46,7 +46,7 @@ def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> int:
     phase = spikes.code.abs()
     sent = (phase >= first) & (phase <= last)
     torch.mul(spikes.code, sent, out=out)
-    return int(sent.sum())
+    return bool(sent.any())
 
 
 def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def evaluate(
     snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
     data_dir: DataDir = None,
-    engine: Annotated[str, typer.Option(help="auto, closed or temporal.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, closed, bucketed or temporal.")] = "auto",
     energy: Annotated[str, typer.Option(help="Joules per operation: fp32, int8-paper or int8-horowitz.")] = "fp32",
     layers: Annotated[
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")

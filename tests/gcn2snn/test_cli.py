@@ -150,7 +150,7 @@ def test_bad_engine_is_one_line(karate: Path, tmp_path: Path) -> None:
     path = tmp_path / "wait.safetensors"
     parsed("convert", karate / "run", "--wait", 2, "--out", path)
     assert "the closed form holds for a wait of 15 or more, got 2" in failed("evaluate", path, "--engine", "closed")
-    assert parsed("evaluate", path)["engine"] == "temporal"
+    assert parsed("evaluate", path)["engine"] == "bucketed"
 
 
 def test_damaged_files_are_one_line(karate: Path, tmp_path: Path) -> None:

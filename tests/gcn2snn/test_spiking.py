@@ -36,7 +36,7 @@ def test_choose_engine(case):
     network, _ = case
     assert choose_engine(network, None, "auto") == "closed"
     assert choose_engine(network, 9, "auto") == "closed"
-    assert choose_engine(network, 8, "auto") == "temporal"
+    assert choose_engine(network, 8, "auto") == "bucketed"
     assert choose_engine(network, 9, "temporal") == "temporal"
     assert is_exact(network, 9)
     assert not is_exact(network, 8)
