@@ -46,9 +46,9 @@ def planetoid(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Args:
         options: ``rows`` narrow the models, ``datasets`` the sets, ``modes`` the variants, ``seeds`` the seeds.
     """
-    chosen = _chosen(tuple(models()), options.rows, "row")
-    modes = {name: MODES[name] for name in _chosen(tuple(MODES), options.modes or ("default", "paper"), "mode")}
-    sets = _chosen(DATASETS, options.datasets, "dataset")
+    chosen = chosen_names(tuple(models()), options.rows, "row")
+    modes = {name: MODES[name] for name in chosen_names(tuple(MODES), options.modes or ("default", "paper"), "mode")}
+    sets = chosen_names(DATASETS, options.datasets, "dataset")
     graphs = {name: load_graph(name, options.data_dir) for name in sets}
     done = _Progress(out / "planetoid-rows.json", modes)
     for seed in range(options.seeds or SEEDS):
@@ -93,7 +93,12 @@ class _Progress:
         return [row for name, row in self.found.items() if name.startswith(f"{dataset}/{model}/")]
 
 
-def _chosen(known: tuple[str, ...], asked: tuple[str, ...], what: str) -> tuple[str, ...]:
+def chosen_names(known: tuple[str, ...], asked: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """The asked names as they are spelt, in the order asked; all of them when none is.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
     by_name = {name.lower(): name for name in known}
     unknown = [name for name in asked if name.lower() not in by_name]
     if unknown:

@@ -109,7 +109,7 @@ class ModelTracer(fx.Tracer):
         super().__init__(autowrap_functions=ours)
         self.builder = builder
         self.values: dict[str, Any] = {}
-        self.constants: dict[str, Tensor] = {}
+        self.constants: dict[str, Any] = {}
         self._autowrap_search += [sys.modules[name] for name in sorted(_homes(ours)) if name in sys.modules]
         self._call: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
@@ -162,7 +162,12 @@ class ModelTracer(fx.Tracer):
             name = f"constant_{len(self.constants)}"
             self.constants[name] = a
             return self.create_node("get_attr", name, (), {})
-        return super().create_arg(a)
+        try:
+            return super().create_arg(a)
+        except NotImplementedError:  # an object of a library, such as DGL's message functions: handed on as it is
+            name = f"constant_{len(self.constants)}"
+            self.constants[name] = a
+            return self.create_node("get_attr", name, (), {})
 
 
 def _homes(functions: tuple[Callable[..., Any], ...]) -> set[str]:

@@ -280,3 +280,18 @@ def test_bad_input(rows: int, weight: Any, match: str, randomised: Callable[...,
     weights = torch.zeros(graph.num_edges()) if isinstance(weight, str) else weight
     with pytest.raises(InputError, match=match):
         convert(randomised(dgl_nn.SGConv(6, 3)), (graph, torch.randn(rows, 6), weights))
+
+
+class OwnMessages(nn.Module):
+    def forward(self, g: Any, x: Tensor) -> Tensor:
+        g = dgl.add_self_loop(g)
+        with g.local_scope():
+            g.ndata["h"] = x
+            g.update_all(dgl.function.copy_u("h", "m"), dgl.function.sum("m", "h"))
+            return g.ndata["h"]
+
+
+def test_own_messages_and_changed_graphs_are_refused() -> None:
+    with pytest.raises(ConversionError) as caught:
+        lower(OwnMessages().eval(), (messy_graph(), torch.randn(NODES, 6)), {})
+    assert {r.what for r in caught.value.refusals} >= {"add_self_loop"}

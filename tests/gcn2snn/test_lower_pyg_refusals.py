@@ -125,6 +125,7 @@ def test_changes_of_the_graph_are_refused() -> None:
     assert found >= {"indexing", "add_self_loops", "SoftmaxAggregation", "dropout_edge(p=0.5, training=True)"}
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSC tensor support is in beta")
 def test_layers_without_values_and_models_that_fail() -> None:
     call = (torch.randn(NODES, 6), messy_graph())
     with pytest.raises(InputError, match=r"lin\.weight has no values yet: a lazy layer was never run"):
