@@ -36,12 +36,13 @@ def graphs(seed: int, count: int = GRAPHS) -> list[Any]:
         MissingPackageError: PyTorch Geometric is not installed.
     """
     try:
+        from torch_geometric import seed_everything
         from torch_geometric.datasets import ExplainerDataset
         from torch_geometric.datasets.graph_generator import BAGraph
         from torch_geometric.datasets.motif_generator import CycleMotif, HouseMotif
     except ImportError as error:
         raise MissingPackageError("motifs needs PyTorch Geometric: pip install 'gcn2snn[pyg]'") from error
-    torch.manual_seed(seed)
+    seed_everything(seed)  # the generators draw from Python's and NumPy's random numbers too
     base = BAGraph(num_nodes=BASE_NODES, num_edges=1)
     kinds = [ExplainerDataset(base, motif, num_motifs=1) for motif in (HouseMotif(), CycleMotif(5))]
     found = []
