@@ -73,6 +73,7 @@ def calibrate(
 
     Source: Section II-C, Eq. 2; percentile and mse are ours.
     """
+    config = config.settled(network.has_graph)
     statistics = Statistics(network, batches)
     changes = {}
     for node in network.of(ir.Neuron) + network.of(ir.Coder):

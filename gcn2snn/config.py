@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -98,13 +99,14 @@ class ConvertConfig:
         Field(description="neuron between transform and aggregation: signed, without its negative part, or none"),
     ] = "signed"
     scale: Annotated[
-        Literal["max", "percentile", "mse"],
-        Field(description="calibrated maximum, a percentile of it, or the scale of least encoding error"),
-    ] = "max"
+        Literal["auto", "max", "percentile", "mse"],
+        Field(description="calibrated maximum, a percentile of it, or the scale of least encoding error; see settled"),
+    ] = "auto"
     percentile: Annotated[float, Field(gt=0.0, le=100.0, description="for scale=percentile")] = 99.9
-    per: Annotated[Literal["layer", "channel"], Field(description="one scale per layer or per channel (Eq. 2)")] = (
-        "layer"
-    )
+    per: Annotated[
+        Literal["auto", "layer", "channel"],
+        Field(description="one scale per layer or per channel (Eq. 2); see settled"),
+    ] = "auto"
     shift: Annotated[bool, Field(description="thresholds at midpoints (Eq. 4); False: Eq. 3")] = True
     one_hot: Annotated[
         Literal["unit", "binary"], Field(description="a one-hot input is one unit spike, or 1.0 in T-bit binary")
@@ -123,9 +125,9 @@ class ConvertConfig:
         Literal["merge", "spike"], Field(description="average pooling merges into the next sum, or has neurons")
     ] = "merge"
     correct: Annotated[
-        Literal["none", "mean"],
+        Literal["auto", "none", "mean"],
         Field(description="mean: shift each channel's initial potential so that it sends its mean activation"),
-    ] = "none"
+    ] = "auto"
     weights: Annotated[
         Literal["float", "int8"], Field(description="int8: weights rounded to 8 bits, one step size per output channel")
     ] = "float"
@@ -144,6 +146,24 @@ class ConvertConfig:
     def input_bits(self) -> int:
         """Timesteps of the binary input coder."""
         return self.input_timesteps if self.input_timesteps is not None else min(self.timesteps, 24)
+
+    def settled(self, graph_layers: bool) -> ConvertConfig:
+        """The configuration with every "auto" decided: least error per channel and means given back where layers make
+        their matrices from a graph, else the paper's layer maxima (docs/decisions/0034).
+
+        An option that is set stays as it is; with ``scale="max"`` alone, ``per`` and ``correct`` are the paper's too.
+
+        Args:
+            graph_layers: whether the network has layers of a graph library or a sparse adjacency (``Network.has_graph``).
+        """
+        own = {"scale": self.scale, "per": self.per, "correct": self.correct}
+        chosen = GRAPH if graph_layers and self.scale != "max" else PAPER
+        return replace(self, **{name: chosen[name] if value == "auto" else value for name, value in own.items()})
+
+
+PAPER: dict[str, Any] = {"scale": "max", "per": "layer", "correct": "none"}
+GRAPH: dict[str, Any] = {"scale": "mse", "per": "channel", "correct": "mean"}
+"""What "auto" stands for."""
 
 
 def to_dict(config: TrainConfig | ConvertConfig) -> dict[str, Any]:

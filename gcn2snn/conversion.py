@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
 from gcn2snn.calibrate import calibrate
@@ -36,7 +37,8 @@ def convert(
     Args:
         model: trained, in ``eval()`` mode, with ReLU activations.
         example: a :class:`Graph`, or what ``model`` is called with: a tuple of arguments, a dict of keywords, or one value.
-        config: how to convert; the defaults are Q = 1.3, T = 16, signed messages, layer maxima, closed form.
+        config: how to convert; the defaults are Q = 1.3, T = 16, signed messages, closed form, and scales that suit the
+            model (:meth:`ConvertConfig.settled`). The network's own ``config`` says what was chosen.
         calibration: an iterable of further inputs like ``example``, from which the scales come; default: the example.
             Their order changes nothing.
         handlers: class -> handler for layers of your own; they win over the built-in ones.
@@ -47,12 +49,13 @@ def convert(
     Raises:
         ConversionError: with every part that cannot become spikes, or a model in training mode.
         ConfigError: the configuration does not fit the network.
-        InputError: inputs that do not fit, or values that are not finite.
+        InputError: inputs that do not fit or on which the model itself fails, or values that are not finite.
 
     Source: Section III-C and IV-D; docs/method.md.
     """
     config = config or ConvertConfig()
     network = prepare(model, example, config, handlers)
+    config = config.settled(network.has_graph)
     batches = _batches(network, example, calibration)
     network, report = calibrate(network, batches, config)
     args, kwargs = call_of(example)
@@ -88,15 +91,18 @@ def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def check_model(model: nn.Module) -> None:
-    """Refuse what makes any conversion wrong: training mode, and weights that are not finite.
+    """Refuse what makes any conversion wrong: training mode, and weights that are missing or not finite.
 
     Raises:
         ConversionError: the model is in training mode.
-        InputError: a parameter or buffer holds a NaN or an infinity.
+        InputError: a parameter or buffer holds a NaN or an infinity, or no values yet.
     """
     if model.training:
         why = "dropout and batch statistics would change the result."
         raise ConversionError([Refusal("model", "training mode", why, "Call model.eval() first.")])
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            raise InputError(f"{name} has no values yet: a lazy layer was never run. Run the model once, and train it")
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         values = tensor if tensor.layout is torch.strided else tensor.to_sparse_coo().coalesce().values()
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
@@ -111,7 +117,13 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
     The bound, 1e-3 of the largest output, is far above summation order and far below any missing term.
     """
     with torch.no_grad(), untouched(model):
-        expected = model(*args, **kwargs)
+        try:
+            expected = model(*args, **kwargs)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise InputError(
+                f"{type(model).__name__} itself fails on the example ({what}). Pass what it runs on"
+            ) from error
         got = read_out(source, run_float(source, bind(source, args, kwargs)))
     if not isinstance(expected, Tensor) or expected.shape != got.shape:
         shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__

@@ -71,8 +71,13 @@ def _index(edges: Tensor) -> tuple[Tensor, Tensor]:
         raise InputTypeError(f"edge_index has dtype {edges.dtype}; node numbers must be whole, such as torch.int64")
     if edges.dim() != 2 or edges.shape[0] != 2:
         raise InputError(f"edge_index has shape {list(edges.shape)}; [2, edges] is needed")
-    plain = edges.as_subclass(Tensor)  # an EdgeIndex would answer with subclasses of its own
-    return plain[0], plain[1]
+    index = plain(edges)
+    return index[0], index[1]
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """The tensor behind PyG's EdgeIndex or Index, which have no memory of their own that a kernel could read."""
+    return tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
 
 
 def _checked_weight(weight: Tensor | None, index: Tensor) -> Tensor | None:

@@ -117,6 +117,11 @@ class Network:
                 return node
         raise InputError(f"no node is called {name!r}; there are {[node.name for node in self.nodes]}")
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether layers make their matrices from a graph, as those of PyTorch Geometric, DGL and sparse products do."""
+        return any(isinstance(node, Adjacency | Laplacian | Membership | Matrix | FixedMatrix) for node in self.nodes)
+
     def of(self, kind: type[Any]) -> list[Any]:
         """Nodes of one class, in order."""
         return [node for node in self.nodes if isinstance(node, kind)]

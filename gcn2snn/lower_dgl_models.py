@@ -91,6 +91,16 @@ refuses(
     instead="Use fixed edge weights: GraphConv, SAGEConv, GINConv and others in the support table.",
 )
 refuses(
+    *("update_all", "apply_edges", "send_and_recv", "pull", "push", "apply_nodes"),
+    why="runs functions of its own along the edges.",
+    instead="Use the layers of dgl.nn in the support table.",
+)
+refuses(
+    *(dgl.add_self_loop, dgl.remove_self_loop, dgl.to_bidirected, dgl.to_simple, dgl.reverse, dgl.add_reverse_edges),
+    why="changes the graph inside the model.",
+    instead="Do it before the model is called.",
+)
+refuses(
     *(dgl_nn.GatedGraphConv, dgl_nn.Set2Set),
     why="has gates that multiply values with values.",
     instead="Use feed-forward layers: GraphConv, SAGEConv, GINConv and others in the support table.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -158,6 +159,17 @@ def maximum(builder: Builder, path: str, values: Sequence[Ref]) -> Ref:
     return best
 
 
+class _Function(nn.Module):
+    """A plain function, such as ``lambda x: x``, as a module to be traced."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
 def activation(builder: Builder, path: str, function: Any, x: Ref) -> Ref:
     """What a layer's own activation makes of x: a module, a function, or None."""
     if function is None:
@@ -166,6 +178,8 @@ def activation(builder: Builder, path: str, function: Any, x: Ref) -> Ref:
         return builder.module(f"{path}.activation", function, (x,))
     if function in FUNCTIONS:
         return FUNCTIONS[function](builder, f"{path}.relu", x)
+    if inspect.isfunction(function) and function not in REFUSED:
+        return builder.module(f"{path}.activation", _Function(function), (x,))
     what = f"activation {getattr(function, '__name__', type(function).__name__)}"
     why, instead = REFUSED.get(function, ("no handler knows it.", "Use ReLU."))
     return builder.refuse(path, what, why, instead)

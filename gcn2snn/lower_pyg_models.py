@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 from torch_geometric import nn as pyg
+from torch_geometric import utils
+from torch_geometric.nn import aggr
 from torch_geometric.utils import scatter
 
 from gcn2snn import ir
@@ -71,6 +73,32 @@ def lower_scatter(
     return pools[reduce](builder, path, src, index, dim_size)
 
 
+@lowers(aggr.SumAggregation, aggr.MeanAggregation, aggr.MaxAggregation)
+def lower_aggregation(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Sum, mean or maximum over the nodes of each graph."""
+    x, index, ptr, size, dim = args[:5]
+    if ptr is not None or dim % 2 != 0:
+        return builder.refuse(path, "ptr or dim", "is no pool over rows by index.", "Pass index, and leave dim out.")
+    pools = {aggr.SumAggregation: lower_add_pool, aggr.MeanAggregation: lower_mean_pool}
+    return pools.get(type(module), lower_max_pool)(builder, path, x, index, size)
+
+
+@lowers_function(utils.dropout_edge)
+def lower_dropout_edge(
+    builder: Builder,
+    path: str,
+    edge_index: Any,
+    p: float = 0.5,
+    force_undirected: bool = False,
+    training: bool = True,
+) -> tuple[Any, None]:
+    """Nothing, unless the model drops edges in evaluation mode too."""
+    if training and p > 0:
+        why = "is active in evaluation mode, so the model's result is random."
+        builder.refuse(path, f"dropout_edge(p={p}, training=True)", why, "Pass training=self.training.")
+    return edge_index, None
+
+
 def membership(builder: Builder, path: str, x: Ref, batch: Any, size: Any = None, *, mean: bool = False) -> Ref:
     """The operator [graphs, nodes] of a pool over graphs; all nodes are one graph without ``batch``."""
     inputs = (builder.rows(x),) if batch is None else (graph_input(builder, path, batch), builder.rows(x))
@@ -84,6 +112,19 @@ refuses(
     *(pyg.RGATConv, pyg.HGTConv, pyg.HANConv, pyg.SplineConv, pyg.NNConv, pyg.CGConv, pyg.GPSConv),
     why="weighs its edges by the values themselves, and a spike only adds its weight.",
     instead="Use fixed edge weights: GCNConv, SAGEConv, GINConv and others in the support table.",
+)
+refuses(
+    *(aggr.SoftmaxAggregation, aggr.PowerMeanAggregation, aggr.AttentionalAggregation, aggr.MedianAggregation),
+    *(aggr.QuantileAggregation, aggr.SortAggregation, aggr.MinAggregation, aggr.MulAggregation),
+    *(aggr.VarAggregation, aggr.StdAggregation, aggr.MultiAggregation),
+    why="is no sum, mean or maximum of the nodes.",
+    instead="Use global_add_pool, global_mean_pool or global_max_pool; several of them go side by side by torch.cat.",
+)
+refuses(
+    *(utils.add_self_loops, utils.remove_self_loops, utils.add_remaining_self_loops, utils.to_undirected),
+    *(utils.degree, utils.softmax, utils.to_dense_batch, utils.to_dense_adj, utils.subgraph, utils.k_hop_subgraph),
+    why="changes the graph, or computes with it, inside the model.",
+    instead="Do it before the model is called, and use layers of the support table.",
 )
 refuses(
     *(pyg.GatedGraphConv, pyg.ResGatedGraphConv),

@@ -66,8 +66,10 @@ def lower_getattr(builder: Builder, path: str, input: Ref, name: str, *default: 
 
 
 @lowers_function(operator.getitem)
-def lower_getitem(builder: Builder, path: str, input: Ref, key: Any) -> Any:
+def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
     """An item of a graph input, such as ``blocks[0]`` or ``graph.ndata["feat"]``, or the target rows of a block."""
+    if not isinstance(input, Ref):  # a tuple or list that holds references
+        return input[key]
     whole = builder.example(input)
     if (input, key if isinstance(key, str) else "") in builder.frames:
         return builder.frames[input, key]
@@ -77,6 +79,9 @@ def lower_getitem(builder: Builder, path: str, input: Ref, key: Any) -> Any:
         return part(builder, input, "item", key)
     if (stride := _pixel_stride(builder, input, key)) is not None:
         return builder.add(ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0))
+    if isinstance(whole, torch.Tensor) and builder.nodes[input].role == "graph":  # type: ignore[attr-defined]
+        why = "takes a description of the graph apart inside the model."
+        return builder.refuse(path, "indexing", why, "Do it before the model is called.", of=input)
     why = "takes a part of a value of the network."
     return builder.refuse(path, "indexing", why, "Index the network's result instead.", of=input)
 
@@ -189,6 +194,11 @@ refuses(
     *(functional.scaled_dot_product_attention, nn.TransformerDecoder, nn.TransformerDecoderLayer),
     why="multiplies values with values; a spike only adds its weight.",
     instead="Use fixed edge weights (GCN, SAGE, GIN).",
+)
+refuses(
+    nn.Embedding,
+    why="looks rows up by numbers that come with the call.",
+    instead="Use embedding.weight as the features of all nodes, or pass the looked-up features.",
 )
 refuses(
     *(nn.GRU, nn.LSTM, nn.RNN, nn.GRUCell, nn.LSTMCell, nn.RNNCell),

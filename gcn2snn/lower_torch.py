@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gcn2snn import ir
+from gcn2snn.lower_graph import maximum
 from gcn2snn.lowering import Builder, Ref, lowers, lowers_function, parameter
 
 Number = int | float | Tensor | Ref
@@ -134,6 +135,15 @@ def weighted_sum(builder: Builder, path: str, values: Sequence[Number], coeffici
     if len(names) == 1 and weights == (1.0,) and (bias is None or not bool(bias.any())):
         return names[0]
     return builder.add(ir.Add(name=path, inputs=tuple(names), coefficients=weights, bias=bias))
+
+
+@lowers_function(torch.maximum, "maximum")
+def lower_maximum(builder: Builder, path: str, input: Ref, other: Ref) -> Ref:
+    """Y = max(X, Z) of two values, by a ReLU: max(a, b) = a + ReLU(b - a)."""
+    if not (isinstance(input, Ref) and isinstance(other, Ref)):
+        why = "takes a maximum with a constant, which no population knows."
+        return builder.refuse(path, "maximum", why, "Use ReLU, or the maximum of two values.")
+    return maximum(builder, path, (input, other))
 
 
 @lowers_function(operator.mul, operator.imul, torch.mul, "mul", "mul_")

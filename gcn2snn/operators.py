@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from gcn2snn import ir
-from gcn2snn.edges import coordinates, edges_of, sum_at, with_loops
+from gcn2snn.edges import coordinates, edges_of, plain, sum_at, with_loops
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
 from gcn2snn.normalisation import NORMS, unscaled
@@ -173,7 +173,7 @@ def _membership(node: ir.Membership, *inputs: Any) -> CSR:
     if not node.batched:
         batch, graphs = torch.zeros(count, dtype=torch.int64, device=rows.device), 1
     elif isinstance(inputs[0], Tensor):
-        batch = inputs[0].long()
+        batch = plain(inputs[0]).long()
         if batch.numel() != count:
             raise InputError(f"batch has {batch.numel()} entries for {count} nodes; one each is needed")
         graphs = node.graphs if node.graphs is not None else int(batch.max()) + 1 if count else 0

@@ -18,6 +18,7 @@ ITEMS: dict[str, str] = {
     "table5": "gcn2snn.table5:table5",
     "tcurve": "gcn2snn.curves:tcurve",
     "codings": "gcn2snn.curves:codings",
+    "motifs": "gcn2snn.reproduce_motifs:motifs",
     "planetoid": "gcn2snn.reproduce_planetoid:planetoid",
 }
 """Name -> "module:function"; the function is imported when it is asked for, so that listing the names is instant."""

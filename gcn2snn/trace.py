@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -108,14 +109,30 @@ class ModelTracer(fx.Tracer):
         super().__init__(autowrap_functions=ours)
         self.builder = builder
         self.values: dict[str, Any] = {}
-        self.constants: dict[str, Tensor] = {}
+        self.constants: dict[str, Any] = {}
         self._autowrap_search += [sys.modules[name] for name in sorted(_homes(ours)) if name in sys.modules]
         self._call: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
     def trace_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Graph:
         """The graph of ``module(*args, **kwargs)``; references become placeholders, other arguments stay as they are."""
         self._call = (args, kwargs)
-        return self.trace(module)
+        with self._plain_calls(module):
+            return self.trace(module)
+
+    @contextlib.contextmanager
+    def _plain_calls(self, root: nn.Module) -> Iterator[None]:
+        """Leaf classes that look at values in a ``__call__`` of their own (PyG's aggregations) go straight to the
+        tracer's while a model is read."""
+        leaves = {type(m) for m in root.modules() if self.is_leaf_module(m, "")}
+        owners = {c for leaf in leaves for c in leaf.__mro__ if c is not nn.Module and "__call__" in vars(c)}
+        before = {owner: vars(owner)["__call__"] for owner in owners}
+        for owner in owners:
+            owner.__call__ = _plain_call
+        try:
+            yield
+        finally:
+            for owner, call in before.items():
+                owner.__call__ = call
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
@@ -145,13 +162,22 @@ class ModelTracer(fx.Tracer):
             name = f"constant_{len(self.constants)}"
             self.constants[name] = a
             return self.create_node("get_attr", name, (), {})
-        return super().create_arg(a)
+        try:
+            return super().create_arg(a)
+        except NotImplementedError:  # an object of a library, such as DGL's message functions: handed on as it is
+            name = f"constant_{len(self.constants)}"
+            self.constants[name] = a
+            return self.create_node("get_attr", name, (), {})
 
 
 def _homes(functions: tuple[Callable[..., Any], ...]) -> set[str]:
     """Modules through which the functions are called: their own, their package and its ``nn``."""
     packages = {function.__module__.split(".")[0] for function in functions}
     return {function.__module__ for function in functions} | packages | {f"{package}.nn" for package in packages}
+
+
+def _plain_call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    return nn.Module.__call__(module, *args, **kwargs)
 
 
 def _call_root(root_fn: Callable[..., Any], root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

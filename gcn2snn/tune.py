@@ -131,6 +131,7 @@ class Problem:
     def measure(self, config: ConvertConfig) -> Point:
         """Accuracy and energy of a configuration on the validation rows."""
         network, statistics = self.network(config.message)
+        config = replace(config, correct="none").settled(network.has_graph)  # no means are given back here
         changes: dict[str, list[ir.Node]] = {}
         for node in [*network.of(ir.Neuron), *network.of(ir.Coder)]:
             changes[node.name] = [_configured(node, config, statistics)]
@@ -270,7 +271,7 @@ def suggest(trial: optuna.Trial, problem: Problem, config: TuneConfig) -> Conver
         per: Any = trial.suggest_categorical(f"{name}.per", ["layer", "channel"])
         events = share if share < 0.97 else None
         layers[name] = LayerConfig(base=base, timesteps=timesteps, scale=scale, per=per, events=events)
-    return ConvertConfig(message=message, layers=layers, timesteps=config.max_timesteps)
+    return ConvertConfig(message=message, scale="max", layers=layers, timesteps=config.max_timesteps)
 
 
 def starting_points(problem: Problem, config: TuneConfig) -> list[dict[str, Any]]:

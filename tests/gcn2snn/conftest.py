@@ -1,20 +1,25 @@
-"""Random networks of every node type, for the property tests of both engines."""
+"""Random networks of every node type for the property tests of both engines; checks of descriptions of models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gcn2snn import ir
 from gcn2snn.calibrate import calibrate
 from gcn2snn.config import ConvertConfig
+from gcn2snn.conversion import convert
 from gcn2snn.fold import fold_batch_norm, merge_linear
 from gcn2snn.kernels import CSR, PhaseCode
+from gcn2snn.lowering import read_out
+from gcn2snn.network import bind
 from gcn2snn.neurons import insert_neurons
+from gcn2snn.spiking import run_float
 
 IMAGE_KINDS = ("conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool", "pad")
 GRAPH_KINDS = ("dense", "bn", "residual", "aggregate", "max", "concat", "rows", "raw_dense")
@@ -242,3 +247,57 @@ def image_kinds() -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def graph_kinds() -> tuple[str, ...]:
     return GRAPH_KINDS
+
+
+TOLERANCE = 1e-5  # of the largest output: float32 sums of at most 60 terms in another order
+
+
+def _randomised(model: nn.Module) -> nn.Module:
+    """Random non-zero weights, biases and running statistics."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.5 * torch.randn_like(parameter) + 0.1)
+        for name, buffer in model.named_buffers():
+            if name.endswith(("running_mean", "running_var", "eps")):
+                buffer.copy_(torch.rand_like(buffer) + 0.5)
+    return model.eval()
+
+
+def _assert_same(network: ir.Network, model: nn.Module, call: dict[str, Any]) -> None:
+    with torch.no_grad():
+        expected = model(**call)
+    got = read_out(network, run_float(network, bind(network, (), call)))
+    assert got.shape == expected.shape
+    assert float((got - expected).abs().max()) <= TOLERANCE * max(float(expected.abs().max()), 1e-3)
+
+
+def _assert_engines_agree(model: nn.Module, call: dict[str, Any]) -> None:
+    """In float64 only a tie could tell them apart, and random sums have none."""
+    snn = convert(model, call).double()
+    double = {k: _double(v) for k, v in call.items()}
+    closed, temporal = (snn.simulate(**double, engine=e) for e in ("closed", "temporal"))
+    torch.testing.assert_close(closed, temporal, rtol=1e-9, atol=1e-9)
+
+
+def _double(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_double(v) for v in value)
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+@pytest.fixture
+def randomised() -> Callable[[nn.Module], nn.Module]:
+    """Gives a model random non-zero weights, biases and running statistics, in evaluation mode."""
+    return _randomised
+
+
+@pytest.fixture
+def assert_same() -> Callable[[ir.Network, nn.Module, dict[str, Any]], None]:
+    """Compares a description with its source model on a call."""
+    return _assert_same
+
+
+@pytest.fixture
+def assert_engines_agree() -> Callable[[nn.Module, dict[str, Any]], None]:
+    """Converts a model and compares the two engines on a call."""
+    return _assert_engines_agree

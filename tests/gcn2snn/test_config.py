@@ -36,3 +36,19 @@ def test_train_config_refuses(options: dict[str, Any]) -> None:
 def test_to_dict_survives_json() -> None:
     config = ConvertConfig(layers={"layer1.relu": LayerConfig(base=1.5, per="channel")}, wait=4)
     assert ConvertConfig(**json.loads(json.dumps(to_dict(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("options", "graph", "expected"),
+    [
+        ({}, False, ("max", "layer", "none")),
+        ({}, True, ("mse", "channel", "mean")),
+        ({"scale": "max"}, True, ("max", "layer", "none")),
+        ({"per": "layer"}, True, ("mse", "layer", "mean")),
+        ({"scale": "percentile", "correct": "none"}, True, ("percentile", "channel", "none")),
+    ],
+)
+def test_settled(options: dict[str, Any], graph: bool, expected: tuple[str, str, str]) -> None:
+    config = ConvertConfig(**options).settled(graph)
+    assert (config.scale, config.per, config.correct) == expected
+    assert config.settled(not graph) == config

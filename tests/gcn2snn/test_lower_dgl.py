@@ -19,17 +19,13 @@ with warnings.catch_warnings():
     dgl = pytest.importorskip("dgl", reason="needs DGL", exc_type=ImportError)
     from dgl import nn as dgl_nn
 
-from gcn2snn import ir
 from gcn2snn.artefact import load, save
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ConversionError, InputError
 from gcn2snn.lowering import REGISTRY, load_handlers, lower
-from gcn2snn.network import bind
-from gcn2snn.spiking import run_float
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # DGL 1.1.3 uses deprecated parts of NumPy and torch
 NODES = 12
-TOLERANCE = 1e-5  # of the largest output: float32 sums of at most 60 terms in another order
 
 
 def messy_graph() -> Any:
@@ -37,30 +33,6 @@ def messy_graph() -> Any:
     random = torch.randint(0, NODES - 2, (2, 30))
     source, target = torch.cat([random, random[:, :3], torch.tensor([[1, 1, 4, 4], [1, 1, 4, 5]])], 1)
     return dgl.graph((source, target), num_nodes=NODES)
-
-
-def randomised(model: nn.Module) -> nn.Module:
-    """Random non-zero weights and biases."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(0.5 * torch.randn_like(parameter) + 0.1)
-    return model.eval()
-
-
-def assert_same(network: ir.Network, model: nn.Module, call: dict[str, Any]) -> None:
-    with torch.no_grad():
-        expected = model(**call)
-    got = run_float(network, bind(network, (), call))
-    assert got.shape == expected.shape
-    assert float((got - expected).abs().max()) <= TOLERANCE * max(float(expected.abs().max()), 1e-3)
-
-
-def assert_engines_agree(model: nn.Module, call: dict[str, Any]) -> None:
-    """In float64 only a tie could tell them apart, and random sums have none."""
-    snn = convert(model, call).double()
-    double = {k: v.double() if isinstance(v, Tensor) and v.is_floating_point() else v for k, v in call.items()}
-    closed, temporal = (snn.simulate(**double, engine=e) for e in ("closed", "temporal"))
-    torch.testing.assert_close(closed, temporal, rtol=1e-9, atol=1e-9)
 
 
 def mlp() -> nn.Module:
@@ -101,7 +73,13 @@ CASES = [(name, weighted) for name in LAYERS for weighted in ((False,) if name i
 
 
 @pytest.mark.parametrize(("name", "weighted"), CASES)
-def test_layer(name: str, weighted: bool) -> None:
+def test_layer(
+    name: str,
+    weighted: bool,
+    randomised: Callable[..., Any],
+    assert_same: Callable[..., Any],
+    assert_engines_agree: Callable[..., Any],
+) -> None:
     model = randomised(LAYERS[name]())
     graph = messy_graph()
     graph = dgl.add_self_loop(graph) if name in LOOPED else graph  # DGL refuses nodes without edges there
@@ -116,7 +94,7 @@ def test_layer(name: str, weighted: bool) -> None:
 
 
 @pytest.mark.parametrize("given", [[3.1, 1.9], torch.tensor([3.1, 1.9])])
-def test_cheb_of_a_batch(given: Any) -> None:
+def test_cheb_of_a_batch(given: Any, randomised: Callable[..., Any], assert_same: Callable[..., Any]) -> None:
     graph = dgl.batch([dgl.rand_graph(5, 9), dgl.rand_graph(7, 12)])
     model = randomised(dgl_nn.ChebConv(6, 4, 3))
     call = {"graph": graph, "feat": torch.randn(NODES, 6), "lambda_max": given}
@@ -156,7 +134,9 @@ READOUTS: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", READOUTS)
-def test_graph_classification(name: str) -> None:
+def test_graph_classification(
+    name: str, randomised: Callable[..., Any], assert_same: Callable[..., Any], assert_engines_agree: Callable[..., Any]
+) -> None:
     model = randomised(Readout(READOUTS[name]))
     graphs = [dgl.rand_graph(n, 2 * n) for n in (3, 6, 2, 5)]
     calls = [{"g": dgl.batch(part), "in_feat": torch.randn(n, 6)} for part, n in ((graphs[:2], 9), (graphs[1:], 13))]
@@ -166,7 +146,7 @@ def test_graph_classification(name: str) -> None:
     assert_engines_agree(model, calls[0])
 
 
-def test_features_of_the_graph() -> None:
+def test_features_of_the_graph(randomised: Callable[..., Any], assert_same: Callable[..., Any]) -> None:
     class OwnFeatures(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -218,7 +198,9 @@ class Pairs(nn.Module):
 
 
 @pytest.mark.parametrize("cls", [Blocks, Pairs])
-def test_blocks_of_a_data_loader(cls: type[nn.Module]) -> None:
+def test_blocks_of_a_data_loader(
+    cls: type[nn.Module], randomised: Callable[..., Any], assert_same: Callable[..., Any]
+) -> None:
     graph = dgl.rand_graph(40, 160)
     features = torch.randn(40, 6)
     sampler = dgl.dataloading.MultiLayerNeighborSampler([3, 3])
@@ -235,14 +217,16 @@ def test_blocks_of_a_data_loader(cls: type[nn.Module]) -> None:
         assert_same(snn.network, model, whole)
 
 
-def test_save_and_load(tmp_path: Any) -> None:
+def test_save_and_load(tmp_path: Any, randomised: Callable[..., Any]) -> None:
     model = randomised(Readout(READOUTS["AvgPooling"]))
     call = (dgl.batch([dgl.rand_graph(5, 9), dgl.rand_graph(7, 12)]), torch.randn(12, 6))
     snn = convert(model, call)
     assert torch.equal(load(save(snn, tmp_path / "snn.safetensors"))(*call), snn(*call))
 
 
-def test_changed_graph_is_not_taken_from_the_cache() -> None:
+def test_changed_graph_is_not_taken_from_the_cache(
+    randomised: Callable[..., Any], assert_same: Callable[..., Any]
+) -> None:
     model, graph = randomised(dgl_nn.SAGEConv(6, 3, "mean")), messy_graph()
     x = torch.randn(NODES, 6)
     snn = convert(model, (graph, x))
@@ -291,8 +275,23 @@ def test_all_refusals_at_once() -> None:
         (NODES, "zero", "needs positive edge weights"),
     ],
 )
-def test_bad_input(rows: int, weight: Any, match: str) -> None:
+def test_bad_input(rows: int, weight: Any, match: str, randomised: Callable[..., Any]) -> None:
     graph = dgl.add_self_loop(messy_graph())
     weights = torch.zeros(graph.num_edges()) if isinstance(weight, str) else weight
     with pytest.raises(InputError, match=match):
         convert(randomised(dgl_nn.SGConv(6, 3)), (graph, torch.randn(rows, 6), weights))
+
+
+class OwnMessages(nn.Module):
+    def forward(self, g: Any, x: Tensor) -> Tensor:
+        g = dgl.add_self_loop(g)
+        with g.local_scope():
+            g.ndata["h"] = x
+            g.update_all(dgl.function.copy_u("h", "m"), dgl.function.sum("m", "h"))
+            return g.ndata["h"]
+
+
+def test_own_messages_and_changed_graphs_are_refused() -> None:
+    with pytest.raises(ConversionError) as caught:
+        lower(OwnMessages().eval(), (messy_graph(), torch.randn(NODES, 6)), {})
+    assert {r.what for r in caught.value.refusals} >= {"add_self_loop"}

@@ -166,3 +166,17 @@ def test_wrong_calls() -> None:
         lower(Nested(), (X,), {"y": 1})
     with pytest.raises(InputError, match=r"needs an input of \[\*, 4\]"):
         lower(Nested(), (X[:, :3],), {})
+
+
+class Larger(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.maximum(self.a(x), self.b(x)).maximum(self.a(x) * 2)
+
+
+def test_maximum_of_two_values() -> None:
+    model = Larger().eval()
+    torch.testing.assert_close(run(model, X), model(X))
