@@ -158,7 +158,8 @@ class ConvertConfig:
         """
         own = {"scale": self.scale, "per": self.per, "correct": self.correct}
         chosen = GRAPH if graph_layers and self.scale != "max" else PAPER
-        return replace(self, **{name: chosen[name] if value == "auto" else value for name, value in own.items()})
+        changes: dict[str, Any] = {name: chosen[name] for name, value in own.items() if value == "auto"}
+        return replace(self, **changes)
 
 
 PAPER: dict[str, Any] = {"scale": "max", "per": "layer", "correct": "none"}

@@ -119,11 +119,11 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
     with torch.no_grad(), untouched(model):
         try:
             expected = model(*args, **kwargs)
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
+        except Exception as failure:
+            what = f"{type(failure).__name__}: {failure}"
             raise InputError(
                 f"{type(model).__name__} itself fails on the example ({what}). Pass what it runs on"
-            ) from error
+            ) from failure
         got = read_out(source, run_float(source, bind(source, args, kwargs)))
     if not isinstance(expected, Tensor) or expected.shape != got.shape:
         shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__

@@ -127,12 +127,12 @@ class ModelTracer(fx.Tracer):
         owners = {c for leaf in leaves for c in leaf.__mro__ if c is not nn.Module and "__call__" in vars(c)}
         before = {owner: vars(owner)["__call__"] for owner in owners}
         for owner in owners:
-            owner.__call__ = _plain_call
+            type.__setattr__(owner, "__call__", _plain_call)
         try:
             yield
         finally:
             for owner, call in before.items():
-                owner.__call__ = call
+                type.__setattr__(owner, "__call__", call)
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
