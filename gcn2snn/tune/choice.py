@@ -52,7 +52,9 @@ def choose(points: Iterable[Point], config: TuneConfig) -> Point:
     best = nearest(points, config)
     if excess(best, config) == 0.0:
         return best
-    asked = f"alpha >= {config.min_alpha:g}" if config.min_alpha else f"a loss of at most {config.max_loss or 0:g} points"
+    asked = (
+        f"alpha >= {config.min_alpha:g}" if config.min_alpha else f"a loss of at most {config.max_loss or 0:g} points"
+    )
     near = sorted(front(points), key=lambda p: excess(p, config))[:3]
     found = "; ".join(f"loss {p.loss:.2f} points at alpha {p.alpha:.1f}" for p in near)
     raise ConfigError(

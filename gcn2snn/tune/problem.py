@@ -173,7 +173,9 @@ def measured(config: ConvertConfig, problems: Sequence[Problem]) -> Point:
         torch.cat([getattr(problem, name) for problem in problems]) for name in ("probability", "source", "labels")
     )
     loss = loss_of(probability, source, found, labels)
-    alphas = [len(runs) / sum(1 / getattr(energy, name) for _, energy in runs) for name in ("alpha_events", "alpha_eq6")]
+    alphas = [
+        len(runs) / sum(1 / getattr(energy, name) for _, energy in runs) for name in ("alpha_events", "alpha_eq6")
+    ]
     return Point(config, _percent(found == labels), _percent(found == source), loss.bound, *alphas)
 
 

@@ -50,7 +50,9 @@ def starting_points(problem: Problem | Pool, config: TuneConfig) -> list[Values]
     return starts
 
 
-def _start(problem: Problem | Pool, config: TuneConfig, first: float, others: float, scale: str, timesteps: int) -> Values:
+def _start(
+    problem: Problem | Pool, config: TuneConfig, first: float, others: float, scale: str, timesteps: int
+) -> Values:
     base = max(LEAST_BASE, min(LARGEST_BASE, round(optimal_base(timesteps) / BASE_STEP) * BASE_STEP))
     values: Values = {"message": "signed"}
     for index, name in enumerate(problem.populations):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,9 +31,7 @@ def some_labels(count: int, classes: int) -> Tensor:
     return labels
 
 
-def assert_measured_as_converted(
-    model: nn.Module, validation: list[tuple[Any, Tensor]], config: ConvertConfig
-) -> None:
+def assert_measured_as_converted(model: nn.Module, validation: list[tuple[Any, Tensor]], config: ConvertConfig) -> None:
     """The search's shortcuts and the pipeline: the same spikes, so the same predictions and energy."""
     problem = Problem(model, validation)
     for _ in range(2):  # the second time from kept states
@@ -127,7 +124,9 @@ def test_dgl_model() -> None:
     edges = torch.randint(0, 20, (2, 60))
     graph = dgl.add_self_loop(dgl.graph((edges[0], edges[1]), num_nodes=20))
     example = (graph, torch.randn(20, 5))
-    assert_measured_as_converted(Net().eval(), [(example, some_labels(20, 3))], ConvertConfig(timesteps=8, per="channel"))
+    assert_measured_as_converted(
+        Net().eval(), [(example, some_labels(20, 3))], ConvertConfig(timesteps=8, per="channel")
+    )
 
 
 def test_a_share_is_of_the_whole_last_aggregation(karate: Graph) -> None:
@@ -141,4 +140,6 @@ def test_a_share_is_of_the_whole_last_aggregation(karate: Graph) -> None:
 
 def test_some_validation_rows_must_have_labels(karate: Graph) -> None:
     with pytest.raises(DataError, match="no validation row has a label"):
-        Problem(TextGCN(karate.num_nodes, [6], karate.num_classes).eval(), [(karate, torch.full_like(karate.labels, -1))])
+        Problem(
+            TextGCN(karate.num_nodes, [6], karate.num_classes).eval(), [(karate, torch.full_like(karate.labels, -1))]
+        )
