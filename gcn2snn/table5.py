@@ -93,12 +93,10 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     for name, load in graphs.items():
         seeds = options.seeds or seeds_of(name)
         search = PooledSearch(out / name, load, seeds, options.keep_going)
-        files = {mode: search.file.stem if mode == "tuned" else mode for mode in modes}
-        measures = {
-            files[mode]: functools.partial(_measure, mode=search if mode == "tuned" else mode) for mode in modes
-        }
+        kept = {mode: search.file.stem if mode == "tuned" else mode for mode in modes}
+        measures = {kept[mode]: functools.partial(_measure, mode=search if mode == "tuned" else mode) for mode in modes}
         results = runs.results(name, load, seeds, measures)
-        rows += [_row(name, mode, [result[files[mode]] for result in results]) for mode in modes if results]
+        rows += [_row(name, mode, [result[kept[mode]] for result in results]) for mode in modes if results]
     text = "\n\n".join([*left_out(missing, runs.broken), table_text(rows), NOTES])
     content = {
         "rows": [asdict(row) for row in rows],

@@ -38,8 +38,8 @@ def test_equal_predictions_lose_nothing_and_luck_counts_by_half() -> None:
 @pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
 def test_temperature_finds_the_one_that_made_the_labels(true: float) -> None:
     random = torch.Generator().manual_seed(1)
-    scores = 2 * torch.randn(20_000, 5, generator=random, dtype=torch.float64)
+    scores = 2 * torch.randn(4000, 5, generator=random, dtype=torch.float64)
     labels = torch.multinomial((scores / true).softmax(1), 1, generator=random)[:, 0]
     found = temperature(scores, labels)
-    assert found == pytest.approx(true, rel=0.06)  # grid steps of 2.5 %, and the chance of 20,000 labels
+    assert found == pytest.approx(true, rel=0.1)  # grid steps of 2.5 %, and the chance of 4,000 labels
     assert temperature(7 * scores, labels) == pytest.approx(7 * found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ConfigError
 from gcn2snn.graph import Graph
 from gcn2snn.tune import Point, Problem, TuneConfig, search, tune
+from gcn2snn.tune.space import neighbour, starting_points
 
 pytest.importorskip("optuna")
 
@@ -103,13 +105,15 @@ def test_an_impossible_rule_ends_with_the_nearest_point(problem: Problem) -> Non
     assert result.chosen.alpha == max(point.alpha for point in result.points)
 
 
-def test_neighbours_of_good_points_are_tried_after_the_grid(problem: Problem) -> None:
-    """Most trials after the grid differ from an earlier one in few populations, so their first layers are known."""
-    result = tune(problem, TuneConfig(trials=40, max_loss=ANY_LOSS))
-    grid = 22
-    near = 0
-    for index in range(grid, 40):
-        own = result.points[index].config.layers
-        earlier = [point.config.layers for point in result.points[:index]]
-        near += any(sum(own[name] != other[name] for name in own) <= 2 for other in earlier)
-    assert near >= 12
+def test_a_neighbour_is_one_to_three_steps_away(problem: Problem) -> None:
+    config = TuneConfig(max_timesteps=12)
+    chance = random.Random(0)
+    for start in starting_points(problem, config):
+        found = neighbour(start, config, chance)
+        assert found.keys() == start.keys()
+        assert sum(found[name] != start[name] for name in start) <= 3
+        for name, value in found.items():
+            kind = name.rsplit(".", 1)[-1]
+            assert kind != "events" or 0.03 <= value <= 1.0
+            assert kind != "base" or 1.2 <= value <= 2.0
+            assert kind != "timesteps" or 1 <= value <= 12
