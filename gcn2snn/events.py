@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import singledispatchmethod
 from typing import Any
 
@@ -61,6 +61,31 @@ class EventCounter:
             self._graph[node.name] = value
         else:
             self._counts[node.name] = self._visit(node, args, value)
+
+    def go_on(self, network: ir.Network) -> EventCounter:
+        """A counter that has seen the same nodes, for a network that goes on from here."""
+        other = EventCounter(network, self.wait, self.sent, self.steps)
+        other.rows = {name: dict(row) for name, row in self.rows.items()}
+        other.neurons, other.updates = self.neurons, self.updates
+        other._counts, other._graph = dict(self._counts), dict(self._graph)
+        return other
+
+    def add(self, other: EventCounter) -> None:
+        """Count what another run counted, too."""
+        for name, row in other.rows.items():
+            own = self.rows.setdefault(name, {"kind": row["kind"]} | dict.fromkeys(row.keys() - {"kind"}, 0))
+            for key in row.keys() - {"kind"}:
+                own[key] += row[key]
+        self.neurons += other.neurons
+        self.updates += other.updates
+
+    def forget(self, kept: Container[str]) -> None:
+        """Drop the spike counts of nodes that nothing reads any more."""
+        self._counts = {name: counts for name, counts in self._counts.items() if name in kept}
+
+    def tensors(self) -> list[Tensor]:
+        """The spike counts that are held."""
+        return [counts for counts in self._counts.values() if counts is not None]
 
     def report(self, preset: str = "fp32") -> EnergyReport:
         """Everything counted so far."""

@@ -83,7 +83,10 @@ def horizon_of(node: ir.Neuron, worth: Tensor, threshold: float) -> Tensor:
     """
     value = moved(node, worth)
     levels = node.coding.levels(worth.dtype, worth.device)
-    return torch.stack([value * level >= threshold for level in levels]).sum(0).to(torch.int16)
+    last = torch.zeros(value.shape, dtype=torch.int16, device=value.device)
+    for level in levels:
+        last += value * level >= threshold
+    return last
 
 
 def threshold_for(node: ir.Neuron, spikes: Spikes, fans: FanOut, share: float) -> float:
@@ -92,18 +95,31 @@ def threshold_for(node: ir.Neuron, spikes: Spikes, fans: FanOut, share: float) -
     The bins are ranges of bit patterns of the very products that :func:`horizon_of` compares, so rounding cannot let
     through a spike that was counted as dropped.
     """
-    levels = node.coding.levels(fans.worth.dtype, fans.worth.device)
-    phase = spikes.code.abs().long()
-    value = moved(node, fans.worth) * levels[(phase - 1).clamp(min=0)]
-    fired = phase > 0
+    value = sent(node, spikes, fans.worth)
     bins = value.float().view(torch.int32) >> BIN_SHIFT
-    weight = torch.where(fired, fans.additions.to(torch.float64).expand(value.shape), 0.0)
+    weight = fans.additions.to(torch.float64).expand(value.shape)
     total = torch.bincount(bins.flatten(), weights=weight.flatten(), minlength=BINS)
+    total[0] = 0.0  # silent neurons; a spike that moves less than single precision can hold never stays under a cut
     kept = total.flip(0).cumsum(0) <= share * total.sum()
     lowest = BINS - int(kept.sum())
     return (
         float(torch.tensor(lowest << BIN_SHIFT, dtype=torch.int32).view(torch.float32)) if lowest < BINS else math.inf
     )
+
+
+def sent(node: ir.Neuron, spikes: Spikes, worth: Tensor) -> Tensor:
+    """What each spike moves per square root of an addition: the products that :func:`horizon_of` compares; 0 for silence."""
+    silence_first = torch.nn.functional.pad(node.coding.levels(worth.dtype, worth.device), (1, 0))
+    level = silence_first.index_select(0, spikes.code.flatten().int().abs_()).view(spikes.code.shape)
+    return moved(node, worth) * level
+
+
+def cut_spikes(node: ir.Neuron, spikes: Spikes, fans: FanOut, threshold: float | None, share: float | None) -> Spikes:
+    """What a population sends under the horizon of :func:`cut`, from what it sends without: no horizon is made."""
+    if threshold is None:
+        assert share is not None
+        threshold = threshold_for(node, spikes, fans, share)
+    return spikes.with_code(spikes.code * (sent(node, spikes, fans.worth) >= threshold))
 
 
 def rules_of(network: ir.Network, config: ConvertConfig) -> dict[str, tuple[float | None, float | None]]:
@@ -138,7 +154,7 @@ def set_horizons(network: ir.Network, inputs: Mapping[str, Value], config: Conve
 
     def population(node: ir.Neuron, potential: Value) -> Value:
         if node.name in rules:
-            node = cut(network, node, dense_value(potential), operators, *rules[node.name])
+            node = cut(node, dense_value(potential), fan_out(network, node.name, operators), *rules[node.name])
             changes[node.name] = [node]
         return fire(node, potential)
 
@@ -147,16 +163,8 @@ def set_horizons(network: ir.Network, inputs: Mapping[str, Value], config: Conve
     return network.replace(changes)
 
 
-def cut(
-    network: ir.Network,
-    node: ir.Neuron,
-    potential: Tensor,
-    operators: Mapping[str, Value],
-    threshold: float | None,
-    share: float | None,
-) -> ir.Neuron:
+def cut(node: ir.Neuron, potential: Tensor, fans: FanOut, threshold: float | None, share: float | None) -> ir.Neuron:
     """The population with a horizon by lambda, or by the share of its events that may remain."""
-    fans = fan_out(network, node.name, operators)
     if threshold is None:
         assert share is not None
         assert node.scale is not None

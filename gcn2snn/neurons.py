@@ -36,7 +36,7 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
     return network
 
 
-def _coding(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
+def coding_of(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
     """Phase code of a population: T steps of base Q, each cut into ``group`` phases of base Q^(1/group)."""
     own = config.layers.get(name, LayerConfig())
     base, timesteps, group = own.base or config.base, own.timesteps or config.timesteps, own.group or config.group
@@ -64,7 +64,7 @@ def _code_inputs(network: ir.Network, config: ConvertConfig) -> ir.Network:
 def _relus(network: ir.Network, config: ConvertConfig) -> ir.Network:
     changes = {}
     for relu in network.of(ir.Relu):
-        coding = _coding(config, relu.name, signed=False)
+        coding = coding_of(config, relu.name, signed=False)
         changes[relu.name] = [ir.Neuron(name=relu.name, inputs=relu.inputs, coding=coding, gain=relu.gain)]
     return network.replace(changes)
 
@@ -105,7 +105,7 @@ def _insert_before(network: ir.Network, reader: ir.Node, new: ir.Neuron) -> ir.N
 
 def _population(source: str, config: ConvertConfig) -> ir.Neuron:
     name = f"{source}.neuron"
-    coding = _coding(config, name, signed=config.message != "rectified")
+    coding = coding_of(config, name, signed=config.message != "rectified")
     return ir.Neuron(name=name, inputs=(source,), coding=coding, activation="none")
 
 

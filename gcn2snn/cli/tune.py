@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import AsJson, DataDir
+from gcn2snn.cli.train import AsJson, DataDir, given, refuse_given
 
 if TYPE_CHECKING:
-    from gcn2snn.tune import Point, TuneConfig
+    from gcn2snn.config import ConvertConfig
+    from gcn2snn.tune import Point, Problem, TuneConfig, TuneResult
 
 
 def tune(
     run: Annotated[Path, typer.Argument(help="Run folder of `gcn2snn train`.")],
-    trials: Annotated[int, typer.Option(help="Configurations to try.")] = 80,
+    trials: Annotated[int | None, typer.Option(help="Configurations to try [150].")] = None,
     max_loss: Annotated[
         float | None, typer.Option(help="Points of validation accuracy that may be lost; default 0.3.")
     ] = None,
@@ -24,68 +27,118 @@ def tune(
     ] = None,
     max_timesteps: Annotated[int, typer.Option(help="Largest T of any population.")] = 16,
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    images: Annotated[
+        int | None, typer.Option(help="Images: training images that stand for validation data [500].")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/tuned.safetensors.")] = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the Pareto front of accuracy against energy. An interrupted search continues where it was."""
+    from gcn2snn.cli.convert import refuse_existing
+    from gcn2snn.cli.images import is_image_run
     from gcn2snn.errors import ConfigError
     from gcn2snn.tune import TuneConfig
 
     if max_loss is not None and min_alpha is not None:
         raise ConfigError("--max-loss takes the cheapest and --min-alpha the most accurate; give one of them")
-    rule = {"min_alpha": min_alpha} if min_alpha is not None else {"max_loss": 0.3 if max_loss is None else max_loss}
-    config = TuneConfig(trials=trials, seed=seed, max_timesteps=max_timesteps, **rule)
-    _tune_run(run, out or run / "tuned.safetensors", config, data_dir, force, as_json)
+    rule = {"max_loss": max_loss, "min_alpha": min_alpha, "trials": trials}
+    config = TuneConfig(seed=seed, max_timesteps=max_timesteps, **given(rule))
+    target = out or run / "tuned.safetensors"
+    refuse_existing(target, force)
+    if is_image_run(run):
+        task = _image_task(run, target, images, data_dir)
+    else:
+        refuse_given({"images": images}, f"{run} is a run on a graph")
+        task = _graph_task(run, target, data_dir)
+    _show(run, target, _search(task, run, config), task, as_json)
 
 
-def _tune_run(run: Path, out: Path, config: TuneConfig, data_dir: Path | None, force: bool, as_json: bool) -> None:
+@dataclass(frozen=True)
+class _Task:
+    """What is tuned, and how the chosen configuration becomes a file and test scores (JSON values)."""
+
+    problem: Problem
+    dataset: Any
+    finish: Callable[[ConvertConfig], dict[str, Any]]
+
+
+def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
     from gcn2snn import artefact
-    from gcn2snn.checkpoint import save_json
-    from gcn2snn.cli.convert import graph_of, origin_of, refuse_existing
-    from gcn2snn.cli.output import console, emit, megabytes, table
+    from gcn2snn.cli.convert import graph_of, origin_of
     from gcn2snn.conversion import convert
-    from gcn2snn.errors import InterruptedRunError
     from gcn2snn.evaluation import evaluate
-    from gcn2snn.runs import load_model, peak_memory, read_run, validation_of
+    from gcn2snn.runs import load_model, read_run, validation_of
     from gcn2snn.tune import Problem
-    from gcn2snn.tune import tune as search
 
     summary = read_run(run)
-    refuse_existing(out, force)
     graph = graph_of(summary, data_dir)
     model = load_model(run, graph)
-    problem = Problem(model, [validation_of(summary, graph)])
+
+    def finish(config: ConvertConfig) -> dict[str, Any]:
+        snn = convert(model, graph, config)
+        artefact.save(snn, target, {**origin_of(summary), "run": str(run)})
+        return evaluate(snn, graph).to_dict()  # the only place where test labels are read
+
+    return _Task(Problem(model, [validation_of(summary, graph)]), summary["dataset"], finish)
+
+
+def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | None) -> _Task:
+    from gcn2snn.cnn.commands import convert_images, evaluate_images
+    from gcn2snn.cnn.tune import image_problem
+
+    count = 500 if images is None else images
+    problem, data = image_problem(run, count, data_dir)
+
+    def finish(config: ConvertConfig) -> dict[str, Any]:
+        convert_images(target, run=run, config=config, data_dir=data_dir, calibration_images=count, force=True)
+        return evaluate_images(target, data_dir=data_dir)  # the only place where test images are read
+
+    return _Task(problem, {"dataset": data}, finish)
+
+
+def _search(task: _Task, run: Path, config: TuneConfig) -> TuneResult:
+    from gcn2snn.checkpoint import save_json
+    from gcn2snn.errors import InterruptedRunError
+    from gcn2snn.tune import choose, search
+
     with _progress(config.trials) as on_trial:
         try:
-            result = search(problem, config, run / "tune.journal", on_trial)
+            result = search(task.problem, config, run / "tune.journal", on_trial)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted; the same command continues the search where it was") from None
-    snn = convert(model, graph, result.chosen.config)
-    artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
+    choose(result.points, config)
     save_json(run / "tune.json", result.to_dict())
-    test = evaluate(snn, graph)  # the only place where test labels are read
+    return result
+
+
+def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: bool) -> None:
+    from gcn2snn.cli.output import console, emit, megabytes, table
+    from gcn2snn.runs import peak_memory
+
+    test = task.finish(result.chosen.config)
     if as_json:
-        content = result.to_dict() | {"snn": str(out), "run": str(run), "dataset": summary["dataset"]}
-        emit(content | {"test": test.to_dict(), "peak_memory_bytes": peak_memory()})
+        content = result.to_dict() | {"snn": str(target), "run": str(run), "dataset": task.dataset}
+        emit(content | {"test": test, "peak_memory_bytes": peak_memory()})
         return
-    rows = [_cells(point, result.source_accuracy, point is result.chosen) for point in result.front]
+    rows = [_cells(point, point is result.chosen) for point in result.front]
     if result.chosen not in result.front:
-        rows.append(_cells(result.chosen, result.source_accuracy, True))
-    columns = ("validation accuracy %", "loss", "same prediction %", "alpha (events)", "alpha (Eq. 6)", "")
+        rows.append(_cells(result.chosen, True))
+    columns = ("estimated loss", "validation accuracy %", "same prediction %", "alpha (events)", "alpha (Eq. 6)", "")
     screen = console(as_json)
-    screen.print(table(f"Front of {len(result.points)} configurations, validation data", columns, rows))
+    title = f"Front of {len(result.points)} configurations, validation data (source {result.source_accuracy:.2f} %)"
+    screen.print(table(title, columns, rows))
     screen.print(
-        f"test data, read once now: ANN {test.ann.accuracy:.2f} %, SNN {test.snn.accuracy:.2f} %, "
-        f"alpha {test.energy.alpha_events:.1f} by events, {test.energy.alpha_eq6:.1f} by Eq. 6\n"
-        f"written to {out}; peak memory {megabytes(peak_memory())}"
+        f"test data, read once now: ANN {test['ann']['accuracy']:.2f} %, SNN {test['snn']['accuracy']:.2f} %, "
+        f"alpha {test['alpha']['events']:.1f} by events, {test['alpha']['eq6']:.1f} by Eq. 6\n"
+        f"written to {target}; peak memory {megabytes(peak_memory())}"
     )
 
 
-def _cells(point: Point, source: float, chosen: bool) -> tuple[str, ...]:
+def _cells(point: Point, chosen: bool) -> tuple[str, ...]:
     return (
-        f"{point.accuracy:.2f}", f"{source - point.accuracy:+.2f}", f"{point.agreement:.2f}",
+        f"{point.loss:+.2f}", f"{point.accuracy:.2f}", f"{point.agreement:.2f}",
         f"{point.alpha:.1f}", f"{point.alpha_eq6:.1f}", "chosen" if chosen else "",
     )  # fmt: skip
 

@@ -148,31 +148,30 @@ def _legend(chart: Chart, names: Sequence[str], left: int = 60) -> None:
 
 
 def pareto(key: str, tuned: dict[str, Any]) -> Chart:
-    """The front of a search: validation accuracy over alpha, the chosen point as a diamond."""
+    """The front of a search: estimated loss over alpha, the chosen point as a diamond."""
     points, chosen = tuned["front"], tuned["chosen"]
-    source = tuned["source_accuracy"]
     every = [*points, chosen]
     alphas = [point["alpha"] for point in every]
-    accuracies = [source, *(point["accuracy"] for point in every)]
-    margin = 0.06 * (max(accuracies) - min(accuracies)) or 1.0
+    losses = [0.0, *(point["loss"] for point in every)]
+    margin = 0.06 * (max(losses) - min(losses)) or 1.0
     text = (
-        f"{len(points)} points that no other one beats; the source has {source:.2f} %, the chosen point "
-        f"{chosen['accuracy']:.2f} % at alpha {chosen['alpha']:.1f}. The table below has every number."
+        f"{len(points)} points that no other one beats; the chosen point loses {chosen['loss']:.2f} points by the tuner's "
+        f"estimate, at alpha {chosen['alpha']:.1f}. The table below has every number."
     )
-    chart = Chart(key, "Validation accuracy over alpha", text, 620, 340)
+    chart = Chart(key, "Estimated loss over alpha", text, 620, 340)
     x = Axis(0.8 * min(alphas), 1.25 * max(alphas), 60, 600, log=True)
-    y = Axis(min(accuracies) - margin, max(accuracies) + margin, 295, 26)
-    frame(chart, x, y, "alpha by exact events (logarithmic)", "validation accuracy (%)")
-    chart.lines.append(Line(f"{x.start},{y.at(source)} {x.end},{y.at(source)}", "diagonal"))
-    chart.labels.append(Label(x.end, y.at(source) - 5, "source", "end"))
-    way = " ".join(f"{x.at(p['alpha'])},{y.at(p['accuracy'])}" for p in sorted(points, key=lambda p: p["alpha"]))
+    y = Axis(min(losses) - margin, max(losses) + margin, 295, 26)
+    frame(chart, x, y, "alpha by exact events (logarithmic)", "estimated loss (points)")
+    chart.lines.append(Line(f"{x.start},{y.at(0.0)} {x.end},{y.at(0.0)}", "diagonal"))
+    chart.labels.append(Label(x.end, y.at(0.0) - 5, "source", "end"))
+    way = " ".join(f"{x.at(p['alpha'])},{y.at(p['loss'])}" for p in sorted(points, key=lambda p: p["alpha"]))
     chart.lines.append(Line(way, "curve"))
     for point in points:
-        title = f"{point['accuracy']:.2f} % at alpha {point['alpha']:.1f}"
-        chart.marks.append(mark("circle", x.at(point["alpha"]), y.at(point["accuracy"]), "first", title))
-    at = x.at(chosen["alpha"]), y.at(chosen["accuracy"])
+        title = f"{point['loss']:.2f} points at alpha {point['alpha']:.1f}"
+        chart.marks.append(mark("circle", x.at(point["alpha"]), y.at(point["loss"]), "first", title))
+    at = x.at(chosen["alpha"]), y.at(chosen["loss"])
     chart.marks.append(
-        mark("diamond", *at, "chosen", f"chosen: {chosen['accuracy']:.2f} % at alpha {chosen['alpha']:.1f}")
+        mark("diamond", *at, "chosen", f"chosen: {chosen['loss']:.2f} points at alpha {chosen['alpha']:.1f}")
     )
     chart.labels.append(Label(at[0], at[1] + 24, "chosen", look="strong"))
     return chart

@@ -17,10 +17,10 @@ from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ConfigError
 from gcn2snn.gcn import TextGCN
-from gcn2snn.horizon import cut, fan_out, rules_of, set_horizons
+from gcn2snn.horizon import cut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.kernels import CSR, PhaseCode, encode, reference
 from gcn2snn.network import SpikingNetwork
-from gcn2snn.spiking import run_closed
+from gcn2snn.spiking import fire, run_closed
 from gcn2snn.temporal import run_temporal
 
 SEEDS = st.integers(0, 2**20)
@@ -74,7 +74,7 @@ def test_no_set_of_spikes_as_cheap_has_a_smaller_expected_error(seed: int, neuro
     cost = subsets @ fans.additions[:, 0].double()
     error = expected_errors(weights, values.double(), 1 - subsets)
     for threshold in (values.abs() * fans.worth[:, 0]).unique().tolist():
-        rule = cut(network, node, inputs["x"], inputs, max(threshold * 0.999, 1e-9), None)
+        rule = cut(node, inputs["x"], fans, max(threshold * 0.999, 1e-9), None)
         kept = (sent(network.replace({"h": [rule]}), inputs)[:, 0] != 0).double()
         own = expected_errors(weights, values.double(), 1 - kept[None])[0]
         best = error[cost <= kept @ fans.additions[:, 0].double()].min()
@@ -217,3 +217,15 @@ def test_a_convolution_cannot_weigh_a_horizon(make_images, make_spiking) -> None
     case = make_images(0, ("conv", "conv"), torch.float32)
     with pytest.raises(ConfigError, match=r"needs readers that are aggregations or dense layers; .* is a Conv"):
         set_horizons(make_spiking(case, ConvertConfig()), case[1], ConvertConfig(events=0.5))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, share=st.floats(0.01, 1.0), channels=st.integers(1, 4))
+def test_cut_spikes_are_those_of_the_cut_population(seed: int, share: float, channels: int) -> None:
+    network, inputs = bipartite(seed, 30, 20, channels)
+    node, fans = network["h"], fan_out(network, "h", inputs)
+    potential = inputs["x"]
+    whole = fire(node, potential)
+    for threshold, part in ((None, share), (share, None)):
+        cut_first = fire(cut(node, potential, fans, threshold, part), potential)
+        assert torch.equal(cut_spikes(node, whole, fans, threshold, part).code, cut_first.code)

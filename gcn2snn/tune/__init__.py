@@ -1,0 +1,49 @@
+"""The Pareto front of validation accuracy against energy: a base, timesteps, scale and horizon for every population."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gcn2snn.tune.choice import choose, front, nearest
+from gcn2snn.tune.point import Point, TuneConfig, TuneResult
+from gcn2snn.tune.problem import Labelled, Pool, Problem
+from gcn2snn.tune.search import search
+
+__all__ = [
+    "Labelled",
+    "Point",
+    "Pool",
+    "Problem",
+    "TuneConfig",
+    "TuneResult",
+    "choose",
+    "front",
+    "nearest",
+    "search",
+    "tune",
+]
+
+
+def tune(
+    problem: Problem | Pool,
+    config: TuneConfig | None = None,
+    journal: Path | None = None,
+    on_trial: Callable[[int, Point], None] | None = None,
+) -> TuneResult:
+    """Search the front and pick a point; validation data only, test data are never seen.
+
+    Args:
+        problem: model and validation data, or several of them.
+        config: budget and rule.
+        journal: file that keeps the trials; a search with the same settings continues there.
+        on_trial: told the number of finished trials and the newest point.
+
+    Raises:
+        ConfigError: no point meets the rule; the message names the nearest ones. :func:`search` returns them.
+        MissingPackageError: Optuna is not installed.
+    """
+    config = config or TuneConfig()
+    result = search(problem, config, journal, on_trial)
+    choose(result.points, config)
+    return result

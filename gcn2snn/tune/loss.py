@@ -1,0 +1,65 @@
+"""How much accuracy a changed prediction costs, estimated with less chance in it than counting right answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TEMPERATURES = torch.linspace(-3.0, 3.0, 241, dtype=torch.float64).exp()
+"""Softmax temperatures, in units of the scores' standard deviation, from which calibration takes the likeliest."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Points of accuracy lost against the source.
+
+    Args:
+        counted: right answers of the source less those of the spiking network, on the validation rows.
+        expected: what the changed predictions cost if the source's calibrated probabilities are true.
+        error: standard error of ``expected``.
+    """
+
+    counted: float
+    expected: float
+    error: float
+
+    @property
+    def bound(self) -> float:
+        """(counted + expected) / 2 + error: what a rule compares.
+
+        ``counted`` has no bias and much chance in it, ``expected`` little chance and a bias upwards; a search that looks
+        for the least of many estimates finds the ones that are too low, hence the standard error.
+        """
+        return (self.counted + self.expected) / 2 + self.error
+
+
+def temperature(scores: Tensor, labels: Tensor) -> float:
+    """Divisor of the scores under which the labels are likeliest: scalar calibration of the softmax.
+
+    Args:
+        scores: [N, C].
+        labels: [N].
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, Section 4.2.
+    """
+    scores = scores.double()
+    unit = float(scores.std()) or 1.0
+    surprise = [
+        torch.nn.functional.cross_entropy(scores / (factor * unit), labels).item() for factor in TEMPERATURES.tolist()
+    ]
+    return float(TEMPERATURES[surprise.index(min(surprise))]) * unit
+
+
+def loss_of(probability: Tensor, source: Tensor, found: Tensor, labels: Tensor) -> Loss:
+    """Loss of predictions ``found`` [N] against ``source`` [N], given class probabilities [N, C] of the source.
+
+    expected = 100 mean(p_i[source_i] - p_i[found_i]):  the mean of ``counted`` over labels drawn from p. Rows on which
+    both agree add nothing, and a row on which both are wrong is not taken for a tie that was bound to be one.
+    """
+    rows = torch.arange(labels.numel())
+    difference = 100 * (probability[rows, source] - probability[rows, found])
+    counted = 100 * ((source == labels).double() - (found == labels).double()).mean()
+    error = float(difference.std()) / labels.numel() ** 0.5 if labels.numel() > 1 else 0.0
+    return Loss(float(counted), float(difference.mean()), error)

@@ -1,0 +1,88 @@
+"""What a search tries, finds and returns: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from gcn2snn.config import ConvertConfig, own_errors, to_dict
+
+
+@own_errors
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"), kw_only=True)
+class TuneConfig:
+    """How the search goes and which point of the front is taken."""
+
+    trials: Annotated[int, Field(ge=1, description="configurations to try")] = 150
+    seed: Annotated[int, Field(ge=0, description="of the sampler")] = 0
+    max_timesteps: Annotated[int, Field(ge=1, le=255, description="largest T of any population")] = 16
+    max_loss: Annotated[float | None, Field(ge=0.0, description="points of validation accuracy that may be lost")] = 0.3
+    min_alpha: Annotated[float | None, Field(gt=0.0, description="take the most accurate with this alpha instead")] = (
+        None
+    )
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration, measured on validation data.
+
+    Args:
+        config: what was tried.
+        accuracy: percent of the validation rows.
+        agreement: percent of them on which source and spiking network predict the same.
+        loss: points of accuracy lost, as the rule sees it (``tune/loss.py``).
+        alpha: by exact events.
+        alpha_eq6: by Eq. 6.
+    """
+
+    config: ConvertConfig
+    accuracy: float
+    agreement: float
+    loss: float
+    alpha: float
+    alpha_eq6: float
+
+
+POINT_NUMBERS = ("accuracy", "agreement", "loss", "alpha", "alpha_eq6")
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What a search found.
+
+    Args:
+        source_accuracy: percent of the validation rows.
+        points: all that were measured, in order.
+        front: from the most accurate to the cheapest.
+        chosen: what the rule picks, or the nearest to it.
+        met: whether the chosen point is within the rule.
+    """
+
+    source_accuracy: float
+    points: tuple[Point, ...]
+    front: tuple[Point, ...]
+    chosen: Point
+    met: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "source_accuracy": self.source_accuracy,
+            "chosen": point_dict(self.chosen),
+            "met": self.met,
+            "front": [point_dict(point) for point in self.front],
+            "trials": len(self.points),
+        }
+
+
+def point_dict(point: Point) -> dict[str, Any]:
+    """JSON values of a point."""
+    return {key: getattr(point, key) for key in POINT_NUMBERS} | {"config": to_dict(point.config)}
+
+
+def point_of(values: dict[str, Any]) -> Point:
+    """The point whose JSON values these are."""
+    return Point(ConvertConfig(**values["config"]), **{key: values[key] for key in POINT_NUMBERS})

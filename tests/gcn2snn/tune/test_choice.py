@@ -1,0 +1,55 @@
+"""Fronts and rules: what nothing beats, what a rule picks, and what is said when nothing fits."""
+
+from __future__ import annotations
+
+import pytest
+
+from gcn2snn.config import ConvertConfig
+from gcn2snn.errors import ConfigError
+from gcn2snn.tune import Point, TuneConfig, choose, front, nearest
+
+
+def point(loss: float, alpha: float) -> Point:
+    return Point(ConvertConfig(), 90.0 - loss, 100.0, loss, alpha, alpha)
+
+
+def test_front_drops_equal_and_beaten_points() -> None:
+    points = [point(1, 5), point(1, 7), point(2, 6), point(3, 20), point(3, 20), point(4, 20)]
+    assert [(p.loss, p.alpha) for p in front(points)] == [(1, 7), (3, 20)]
+    assert front([]) == ()
+
+
+def test_choose_the_cheapest_within_a_loss() -> None:
+    points = [point(0, 5), point(0.2, 9), point(0.4, 30), point(-1, 2)]
+    assert choose(points, TuneConfig(max_loss=0.3)).alpha == 9
+    assert choose(points, TuneConfig(max_loss=0.5)).alpha == 30
+    assert choose(points, TuneConfig(max_loss=0.0)).alpha == 5
+
+
+def test_choose_the_most_accurate_with_an_alpha() -> None:
+    points = [point(0, 5), point(5, 25), point(5, 21), point(10, 60)]
+    assert choose(points, TuneConfig(min_alpha=20)).alpha == 25
+    assert choose(points, TuneConfig(min_alpha=30)).alpha == 60
+
+
+def test_nearest_is_the_choice_or_what_misses_the_rule_least() -> None:
+    points = [point(1, 5), point(2, 25), point(10, 60)]
+    assert nearest(points, TuneConfig(max_loss=3)).alpha == 25
+    assert nearest(points, TuneConfig(max_loss=0.3)).loss == 1
+    assert nearest(points, TuneConfig(min_alpha=100)).alpha == 60
+
+
+def test_an_impossible_rule_names_the_nearest_points() -> None:
+    points = [point(5, 25), point(10, 60), point(12, 70), point(15, 90), point(20, 25)]
+    asked = r"none of 5 configurations has a loss of at most 0.3 points; nearest: "
+    near = r"loss 5.00 points at alpha 25.0; loss 10.00 points at alpha 60.0; loss 12.00 points at alpha 70.0\. Ask"
+    with pytest.raises(ConfigError, match=asked + near):
+        choose(points, TuneConfig(max_loss=0.3))
+    with pytest.raises(ConfigError, match=r"alpha >= 100; nearest: loss 15.00 points at alpha 90.0; loss 12.00"):
+        choose(points, TuneConfig(min_alpha=100))
+
+
+@pytest.mark.parametrize("options", [{"trials": 0}, {"max_timesteps": 256}, {"max_loss": -0.1}, {"min_alpha": 0}])
+def test_options_refuse(options: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(options))} = "):
+        TuneConfig(**options)

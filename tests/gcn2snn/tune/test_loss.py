@@ -1,0 +1,45 @@
+"""The estimated loss: what it is the mean of, what it ignores, and the calibration it rests on."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from gcn2snn.tune.loss import loss_of, temperature
+
+
+def test_expected_is_the_mean_of_counted_over_labels_drawn_from_the_probabilities() -> None:
+    random = torch.Generator().manual_seed(0)
+    probability = torch.rand(4, 3, generator=random, dtype=torch.float64)
+    probability /= probability.sum(1, keepdim=True)
+    source, found = probability.argmax(1), torch.tensor([0, 1, 2, 1])
+    mean = 0.0
+    for labels in itertools.product(range(3), repeat=4):
+        chance = float(probability[torch.arange(4), torch.tensor(labels)].prod())
+        mean += chance * loss_of(probability, source, found, torch.tensor(labels)).counted
+    for labels in ((0, 0, 0, 0), (2, 1, 0, 1)):
+        assert loss_of(probability, source, found, torch.tensor(labels)).expected == pytest.approx(mean)
+
+
+def test_equal_predictions_lose_nothing_and_luck_counts_by_half() -> None:
+    probability = torch.tensor([[0.6, 0.4], [0.5, 0.5]], dtype=torch.float64)
+    source, labels = torch.tensor([0, 0]), torch.tensor([1, 0])
+    same = loss_of(probability, source, source, labels)
+    assert (same.counted, same.expected, same.error, same.bound) == (0.0, 0.0, 0.0, 0.0)
+    lucky = loss_of(probability, source, torch.tensor([1, 0]), labels)
+    assert lucky.counted == -50.0  # one of two rows is right now
+    assert lucky.expected == pytest.approx(10.0)  # (0.6 - 0.4) / 2
+    assert lucky.error == pytest.approx(10.0)  # of 20 and 0: deviation 20 / sqrt 2, over sqrt 2
+    assert lucky.bound == pytest.approx(-10.0)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+def test_temperature_finds_the_one_that_made_the_labels(true: float) -> None:
+    random = torch.Generator().manual_seed(1)
+    scores = 2 * torch.randn(4000, 5, generator=random, dtype=torch.float64)
+    labels = torch.multinomial((scores / true).softmax(1), 1, generator=random)[:, 0]
+    found = temperature(scores, labels)
+    assert found == pytest.approx(true, rel=0.1)  # grid steps of 2.5 %, and the chance of 4,000 labels
+    assert temperature(7 * scores, labels) == pytest.approx(7 * found)
