@@ -104,7 +104,7 @@ def test_pyg_model() -> None:
     problem = Problem(model, [(call, some_labels(20, 3))])
     layers = {name: LayerConfig(events=0.6) for name in sorted(problem.cuttable)}
     assert layers
-    assert_measured_as_converted(model, [(call, some_labels(20, 3))], ConvertConfig(layers=layers))
+    assert_measured_as_converted(model, [(call, some_labels(20, 3))], ConvertConfig(layers=layers, correct="none"))
 
 
 def test_dgl_model() -> None:
@@ -125,7 +125,7 @@ def test_dgl_model() -> None:
     graph = dgl.add_self_loop(dgl.graph((edges[0], edges[1]), num_nodes=20))
     example = (graph, torch.randn(20, 5))
     assert_measured_as_converted(
-        Net().eval(), [(example, some_labels(20, 3))], ConvertConfig(timesteps=8, per="channel")
+        Net().eval(), [(example, some_labels(20, 3))], ConvertConfig(timesteps=8, per="channel", correct="none")
     )
 
 
