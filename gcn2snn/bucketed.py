@@ -22,7 +22,7 @@ def run_bucketed(
     """Potentials of the output, equal to those of ``run_temporal`` but for the order of sums.
 
     A neuron decides phase k by U(min(k + w, T_in)), so only the moments min(1 + w, T_in) .. T_in are ever looked at. Where one
-    synapse brings the spikes of one population, a kernel keeps the sums of all moments and finds the first crossing in
+    dense synapse or aggregation brings the spikes of one population, a kernel keeps the sums of all moments and finds the first crossing in
     one pass over the spikes. Any other membrane goes from moment to moment: what arrives until the first one is summed at
     once, each spike is still added once, and the rules of the nodes (races, coders, sums) are those of the temporal engine.
 
@@ -47,15 +47,18 @@ def _work(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
 
 def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
     """Take a membrane to its end, one evaluation of its synapses for each moment that its neurons look at."""
-    node, heard = membrane.node, 0
+    node, wait, last = membrane.node, membrane.wait, membrane.steps_in
     if isinstance(node, ir.Output):
-        membrane.arriving(1, membrane.steps_in, emissions)
+        membrane.arriving(1, last, emissions)
         return
-    for phase in range(1, node.coding.timesteps + 1):
-        moment = min(phase + membrane.wait, membrane.steps_in)
-        current = membrane.arriving(heard + 1, moment, emissions) if moment > heard else None
-        heard = moment
-        membrane.fire(phase, current)
+    heard, phase = 0, 1
+    while phase <= node.coding.timesteps:
+        moment = min(phase + wait, last)
+        until = (
+            phase if moment < last else node.coding.timesteps
+        )  # all is there: later phases look at the same potential
+        membrane.fire(phase, membrane.arriving(heard + 1, moment, emissions) if moment > heard else None, until)
+        heard, phase = moment, until + 1
 
 
 def _in_one_pass(membrane: Membrane, emissions: Mapping[str, Emission]) -> Spikes | None:

@@ -140,12 +140,12 @@ class Membrane:
         self._start(current)
         return None
 
-    def fire(self, phase: int, current: Tensor | None = None) -> None:
-        """Add ``current`` to the potential and compare it with the threshold of one phase."""
+    def fire(self, phase: int, current: Tensor | None = None, until: int | None = None) -> None:
+        """Add ``current`` to the potential and compare it with the threshold of one phase, or of several in turn."""
         assert isinstance(self.node, ir.Neuron)
         assert self.potential is not None
         assert self.code is not None
-        fire_step(self.potential, current, self.code, firing(self.node), phase)
+        fire_step(self.potential, current, self.code, firing(self.node), phase, until)
 
     def _start(self, current: Tensor) -> None:
         dense = current.dim() == 4 and current.is_contiguous(memory_format=torch.channels_last)

@@ -113,8 +113,8 @@ GCN2SNN_FLOAT(f64, double)
         gemm_steps<real, code_t>(code, rows, inputs, x, weight, channels, step_of, *steps, threads);                          \
     }                                                                                                                         \
     void gcn2snn_fire_step_##suffix(real* potential, const real* arriving, int64_t rows, int64_t channels,                    \
-                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t threads) {                   \
-        fire_step<real, code_t>(potential, arriving, rows, channels, scale_rows, *fire, phase, threads);                      \
+                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t until, int64_t threads) {    \
+        fire_step<real, code_t>(potential, arriving, rows, channels, scale_rows, *fire, phase, until, threads);               \
     }                                                                                                                         \
     void gcn2snn_conv_##suffix(const Conv* conv, int64_t threads) { convolve<real, code_t>(*conv, threads); }
 GCN2SNN_CODED(f32_i8, float, int8_t)

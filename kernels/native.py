@@ -105,7 +105,7 @@ def emit_step(code: Tensor, first: int, last: int, out: Tensor) -> bool:
     return bool(sent)
 
 
-def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:
+def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int, until: int) -> None:
     """Advance potentials and codes in place; see :mod:`gcn2snn.kernels.step`."""
     if not potential.numel():
         return
@@ -114,7 +114,7 @@ def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fi
     structure = keep.fire(fire, potential.dtype, code, (rows, channels), potential.shape)
     arriving = None if arriving is None else arriving.contiguous()
     name = f"fire_step_{SUFFIX[potential.dtype]}_{SUFFIX[code.dtype]}"
-    call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase)
+    call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase, until)
 
 
 def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | None, fire: Fire | None) -> Tensor:
