@@ -180,7 +180,16 @@ def gemm_steps(
     structure = keep.steps(fire, dtype, out, limits, moment_of, bias, add)
     name = f"gemm_steps_{SUFFIX[dtype]}_{SUFFIX[out.dtype]}"
     transposed = weight.detach().t().contiguous()
-    call(name, code.to(out.dtype), *code.shape, x, transposed, weight.shape[0], first_moments(limits, code.dtype), ctypes.byref(structure))
+    call(
+        name,
+        code.to(out.dtype),
+        *code.shape,
+        x,
+        transposed,
+        weight.shape[0],
+        first_moments(limits, code.dtype),
+        ctypes.byref(structure),
+    )
     return out.to(fire.coding.code_dtype)
 
 
@@ -210,7 +219,9 @@ class Keep:
         self.tensors.append(tensor)
         return tensor.data_ptr()
 
-    def fire(self, fire: Fire, dtype: torch.dtype, code: Tensor, view: tuple[int, int], shape: torch.Size) -> FireStructure:
+    def fire(
+        self, fire: Fire, dtype: torch.dtype, code: Tensor, view: tuple[int, int], shape: torch.Size
+    ) -> FireStructure:
         coding = fire.coding
         horizon = None
         if fire.horizon is not None:  # a [N, 1] or [1, C] horizon is read through zero strides, never expanded
