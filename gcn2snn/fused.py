@@ -12,6 +12,7 @@ from gcn2snn.kernels import (
     CSR,
     Fire,
     Spikes,
+    phase_conv2d_bucketed,
     phase_conv2d_fire,
     phase_gemm_bucketed,
     phase_gemm_fire,
@@ -75,7 +76,8 @@ def fire_synapse_in_time(node: ir.Synapse, neuron: ir.Neuron, args: tuple[Value,
     """Spikes of ``neuron`` that reads ``node`` phase by phase after ``wait`` steps; None where no kernel does both.
 
     Args:
-        node, neuron, args: as for :func:`fire_synapse`.
+        node, neuron, args: as for :func:`fire_synapse`; a convolution may have one argument more, what else has come into the
+            membrane by each moment that neurons look, [M, N, C, H, W].
         wait: w.
     """
     assert neuron.scale is not None
@@ -109,3 +111,14 @@ def _dense_in_time(node: ir.Dense, fire: Fire, wait: int, start: Tensor | None, 
     if not isinstance(x, Spikes):
         return None
     return phase_gemm_bucketed(x, node.weight, fire, wait, _sum(node.bias, start, node.weight.shape[0]))
+
+
+@_fire_in_time.register
+def _conv_in_time(
+    node: ir.Conv, fire: Fire, wait: int, start: Tensor | None, x: Value, add: Tensor | None = None
+) -> Spikes | None:
+    if not isinstance(x, Spikes):
+        return None
+    bias = _sum(node.bias, start, node.weight.shape[0])
+    where = (node.stride, node.padding, node.dilation, node.groups)
+    return phase_conv2d_bucketed(x, node.weight, fire, wait, bias, *where, add=add)

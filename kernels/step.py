@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
-from gcn2snn.kernels.encode import check_codes
+from gcn2snn.kernels.encode import as_pixels, check_codes, pixels_last
 from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import per_channel
@@ -121,5 +121,4 @@ def _check_buffer(name: str, buffer: Tensor, like: Tensor) -> None:
 
 def _rows(x: Tensor, like: Tensor | None = None) -> Tensor:
     """View images with channels last in memory as rows of pixels [N H W, C]; others as they are."""
-    last = (x if like is None else like).is_contiguous(memory_format=torch.channels_last) if x.dim() == 4 else False
-    return x.permute(0, 2, 3, 1).flatten(0, 2) if last else x
+    return as_pixels(x) if pixels_last(x if like is None else like) else x

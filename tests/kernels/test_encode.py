@@ -79,6 +79,14 @@ def test_non_contiguous_input(backend: str) -> None:
     assert torch.equal(decode(taken), reference.decode(taken))
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_decode_keeps_channels_last(backend: str, per_channel: bool) -> None:
+    code = torch.randint(-16, 17, (2, 5, 3, 4)).to(torch.int8).contiguous(memory_format=torch.channels_last)
+    images = Spikes(code, torch.rand(5) if per_channel else torch.tensor(0.3), CODES[0])
+    assert torch.equal(decode(images), reference.decode(images))
+    assert decode(images).is_contiguous(memory_format=torch.channels_last)
+
+
 def test_encode_refuses(backend: str) -> None:
     coding = CODES[0]
     with pytest.raises(InputTypeError, match=r"x is torch.int64; allowed are torch.float32 and torch.float64"):
