@@ -121,4 +121,6 @@ def _conv_in_time(
         return None
     bias = _sum(node.bias, start, node.weight.shape[0])
     where = (node.stride, node.padding, node.dilation, node.groups)
+    if wait >= x.coding.timesteps - 1:  # one moment for all phases: the first crossing is the encoding of the sum
+        return phase_conv2d_fire(x, node.weight, fire, bias, *where, add=None if add is None else add[-1])
     return phase_conv2d_bucketed(x, node.weight, fire, wait, bias, *where, add=add)
