@@ -10,11 +10,11 @@ from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode, encode
-from gcn2snn.kernels.epilogue import Fire, check_scale
+from gcn2snn.kernels.epilogue import Fire, check_scale, finish
 from gcn2snn.kernels.geometry import Geometry, Pair, Sides
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.phase_gemm import check_weight, dequantise
-from gcn2snn.kernels.reference import first_crossing
+from gcn2snn.kernels.reference import first_crossing, per_channel
 
 Shape = tuple[int, int, int, int]
 KERNEL_ROWS = 16  # of the compiled kernel, kKernelRows of native_events.h
@@ -56,11 +56,15 @@ def phase_conv2d(
     geometry = Geometry(stride, padding, dilation, groups)
     _check(spikes, weight, weight_scale, bias, add, geometry)
     dense = dequantise(weight, weight_scale)
-    needs_gradient = torch.is_grad_enabled() and dense.requires_grad
-    if choose(weight.device) == "native" and not needs_gradient and event_driven(spikes, weight, geometry):
+    path = "library" if torch.is_grad_enabled() and dense.requires_grad else _path(spikes, dense, geometry)
+    if path == "native":
         from gcn2snn.kernels import native_conv
 
         return native_conv.conv2d(spikes, dense, bias, add, geometry)
+    if path == "triton":
+        from gcn2snn.kernels import phase_conv2d_triton
+
+        return phase_conv2d_triton.phase_conv2d(spikes, dense, bias, add, geometry)
     return _convolve(spikes, dense, bias, add, geometry)
 
 
@@ -94,10 +98,16 @@ def phase_conv2d_fire(
     check_scale(fire.scale, weight.shape[0])
     fire.check_horizon(shape)
     dense = dequantise(weight, weight_scale).detach()
-    if choose(weight.device) == "native" and event_driven(spikes, weight, geometry):
+    path = _path(spikes, dense, geometry)
+    if path == "native":
         from gcn2snn.kernels import native_conv
 
         return Spikes(native_conv.conv2d(spikes, dense, bias, add, geometry, fire), fire.scale, fire.coding)
+    if path == "triton":
+        from gcn2snn.kernels import phase_conv2d_triton
+
+        code = phase_conv2d_triton.phase_conv2d(spikes, dense, bias, add, geometry, fire)
+        return Spikes(code, fire.scale, fire.coding)
     potential = _convolve(spikes, dense, bias, add, geometry)
     return encode(potential, fire.scale, fire.coding, fire.horizon)
 
@@ -138,17 +148,31 @@ def phase_conv2d_bucketed(
     check_scale(fire.scale, weight.shape[0])
     fire.check_horizon(shape)
     dense = dequantise(weight, weight_scale).detach()
-    if choose(weight.device) == "native" and weight.shape[2] <= KERNEL_ROWS:
+    backend = choose(weight.device)
+    if backend == "native" and weight.shape[2] <= KERNEL_ROWS:
         from gcn2snn.kernels import native_conv
 
         look = (limits, moment_of)
         code = native_conv.conv2d(spikes, dense, bias, add, geometry, fire, look)
         return Spikes(code, fire.scale, fire.coding)
-    potentials = []
-    for index, phase in enumerate(limits.tolist()):
-        now = add[index] if add is not None and add.dim() == 5 else add
-        potentials.append(_convolve(up_to(spikes, phase), dense, bias, now, geometry))
+    if backend == "triton" and dense.dtype == torch.float32:
+        from gcn2snn.kernels import phase_conv2d_triton
+
+        seen = list(phase_conv2d_triton.phase_conv2d(spikes, dense, None, None, geometry, limits=limits))
+    else:
+        seen = [_convolve(up_to(spikes, phase), dense, None, None, geometry) for phase in limits.tolist()]
+    start = None if bias is None else per_channel(bias, 4)
+    by_moment = add is not None and add.dim() == 5
+    potentials = [finish(u, start, add[index] if by_moment else add) for index, u in enumerate(seen)]  # type: ignore[index]
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
+
+
+def _path(spikes: Spikes, weight: Tensor, geometry: Geometry) -> str:
+    """``native``, ``triton`` (float32), or ``library``: decode, then ``conv2d`` (oneDNN, cuDNN)."""
+    backend = choose(weight.device)
+    if backend == "native":
+        return backend if event_driven(spikes, weight, geometry) else "library"
+    return backend if backend == "triton" and weight.dtype == torch.float32 else "library"
 
 
 def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:

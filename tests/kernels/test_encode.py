@@ -113,3 +113,17 @@ def test_codes_that_no_neuron_sends_read_no_foreign_memory(native: None, coding:
     assert bool(torch.isfinite(decode(broken)).all())
     silent = phase_gemm_bucketed(broken, torch.ones(1, 2), Fire(torch.ones(()), coding), 1000)
     assert silent.code.tolist() == [[0]]
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_encode_and_decode_keep_channels_last(backend: str, per_channel: bool) -> None:
+    x = torch.randn(3, 5, 4, 7).contiguous(memory_format=torch.channels_last)
+    scale = torch.rand(5) + 0.5 if per_channel else torch.tensor(0.8)
+    coding = PhaseCode(1.3, 16, signed=True)
+    code = encode(x, scale, coding)
+    assert torch.equal(code.code, reference.encode(x, scale, coding).code)
+    last = code.with_code(code.code.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(decode(last), reference.decode(code))
+    if backend == "native":
+        assert code.code.is_contiguous(memory_format=torch.channels_last)
+        assert decode(last).is_contiguous(memory_format=torch.channels_last)

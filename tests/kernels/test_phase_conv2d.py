@@ -53,9 +53,15 @@ def as_arguments(geometry: Geometry) -> tuple[Any, ...]:
     return geometry.stride, geometry.padding, geometry.dilation, geometry.groups
 
 
-@pytest.mark.parametrize("coding", [*CODES, PhaseCode(1.2, 32)], ids=str)
+@pytest.mark.parametrize(
+    ("coding", "dtype"),
+    [
+        *((coding, torch.float32) for coding in (CODES[0], CODES[1], PhaseCode(1.2, 32), CODES[6])),
+        (CODES[0], torch.float64),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("name", GEOMETRIES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_native_conv2d_adds_in_the_order_of_the_reference(
     native: None, name: str, coding: PhaseCode, dtype: torch.dtype
 ) -> None:
@@ -71,9 +77,12 @@ def test_native_conv2d_adds_in_the_order_of_the_reference(
             assert torch.equal(got, reference.encode(wanted + add, fire.scale, coding, horizon).code)
 
 
-@pytest.mark.parametrize("coding", [CODES[0], CODES[1], CODES[2], CODES[6]], ids=str)
-@pytest.mark.parametrize("name", GEOMETRIES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("coding", "dtype"),
+    [(CODES[0], torch.float32), (PhaseCode(1.5, 5), torch.float64), (CODES[6], torch.float32)],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["3x3", "stride", "asymmetric groups", "1x1", "depthwise, dilated"])
 def test_native_bucketed_conv2d_equals_the_reference(
     native: None, name: str, coding: PhaseCode, dtype: torch.dtype
 ) -> None:
