@@ -177,3 +177,16 @@ _register("resnet20", "ANN, torch.compile")(_network(torch.contiguous_format, Tr
 def _spiking(p: ImageProblem) -> Work:
     snn = _resnet20(p)[1]
     return lambda: (snn(p.images),)  # in a tuple: its values differ from the ANN's on purpose
+
+
+def _in_time(engine: str, wait: int) -> Callable[[ImageProblem], Work]:
+    def prepare(p: ImageProblem) -> Work:
+        snn = _resnet20(p)[1]
+        return lambda: (snn.simulate(p.images, engine=engine, wait=wait),)
+
+    return prepare
+
+
+for _engine in ("bucketed", "temporal"):
+    for _wait in (4, 16):
+        _register("resnet20", f"gcn2snn {_engine} engine, wait {_wait}", ours=True)(_in_time(_engine, _wait))
