@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
+import torch
 from torch import Tensor
 
 from gcn2snn import ir
@@ -11,6 +14,12 @@ from gcn2snn.fused import fire_synapse_in_time
 from gcn2snn.kernels import Spikes
 from gcn2snn.synapse import Value, apply
 from gcn2snn.temporal import Emission, Membrane, run_membranes
+
+KEEP_SPIKES = (ir.MaxPool, ir.Flatten, ir.Rows)
+"""Maxima and views of spikes are spikes again, at the same phases: the earliest of a window is the one that wins."""
+
+MOST_BYTES = 1 << 28
+"""Memory for the potentials of a membrane's other terms at all moments; beyond it the membrane goes moment by moment."""
 
 
 def run_bucketed(
@@ -34,11 +43,11 @@ def run_bucketed(
 
     Source: Algorithm 1; docs/method.md.
     """
-    return run_membranes(network, inputs, wait, _work, emitted)
+    return run_membranes(network, inputs, wait, partial(_work, network), emitted)
 
 
-def _work(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
-    spikes = _in_one_pass(membrane, emissions)
+def _work(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
+    spikes = in_one_pass(network, membrane, emissions)
     if spikes is None:
         go_by_moments(membrane, emissions)
     else:
@@ -47,26 +56,95 @@ def _work(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
 
 def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
     """Take a membrane to its end, one evaluation of its synapses for each moment that its neurons look at."""
-    node, heard = membrane.node, 0
+    node, wait, last = membrane.node, membrane.wait, membrane.steps_in
     if isinstance(node, ir.Output):
-        membrane.arriving(1, membrane.steps_in, emissions)
+        membrane.arriving(1, last, emissions)
         return
-    for step in range(1, node.coding.steps + 1):
-        moment = min(step + membrane.wait, membrane.steps_in)
-        current = membrane.arriving(heard + 1, moment, emissions) if moment > heard else None
-        heard = moment
-        membrane.fire(step, current)
+    heard, step = 0, 1
+    while step <= node.coding.steps:
+        moment = min(step + wait, last)
+        until = step if moment < last else node.coding.steps  # all is there: later steps look at the same potential
+        membrane.fire(step, membrane.arriving(heard + 1, moment, emissions) if moment > heard else None, until)
+        heard, step = moment, until + 1
 
 
-def _in_one_pass(membrane: Membrane, emissions: Mapping[str, Emission]) -> Spikes | None:
-    """Spikes of a population that reads one synapse on single spikes; None where no kernel has a rule for it."""
-    node, path = membrane.node, membrane.path
-    if not isinstance(node, ir.Neuron) or len(membrane.feeds) != 1 or not path or not isinstance(path[-1], ir.Synapse):
+def in_one_pass(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> Spikes | None:
+    """Spikes of a population that a kernel takes through all moments at once; None where none has a rule for its input."""
+    node = membrane.node
+    if not isinstance(node, ir.Neuron):
         return None
-    values: dict[str, Value] = {**membrane.constants, membrane.feeds[0]: emissions[membrane.feeds[0]].spikes}
-    for wire in path[:-1]:
-        # Maxima and views of spikes are spikes again, at the same phases: the earliest of a window is the one that wins.
-        if not isinstance(values[wire.inputs[-1]], Spikes):
+    feed = network[node.inputs[0]]
+    if isinstance(feed, ir.Synapse):
+        heard = _heard_by(network, feed, membrane, emissions)
+        return None if heard is None else fire_synapse_in_time(feed, node, heard, membrane.wait)
+    return _beside_others(network, feed, node, membrane, emissions) if isinstance(feed, ir.Add) else None
+
+
+def _heard_by(
+    network: ir.Network, synapse: ir.Node, membrane: Membrane, emissions: Mapping[str, Emission]
+) -> tuple[Value, ...] | None:
+    """Arguments of a synapse that reads the spikes of one population as long as the membrane listens, else None."""
+    wires, name = [], synapse.inputs[-1]
+    while name not in emissions:
+        wires.append(network[name])
+        if not isinstance(wires[-1], KEEP_SPIKES):
             return None
-        values[wire.name] = apply(wire, *(values[name] for name in wire.inputs))
-    return fire_synapse_in_time(path[-1], node, tuple(values[name] for name in path[-1].inputs), membrane.wait)
+        name = wires[-1].inputs[-1]
+    value: Value = emissions[name].spikes
+    constants = membrane.constants
+    for wire in reversed(wires):
+        if not isinstance(value, Spikes):
+            return None
+        value = apply(wire, *(constants[i] for i in wire.inputs[:-1]), value)
+    if not isinstance(value, Spikes) or value.coding.steps != membrane.steps_in:
+        return None
+    return (*(constants[i] for i in synapse.inputs[:-1]), value)
+
+
+def _beside_others(
+    network: ir.Network, total: ir.Add, node: ir.Neuron, membrane: Membrane, emissions: Mapping[str, Emission]
+) -> Spikes | None:
+    """A sum of a convolution and other terms, such as a residual branch: these are worked out moment by moment beforehand."""
+    terms = list(zip(total.inputs, total.coefficients, strict=True))
+    known = [(n, c) for n, c in terms if isinstance(network[n], ir.Conv) and c == 1.0]
+    if not known or len(terms) < 2:
+        return None
+    conv = max((network[n] for n, _ in known), key=lambda n: n.tensors()["weight"][0].numel())
+    heard = _heard_by(network, conv, membrane, emissions)
+    if heard is None:
+        return None
+    terms.remove((conv.name, 1.0))
+    names, coefficients = zip(*terms, strict=True)
+    rest = Membrane(
+        network.replace({total.name: [replace(total, inputs=names, coefficients=coefficients)]}),
+        node, membrane.constants, membrane.wait,
+    )  # fmt: skip
+    others = _at_moments(rest, membrane, emissions)
+    return (
+        None
+        if others is None
+        else fire_synapse_in_time(conv, replace(node, start=None), (*heard, others), membrane.wait)
+    )
+
+
+def _at_moments(rest: Membrane, membrane: Membrane, emissions: Mapping[str, Emission]) -> Tensor | None:
+    """[M, ...], what the terms of ``rest`` have brought by each moment of a membrane; None where that is too much memory."""
+    node, last = membrane.node, membrane.steps_in
+    assert isinstance(node, ir.Neuron)
+    moments = list(range(min(1 + membrane.wait, last), min(node.coding.steps + membrane.wait, last) + 1))
+    rest.arriving(1, moments[0], emissions)
+    potential = rest.potential
+    assert potential is not None
+    if len(moments) * potential.numel() * potential.element_size() > MOST_BYTES:
+        return None
+    found = torch.empty(
+        len(moments), *potential.permute(0, 2, 3, 1).shape, dtype=potential.dtype, device=potential.device
+    )
+    found = found.permute(0, 1, 4, 2, 3)  # channels last in memory, as convolutions leave them
+    found[0] = potential
+    for before, moment in enumerate(moments[1:]):
+        found[before + 1] = found[before]
+        current = rest.arriving(moment, moment, emissions)
+        if current is not None:
+            found[before + 1] += current
+    return found

@@ -72,59 +72,55 @@ def _conv(node: ir.Conv, fire: Fire, start: Tensor | None, x: Value) -> Spikes |
     return phase_conv2d_fire(x, node.weight, fire, bias, node.stride, node.padding, node.dilation, node.groups)
 
 
-def fire_synapse_in_time(
-    node: ir.Synapse, neuron: ir.Neuron, args: tuple[Value, ...], wait: int, add: Tensor | None = None
-) -> Spikes | None:
+def fire_synapse_in_time(node: ir.Synapse, neuron: ir.Neuron, args: tuple[Value, ...], wait: int) -> Spikes | None:
     """Spikes of ``neuron`` that reads ``node`` phase by phase after ``wait`` steps; None where no kernel does both.
 
     Args:
-        node, neuron, args: as for :func:`fire_synapse`.
+        node, neuron, args: as for :func:`fire_synapse`; a convolution may have one argument more, what else has come into the
+            membrane by each moment that neurons look, [M, N, C, H, W].
         wait: w.
-        add: [M, ...], what else flows into the membrane by each moment that neurons look; convolutions only.
     """
     assert neuron.scale is not None
     scale = neuron.scale if neuron.gain is None else neuron.scale * neuron.gain
-    spikes = _fire_in_time(node, Fire(scale, neuron.coding, neuron.horizon), wait, neuron.start, add, *args)
+    spikes = _fire_in_time(node, Fire(scale, neuron.coding, neuron.horizon), wait, neuron.start, *args)
     return spikes if spikes is None or neuron.gain is None else replace(spikes, scale=neuron.scale)
 
 
 def _sum(bias: Tensor | None, start: Tensor | None, channels: int) -> Tensor | None:
-    """What is there from the start, [channels]."""
+    """What is there from the start, [channels]; engines in time need not agree in the order of sums."""
     constants = [x.expand(channels) for x in (bias, start) if x is not None]
     return sum(constants[1:], start=constants[0]) if constants else None
 
 
 @singledispatch
-def _fire_in_time(
-    node: ir.Node, fire: Fire, wait: int, start: Tensor | None, add: Tensor | None, *args: Value
-) -> Spikes | None:
+def _fire_in_time(node: ir.Node, fire: Fire, wait: int, start: Tensor | None, *args: Value) -> Spikes | None:
     return None
 
 
 @_fire_in_time.register
 def _aggregate_in_time(
-    node: ir.Aggregate, fire: Fire, wait: int, start: Tensor | None, add: Tensor | None, operator: CSR, x: Value
+    node: ir.Aggregate, fire: Fire, wait: int, start: Tensor | None, operator: CSR, x: Value
 ) -> Spikes | None:
-    if not isinstance(x, Spikes) or add is not None:
+    if not isinstance(x, Spikes):
         return None
     return phase_spmm_bucketed(operator, x, fire, wait, operator.dtype, bias=_sum(None, start, x.shape[1]))
 
 
 @_fire_in_time.register
-def _dense_in_time(
-    node: ir.Dense, fire: Fire, wait: int, start: Tensor | None, add: Tensor | None, x: Value
-) -> Spikes | None:
-    if not isinstance(x, Spikes) or add is not None:
+def _dense_in_time(node: ir.Dense, fire: Fire, wait: int, start: Tensor | None, x: Value) -> Spikes | None:
+    if not isinstance(x, Spikes):
         return None
     return phase_gemm_bucketed(x, node.weight, fire, wait, _sum(node.bias, start, node.weight.shape[0]))
 
 
 @_fire_in_time.register
 def _conv_in_time(
-    node: ir.Conv, fire: Fire, wait: int, start: Tensor | None, add: Tensor | None, x: Value
+    node: ir.Conv, fire: Fire, wait: int, start: Tensor | None, x: Value, add: Tensor | None = None
 ) -> Spikes | None:
     if not isinstance(x, Spikes):
         return None
     bias = _sum(node.bias, start, node.weight.shape[0])
     where = (node.stride, node.padding, node.dilation, node.groups)
+    if wait >= x.coding.timesteps - 1:  # one moment for all phases: the first crossing is the encoding of the sum
+        return phase_conv2d_fire(x, node.weight, fire, bias, *where, add=None if add is None else add[-1])
     return phase_conv2d_bucketed(x, node.weight, fire, wait, bias, *where, add=add)

@@ -141,14 +141,13 @@ class Membrane:
         self._start(current)
         return None
 
-    def fire(self, step: int, current: Tensor | None = None) -> None:
-        """Add ``current`` to the potential and compare it with the threshold of a step; in a group the highest first."""
+    def fire(self, step: int, current: Tensor | None = None, until: int | None = None) -> None:
+        """Add ``current`` to the potential and compare it with the thresholds of one step, or of several in turn."""
         assert isinstance(self.node, ir.Neuron)
         assert self.potential is not None
         assert self.code is not None
-        for phase in self.node.coding.phases_of(step):
-            fire_step(self.potential, current, self.code, firing(self.node), phase)
-            current = None
+        phases = self.node.coding.phases_of(step)[0], self.node.coding.phases_of(until or step)[-1]
+        fire_step(self.potential, current, self.code, firing(self.node), *phases)
 
     def _start(self, current: Tensor) -> None:
         dense = current.dim() == 4 and current.is_contiguous(memory_format=torch.channels_last)

@@ -57,6 +57,10 @@ def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
     """
     check_float("the dtype asked for", dtype)
     check_codes(spikes)
+    if not spikes.code.is_contiguous() and pixels_last(spikes.code):
+        images, channels, rows, columns = spikes.code.shape
+        pixels = decode(spikes.with_code(as_pixels(spikes.code)), dtype)
+        return pixels.view(images, rows, columns, channels).permute(0, 3, 1, 2)
     backend = choose(spikes.code.device)
     if backend == "native":
         from gcn2snn.kernels import native
@@ -67,6 +71,16 @@ def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
 
         return encode_triton.decode(spikes, dtype)
     return _decode_torch(spikes, dtype)
+
+
+def pixels_last(x: Tensor) -> bool:
+    """Whether x is images [N, C, H, W] with channels last in memory."""
+    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def as_pixels(x: Tensor) -> Tensor:
+    """Images [N, C, H, W] as rows [N H W, C]; a view where channels are last in memory."""
+    return x.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def check_codes(spikes: Spikes) -> None:

@@ -7,7 +7,7 @@
 // so there is one pool of threads in the process, of the size the caller passes.
 
 #include "native_coding.h"
-#include "native_conv.h"
+#include "native_conv_steps.h"
 #include "native_step_fire.h"
 #include "native_steps.h"
 
@@ -113,10 +113,13 @@ GCN2SNN_FLOAT(f64, double)
         gemm_steps<real, code_t>(code, rows, inputs, x, weight, channels, step_of, *steps, threads);                          \
     }                                                                                                                         \
     void gcn2snn_fire_step_##suffix(real* potential, const real* arriving, int64_t rows, int64_t channels,                    \
-                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t threads) {                   \
-        fire_step<real, code_t>(potential, arriving, rows, channels, scale_rows, *fire, phase, threads);                      \
+                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t until, int64_t threads) {    \
+        fire_step<real, code_t>(potential, arriving, rows, channels, scale_rows, *fire, phase, until, threads);               \
     }                                                                                                                         \
-    void gcn2snn_conv_##suffix(const Conv* conv, int64_t threads) { convolve<real, code_t>(*conv, threads); }
+    void gcn2snn_conv_##suffix(const Conv* conv, int64_t threads) {                                                        \
+        if (conv->step_of) convolve_steps<real, code_t>(*conv, threads);                                                      \
+        else convolve<real, code_t>(*conv, threads);                                                                          \
+    }
 GCN2SNN_CODED(f32_i8, float, int8_t)
 GCN2SNN_CODED(f32_i16, float, int16_t)
 GCN2SNN_CODED(f64_i8, double, int8_t)

@@ -68,7 +68,10 @@ def spmm(matrix: CSR, x: Tensor) -> Tensor:
 
 
 def encode(x: Tensor, fire: Fire) -> Tensor:
-    """Codes of x, [N, C, ...]."""
+    """Codes of x, [N, C, ...], in its memory layout."""
+    if fire.horizon is None and _channels_last(x):
+        pixels = x.permute(0, 2, 3, 1)
+        return encode(pixels.flatten(0, 2), fire).view(pixels.shape).permute(0, 3, 1, 2)
     x = x.contiguous()
     code = torch.empty(x.shape, dtype=fire.coding.code_dtype)
     if not x.numel():
@@ -81,7 +84,11 @@ def encode(x: Tensor, fire: Fire) -> Tensor:
 
 
 def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
-    """Values of spikes, [N, C, ...]."""
+    """Values of spikes, [N, C, ...], in the memory layout of their codes."""
+    if _channels_last(spikes.code):
+        pixels = spikes.code.permute(0, 2, 3, 1)
+        values = decode(spikes.with_code(pixels.flatten(0, 2)), dtype)
+        return values.view(pixels.shape).permute(0, 3, 1, 2)
     code = spikes.code.contiguous()
     out = torch.empty(code.shape, dtype=dtype)
     if not code.numel():
@@ -105,7 +112,7 @@ def emit_step(code: Tensor, first: int, last: int, out: Tensor) -> bool:
     return bool(sent)
 
 
-def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:
+def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int, until: int) -> None:
     """Advance potentials and codes in place; see :mod:`gcn2snn.kernels.step`."""
     if not potential.numel():
         return
@@ -114,7 +121,7 @@ def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fi
     structure = keep.fire(fire, potential.dtype, code, (rows, channels), potential.shape)
     arriving = None if arriving is None else arriving.contiguous()
     name = f"fire_step_{SUFFIX[potential.dtype]}_{SUFFIX[code.dtype]}"
-    call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase)
+    call(name, potential, arriving, rows, channels, scale_rows, ctypes.byref(structure), phase, until)
 
 
 def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | None, fire: Fire | None) -> Tensor:
@@ -306,6 +313,11 @@ def _ascending(coding: PhaseCode, dtype: torch.dtype) -> Tensor:
     thresholds = torch.full((max(coding.timesteps, 32),), torch.inf, dtype=dtype)
     thresholds[: coding.timesteps] = coding.thresholds(dtype).flip(0)
     return thresholds
+
+
+def _channels_last(x: Tensor) -> bool:
+    """Whether an image lies with its channels next to each other, as the convolution leaves it: a matrix of pixels."""
+    return x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _rows_and_channels(x: Tensor, scale: Tensor) -> tuple[int, int, int]:

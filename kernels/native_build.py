@@ -25,6 +25,7 @@ SOURCES = (
     "native_thresholds.h",
     "native_fire.h",
     "native_conv.h",
+    "native_conv_steps.h",
 )
 # No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
 # symbols are those of the runtime torch has loaded, so there is one pool of threads.

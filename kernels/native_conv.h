@@ -13,9 +13,9 @@ namespace gcn2snn {
 
 // Weights as the loops read them: [group][block of outputs][block of inputs][kernel row][input][kernel column][V vectors].
 template <class real>
-std::vector<real> pack_weight(const Conv& s, const real* weight, int64_t lanes, int64_t threads) {
+Lines<real> pack_weight(const Conv& s, const real* weight, int64_t lanes, int64_t threads) {
     const int64_t taps = s.kernel_h * s.kernel_w, blocks = (s.outputs + lanes - 1) / lanes;
-    std::vector<real> packed(s.groups * blocks * s.inputs * taps * lanes, real(0));
+    Lines<real> packed(s.groups * blocks * s.inputs * taps * lanes);
     for_range(s.groups * blocks, threads, 1, [&](int64_t begin, int64_t end) {
         for (int64_t block = begin; block < end; ++block) {
             real* target = packed.data() + block * s.inputs * taps * lanes;
@@ -35,23 +35,6 @@ std::vector<real> pack_weight(const Conv& s, const real* weight, int64_t lanes, 
     return packed;
 }
 
-// sum[t][v] += level * weight, t: TAPS neighbouring kernel columns, for each spike of one pixel.
-template <class real, int V, int TAPS>
-inline void add_events(Vec<real> (&sum)[TAPS][V], const Events<real>& events, int64_t list, const real* weight) {
-    constexpr int lanes = kConvBytes / sizeof(real);
-    const int64_t count = events.count[list];
-    const int32_t* offset = events.offset + list * kChunk;
-    const real* level = events.level + list * kChunk;
-    for (int64_t e = 0; e < count; ++e) {
-        const real* w = weight + offset[e];
-        const real x = level[e];
-#pragma GCC unroll 8
-        for (int t = 0; t < TAPS; ++t)
-#pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) sum[t][v] += x * *reinterpret_cast<const Vec<real>*>(w + (t * V + v) * lanes);
-    }
-}
-
 // Kernel rows whose pixels lie in the image.
 struct KernelRows {
     KernelRows(const Conv& s, int64_t oy) : y(oy * s.stride_h - s.top) {
@@ -62,12 +45,49 @@ struct KernelRows {
     int64_t y, begin = 0, end;
 };
 
+// The lists of one image column for all kernel rows as one: a loop over few spikes costs a wrong guess of the processor at its
+// end. Whole lists are copied, so that the copy has no such end.
+template <class real>
+struct Column {
+    template <class Place>
+    int64_t merge(const Conv& s, const Events<real>& events, const KernelRows& rows, int64_t x, const Place& place) {
+        int64_t n = 0;
+        for (int64_t i = rows.begin; i < rows.end; ++i) {
+            const int64_t list = events.list(rows.y + i * s.dilation_h, x);
+            const int32_t base = place(i);
+            const int32_t* from = events.offset + list * kChunk;
+            const real* values = events.level + list * kChunk;
+            for (int64_t e = 0; e < kChunk; ++e) offset[n + e] = from[e] + base;
+            for (int64_t e = 0; e < kChunk; ++e) level[n + e] = values[e];
+            n += events.count[list];
+        }
+        return n;
+    }
+    alignas(64) int32_t offset[kKernelRows * kChunk];
+    alignas(64) real level[kKernelRows * kChunk];
+};
+
+// sum[t][v] += level * weight, t: TAPS neighbouring kernel columns, for each spike of a list.
+template <class real, int V, int TAPS>
+inline void add_events(Vec<real> (&sum)[TAPS][V], const int32_t* offset, const real* level, int64_t count, const real* weight) {
+    constexpr int lanes = kConvBytes / sizeof(real);
+    for (int64_t e = 0; e < count; ++e) {
+        const real* w = weight + offset[e];
+        const real x = level[e];
+#pragma GCC unroll 8
+        for (int t = 0; t < TAPS; ++t)
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) sum[t][v] += x * *reinterpret_cast<const Vec<real>*>(w + (t * V + v) * lanes);
+    }
+}
+
 // One output row, TAPS = kernel columns next to each other and stride 1: each input pixel is read once for all its outputs,
 // whose accumulators move on by one register. `add`: go on from the sums in memory.
 template <class real, int V, int TAPS>
 void roll_row(const Conv& s, const Events<real>& events, const real* weight, int64_t inputs, int64_t oy, bool add, real* sums) {
     constexpr int lanes = kConvBytes / sizeof(real);
     const KernelRows rows(s, oy);
+    Column<real> column;
     Vec<real> sum[TAPS][V] = {};
     for (int64_t j = 0; j < s.cols + TAPS - 1; ++j) {
 #pragma GCC unroll 8
@@ -79,8 +99,7 @@ void roll_row(const Conv& s, const Events<real>& events, const real* weight, int
         for (int v = 0; v < V; ++v) sum[0][v] = known ? *reinterpret_cast<const Vec<real>*>(sums + (j * V + v) * lanes) : Vec<real>{};
         const int64_t x = j - s.left;
         if (x >= 0 && x < s.width)
-            for (int64_t i = rows.begin; i < rows.end; ++i)
-                add_events<real, V, TAPS>(sum, events, events.list(rows.y + i * s.dilation_h, x), weight + i * inputs * TAPS * V * lanes);
+            add_events<real, V, TAPS>(sum, column.offset, column.level, column.merge(s, events, rows, x, [&](int64_t i) { return i * inputs * TAPS * V * lanes; }), weight);
         if (j >= TAPS - 1)
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) *reinterpret_cast<Vec<real>*>(sums + ((j - TAPS + 1) * V + v) * lanes) = sum[TAPS - 1][v];
@@ -92,6 +111,7 @@ template <class real, int V>
 void gather_row(const Conv& s, const Events<real>& events, const real* weight, int64_t inputs, int64_t oy, bool add, real* sums) {
     constexpr int lanes = kConvBytes / sizeof(real);
     const KernelRows rows(s, oy);
+    Column<real> column;
     for (int64_t ox = 0; ox < s.cols; ++ox) {
         Vec<real> sum[1][V] = {};
         real* target = sums + ox * V * lanes;
@@ -101,8 +121,7 @@ void gather_row(const Conv& s, const Events<real>& events, const real* weight, i
         for (int64_t j = 0; j < s.kernel_w; ++j) {
             const int64_t x = ox * s.stride_w + j * s.dilation_w - s.left;
             if (x < 0 || x >= s.width) continue;
-            for (int64_t i = rows.begin; i < rows.end; ++i)
-                add_events<real, V, 1>(sum, events, events.list(rows.y + i * s.dilation_h, x), weight + (i * inputs * s.kernel_w + j) * V * lanes);
+            add_events<real, V, 1>(sum, column.offset, column.level, column.merge(s, events, rows, x, [&](int64_t i) { return (i * inputs * s.kernel_w + j) * V * lanes; }), weight);
         }
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) *reinterpret_cast<Vec<real>*>(target + v * lanes) = sum[0][v];
@@ -141,14 +160,14 @@ template <class real, class code_t, int V>
 void convolve(const Conv& s, int64_t threads) {
     constexpr int lanes = V * kConvBytes / sizeof(real);
     const int64_t blocks = (s.outputs + lanes - 1) / lanes, chunks = (s.inputs + kChunk - 1) / kChunk;
-    const std::vector<real> weight = pack_weight<real>(s, static_cast<const real*>(s.weight), lanes, threads);
+    const Lines<real> weight = pack_weight<real>(s, static_cast<const real*>(s.weight), lanes, threads);
     const Reader<real, code_t> reader(s, s.kernel_w * lanes);
     const Finish<real, lanes> finish(s, blocks);
     const auto sum_row = pick_row<real, V>(s);
     const Tiles tiles(s, sizeof(real) + 4, threads);
     for_range(tiles.count, threads, 1, [&](int64_t begin, int64_t end) {
         EventStore<real> store;
-        std::vector<real> sums(tiles.images * tiles.rows * s.cols * lanes);
+        Lines<real> sums(tiles.images * tiles.rows * s.cols * lanes);
         for (int64_t tile = begin; tile < end; ++tile) {
             const int64_t image = tile / tiles.bands * tiles.images, images = std::min(tiles.images, s.images - image);
             const int64_t row = tile % tiles.bands * tiles.rows, rows = std::min(tiles.rows, s.rows - row);

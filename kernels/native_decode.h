@@ -34,17 +34,23 @@ inline void fold_table(const float* table, float* folded) {
 }
 
 #ifdef __AVX2__
-// sign(code) * table[|code|] for 8 codes: TABLE registers of 8 levels each (vpermps) and blends on the higher bits.
+// table[index] for 8 indices: TABLE registers of 8 levels each (vpermps) and blends on the higher bits.
 template <int TABLE>
-inline __m256 signed_level(const __m256* table, __m128i code) {
-    const __m256i wide = _mm256_cvtepi8_epi32(code), index = _mm256_abs_epi32(wide);
+inline __m256 table_value(const __m256* table, __m256i index) {
     __m256 level = _mm256_permutevar8x32_ps(table[0], index);
     if (TABLE > 1) level = _mm256_blendv_ps(level, _mm256_permutevar8x32_ps(table[1], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
     if (TABLE > 2) {
         const __m256 upper = _mm256_blendv_ps(_mm256_permutevar8x32_ps(table[2], index), _mm256_permutevar8x32_ps(table[3], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
         level = _mm256_blendv_ps(level, upper, _mm256_castsi256_ps(_mm256_slli_epi32(index, 27)));
     }
-    return _mm256_xor_ps(level, _mm256_castsi256_ps(_mm256_and_si256(wide, _mm256_set1_epi32(INT32_MIN))));
+    return level;
+}
+
+// sign(code) * table[|code|] for 8 codes.
+template <int TABLE>
+inline __m256 signed_level(const __m256* table, __m128i code) {
+    const __m256i wide = _mm256_cvtepi8_epi32(code);
+    return _mm256_xor_ps(table_value<TABLE>(table, _mm256_abs_epi32(wide)), _mm256_castsi256_ps(_mm256_and_si256(wide, _mm256_set1_epi32(INT32_MIN))));
 }
 #endif
 

@@ -13,9 +13,25 @@ constexpr int kConvBytes = 32;
 constexpr int kConvBytes = 16;
 #endif
 constexpr int64_t kChunk = 16;              // channels of a list; their weights for 32 outputs of a 3 x 3 kernel are 18 KB
+constexpr int64_t kKernelRows = 16;         // most rows of a kernel
 constexpr int64_t kTileBytes = 256 * 1024;  // of lists
 
 template <class real> using Vec = typename Vector<real, kConvBytes / sizeof(real)>::type;
+
+// Memory that starts at a cache line, so that no vector of weights or sums lies across two.
+template <class real>
+class Lines {
+  public:
+    explicit Lines(int64_t size) : store_(size + 64 / sizeof(real), real(0)) {
+        data_ = store_.data() + (-reinterpret_cast<uintptr_t>(store_.data()) & 63) / sizeof(real);
+    }
+    real* data() { return data_; }
+    const real* data() const { return data_; }
+
+  private:
+    std::vector<real> store_;
+    real* data_;
+};
 
 // Layouts have channels last. Channel counts are those of one group. Mirrored in native_conv.py.
 struct Conv {
@@ -66,7 +82,7 @@ template <class real, class code_t>
 class Reader {
   public:
     Reader(const Conv& s, int64_t step) : centre_(static_cast<const real*>(s.levels) + s.timesteps), scale_(static_cast<const real*>(s.channel_scale)), step_of_(s.step_of), moments_(s.moments), timesteps_(s.timesteps), step_(static_cast<int32_t>(step)) {
-        for (int64_t t = 0; t < 32; ++t) table_[t] = t <= s.timesteps ? centre_[t] : real(0);
+        for (int64_t t = 0; t < 32; ++t) table_[t] = t < s.timesteps ? centre_[t + 1] : real(0);
     }
 
     // code: the pixel's codes from channel `channel` (of the whole image) on.
@@ -74,7 +90,7 @@ class Reader {
         const real* scale = scale_ ? scale_ + channel : nullptr;
 #ifdef __AVX2__
         if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>)
-            if (timesteps_ <= 31 && !step_of_) return fast_list(code, scale, size, offset, level);
+            if (timesteps_ <= 32 && !step_of_) return timesteps_ <= 16 ? fast_list<2>(code, scale, size, offset, level) : fast_list<4>(code, scale, size, offset, level);
 #endif
         int32_t n = 0;
         for (int64_t c = 0; c < size; ++c) {  // no branch on the spike: it is written, and stays if there was one
@@ -93,8 +109,12 @@ class Reader {
 
   private:
 #ifdef __AVX2__
+    template <int TABLE>
     int32_t fast_list(const int8_t* code, const float* scale, int64_t size, int32_t* offset, float* level) const {
-        const __m256 table[4] = {_mm256_loadu_ps(table_), _mm256_loadu_ps(table_ + 8), _mm256_loadu_ps(table_ + 16), _mm256_loadu_ps(table_ + 24)};
+        __m256 table[TABLE];
+#pragma GCC unroll 4
+        for (int k = 0; k < TABLE; ++k) table[k] = _mm256_loadu_ps(table_ + 8 * k);
+        const __m256i steps = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(step_));
         int32_t n = 0;
         for (int64_t c = 0; c < size; c += 8) {
             const int64_t width = std::min<int64_t>(size - c, 8);
@@ -102,16 +122,17 @@ class Reader {
             if (width == 8) std::memcpy(&bytes, code + c, 8); else std::memcpy(&bytes, code + c, width);
             const __m128i codes = _mm_cvtsi64_si128(bytes);
             const int sent = 0xff & ~_mm_movemask_epi8(_mm_cmpeq_epi8(codes, _mm_setzero_si128()));
-            __m256 value = signed_level<4>(table, codes);
+            const __m256i wide = _mm256_cvtepi8_epi32(codes), phase = _mm256_sub_epi32(_mm256_abs_epi32(wide), _mm256_set1_epi32(1));
+            __m256 value = _mm256_xor_ps(table_value<TABLE>(table, phase), _mm256_castsi256_ps(_mm256_and_si256(wide, _mm256_set1_epi32(INT32_MIN))));
             if (scale) {
                 alignas(32) float factor[8] = {};
                 std::memcpy(factor, scale + c, width * sizeof(float));
                 value = _mm256_mul_ps(value, _mm256_load_ps(factor));
             }
             const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kPacked.index[sent])));
-            const __m256i place = _mm256_add_epi32(order, _mm256_set1_epi32(static_cast<int>(c)));
+            const __m256i place = _mm256_add_epi32(_mm256_permutevar8x32_epi32(steps, order), _mm256_set1_epi32(static_cast<int>(c) * step_));
             _mm256_storeu_ps(level + n, _mm256_permutevar8x32_ps(value, order));
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(offset + n), _mm256_mullo_epi32(place, _mm256_set1_epi32(step_)));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(offset + n), place);
             n += __builtin_popcount(sent);
         }
         return n;
@@ -122,7 +143,7 @@ class Reader {
     const int32_t* step_of_;
     int64_t moments_, timesteps_;
     int32_t step_;
-    real table_[32];
+    real table_[32];  // level of phase t + 1: silence is not listed and needs no entry
 };
 
 // The lists of some rows of some images, all channels; kept by a task from tile to tile.

@@ -20,7 +20,7 @@ class Finish {
     void row(int64_t block, int64_t image, int64_t oy, real* sums) const {
         const int64_t first = channel(block), size = width(block), channels = s_.groups * s_.outputs;
         const int64_t at = (image * s_.rows + oy) * s_.cols * channels + first;
-        plus_constants(block, sums, nullptr);
+        if (s_.bias) plus_bias(block, sums);
         if (s_.add) plus_add(image, oy, first, size, 0, sums);
         if (s_.out) {
             real* out = static_cast<real*>(s_.out) + at;
@@ -36,8 +36,7 @@ class Finish {
     const real* scale(int64_t block) const { return scale_.data() + block * LANES; }
     const real* bias(int64_t block) const { return bias_.data() + block * LANES; }
 
-    void plus_constants(int64_t block, real* sums, const void*) const {
-        if (!s_.bias) return;
+    void plus_bias(int64_t block, real* sums) const {
         const real* b = bias(block);
         for (int64_t x = 0; x < s_.cols; ++x)
             for (int lane = 0; lane < LANES; ++lane) sums[x * LANES + lane] += b[lane];

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <limits>
 
 #include "native_coding.h"
 
@@ -25,12 +24,8 @@ bool pick_phases(const code_t* code, int64_t size, bits low, bits span, code_t* 
 template <class code_t>
 bool emit_step(const code_t* code, int64_t size, int64_t first_phase, int64_t last_phase, code_t* out, int64_t threads) {
     using bits = std::make_unsigned_t<code_t>;
-    constexpr int64_t block = 4096, most = std::numeric_limits<code_t>::max();
-    if (first_phase > most) {
-        std::fill(out, out + size, code_t(0));
-        return false;
-    }
-    const auto low = static_cast<bits>(first_phase), span = static_cast<bits>(std::min(last_phase, most) - first_phase);
+    constexpr int64_t block = 4096;
+    const auto low = static_cast<bits>(first_phase), span = static_cast<bits>(last_phase - first_phase);
     std::atomic<bool> any{false};
     for_range((size + block - 1) / block, threads, 8, [&](int64_t begin, int64_t end) {
         if (pick_phases(code + begin * block, std::min(end * block, size) - begin * block, low, span, out + begin * block)) any = true;
@@ -38,40 +33,45 @@ bool emit_step(const code_t* code, int64_t size, int64_t first_phase, int64_t la
     return any;
 }
 
-// What one threshold makes of 64 potentials by scale: sent, -sent (signed populations) or 0.
+// The first of the phases phase .. until whose threshold each of 64 potentials by scale reaches, with sign, or 0.
 template <class real>
-inline void reach(const real* z, real bar, Count<real> sent, bool is_signed, Count<real>* now) {
-    for (int c = 0; c < 64; ++c) now[c] = z[c] >= bar ? sent : 0;
-    if (is_signed) for (int c = 0; c < 64; ++c) now[c] = z[c] <= -bar ? -sent : now[c];
+inline void reach(const real* z, const Fire& fire, int64_t phase, int64_t until, Count<real>* now) {
+    const auto* thresholds = static_cast<const real*>(fire.thresholds);  // ascending
+    std::fill(now, now + 64, 0);
+    for (int64_t k = until; k >= phase; --k) {  // downwards: the first is written last
+        const real bar = thresholds[fire.timesteps - k];
+        const auto sent = static_cast<Count<real>>(k);
+        for (int c = 0; c < 64; ++c) now[c] = z[c] >= bar ? sent : now[c];
+        if (fire.is_signed) for (int c = 0; c < 64; ++c) now[c] = z[c] <= -bar ? -sent : now[c];
+    }
 }
 
-// U += arriving; silent neurons whose U / scale reaches the threshold of `phase` send it.
+// U += arriving; silent neurons whose U / scale reaches the threshold of one of the phases send the first.
 template <class real, class code_t>
-void fire_step_row(real* u, const real* arriving, const real* scale, const int16_t* horizon, int64_t channels, const Fire& fire, int64_t phase, code_t* code) {
+void fire_step_row(real* u, const real* arriving, const real* scale, const int16_t* horizon, int64_t channels, const Fire& fire, int64_t phase, int64_t until, code_t* code) {
     alignas(64) real z[64];
     alignas(64) Count<real> now[64];
-    const real bar = static_cast<const real*>(fire.thresholds)[fire.timesteps - phase];
     for (int64_t start = 0; start < channels; start += 64) {
         const int64_t width = std::min<int64_t>(64, channels - start);
         if (arriving) for (int64_t c = 0; c < width; ++c) u[start + c] += arriving[start + c];
         if (fire.scale_step) for (int64_t c = 0; c < width; ++c) z[c] = u[start + c] / scale[start + c];
         else for (int64_t c = 0; c < width; ++c) z[c] = u[start + c] / scale[0];
         for (int64_t c = width; c < 64; ++c) z[c] = 0;
-        reach<real>(z, bar, static_cast<Count<real>>(phase), fire.is_signed, now);
+        reach<real>(z, fire, phase, until, now);
         if (horizon)
             for (int64_t c = 0; c < width; ++c)
-                if (phase > horizon[(start + c) * fire.horizon_col]) now[c] = 0;
+                if (std::abs(now[c]) > horizon[(start + c) * fire.horizon_col]) now[c] = 0;
         for (int64_t c = 0; c < width; ++c) code[start + c] = code[start + c] ? code[start + c] : static_cast<code_t>(now[c]);
     }
 }
 
 template <class real, class code_t>
-void fire_step(real* potential, const real* arriving, int64_t rows, int64_t channels, int64_t scale_rows, const Fire& fire, int64_t phase, int64_t threads) {
+void fire_step(real* potential, const real* arriving, int64_t rows, int64_t channels, int64_t scale_rows, const Fire& fire, int64_t phase, int64_t until, int64_t threads) {
     for_range(rows, threads, std::max<int64_t>(1, 16384 / std::max<int64_t>(channels, 1)), [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
             fire_step_row<real, code_t>(potential + row * channels, arriving ? arriving + row * channels : nullptr,
                                         static_cast<const real*>(fire.scale) + (scale_rows ? row % scale_rows : 0),
-                                        fire.horizon ? fire.horizon + row * fire.horizon_row : nullptr, channels, fire, phase,
+                                        fire.horizon ? fire.horizon + row * fire.horizon_row : nullptr, channels, fire, phase, until,
                                         static_cast<code_t*>(fire.code) + row * channels);
     });
 }

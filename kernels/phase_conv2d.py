@@ -1,4 +1,4 @@
-"""Convolution of spikes."""
+"""Convolution of spikes: event by event where that pays, else decoded and convolved by the library that torch brings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode, encode
-from gcn2snn.kernels.epilogue import Fire, check_scale
+from gcn2snn.kernels.epilogue import Fire, check_scale, finish
 from gcn2snn.kernels.geometry import Geometry, Pair, Sides
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.phase_gemm import check_weight, dequantise
-from gcn2snn.kernels.reference import first_crossing
+from gcn2snn.kernels.reference import first_crossing, per_channel
 
 Shape = tuple[int, int, int, int]
+KERNEL_ROWS = 16  # of the compiled kernel, kKernelRows of native_events.h
+LEAST_OUTPUTS = 8  # of a group, float32 lanes of an AVX2 vector
 
 
 def phase_conv2d(
@@ -43,7 +45,9 @@ def phase_conv2d(
         add: [N, out, H', W'], of the dtype of the potentials.
 
     Returns:
-        [N, out, H', W'].
+        [N, out, H', W']; where :func:`event_driven` says so, channels last in memory and equal bit for bit to
+        ``reference.phase_conv2d``. Else the library chooses the order of the sums: with n = kH kW C / groups products an
+        element differs from the reference by at most (n + 2) eps sum_i |w_i v_i|.
 
     Raises:
         InputError: shapes or devices do not meet; int8 weights without their scale.
@@ -52,10 +56,15 @@ def phase_conv2d(
     geometry = Geometry(stride, padding, dilation, groups)
     _check(spikes, weight, weight_scale, bias, add, geometry)
     dense = dequantise(weight, weight_scale)
-    if choose(weight.device) == "native" and not (torch.is_grad_enabled() and dense.requires_grad):
+    path = "library" if torch.is_grad_enabled() and dense.requires_grad else _path(spikes, dense, geometry)
+    if path == "native":
         from gcn2snn.kernels import native_conv
 
         return native_conv.conv2d(spikes, dense, bias, add, geometry)
+    if path == "triton":
+        from gcn2snn.kernels import phase_conv2d_triton
+
+        return phase_conv2d_triton.phase_conv2d(spikes, dense, bias, add, geometry)
     return _convolve(spikes, dense, bias, add, geometry)
 
 
@@ -89,10 +98,16 @@ def phase_conv2d_fire(
     check_scale(fire.scale, weight.shape[0])
     fire.check_horizon(shape)
     dense = dequantise(weight, weight_scale).detach()
-    if choose(weight.device) == "native":
+    path = _path(spikes, dense, geometry)
+    if path == "native":
         from gcn2snn.kernels import native_conv
 
         return Spikes(native_conv.conv2d(spikes, dense, bias, add, geometry, fire), fire.scale, fire.coding)
+    if path == "triton":
+        from gcn2snn.kernels import phase_conv2d_triton
+
+        code = phase_conv2d_triton.phase_conv2d(spikes, dense, bias, add, geometry, fire)
+        return Spikes(code, fire.scale, fire.coding)
     potential = _convolve(spikes, dense, bias, add, geometry)
     return encode(potential, fire.scale, fire.coding, fire.horizon)
 
@@ -133,11 +148,42 @@ def phase_conv2d_bucketed(
     check_scale(fire.scale, weight.shape[0])
     fire.check_horizon(shape)
     dense = dequantise(weight, weight_scale).detach()
-    potentials = []
-    for index, phase in enumerate(limits.tolist()):
-        now = add[index] if add is not None and add.dim() == 5 else add
-        potentials.append(_convolve(up_to(spikes, phase), dense, bias, now, geometry))
+    backend = choose(weight.device)
+    if backend == "native" and weight.shape[2] <= KERNEL_ROWS:
+        from gcn2snn.kernels import native_conv
+
+        look = (limits, moment_of)
+        code = native_conv.conv2d(spikes, dense, bias, add, geometry, fire, look)
+        return Spikes(code, fire.scale, fire.coding)
+    if backend == "triton" and dense.dtype == torch.float32:
+        from gcn2snn.kernels import phase_conv2d_triton
+
+        seen = list(phase_conv2d_triton.phase_conv2d(spikes, dense, None, None, geometry, limits=limits))
+    else:
+        seen = [_convolve(up_to(spikes, phase), dense, None, None, geometry) for phase in limits.tolist()]
+    start = None if bias is None else per_channel(bias, 4)
+    by_moment = add is not None and add.dim() == 5
+    potentials = [finish(u, start, add[index] if by_moment else add) for index, u in enumerate(seen)]  # type: ignore[index]
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
+
+
+def _path(spikes: Spikes, weight: Tensor, geometry: Geometry) -> str:
+    """``native``, ``triton`` (float32), or ``library``: decode, then ``conv2d`` (oneDNN, cuDNN)."""
+    backend = choose(weight.device)
+    if backend == "native":
+        return backend if event_driven(spikes, weight, geometry) else "library"
+    return backend if backend == "triton" and weight.dtype == torch.float32 else "library"
+
+
+def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:
+    """Whether the compiled kernel that skips silent neurons takes a convolution that looks once; else decode and ``conv2d``.
+
+    It does not pay where groups have fewer outputs than a vector has lanes (depthwise), nor for signed populations: no ReLU
+    silences them, and with nine in ten neurons firing there is little to skip. The choice never depends on the spikes
+    themselves, so a batch gives the same bits as its parts.
+    """
+    outputs = weight.shape[0] // geometry.groups
+    return weight.shape[2] <= KERNEL_ROWS and outputs >= LEAST_OUTPUTS and not spikes.coding.signed
 
 
 def _convolve(spikes: Spikes, weight: Tensor, bias: Tensor | None, add: Tensor | None, geometry: Geometry) -> Tensor:

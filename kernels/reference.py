@@ -136,6 +136,35 @@ def phase_gemm_bucketed(
     return first_crossing(potentials, _look(spikes, coding, wait), scale, coding, horizon)
 
 
+def phase_conv2d_bucketed(
+    spikes: Spikes,
+    weight: Tensor,
+    geometry: Geometry,
+    scale: Tensor,
+    coding: PhaseCode,
+    wait: int,
+    horizon: Tensor | None = None,
+    bias: Tensor | None = None,
+    add: Tensor | None = None,
+) -> Spikes:
+    """:func:`phase_spmm_bucketed` for a convolution, with the sums of :func:`phase_conv2d`.
+
+    The spikes that arrive between two moments are summed by themselves, and the sums of the moments added in their order;
+    bias and ``add`` ([N, out, H', W'], or one for each moment) come last.
+    """
+    limits = sorted({min(k + wait, spikes.coding.timesteps) for k in range(1, coding.timesteps + 1)})
+    potentials: list[Tensor] = []
+    running, before = torch.zeros(()), 0
+    for index, limit in enumerate(limits):
+        arriving = torch.where((spikes.code.abs() > before) & (spikes.code.abs() <= limit), spikes.code, 0)
+        arrived = phase_conv2d(spikes.with_code(arriving), weight, geometry)
+        running, before = arrived if index == 0 else running + arrived, limit
+        potential = _plus(running, None if bias is None else per_channel(bias, 4))
+        potentials.append(_plus(potential, add[index] if add is not None and add.dim() == 5 else add))
+    moment_of = [limits.index(min(k + wait, spikes.coding.timesteps)) for k in range(1, coding.timesteps + 1)]
+    return first_crossing(potentials, moment_of, scale, coding, horizon)
+
+
 def first_crossing(
     potentials: list[Tensor], moment_of: list[int], scale: Tensor, coding: PhaseCode, horizon: Tensor | None = None
 ) -> Spikes:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
-from gcn2snn.kernels.encode import check_codes
+from gcn2snn.kernels.encode import as_pixels, check_codes, pixels_last
 from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import per_channel
@@ -39,6 +39,10 @@ def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> bool:
     if out.dtype != spikes.code.dtype:
         raise InputTypeError(f"out is {out.dtype}; the codes are {spikes.code.dtype}")
     _check_buffer("out", out, spikes.code)
+    last = min(last, spikes.coding.timesteps)
+    if first > last:
+        out.zero_()
+        return False
     if choose(spikes.code.device) == "native":
         from gcn2snn.kernels import native
 
@@ -49,11 +53,13 @@ def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> bool:
     return bool(sent.any())
 
 
-def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int) -> None:
+def fire_step(
+    potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int, until: int | None = None
+) -> None:
     """Add what arrives and fire at one phase, in place: a line of Algorithm 1 for every neuron.
 
     U <- U + arriving; a silent neuron with U / scale >= threshold_phase sends phase (with U < 0 in a signed population
-    -phase, by magnitude), unless the phase is past its horizon. z = U / scale is rounded as in ``encode``, so that a tie
+    -phase, by magnitude), unless the phase is past its horizon. With ``until`` later phases follow at the same potential. z = U / scale is rounded as in ``encode``, so that a tie
     fires in both.
 
     Args:
@@ -62,9 +68,10 @@ def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fi
         code: what each neuron has sent, changed; laid out like ``potential``, in the storage of the population.
         fire: the population.
         phase: k, 1 to T.
+        until: last phase at which neurons look at this potential, by default ``phase`` itself.
 
     Raises:
-        InputError: the phase is none of the population, or shapes or memory layouts do not meet.
+        InputError: the phases are none of the population, or shapes or memory layouts do not meet.
         InputTypeError: a dtype is not allowed.
 
     Source: One-Spike SNN, Algorithm 1, potential and threshold both divided by Q_in^n (docs/method.md).
@@ -72,8 +79,11 @@ def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fi
     check_float("potential", potential.dtype)
     check_scale(fire.scale, potential.shape[1])
     fire.check_horizon(tuple(potential.shape))
-    if not 1 <= phase <= fire.coding.timesteps:
-        raise InputError(f"phase is {phase}; the population fires at 1 to {fire.coding.timesteps}")
+    until = phase if until is None else until
+    if not 1 <= phase <= until <= fire.coding.timesteps:
+        raise InputError(
+            f"phases {phase} to {until} were asked for; the population fires at 1 to {fire.coding.timesteps}"
+        )
     if code.dtype != fire.coding.code_dtype:
         raise InputTypeError(f"codes are {code.dtype}; the population stores {fire.coding.code_dtype}")
     _check_buffer("code", code, potential)
@@ -86,16 +96,17 @@ def fire_step(potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fi
 
         horizon = None if fire.horizon is None else _rows(fire.horizon.expand(potential.shape), potential)
         arriving = None if arriving is None else _rows(arriving, potential)
-        native.fire_step(_rows(potential), arriving, _rows(code), replace(fire, horizon=horizon), phase)
+        native.fire_step(_rows(potential), arriving, _rows(code), replace(fire, horizon=horizon), phase, until)
         return
     if arriving is not None:
         potential += arriving
     z = potential / per_channel(fire.scale.to(potential.dtype), potential.dim())
-    threshold = fire.coding.thresholds(z.dtype, z.device)[phase - 1]
-    fires = ((z.abs() if fire.coding.signed else z) >= threshold) & (code == 0)
-    if fire.horizon is not None:
-        fires &= phase <= fire.horizon
-    code += torch.where(fires, torch.where(z < 0, -phase, phase), 0).to(code.dtype)
+    magnitude = z.abs() if fire.coding.signed else z
+    for k, threshold in enumerate(fire.coding.thresholds(z.dtype, z.device)[phase - 1 : until], start=phase):
+        fires = (magnitude >= threshold) & (code == 0)
+        if fire.horizon is not None:
+            fires &= k <= fire.horizon
+        code += torch.where(fires, torch.where(z < 0, -k, k), 0).to(code.dtype)
 
 
 def _check_buffer(name: str, buffer: Tensor, like: Tensor) -> None:
@@ -110,5 +121,4 @@ def _check_buffer(name: str, buffer: Tensor, like: Tensor) -> None:
 
 def _rows(x: Tensor, like: Tensor | None = None) -> Tensor:
     """View images with channels last in memory as rows of pixels [N H W, C]; others as they are."""
-    last = (x if like is None else like).is_contiguous(memory_format=torch.channels_last) if x.dim() == 4 else False
-    return x.permute(0, 2, 3, 1).flatten(0, 2) if last else x
+    return as_pixels(x) if pixels_last(x if like is None else like) else x

@@ -21,6 +21,10 @@ def bench(
     shape: Annotated[
         list[str] | None, typer.Option(help="uniform or power-law; may be repeated [default: both].")
     ] = None,
+    images: Annotated[
+        list[int] | None, typer.Option(min=1, help="Convolutions and ResNet-20 on that many images; may be repeated.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="ResNet-20 weights for --images [default: random].")] = None,
     channels: Annotated[int, typer.Option(min=1, help="Columns of the dense operand.")] = 200,
     group: Annotated[
         list[str] | None, typer.Option(help="A group, or text in the names of several; may be repeated.")
@@ -48,7 +52,7 @@ def bench(
 
     import torch
 
-    from gcn2snn.bench import CASES, copy_bandwidth, measure, synthetic, text_graph
+    from gcn2snn.bench import CASES, IMAGE_CASES, ImageProblem, copy_bandwidth, measure, synthetic, text_graph
     from gcn2snn.checkpoint import environment
     from gcn2snn.errors import ConfigError
     from gcn2snn.kernels.backend import describe
@@ -60,12 +64,16 @@ def bench(
         raise ConfigError(f"clock is {clock!r} on {device}; allowed are wall, and on a CPU also cpu")
     if threads is not None:
         torch.set_num_threads(threads)
-    groups, names = {c.group for c in CASES.values()}, {c.name for c in CASES.values()}
-    chosen = [c for c in CASES.values() if _matches(c.group, group, groups) and _matches(c.name, case, names)]
-    if not chosen:
-        listed = ", ".join(dict.fromkeys(c.group for c in CASES.values()))
+    if images and device != "cpu":
+        raise ConfigError("--images runs on a CPU; leave --device out")
+    known = [*CASES.values(), *IMAGE_CASES.values()]
+    groups, names = {c.group for c in known}, {c.name for c in known}
+    fits = [c for c in known if _matches(c.group, group, groups) and _matches(c.name, case, names)]
+    chosen, of_images = ([c for c in fits if c in registry.values()] for registry in (CASES, IMAGE_CASES))
+    if (images and not of_images) or not (chosen or images):
+        listed = ", ".join(dict.fromkeys(c.group for c in known))
         raise ConfigError(f"no case matches --group {group} --case {case}; groups are: {listed}")
-    if not graph and not entries:
+    if not graph and not entries and not images:
         entries = [1e5, 1e6]
     out = console(as_json)
     rate = copy_bandwidth(device, clock=clock)
@@ -98,10 +106,23 @@ def bench(
     for count in entries or []:
         for kind in shape or ["uniform", "power-law"]:
             run(synthetic(int(count), kind, channels, device))
+    for count in images or []:
+        image_problem = ImageProblem(count, weights)
+        problems.append({"name": image_problem.name, "images": count})
+        found = measure(
+            image_problem,  # type: ignore[arg-type]
+            of_images,
+            rounds=rounds,
+            seconds=seconds,
+            clock=clock,
+            tell=lambda line: print(line, file=sys.stderr),
+        )
+        _show(out, problems[-1], found, markdown)
+        results.extend(found)
     if plot is not None:
         from gcn2snn.bench.report import plot as draw
 
-        draw(results, {p["name"]: p["entries"] for p in problems}, plot)
+        draw(results, {p["name"]: p["entries"] for p in problems if "entries" in p}, plot)
         out.print(f"wrote {plot}")
     if as_json:
         measured = [result.as_json() for result in results]
@@ -117,7 +138,8 @@ def _show(out: Any, problem: dict[str, Any], results: list[Measurement], markdow
     from gcn2snn.bench import report
 
     for group in dict.fromkeys(result.group for result in results):
-        title = f"{problem['name']} ({problem['nodes']:,} nodes, {problem['entries']:,} entries): {group}"
+        size = f" ({problem['nodes']:,} nodes, {problem['entries']:,} entries)" if "nodes" in problem else ""
+        title = f"{problem['name']}{size}: {group}"
         rows = [result for result in results if result.group == group]
         if markdown:
             out.print(f"\n{title}\n\n{report.markdown(rows)}", soft_wrap=True, markup=False)

@@ -95,11 +95,10 @@ def test_evaluate_json_has_the_promised_keys(karate: Path) -> None:
 
 
 def test_engines_agree(karate: Path) -> None:
-    closed, temporal = (
-        parsed("evaluate", karate / "snn.safetensors", "--engine", name) for name in ("closed", "temporal")
-    )
-    assert closed["snn"] == temporal["snn"]
-    assert (closed["engine"], temporal["engine"]) == ("closed", "temporal")
+    names = ["closed", "bucketed", "temporal"]
+    found = [parsed("evaluate", karate / "snn.safetensors", "--engine", name) for name in names]
+    assert found[0]["snn"] == found[1]["snn"] == found[2]["snn"]
+    assert [content["engine"] for content in found] == names
 
 
 def test_train_and_convert_json(tmp_path: Path) -> None:

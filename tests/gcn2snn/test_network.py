@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gcn2snn import ir
+from gcn2snn.bucketed import run_bucketed
 from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.kernels import CSR
@@ -26,8 +27,11 @@ def test_call_is_the_engine_that_is_exact(case):
     assert torch.equal(snn(*data.values()), run_closed(snn.network, data))
     assert torch.equal(snn.source(*data.values()), run_float(snn.network, data))
     short = SpikingNetwork(snn.network, ConvertConfig(timesteps=10, wait=3))
-    assert torch.equal(short(*data.values()), run_temporal(snn.network, data, 3))
+    assert torch.equal(short(*data.values()), run_bucketed(snn.network, data, 3))
     assert torch.equal(snn.simulate(*data.values(), wait=3), short(*data.values()))
+    stepped = short.simulate(*data.values(), engine="temporal")
+    assert torch.equal(stepped, run_temporal(snn.network, data, 3))
+    torch.testing.assert_close(stepped, short(*data.values()), rtol=1e-9, atol=1e-9)
 
 
 def test_spikes_of_both_engines_by_population(case):
@@ -45,6 +49,8 @@ def test_recordings_need_the_temporal_engine_and_get_it(case):
     recordings = {name: Recording()}
     snn.simulate(*data.values(), recordings=recordings)
     assert len(recordings[name].potential) == 20
+    with pytest.raises(ConfigError, match="engine is 'bucketed'; only the temporal engine has a step to record"):
+        snn.simulate(*data.values(), engine="bucketed", recordings=recordings)
 
 
 def test_simulate_refuses(case):

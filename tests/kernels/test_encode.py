@@ -79,6 +79,14 @@ def test_non_contiguous_input(backend: str) -> None:
     assert torch.equal(decode(taken), reference.decode(taken))
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_decode_keeps_channels_last(backend: str, per_channel: bool) -> None:
+    code = torch.randint(-16, 17, (2, 5, 3, 4)).to(torch.int8).contiguous(memory_format=torch.channels_last)
+    images = Spikes(code, torch.rand(5) if per_channel else torch.tensor(0.3), CODES[0])
+    assert torch.equal(decode(images), reference.decode(images))
+    assert decode(images).is_contiguous(memory_format=torch.channels_last)
+
+
 def test_encode_refuses(backend: str) -> None:
     coding = CODES[0]
     with pytest.raises(InputTypeError, match=r"x is torch.int64; allowed are torch.float32 and torch.float64"):
@@ -105,3 +113,17 @@ def test_codes_that_no_neuron_sends_read_no_foreign_memory(native: None, coding:
     assert bool(torch.isfinite(decode(broken)).all())
     silent = phase_gemm_bucketed(broken, torch.ones(1, 2), Fire(torch.ones(()), coding), 1000)
     assert silent.code.tolist() == [[0]]
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_encode_and_decode_keep_channels_last(backend: str, per_channel: bool) -> None:
+    x = torch.randn(3, 5, 4, 7).contiguous(memory_format=torch.channels_last)
+    scale = torch.rand(5) + 0.5 if per_channel else torch.tensor(0.8)
+    coding = PhaseCode(1.3, 16, signed=True)
+    code = encode(x, scale, coding)
+    assert torch.equal(code.code, reference.encode(x, scale, coding).code)
+    last = code.with_code(code.code.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(decode(last), reference.decode(code))
+    if backend == "native":
+        assert code.code.is_contiguous(memory_format=torch.channels_last)
+        assert decode(last).is_contiguous(memory_format=torch.channels_last)

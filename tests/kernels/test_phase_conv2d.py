@@ -1,22 +1,27 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from kernel_problems import CODES, spikes
+from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import (
     Fire,
     PhaseCode,
     Spikes,
     encode,
+    native_conv,
     phase_conv2d,
     phase_conv2d_bucketed,
     phase_conv2d_fire,
     reference,
 )
-from gcn2snn.kernels.bucketed import up_to
+from gcn2snn.kernels.bucketed import moments, up_to
+from gcn2snn.kernels.geometry import Geometry
 
 
 def images(coding: PhaseCode, per_channel: bool) -> Spikes:
@@ -24,37 +29,181 @@ def images(coding: PhaseCode, per_channel: bool) -> Spikes:
     return Spikes(flat.code.view(3, 6, 9, 8), torch.rand(6) + 0.5 if per_channel else torch.tensor(1.2), coding)
 
 
+GEOMETRIES = {
+    "3x3": (20, 24, (3, 3), Geometry(padding=(1, 1, 1, 1))),
+    "stride": (33, 10, (3, 3), Geometry((2, 2), (1, 1, 1, 1))),
+    "asymmetric groups": (20, 24, (3, 3), Geometry((1, 1), (1, 0, 2, 1), (1, 1), 2)),
+    "1x1": (6, 70, (1, 1), Geometry()),
+    "1x1 stride": (5, 7, (1, 1), Geometry((2, 2))),
+    "depthwise, dilated": (6, 12, (2, 4), Geometry((2, 1), (2, 3, 0, 1), (2, 2), 6)),
+    "wide padding": (40, 16, (3, 3), Geometry(padding=(5, 4, 4, 4))),
+    "whole image": (17, 33, (9, 8), Geometry()),
+}
+
+
+def problem(name: str, coding: PhaseCode, dtype: torch.dtype, per_channel: bool) -> tuple[Spikes, Tensor, Geometry]:
+    inputs, outputs, kernel, geometry = GEOMETRIES[name]
+    flat = spikes(3, inputs * 9 * 8, coding, 1)
+    code = torch.where(torch.rand(flat.code.shape) < 0.6, 0, flat.code).view(3, inputs, 9, 8)
+    scale = torch.rand(inputs) + 0.5 if per_channel else torch.tensor(1.2)
+    return Spikes(code, scale, coding), torch.randn(outputs, inputs // geometry.groups, *kernel, dtype=dtype), geometry
+
+
+def as_arguments(geometry: Geometry) -> tuple[Any, ...]:
+    return geometry.stride, geometry.padding, geometry.dilation, geometry.groups
+
+
+@pytest.mark.parametrize(
+    ("coding", "dtype"),
+    [
+        *((coding, torch.float32) for coding in (CODES[0], CODES[1], PhaseCode(1.2, 32), CODES[6])),
+        (CODES[0], torch.float64),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_native_conv2d_adds_in_the_order_of_the_reference(
+    native: None, name: str, coding: PhaseCode, dtype: torch.dtype
+) -> None:
+    code, weight, geometry = problem(name, coding, dtype, coding.signed)
+    bias = torch.randn(weight.shape[0], dtype=dtype)
+    wanted = reference.phase_conv2d(code, weight, geometry, bias)
+    assert torch.equal(native_conv.conv2d(code, weight, bias, None, geometry), wanted)
+    add = torch.randn(wanted.shape, dtype=dtype)
+    for horizon in (None, torch.randint(0, 18, (1, wanted.shape[1], 1, wanted.shape[3]))):
+        fire = Fire(torch.rand(weight.shape[0]) + 1, coding, horizon)
+        for second in (add, add.contiguous(memory_format=torch.channels_last)):
+            got = native_conv.conv2d(code, weight, bias, second, geometry, fire)
+            assert torch.equal(got, reference.encode(wanted + add, fire.scale, coding, horizon).code)
+
+
+@pytest.mark.parametrize(
+    ("coding", "dtype"),
+    [(CODES[0], torch.float32), (PhaseCode(1.5, 5), torch.float64), (CODES[6], torch.float32)],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["3x3", "stride", "asymmetric groups", "1x1", "depthwise, dilated"])
+def test_native_bucketed_conv2d_equals_the_reference(
+    native: None, name: str, coding: PhaseCode, dtype: torch.dtype
+) -> None:
+    code, weight, geometry = problem(name, coding, dtype, True)
+    bias = torch.randn(weight.shape[0], dtype=dtype)
+    shape = reference.phase_conv2d(code, weight, geometry).shape
+    fire = Fire(torch.rand(weight.shape[0]) + 1, CODES[0], torch.randint(0, 18, (1, shape[1], 1, 1)))
+    for wait in (0, 4):
+        count = moments(code, fire, wait)[0].numel()
+        for add in (None, torch.randn(shape, dtype=dtype), torch.randn(count, *shape, dtype=dtype)):
+            got = phase_conv2d_bucketed(code, weight, fire, wait, bias, *as_arguments(geometry), add=add)
+            wanted = reference.phase_conv2d_bucketed(
+                code, weight, geometry, fire.scale, fire.coding, wait, fire.horizon, bias, add
+            )
+            assert torch.equal(got.code, wanted.code)
+    late = phase_conv2d_bucketed(code, weight, fire, coding.timesteps, bias, *as_arguments(geometry))
+    assert torch.equal(late.code, native_conv.conv2d(code, weight, bias, None, geometry, fire))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_native_conv2d_of_silence_saturation_and_any_layout(
+    native: None, share: float, layout: torch.memory_format
+) -> None:
+    code, weight, geometry = problem("3x3", CODES[1], torch.float32, False)
+    code = code.with_code(torch.full_like(code.code, int(share)).contiguous(memory_format=layout))
+    assert torch.equal(
+        phase_conv2d(code, weight, None, *as_arguments(geometry)), reference.phase_conv2d(code, weight, geometry)
+    )
+    sliced = code.with_code(code.code[1:, :, ::2])
+    assert torch.equal(
+        phase_conv2d(sliced, weight, None, *as_arguments(geometry)), reference.phase_conv2d(sliced, weight, geometry)
+    )
+    empty = phase_conv2d(code.with_code(code.code[:0]), weight, None, *as_arguments(geometry))
+    assert empty.shape == (0, 24, 9, 8)
+
+
+def test_native_conv2d_gives_the_same_bits_for_any_threads_and_batch(native: None) -> None:
+    code, weight, geometry = problem("3x3", CODES[1], torch.float32, True)
+    fire, before = Fire(torch.tensor(2.0), CODES[1]), torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(phase_conv2d_fire(code, weight, fire, None, *as_arguments(geometry)).code)
+    finally:
+        torch.set_num_threads(before)
+    alone = [
+        phase_conv2d_fire(code.with_code(c[None]), weight, fire, None, *as_arguments(geometry)).code for c in code.code
+    ]
+    assert all(torch.equal(found[0], other) for other in (*found[1:], torch.cat(alone)))
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize(("groups", "stride", "padding", "dilation"), [(1, 1, 1, 1), (2, 2, 0, 1), (6, 1, 2, 2)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int8])
+@pytest.mark.parametrize("coding", [CODES[0], CODES[1]], ids=["signed", "unsigned"])
 def test_phase_conv2d_is_the_convolution_of_decoded_spikes(
-    backend: str, per_channel: bool, groups: int, stride: int, padding: int, dilation: int, dtype: torch.dtype
+    backend: str,
+    per_channel: bool,
+    groups: int,
+    stride: int,
+    padding: int,
+    dilation: int,
+    dtype: torch.dtype,
+    coding: PhaseCode,
 ) -> None:
-    code, weight = images(CODES[0], per_channel), torch.randn(12, 6 // groups, 3, 3, dtype=torch.float64)
-    scale = torch.rand(12) if dtype == torch.int8 else None
+    code, weight = images(coding, per_channel), torch.randn(24, 6 // groups, 3, 3, dtype=torch.float64)
+    scale = torch.rand(24) if dtype == torch.int8 else None
     weight = (weight * 30).to(torch.int8) if dtype == torch.int8 else weight.to(dtype)
     dense = weight if scale is None else weight.float() * scale[:, None, None, None]
-    bias = torch.randn(12, dtype=dense.dtype)
-    geometry = ((stride, stride), (padding,) * 4, (dilation, dilation), groups)
-    got = phase_conv2d(code, weight, bias, *geometry, weight_scale=scale)
-    # The same call of the library on the same numbers: equal bit for bit.
-    assert torch.equal(
-        got,
-        functional.conv2d(
-            reference.decode(code, dense.dtype), dense, bias, (stride, stride), padding, dilation, groups
-        ),
-    )
-    fire = Fire(torch.rand(12).to(dense.dtype) + 1, CODES[0])
-    fired = phase_conv2d_fire(code, weight, fire, bias, *geometry, weight_scale=scale)
+    bias = torch.randn(24, dtype=dense.dtype)
+    arguments = ((stride, stride), (padding,) * 4, (dilation, dilation), groups)
+    got = phase_conv2d(code, weight, bias, *arguments, weight_scale=scale)
+    x = reference.decode(code, dense.dtype)
+    wanted = functional.conv2d(x, dense, bias, stride, padding, dilation, groups)
+    terms = functional.conv2d(x.abs(), dense.abs(), bias.abs(), stride, padding, dilation, groups)
+    # n products and a bias in two orders: (n + 2) eps of the sum of their sizes each.
+    assert bool(((got - wanted).abs() <= 2 * (dense[0].numel() + 2) * torch.finfo(dense.dtype).eps * terms).all())
+    fire = Fire(torch.rand(24).to(dense.dtype) + 1, coding)
+    fired = phase_conv2d_fire(code, weight, fire, bias, *arguments, weight_scale=scale)
     assert torch.equal(fired.code, encode(got, fire.scale, fire.coding).code)
+
+
+def test_phase_conv2d_differentiates_by_its_weight(backend: str) -> None:
+    code, weight, geometry = problem("3x3", CODES[1], torch.float64, False)
+    weight.requires_grad_()
+    phase_conv2d(code, weight, None, *as_arguments(geometry)).sum().backward()
+    assert weight.grad is not None
+    assert bool(weight.grad.abs().sum() > 0)
 
 
 def test_phase_conv2d_refuses(backend: str) -> None:
     code = images(CODES[0], False)
+    weight, fire = torch.ones(4, 6, 3, 3), Fire(torch.tensor(1.0), CODES[0])
     with pytest.raises(InputError, match=r"convolved with weight \[4, 5, 3, 3\] in 1 group"):
         phase_conv2d(code, torch.ones(4, 5, 3, 3))
+    with pytest.raises(InputError, match="groups must divide out"):
+        phase_conv2d(code, torch.ones(5, 3, 3, 3), groups=2)
     with pytest.raises(InputError, match="int8 weights need weight_scale"):
-        phase_conv2d(code, torch.ones(4, 6, 3, 3, dtype=torch.int8))
+        phase_conv2d(code, weight.to(torch.int8))
+    with pytest.raises(InputTypeError, match=r"weight is torch\.float16"):
+        phase_conv2d(code, weight.half())
+    with pytest.raises(InputTypeError, match=r"codes are torch\.int16; 16 phases are stored as torch\.int8"):
+        phase_conv2d(code.with_code(code.code.short()), weight)
+    with pytest.raises(InputError, match=r"padding is \(1, 1\); \(left, right, top, bottom\)"):
+        phase_conv2d(code, weight, padding=(1, 1))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"stride is \(0, 1\)"):
+        phase_conv2d(code, weight, stride=(0, 1))
+    with pytest.raises(InputError, match=r"spans \[10, 3\] pixels does not fit the padded image \[9, 8\]"):
+        phase_conv2d(code, torch.ones(4, 6, 10, 3))
+    with pytest.raises(InputError, match=r"add has shape \[1\].*\[3, 4, 7, 6\] is needed"):
+        phase_conv2d(code, weight, add=torch.ones(1))
+    with pytest.raises(InputError, match=r"or \[12, 3, 4, 7, 6\] is needed"):
+        phase_conv2d_bucketed(code, weight, fire, 4, add=torch.ones(3, 3, 4, 7, 6))
+    with pytest.raises(InputTypeError, match=r"bias is torch\.float64 and the potentials are torch\.float32"):
+        phase_conv2d(code, weight, torch.ones(4, dtype=torch.float64))
+    with pytest.raises(InputError, match="wait is -1"):
+        phase_conv2d_bucketed(code, weight, fire, -1)
+    with pytest.raises(InputError, match=r"horizon \[5\] does not broadcast"):
+        phase_conv2d_fire(code, weight, Fire(torch.tensor(1.0), CODES[0], torch.ones(5)))
 
 
 @pytest.mark.parametrize("wait", [0, 4, 15, 99])

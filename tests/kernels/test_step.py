@@ -97,6 +97,21 @@ def test_a_tie_fires_as_in_encode(backend: str) -> None:
         assert torch.equal(code, torch.where((reached != 0) & (reached.abs() <= phase), phase * reached.sign(), 0))
 
 
+@pytest.mark.parametrize("coding", CODES, ids=str)
+@pytest.mark.parametrize("horizon", [False, True])
+def test_several_phases_are_one_after_the_other(backend: str, coding: PhaseCode, horizon: bool) -> None:
+    u = torch.randn(9, 70, dtype=torch.float64)
+    last = torch.randint(0, coding.timesteps + 2, (9, 1)) if horizon else None
+    fire = Fire(torch.tensor(0.7, dtype=torch.float64), coding, last)
+    middle = (coding.timesteps + 1) // 2
+    once, steps = (torch.zeros_like(u, dtype=coding.code_dtype) for _ in range(2))
+    fire_step(u, None, once, fire, middle, coding.timesteps)
+    for phase in range(middle, coding.timesteps + 1):
+        fire_step(u, None, steps, fire, phase)
+    assert torch.equal(once, steps)
+    assert int((once.abs() == middle).sum()) > 0 or horizon
+
+
 def test_who_has_fired_stays_silent(backend: str) -> None:
     code = torch.tensor([[2, -1, 0]], dtype=torch.int8)
     fire_step(torch.full((1, 3), 5.0), None, code, Fire(torch.tensor(1.0), CODES[0]), 4)
@@ -105,7 +120,7 @@ def test_who_has_fired_stays_silent(backend: str) -> None:
 
 def test_fire_step_refuses(backend: str) -> None:
     u, code, fire = torch.zeros(4, 2), torch.zeros(4, 2, dtype=torch.int8), Fire(torch.ones(()), CODES[0])
-    with pytest.raises(InputError, match="phase is 17; the population fires at 1 to 16"):
+    with pytest.raises(InputError, match="phases 17 to 17 were asked for; the population fires at 1 to 16"):
         fire_step(u, None, code, fire, 17)
     with pytest.raises(InputTypeError, match=r"codes are torch.int16; the population stores torch.int8"):
         fire_step(u, None, code.short(), fire, 1)

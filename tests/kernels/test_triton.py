@@ -46,6 +46,11 @@ KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
         {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32},
         True,
     ),
+    "phase_conv2d_triton.phase_conv2d_fwd_kernel": (
+        {"limit_ptr": "*i32"},
+        {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32},
+        True,
+    ),
     "bucketed_triton.bucketed_spmm_fwd_kernel": (
         dict.fromkeys(("rowptr_ptr", "col_ptr", "limit_ptr", "moment_ptr"), "*i32"),
         {"MOMENTS": 8, "BLOCK_C": 128},

@@ -17,6 +17,9 @@ from gcn2snn.kernels import (
     decode,
     encode,
     event_count,
+    phase_conv2d,
+    phase_conv2d_bucketed,
+    phase_conv2d_fire,
     phase_gemm,
     phase_gemm_bucketed,
     phase_gemm_fire,
@@ -26,6 +29,7 @@ from gcn2snn.kernels import (
     reference,
     spike_count,
 )
+from gcn2snn.kernels.geometry import Geometry
 
 DEVICE = os.environ["GCN2SNN_TEST_DEVICE"]
 LARGE = DEVICE != "cpu"  # the interpreter takes about a millisecond for each inner iteration
@@ -138,3 +142,41 @@ def test_counts() -> None:
     matrix, code = operands(5, CODES[0], False)
     assert int(spike_count(code)) == int((code.code != 0).sum())
     assert int(event_count(code, matrix.column_counts)) == reference.event_count(code, matrix.column_counts)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize(
+    "geometry",
+    [Geometry((1, 1), (1, 0, 2, 1)), Geometry((2, 1), (1, 1, 1, 1), (1, 2), 2)],
+    ids=["asymmetric", "strided groups"],
+)
+def test_phase_conv2d(geometry: Geometry, per_channel: bool) -> None:
+    images, inputs, outputs, height, width = (8, 48, 80, 17, 19) if LARGE else (2, 4, 6, 5, 4)
+    flat = spikes(images, inputs * height * width, CODES[0], 1)
+    scale = torch.rand(inputs) + 0.5 if per_channel else torch.tensor(1.7)
+    code = on_device(Spikes(flat.code.view(images, inputs, height, width), scale, CODES[0]))
+    weight = torch.randn(outputs, inputs // geometry.groups, 3, 2, device=DEVICE)
+    bias = torch.randn(outputs, device=DEVICE)
+    arguments = (geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
+    got = phase_conv2d(code, weight, bias, *arguments)
+    wanted = reference.phase_conv2d(code, weight.double(), geometry, bias.double())
+    size = Spikes(code.code.abs(), code.scale, code.coding)
+    terms = reference.phase_conv2d(size, weight.double().abs(), geometry, bias.double().abs())
+    # n products and a bias in any order; tf32x3 keeps 22 of float32's 24 bits of each product.
+    bound = (weight[0].numel() + 4) * 4 * torch.finfo(torch.float32).eps * terms
+    assert bool(((got - wanted).abs() <= bound).all())
+    add = torch.randn(got.shape, device=DEVICE)
+    assert torch.equal(phase_conv2d(code, weight, bias, *arguments, add=add), got + add)
+    horizon = torch.randint(0, 18, (1, outputs, 1, got.shape[3]), device=DEVICE)
+    for last in (None, horizon):
+        fire = Fire(torch.rand(outputs, device=DEVICE) + 1, CODES[0], last)
+        fired = phase_conv2d_fire(code, weight, fire, bias, *arguments, add=add)
+        assert torch.equal(fired.code, reference.encode(got + add, fire.scale, fire.coding, last).code)
+    early = phase_conv2d_bucketed(code, weight, fire, 11, bias, *arguments, add=add)
+    sums = [
+        phase_conv2d(code.with_code(torch.where(code.code.abs() <= n, code.code, 0)), weight, bias, *arguments)
+        for n in range(12, 17)
+    ]
+    moment_of = [min(k + 11, 16) - 12 for k in range(1, 17)]
+    wanted_code = reference.first_crossing([u + add for u in sums], moment_of, fire.scale, fire.coding, fire.horizon)
+    assert torch.equal(early.code, wanted_code.code)
