@@ -35,7 +35,7 @@ class Measurement:
         useful_mb: bytes that the work must move at least, 10^6.
         copy_fraction: useful bytes by time, as a fraction of the measured copy bandwidth.
         peak_mib: memory on top of what was there before, None where the system cannot say.
-        difference: from the result of the first case of the group, largest, relative to its largest element; None for spikes.
+        difference: from the first result of the group that is a tensor, largest, relative to its largest element; None for spikes.
         note: why it was skipped, or how many spikes differ from those of the first case.
     """
 
@@ -153,7 +153,8 @@ class _Runs:
         wanted: Any = None
         for case, work in self.ready:
             self.peak[case.name], got = _peak_memory(work, self.problem.device)
-            wanted = got if wanted is None else wanted
+            if wanted is None and isinstance(got, Tensor):  # what is no tensor is not compared
+                wanted = got
             self.difference[case.name] = _difference(got, wanted)
 
     def time(self, rounds: int, seconds: float) -> None:

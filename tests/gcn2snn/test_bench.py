@@ -8,7 +8,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from gcn2snn.bench import CASES, case, copy_bandwidth, measure, synthetic
+from gcn2snn.bench import CASES, IMAGE_CASES, ImageProblem, case, copy_bandwidth, measure, synthetic
 from gcn2snn.bench.measure import why_not
 from gcn2snn.cli.bench import bench
 from gcn2snn.errors import ConfigError
@@ -104,3 +104,20 @@ def test_a_missing_package_is_a_reason_not_an_error() -> None:
 def test_copy_bandwidth_is_a_rate() -> None:
     assert copy_bandwidth(size=1 << 20) > 1e6
     assert torch.get_num_threads() >= 1
+
+
+def test_image_cases_give_the_answer_of_their_group() -> None:
+    problem = ImageProblem(1)
+    cases = [c for c in IMAGE_CASES.values() if c.group.startswith("convolve") or "compile" not in c.name]
+    for result in measure(problem, cases, rounds=1):  # type: ignore[arg-type]
+        assert result.median_ms is not None
+        if result.difference is not None:
+            assert result.difference < 1e-5
+        elif result.note:  # sums in another order may tip a neuron over its threshold
+            assert int(result.note.split()[0]) <= 2
+
+
+def test_bench_runs_on_images() -> None:
+    result = run("--images", "1", "--group", "convolve and fire, 64 x 8 x 8", "--threads", str(torch.get_num_threads()))
+    assert [p["name"] for p in result["problems"]] == ["images-1"]
+    assert {r["group"] for r in result["results"]} == {"convolve and fire, 64 x 8 x 8"}
