@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from kernel_problems import CODES, spikes
 from torch import Tensor
 from torch.nn import functional
@@ -100,6 +102,38 @@ def test_native_bucketed_conv2d_equals_the_reference(
             assert torch.equal(got.code, wanted.code)
     late = phase_conv2d_bucketed(code, weight, fire, coding.timesteps, bias, *as_arguments(geometry))
     assert torch.equal(late.code, native_conv.conv2d(code, weight, bias, None, geometry, fire))
+
+
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batch=st.integers(0, 3),
+    inputs=st.integers(1, 18),
+    outputs=st.integers(1, 20),
+    image=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    kernel=pairs,
+    stride=pairs,
+    dilation=pairs,
+    padding=st.tuples(*[st.integers(0, 3)] * 4),
+    groups=st.integers(1, 2),
+    coding=st.sampled_from(CODES),
+    seed=st.integers(0, 99),
+)
+def test_native_conv2d_of_any_shape(
+    native: None, batch: int, inputs: int, outputs: int, image: tuple[int, int], kernel: tuple[int, int],
+    stride: tuple[int, int], dilation: tuple[int, int], padding: tuple[int, int, int, int], groups: int,
+    coding: PhaseCode, seed: int,
+) -> None:  # fmt: skip
+    geometry = Geometry(stride, padding, dilation, groups)
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    assume(spans[0] <= image[0] + padding[2] + padding[3] and spans[1] <= image[1] + padding[0] + padding[1])
+    flat = spikes(batch, groups * inputs * image[0] * image[1], coding, seed)
+    code = Spikes(flat.code.view(batch, groups * inputs, *image), torch.tensor(1.2), coding)
+    weight = torch.randn(groups * outputs, inputs, *kernel, generator=torch.Generator().manual_seed(seed))
+    wanted = reference.phase_conv2d(code, weight, geometry)
+    assert torch.equal(native_conv.conv2d(code, weight, None, None, geometry), wanted)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
