@@ -106,10 +106,10 @@ def _beside_others(
 ) -> Spikes | None:
     """A sum of a convolution and other terms, such as a residual branch: these are worked out moment by moment beforehand."""
     terms = list(zip(total.inputs, total.coefficients, strict=True))
-    known = [(n, c) for n, c in terms if isinstance(network[n], ir.Conv) and c == 1.0]
-    if not known or len(terms) < 2:
+    convolutions = [x for x in (network[name] for name, c in terms if c == 1.0) if isinstance(x, ir.Conv)]
+    if not convolutions or len(terms) < 2:
         return None
-    conv = max((network[n] for n, _ in known), key=lambda n: n.tensors()["weight"][0].numel())
+    conv = max(convolutions, key=lambda x: x.weight[0].numel())
     heard = _heard_by(network, conv, membrane, emissions)
     if heard is None:
         return None

@@ -148,7 +148,7 @@ def fire(node: ir.Neuron, potential: Value) -> Value:
     """Spikes of a population: phase of potential / (scale gain)."""
     rule = firing(node)
     spikes = encode(started(node, dense_value(potential)), rule.scale, rule.coding, rule.horizon)
-    return spikes if node.gain is None else replace(spikes, scale=node.scale)
+    return spikes if node.gain is None or node.scale is None else replace(spikes, scale=node.scale)
 
 
 def firing(node: ir.Neuron) -> Fire:

@@ -219,7 +219,10 @@ def _check(
     dtype = weight.dtype if weight_scale is None else weight_scale.dtype
     image, kernel = (code.shape[2], code.shape[3]), (weight.shape[2], weight.shape[3])
     shape = (code.shape[0], weight.shape[0], *geometry.output_size(image, kernel))
-    allowed = {"bias": [shape[1:2]], "add": [shape, (moment_count, *shape)][: 1 + bool(moment_count)]}
+    allowed: dict[str, list[tuple[int, ...]]] = {
+        "bias": [shape[1:2]],
+        "add": [shape, (moment_count, *shape)][: 1 + bool(moment_count)],
+    }
     for name, tensor in (("bias", bias), ("add", add)):
         if tensor is None:
             continue
