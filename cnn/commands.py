@@ -180,6 +180,7 @@ def evaluate_images(
     preset: str = "fp32",
     limit: int | None = None,
     batch_size: int = 100,
+    layers: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare a converted classifier with its source on the test images.
@@ -192,6 +193,7 @@ def evaluate_images(
         preset: energy per operation.
         limit: at most so many test images.
         batch_size: images at a time.
+        layers: also compare every layer with the source, on the first batch.
         progress: told the stage and the share done.
 
     Returns:
@@ -210,4 +212,7 @@ def evaluate_images(
         network, images, normalise, engine=engine, preset=preset, batch_size=batch_size, progress=progress
     )
     content = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
+    if layers:
+        x, _ = next(iter(images.batches(batch_size, normalise)))
+        content |= {"verify": network.verify(x).table(), "verified_images": x.shape[0]}
     return content | result.to_dict() | {"peak_memory_bytes": peak_memory()}

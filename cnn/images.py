@@ -99,7 +99,13 @@ class ImageSet(abc.ABC):
         return self.pixels(torch.zeros(1, dtype=torch.int64)).shape[1]
 
     def first(self, count: int | None) -> ImageSet:
-        """The first images, or all when there are fewer or ``count`` is None."""
+        """The first images, or all when there are fewer or ``count`` is None.
+
+        Raises:
+            DataError: count is negative.
+        """
+        if count is not None and count < 0:
+            raise DataError(f"{count} images were asked for; allowed are 1 and more, or leave the limit out for all")
         return self if count is None or count >= len(self) else self.subset(torch.arange(count))
 
     def balanced(self, count: int, seed: int = 0) -> ImageSet:

@@ -47,6 +47,12 @@ class ImageTrainConfig:
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where to train")] = "auto"
 
 
+RECIPES: dict[str, dict[str, Any]] = {
+    "digits": {"epochs": 20, "batch_size": 32, "learning_rate": 0.05, "shift": 1, "flip": False},
+}
+"""Dataset -> options that differ from the defaults, which are CIFAR's: 8 x 8 digits are not mirrored, nor moved by half."""
+
+
 @plain_dataclass(frozen=True)
 class ImageEpoch:
     """Measures of one epoch: mean loss in nats and percent right on the (augmented) training images."""

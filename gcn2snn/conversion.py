@@ -124,6 +124,10 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
             raise InputError(
                 f"{type(model).__name__} itself fails on the example ({what}). Pass what it runs on"
             ) from failure
+        if isinstance(expected, Tensor) and not bool(torch.isfinite(expected).all()):
+            raise InputError(
+                f"{type(model).__name__} gives values that are NaN or infinite on the example. Check the values of the example"
+            )
         got = read_out(source, run_float(source, bind(source, args, kwargs)))
     if not isinstance(expected, Tensor) or expected.shape != got.shape:
         shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__

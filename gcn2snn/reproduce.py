@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -93,8 +94,15 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
     """
     module, _, function = item_named(name).partition(":")
     item: Item = getattr(import_module(module), function)
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtefactError(f"{out} cannot be written: {error.strerror or error}. Pass another --out") from error
-    return {"item": function} | item(out, options or ReproduceOptions())
+    try:
+        return {"item": function} | item(out, options or ReproduceOptions())
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):  # something was written: that stays
+                out.rmdir()
+        raise

@@ -30,7 +30,9 @@ def convert(
     no_shift: Annotated[
         bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
     ] = False,
-    correct: Annotated[str | None, typer.Option(help="mean: each channel sends its mean activation; or none.")] = None,
+    correct: Annotated[
+        str | None, typer.Option(help="mean: each channel sends its mean activation; or none [images: mean].")
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Weights rounded to 8 bits per output channel.")] = False,
     events: Annotated[float | None, typer.Option(help="Share of each population's additions to keep, 0 to 1.")] = None,
     horizon: Annotated[
@@ -72,6 +74,11 @@ def convert(
     options |= {"per": per, "one_hot": one_hot, "correct": correct, "events": events, "horizon": horizon, "wait": wait}
     options |= {"shift": False if no_shift else None, "weights": "int8" if int8 else None, "input": input_code}
     options |= {"layers": _layers(layer or []) or None}
+    if percentile is not None and "percentile" not in (
+        scale,
+        *(own.get("scale") for own in (options["layers"] or {}).values()),
+    ):
+        refuse_given({"percentile": percentile}, "no scale is a percentile; it goes with --scale percentile")
     source: dict[str, Any] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
     from gcn2snn.cli.images import convert as convert_images

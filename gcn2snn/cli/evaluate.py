@@ -38,7 +38,7 @@ def evaluate(
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import evaluate as evaluate_images
 
-        evaluate_images(snn, data_dir, engine, energy, limit, as_json)
+        evaluate_images(snn, data_dir, engine, energy, limit, layers, as_json)
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
     graph = graph_of(origin, data_dir)

@@ -27,9 +27,9 @@ def train(
 ) -> None:
     """Train an image classifier into a run folder."""
     from gcn2snn.cnn.commands import train_images
-    from gcn2snn.cnn.train import ImageTrainConfig
+    from gcn2snn.cnn.train import RECIPES, ImageTrainConfig
 
-    config = ImageTrainConfig(**options)
+    config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
     notes = console(True)
 
     def on_epoch(trainer: ImageTrainer) -> None:
@@ -77,11 +77,13 @@ def convert(
     screen.print(f"written to {target}; peak memory {megabytes(content['peak_memory_bytes'])}")
 
 
-def evaluate(snn: Path, data_dir: Path | None, engine: str, energy: str, limit: int | None, as_json: bool) -> None:
+def evaluate(
+    snn: Path, data_dir: Path | None, engine: str, energy: str, limit: int | None, layers: bool, as_json: bool
+) -> None:
     """Compare a converted image classifier with its source on the test images."""
     from gcn2snn.cnn.commands import evaluate_images
 
-    content = evaluate_images(snn, data_dir=data_dir, engine=engine, preset=energy, limit=limit)
+    content = evaluate_images(snn, data_dir=data_dir, engine=engine, preset=energy, limit=limit, layers=layers)
     if as_json:
         emit(content)
         return
@@ -95,13 +97,20 @@ def evaluate(snn: Path, data_dir: Path | None, engine: str, energy: str, limit: 
             " / ".join(f"{alpha[k]:.2f}" for k in ("eq6", "events", "total")),
         ),
     ]
-    layers = [
+    counts = [
         (x["name"], f"{x['spike_rate']:.3f}", f"{x['operations']:,}", f"{x['additions']:,.0f}", f"{x['events']:,}")
         for x in content["layers"]
     ]
     screen = console(as_json)
+    ann_name = "ANN" if content["config"]["weights"] == "float" else "ANN, 8-bit weights"
     screen.print(
-        table(f"{content['images']} test images ({content['engine']} engine)", ("", "ANN", "one-spike SNN"), rows)
+        table(f"{content['images']} test images ({content['engine']} engine)", ("", ann_name, "one-spike SNN"), rows)
     )
     columns = ("layer", "spikes/input", "operations (ANN)", "additions (Eq. 6)", "additions (events)")
-    screen.print(table(f"Per layer, {content['energy_images']} images", columns, layers))
+    screen.print(table(f"Per layer, {content['energy_images']} images", columns, counts))
+    if layers:
+        errors = ("error", "inherited", "encoding", "own", "timing")
+        checks = [(x["name"], *(f"{x[key]:.4f}" for key in errors), x["verdict"]) for x in content["verify"]]
+        screen.print(
+            table(f"Against the source, {content['verified_images']} images", ("layer", *errors, "verdict"), checks)
+        )

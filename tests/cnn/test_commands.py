@@ -11,7 +11,7 @@ from gcn2snn.cnn.data import load_images
 from gcn2snn.cnn.evaluation import evaluate
 from gcn2snn.cnn.images import ArrayImages, find_normalisation
 from gcn2snn.cnn.models import build_model
-from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
+from gcn2snn.cnn.train import RECIPES, ImageTrainConfig, ImageTrainer
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError
@@ -92,3 +92,17 @@ def test_labels_that_the_network_does_not_know() -> None:
     images = ArrayImages(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 4]), "abcde")
     with pytest.raises(DataError, match="labels up to 4, the network has 3 classes"):
         evaluate(snn, images, find_normalisation("unit"))
+
+
+def test_layers_are_compared_with_the_source_on_request(run: Path, tmp_path: Path) -> None:
+    convert_images(tmp_path / "snn.safetensors", run=run, calibration_images=50)
+    content = evaluate_images(tmp_path / "snn.safetensors", limit=30, layers=True)
+    assert content["verified_images"] == 30
+    assert [row["verdict"] for row in content["verify"]] == ["encoding"] * len(content["verify"])
+    with pytest.raises(DataError, match="-5 images were asked for; allowed are 1 and more"):
+        evaluate_images(tmp_path / "snn.safetensors", limit=-5)
+
+
+def test_recipes_are_valid_and_digits_are_not_mirrored() -> None:
+    assert not ImageTrainConfig(**RECIPES["digits"]).flip
+    assert set(RECIPES) <= {"digits", "cifar10", "cifar100"}

@@ -113,6 +113,9 @@ def test_train_and_convert_json(tmp_path: Path) -> None:
         "layer2.message.neuron",
     ]
     assert Path(snn["snn"]).exists()
+    assert "--percentile has no meaning here: no scale is a percentile" in failed(
+        "convert", tmp_path / "run", "--out", tmp_path / "other", "--percentile", 50
+    )
 
 
 def test_train_never_overwrites_unasked(karate: Path) -> None:

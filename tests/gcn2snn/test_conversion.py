@@ -115,3 +115,9 @@ def test_a_cnn_of_every_common_layer_converts_and_verifies():
         assert report.bugs == ()
         assert len(report.layers) == 4
         assert report.layers[-1].error < 1
+
+
+def test_an_example_that_is_not_finite_is_named():
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+    with pytest.raises(InputError, match="Sequential gives values that are NaN or infinite on the example"):
+        convert(model, torch.tensor([[1.0, float("nan"), 0.0]]))

@@ -84,3 +84,9 @@ def test_command_loads_nothing_heavy():
     code = "import sys, gcn2snn.cli.reproduce, gcn2snn.reproduce; print({'torch', 'matplotlib', 'scipy'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+def test_a_refused_item_leaves_no_folder(tmp_path):
+    with pytest.raises(ConfigError, match="table1 has no rows"):
+        module.reproduce("table1", tmp_path / "new", ReproduceOptions(rows=("Nope",)))
+    assert not (tmp_path / "new").exists()
