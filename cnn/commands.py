@@ -128,7 +128,7 @@ def convert_images(
         raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
     if calibration_images < 1:
         raise DataError(f"the calibration set is empty: {calibration_images} images asked for; at least 1 is needed")
-    images, module, origin = _source(run, model, weights, data, data_dir, stem, normalise)
+    images, module, origin = source_of(run, model, weights, data, data_dir, stem, normalise)
     batches = calibration_batches(images, origin["normalise"], calibration_images)
     snn = convert(module, batches[0], config, calibration=batches)
     check_classes(snn, images)
@@ -137,9 +137,10 @@ def convert_images(
     return content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()}
 
 
-def _source(
+def source_of(
     run: Path | None, model: str, weights: Path | None, data: str, data_dir: Path | None, stem: str, normalise: str
 ) -> tuple[ImageSet, nn.Module, dict[str, Any]]:
+    """Training images, model with its weights, and where both come from; arguments and errors as :func:`convert_images`."""
     if run is not None:
         summary = load_json(run / RUN_FILE)
         if summary.get("kind") != "images" or summary.get("status") != "finished":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gcn2snn.cnn.commands import _source
+from gcn2snn.cnn.commands import source_of
 from gcn2snn.cnn.images import find_normalisation
 from gcn2snn.errors import DataError
 from gcn2snn.tune import Problem
@@ -28,6 +28,6 @@ def image_problem(run: Path, images: int, data_dir: Path | None = None) -> tuple
     """
     if images < 1:
         raise DataError(f"the validation set is empty: {images} images asked for; at least 1 is needed")
-    training, model, origin = _source(run, "", None, "", data_dir, "", "")
+    training, model, origin = source_of(run, "", None, "", data_dir, "", "")
     chosen = training.balanced(images)
     return Problem(model.eval(), chosen.batches(BATCH, find_normalisation(origin["normalise"]))), origin["data"]

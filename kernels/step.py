@@ -59,8 +59,8 @@ def fire_step(
     """Add what arrives and fire at one phase, in place: a line of Algorithm 1 for every neuron.
 
     U <- U + arriving; a silent neuron with U / scale >= threshold_phase sends phase (with U < 0 in a signed population
-    -phase, by magnitude), unless the phase is past its horizon. With ``until`` later phases follow at the same potential. z = U / scale is rounded as in ``encode``, so that a tie
-    fires in both.
+    -phase, by magnitude), unless the phase is past its horizon. With ``until`` later phases follow at the same potential.
+    z = U / scale is rounded as in ``encode``, so that a tie fires in both.
 
     Args:
         potential: U, [N, C, ...], changed; contiguous, images with channels first or last in memory.
