@@ -212,7 +212,7 @@ def evaluate_images(
     result = evaluate(
         network, images, normalise, engine=engine, preset=preset, batch_size=batch_size, progress=progress
     )
-    content = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
+    content: dict[str, Any] = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
     if layers:
         x, _ = next(iter(images.batches(batch_size, normalise)))
         content |= {"verify": network.verify(x).table(), "verified_images": x.shape[0]}
