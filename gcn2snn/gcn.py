@@ -49,19 +49,29 @@ class TextGCN(nn.Module):
         Returns:
             [nodes or rows, classes], before the softmax.
         """
-        hidden = self._first(features)
-        for weight in self.weights[1:]:
-            hidden = torch.relu(spmm(adjacency, hidden))
-            hidden = functional.dropout(hidden, self.dropout, self.training) @ weight
+        hidden, kept = self._first(features)
+        for depth, weight in enumerate(self.weights[1:], 2):
+            # The last aggregation reads its neighbours only: no other row of the hidden layer before it is worked out.
+            read = None if readout is None or depth < len(self.weights) else _columns_of(readout)
+            hidden = torch.relu(spmm(adjacency, hidden, rows=read, columns=kept))
+            hidden, kept = functional.dropout(hidden, self.dropout, self.training) @ weight, None
         return spmm(adjacency if readout is None else readout, hidden)
 
-    def _first(self, features: Tensor | None) -> Tensor:
+    def _first(self, features: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """X W_0 and which of its rows are not zero (None: any)."""
         weight = self.weights[0]
         if not self.identity:
             assert features is not None, "this network was made for features"
-            return functional.dropout(features, self.dropout, self.training) @ weight
+            return functional.dropout(features, self.dropout, self.training) @ weight, None
         if not self.training or self.dropout == 0:
-            return weight
+            return weight, None
         # Dropping an entry of the identity drops a whole row of X W.
         kept = functional.dropout(torch.ones(weight.shape[0], 1, device=weight.device), self.dropout)
-        return weight * kept
+        return weight * kept, kept[:, 0] != 0
+
+
+def _columns_of(matrix: CSR) -> Tensor:
+    """Columns that have entries, bool [columns]."""
+    found = torch.zeros(matrix.shape[1], dtype=torch.bool, device=matrix.device)
+    found[matrix.col.long()] = True
+    return found

@@ -23,18 +23,14 @@ void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, float* 
 #ifdef GCN2SNN_REGISTER_DECODE
 void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
     const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
-    constexpr int64_t block = kPhaseLanes * kPhaseVectors;
-    constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
-    const auto whole = pick_phase(block, timesteps, operand.sign, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, operand.sign, sizes);
+    const auto parts = operand.passes(channels, timesteps);
     for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
         std::vector<float> scratch(epilogue.out ? 0 : channels);
         const int64_t last = a.rowptr[row_end];
         for (int64_t row = row_begin; row < row_end; ++row) {
             float* y = epilogue.out ? epilogue.out + row * channels : scratch.data();
-            for (int64_t c = 0; c < channels; c += block) {
-                const int64_t width = std::min(block, channels - c);
-                (width == block ? whole : rest)(a, value, operand.code + c, channels, operand.tables, a.rowptr[row], a.rowptr[row + 1], last, width, y + c);
-            }
+            for (const auto& part : parts)
+                part.sum(a, value, operand.code + part.start, channels, operand.tables, a.rowptr[row], a.rowptr[row + 1], last, part.width, y + part.start);
             finish_row(epilogue, row, channels, y);
         }
     });
@@ -45,18 +41,14 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
 template <class out_t>
 void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
     const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed);
-    constexpr int64_t block = kPhaseLanes * kPhaseVectors;
-    constexpr auto sizes = std::make_integer_sequence<int, kPhaseVectors>();
-    const auto whole = pick_phase(block, timesteps, operand.sign, sizes), rest = pick_phase(std::max<int64_t>(channels % block, 1), timesteps, operand.sign, sizes);
+    const auto parts = operand.passes(channels, timesteps);
     for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
         std::vector<float> y(steps.moments * channels);
         const int64_t last = a.rowptr[row_end];
         for (int64_t row = row_begin; row < row_end; ++row) {
-            for (int64_t c = 0; c < channels; c += block)
-                for (int64_t b = 0; b < steps.moments; ++b) {
-                    const int64_t width = std::min(block, channels - c);
-                    (width == block ? whole : rest)(a, value, operand.code + c, channels, operand.tables + 32 * b, a.rowptr[row], a.rowptr[row + 1], last, width, y.data() + b * channels + c);
-                }
+            for (const auto& part : parts)
+                for (int64_t b = 0; b < steps.moments; ++b)
+                    part.sum(a, value, operand.code + part.start, channels, operand.tables + 32 * b, a.rowptr[row], a.rowptr[row + 1], last, part.width, y.data() + b * channels + part.start);
             fire_first_crossing<float, out_t>(steps, y.data(), row, channels);
         }
     });
@@ -88,8 +80,9 @@ int64_t gcn2snn_has_openmp() {
 
 #define GCN2SNN_FLOAT(suffix, real)                                                                                           \
     void gcn2snn_spmm_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value, const real* x,     \
-                               int64_t channels, real* out, int64_t threads) {                                                \
-        spmm<real>({rowptr, col, rows}, value, x, channels, out, threads);                                                    \
+                               int64_t channels, const uint8_t* active_rows, const uint8_t* active_columns, real* out,        \
+                               int64_t threads) {                                                                             \
+        spmm<real>({rowptr, col, rows}, value, x, channels, {active_rows, active_columns}, out, threads);                     \
     }
 GCN2SNN_FLOAT(f32, float)
 GCN2SNN_FLOAT(f64, double)

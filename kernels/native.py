@@ -58,12 +58,13 @@ def decodes_in_registers(spikes: Spikes) -> bool:
     )
 
 
-def spmm(matrix: CSR, x: Tensor) -> Tensor:
-    """A X, [columns, C] -> [rows, C], float32 or float64."""
+def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
+    """diag(rows) A diag(columns) X, [columns, C] -> [rows, C], float32 or float64; None is all ones."""
     out = x.new_empty(matrix.shape[0], x.shape[1])
     value, x = matrix.values(x.dtype), x.contiguous()
     if out.numel():
-        call(f"spmm_{SUFFIX[x.dtype]}", *_sparse(matrix), value, x, x.shape[1], out)
+        rows, columns = (None if mask is None else mask.contiguous() for mask in (rows, columns))
+        call(f"spmm_{SUFFIX[x.dtype]}", *_sparse(matrix), value, x, x.shape[1], rows, columns, out)
     return out
 
 

@@ -18,6 +18,7 @@ SOURCES = (
     "native.cpp",
     "native_rows.h",
     "native_decode.h",
+    "native_planes.h",
     "native_coding.h",
     "native_step_fire.h",
     "native_steps.h",

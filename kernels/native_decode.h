@@ -1,4 +1,4 @@
-// Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps) and AVX2 (vpermps).
+// Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps); AVX2 (native_planes.h).
 #pragma once
 
 #include "native_rows.h"
@@ -19,6 +19,7 @@ namespace gcn2snn {
 enum class Sign { kNone, kExtra, kFolded };
 constexpr int64_t kFoldedPhases = 16;
 
+#ifdef GCN2SNN_AVX512
 inline void fold_codes(const int8_t* code, int64_t size, int8_t* folded) {
     for (int64_t i = 0; i < size; ++i) {
         const int8_t c = code[i];
@@ -33,28 +34,6 @@ inline void fold_table(const float* table, float* folded) {
     }
 }
 
-#ifdef __AVX2__
-// table[index] for 8 indices: TABLE registers of 8 levels each (vpermps) and blends on the higher bits.
-template <int TABLE>
-inline __m256 table_value(const __m256* table, __m256i index) {
-    __m256 level = _mm256_permutevar8x32_ps(table[0], index);
-    if (TABLE > 1) level = _mm256_blendv_ps(level, _mm256_permutevar8x32_ps(table[1], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-    if (TABLE > 2) {
-        const __m256 upper = _mm256_blendv_ps(_mm256_permutevar8x32_ps(table[2], index), _mm256_permutevar8x32_ps(table[3], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-        level = _mm256_blendv_ps(level, upper, _mm256_castsi256_ps(_mm256_slli_epi32(index, 27)));
-    }
-    return level;
-}
-
-// sign(code) * table[|code|] for 8 codes.
-template <int TABLE>
-inline __m256 signed_level(const __m256* table, __m128i code) {
-    const __m256i wide = _mm256_cvtepi8_epi32(code);
-    return _mm256_xor_ps(table_value<TABLE>(table, _mm256_abs_epi32(wide)), _mm256_castsi256_ps(_mm256_and_si256(wide, _mm256_set1_epi32(INT32_MIN))));
-}
-#endif
-
-#ifdef GCN2SNN_AVX512
 // sign(code) * table[|code|] for 16 codes: two registers hold the table (vpermt2ps), |code| <= 31.
 inline __m512 signed_level(__m512 low, __m512 high, __m128i code) {
     const __m512i wide = _mm512_cvtepi8_epi32(code);
@@ -90,64 +69,33 @@ void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t 
 #pragma GCC unroll 16
     for (int v = 0; v < VECS; ++v) _mm512_storeu_ps(y + vector_start<16, VECS>(v, width), sum[v]);
 }
+
+using PhaseRow = decltype(&phase_row<1, Sign::kNone>);
 constexpr int kPhaseLanes = 16, kPhaseVectors = 16;
 
-#elif defined(GCN2SNN_AVX2)
-template <int VECS, int TABLE>
-void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* table, int64_t begin, int64_t end, int64_t last, int64_t width, float* y) {
-    __m256 sum[VECS];
-#pragma GCC unroll 8
-    for (int v = 0; v < VECS; ++v) sum[v] = _mm256_setzero_ps();
-    for (int64_t p = begin; p < end; ++p) {
-        if (p + kPrefetch < last) prefetch_bytes(code + a.col[p + kPrefetch] * channels, VECS * 8);
-        const int8_t* source = code + a.col[p] * channels;
-        const __m256 weight = _mm256_set1_ps(value[p]);
-        __m256 scaled[TABLE];
-#pragma GCC unroll 4
-        for (int k = 0; k < TABLE; ++k) scaled[k] = _mm256_mul_ps(weight, _mm256_loadu_ps(table + 8 * k));
-#pragma GCC unroll 8
-        for (int v = 0; v < VECS; ++v) {
-            __m128i bytes;
-            if (VECS == 1) {
-                int64_t packed = 0;
-                std::memcpy(&packed, source, std::min<int64_t>(width, 8));
-                bytes = _mm_cvtsi64_si128(packed);
-            } else {
-                bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(source + vector_start<8, VECS>(v, width)));
-            }
-            sum[v] = _mm256_add_ps(sum[v], signed_level<TABLE>(scaled, bytes));
-        }
-    }
-    if (VECS == 1) {
-        alignas(32) float spill[8];
-        _mm256_store_ps(spill, sum[0]);
-        std::copy(spill, spill + std::min<int64_t>(width, 8), y);
-        return;
-    }
-#pragma GCC unroll 8
-    for (int v = 0; v < VECS; ++v) _mm256_storeu_ps(y + vector_start<8, VECS>(v, width), sum[v]);
+template <int... V>
+PhaseRow pick_phase(int64_t width, Sign sign, std::integer_sequence<int, V...>) {
+    static constexpr PhaseRow none[] = {phase_row<V + 1, Sign::kNone>...}, extra[] = {phase_row<V + 1, Sign::kExtra>...};
+    static constexpr PhaseRow folded[] = {phase_row<V + 1, Sign::kFolded>...};
+    const int64_t index = (width + kPhaseLanes - 1) / kPhaseLanes - 1;
+    return sign == Sign::kNone ? none[index] : sign == Sign::kExtra ? extra[index] : folded[index];
 }
-constexpr int kPhaseLanes = 8, kPhaseVectors = 8;
+
+inline PhaseRow pick_phase(int64_t width, int64_t, Sign sign) { return pick_phase(width, sign, std::make_integer_sequence<int, kPhaseVectors>()); }
 #endif
+
+}  // namespace gcn2snn
+
+#ifdef GCN2SNN_AVX2
+#include "native_planes.h"
+#endif
+
+namespace gcn2snn {
 
 #if defined(GCN2SNN_AVX512) || defined(GCN2SNN_AVX2)
 #define GCN2SNN_REGISTER_DECODE 1
-using PhaseRow = void (*)(const Matrix&, const float*, const int8_t*, int64_t, const float*, int64_t, int64_t, int64_t, int64_t, float*);
-
-template <int... V>
-PhaseRow pick_phase(int64_t width, int64_t timesteps, Sign sign, std::integer_sequence<int, V...>) {
-    const int64_t index = (width + kPhaseLanes - 1) / kPhaseLanes - 1;
-#ifdef GCN2SNN_AVX512
-    static constexpr PhaseRow none[] = {phase_row<V + 1, Sign::kNone>...}, extra[] = {phase_row<V + 1, Sign::kExtra>...};
-    static constexpr PhaseRow folded[] = {phase_row<V + 1, Sign::kFolded>...};
-    return sign == Sign::kNone ? none[index] : sign == Sign::kExtra ? extra[index] : folded[index];
-#else
-    static constexpr PhaseRow one[] = {phase_row<V + 1, 1>...}, two[] = {phase_row<V + 1, 2>...}, four[] = {phase_row<V + 1, 4>...};
-    return timesteps <= 7 ? one[index] : timesteps <= 15 ? two[index] : four[index];
-#endif
-}
-
-// The codes and tables of a product as its rows will read them: folded when that is possible and pays, else as they are.
+// The codes and tables of a product as its rows will read them. AVX-512: folded when that is possible and pays, else as they
+// are. AVX2: tables in byte planes.
 class Operand {
   public:
     Operand(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t moments, int64_t timesteps, bool is_signed)
@@ -161,11 +109,19 @@ class Operand {
         fold_codes(code, cols * channels, folded_code_.get());  // one thread: 1 % of the product, and no second wait for the pool
         this->code = folded_code_.get();
         this->tables = folded_tables_.data();
+#else
+        folded_tables_.resize(32 * moments);
+        for (int64_t b = 0; b < moments; ++b) table_planes(tables + 32 * b, reinterpret_cast<uint8_t*>(folded_tables_.data() + 32 * b));
+        this->tables = folded_tables_.data();
 #endif
     }
     const int8_t* code;
     const float* tables;
     Sign sign;
+
+    auto passes(int64_t channels, int64_t timesteps) const {
+        return gcn2snn::passes(channels, kPhaseLanes, kPhaseVectors, [&](int64_t width) { return pick_phase(width, timesteps, sign); });
+    }
 
   private:
     std::unique_ptr<int8_t[]> folded_code_;

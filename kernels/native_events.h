@@ -16,6 +16,20 @@ constexpr int64_t kChunk = 16;              // channels of a list; their weights
 constexpr int64_t kKernelRows = 16;         // most rows of a kernel
 constexpr int64_t kTileBytes = 256 * 1024;  // of lists
 
+#ifdef __AVX2__
+// table[index] for 8 indices: TABLE registers of 8 levels each (vpermps) and blends on the higher bits.
+template <int TABLE>
+inline __m256 table_value(const __m256* table, __m256i index) {
+    __m256 level = _mm256_permutevar8x32_ps(table[0], index);
+    if (TABLE > 1) level = _mm256_blendv_ps(level, _mm256_permutevar8x32_ps(table[1], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+    if (TABLE > 2) {
+        const __m256 upper = _mm256_blendv_ps(_mm256_permutevar8x32_ps(table[2], index), _mm256_permutevar8x32_ps(table[3], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+        level = _mm256_blendv_ps(level, upper, _mm256_castsi256_ps(_mm256_slli_epi32(index, 27)));
+    }
+    return level;
+}
+#endif
+
 template <class real> using Vec = typename Vector<real, kConvBytes / sizeof(real)>::type;
 
 // Memory that starts at a cache line, so that no vector of weights or sums lies across two.

@@ -75,9 +75,30 @@ void for_range(int64_t size, int64_t threads, int64_t grain, const Body& body) {
     for (int64_t task = 0; task < tasks; ++task) body(size * task / tasks, size * (task + 1) / tasks);
 }
 
-template <class real, int LANES> struct Vector { typedef real type __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias)); };
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64, kMaxVectors = 16;  // accumulators of a row that fit the registers next to the operands
+#elif defined(__AVX__)
+constexpr int kVectorBytes = 32, kMaxVectors = 13;
+#else
+constexpr int kVectorBytes = 16, kMaxVectors = 13;
+#endif
 
-constexpr int kMaxVectors = 16;  // accumulators that fit the registers of AVX-512 next to the operands
+// Channels of a row that one function sums.
+template <class Sum> struct Pass { int64_t start, width; Sum sum; };
+
+// A row in passes of about equal width, of at most `most` vectors: accumulators that spill cost twice the time.
+template <class Pick>
+auto passes(int64_t channels, int64_t lanes, int64_t most, const Pick& pick) {
+    const int64_t vectors = (channels + lanes - 1) / lanes, count = (vectors + most - 1) / most;
+    std::vector<Pass<decltype(pick(channels))>> found;
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t start = vectors * i / count * lanes, width = std::min(vectors * (i + 1) / count * lanes, channels) - start;
+        found.push_back({start, width, pick(width)});
+    }
+    return found;
+}
+
+template <class real, int LANES> struct Vector { typedef real type __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias)); };
 
 // The columns of one pass: VECS vectors from column 0; the last one ends at `width` and may overlap the one before it.
 template <int LANES, int VECS>
@@ -108,9 +129,9 @@ SumRow<real> pick_vectors(int64_t vectors, std::integer_sequence<int, V...>) {
 }
 
 // The specialisation for `width` columns: full vectors, or narrower ones when not even one is full.
-template <class real, int LANES = 64 / sizeof(real)>
+template <class real, int LANES = kVectorBytes / sizeof(real)>
 SumRow<real> pick_sum(int64_t width) {
-    if constexpr (LANES == 64 / sizeof(real)) {
+    if constexpr (LANES == kVectorBytes / sizeof(real)) {
         if (width >= LANES) return pick_vectors<real, LANES>((width + LANES - 1) / LANES, std::make_integer_sequence<int, kMaxVectors>());
         return pick_sum<real, LANES / 2>(width);
     } else if constexpr (LANES > 1) {
@@ -120,17 +141,63 @@ SumRow<real> pick_sum(int64_t width) {
     }
 }
 
+// Rows and columns that take part in a product, one byte each; null: all.
+struct Active {
+    const uint8_t* rows;
+    const uint8_t* columns;
+};
+
+// The entries of some rows in active columns, in order.
 template <class real>
-void spmm(const Matrix& a, const real* value, const real* x, int64_t channels, real* y, int64_t threads) {
-    constexpr int64_t block = kMaxVectors * 64 / sizeof(real);
-    const auto whole = pick_sum<real>(block), rest = pick_sum<real>(std::max<int64_t>(channels % block, 1));
-    for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
-        const int64_t last = a.rowptr[row_end];
-        for (int64_t row = row_begin; row < row_end; ++row)
-            for (int64_t c = 0; c < channels; c += block) {
-                const int64_t width = std::min(block, channels - c);
-                (width == block ? whole : rest)(a, value, x + c, channels, a.rowptr[row], a.rowptr[row + 1], last, width, y + row * channels + c);
+class ActiveEntries {
+  public:
+    void read(const Matrix& a, const real* value, const Active& active, int64_t begin, int64_t end) {
+        const int64_t most = a.rowptr[end] - a.rowptr[begin];
+        if (static_cast<int64_t>(col_.size()) < most) col_.resize(most), value_.resize(most);
+        rowptr_.assign(1, 0);
+        int32_t size = 0;
+        for (int64_t row = begin; row < end; ++row) {
+            if (!active.rows || active.rows[row])
+                for (int64_t p = a.rowptr[row]; p < a.rowptr[row + 1]; ++p) {  // no branch: half of them are left out at random
+                    col_[size] = a.col[p];
+                    value_[size] = value[p];
+                    size += active.columns[a.col[p]] != 0;
+                }
+            rowptr_.push_back(size);
+        }
+    }
+    Matrix matrix() const { return {rowptr_.data(), col_.data(), static_cast<int64_t>(rowptr_.size()) - 1}; }
+    const real* value() const { return value_.data(); }
+
+  private:
+    std::vector<int32_t> rowptr_, col_;
+    std::vector<real> value_;
+};
+
+constexpr int64_t kPackedEntries = 4096;  // of the rows packed together: they stay in the first cache
+
+// y = diag(rows) A diag(columns) x. Entries left out would have added zero: the same bits as with zeros in x.
+template <class real>
+void spmm(const Matrix& a, const real* value, const real* x, int64_t channels, const Active& active, real* y, int64_t threads) {
+    const auto parts = passes(channels, kVectorBytes / sizeof(real), kMaxVectors, [](int64_t width) { return pick_sum<real>(width); });
+    const auto sum = [&](const Matrix& m, const real* v, int64_t row, int64_t last, real* out) {
+        for (const auto& part : parts) part.sum(m, v, x + part.start, channels, m.rowptr[row], m.rowptr[row + 1], last, part.width, out + part.start);
+    };
+    for_rows(a, threads, [&](int64_t begin, int64_t end) {
+        if (!active.columns) {
+            for (int64_t row = begin; row < end; ++row) {
+                if (!active.rows || active.rows[row]) sum(a, value, row, a.rowptr[end], y + row * channels);
+                else std::fill(y + row * channels, y + (row + 1) * channels, real(0));
             }
+            return;
+        }
+        ActiveEntries<real> packed;
+        for (int64_t first = begin, next; first < end; first = next) {
+            for (next = first + 1; next < end && a.rowptr[next + 1] - a.rowptr[first] <= kPackedEntries;) ++next;
+            packed.read(a, value, active, first, next);
+            const Matrix m = packed.matrix();
+            for (int64_t row = 0; row < m.rows; ++row) sum(m, packed.value(), row, m.rowptr[m.rows], y + (first + row) * channels);
+        }
     });
 }
 

@@ -8,23 +8,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import check_float
 
 
-def spmm(matrix: CSR, x: Tensor) -> Tensor:
-    """A X, differentiable in X; the backward pass is A^T G (A itself when it is symmetric).
+def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
+    """diag(rows) A diag(columns) X, differentiable in X; the backward pass is diag(columns) A^T diag(rows) G.
+
+    Rows and columns that are left out cost nothing in the compiled helper, forward and backward: a training step with
+    dropout on the columns and a loss on some rows makes the products that it needs.
 
     >>> A = CSR.from_dense(torch.tensor([[0.0, 2.0], [3.0, 4.0]]))
     >>> spmm(A, torch.tensor([[1.0], [10.0]]))
     tensor([[20.],
             [43.]])
+    >>> spmm(A, torch.tensor([[1.0], [10.0]]), columns=torch.tensor([True, False]))
+    tensor([[0.],
+            [3.]])
 
     Args:
         matrix: A, [rows, columns].
         x: X, [columns, C], float32 or float64; the values of A are converted to it (once).
+        rows: bool, [rows]: the rows wanted, others are zero. None: all.
+        columns: bool, [columns]: the rows of X that are read, others count as zero. None: all.
 
     Returns:
         [rows, C]. The compiled helper sums each row in the order of its entries: equal to the reference bit for bit.
@@ -32,7 +40,7 @@ def spmm(matrix: CSR, x: Tensor) -> Tensor:
 
     Raises:
         InputError: the shapes do not meet, they are on two devices, or the matrix breaks an invariant of ``CSR``.
-        InputTypeError: x is not float32 or float64.
+        InputTypeError: x is not float32 or float64, or a mask is not bool.
     """
     if x.dim() != 2 or x.shape[0] != matrix.shape[1]:
         raise InputError(
@@ -41,7 +49,20 @@ def spmm(matrix: CSR, x: Tensor) -> Tensor:
         )
     check_float("x", x.dtype)
     check_device(matrix, x)
-    return _SparseProduct.apply(x, matrix)
+    for name, mask, size in (("rows", rows, matrix.shape[0]), ("columns", columns, matrix.shape[1])):
+        if mask is not None:
+            _check_mask(name, mask, size)
+            check_device(matrix, mask)
+    return _SparseProduct.apply(x, matrix, rows, columns)
+
+
+def _check_mask(name: str, mask: Tensor, size: int) -> None:
+    if mask.dtype != torch.bool:
+        raise InputTypeError(f"{name} is {mask.dtype}; a mask is torch.bool. Convert with .bool()")
+    if tuple(mask.shape) != (size,):
+        raise InputError(
+            f"{name} has shape {[*mask.shape]}; one value for each of the matrix's {name} is needed, [{size}]"
+        )
 
 
 def check_device(matrix: CSR, x: Tensor) -> None:
@@ -56,20 +77,25 @@ def check_device(matrix: CSR, x: Tensor) -> None:
 
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: CSR) -> Tensor:
-        ctx.matrix = matrix
-        return _product(matrix, x)
+    def forward(ctx: Any, x: Tensor, matrix: CSR, rows: Tensor | None, columns: Tensor | None) -> Tensor:
+        ctx.matrix, ctx.rows, ctx.columns = matrix, rows, columns
+        if choose(x.device) == "native":
+            from gcn2snn.kernels import native
+
+            return native.spmm(matrix, x, rows, columns)
+        product = _product(matrix, _only(columns, x))
+        return _only(rows, product)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return spmm(ctx.matrix.transpose, grad.contiguous()), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        return spmm(ctx.matrix.transpose, grad.contiguous(), ctx.columns, ctx.rows), None, None, None
+
+
+def _only(mask: Tensor | None, x: Tensor) -> Tensor:
+    return x if mask is None else torch.where(mask[:, None], x, 0.0)
 
 
 def _product(matrix: CSR, x: Tensor) -> Tensor:
-    if choose(x.device) == "native":
-        from gcn2snn.kernels import native
-
-        return native.spmm(matrix, x)
     # embedding_bag is the fastest float32 product torch ships for CPU, about 3 x its own CSR product.
     if x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() and matrix.nnz:
         entries = matrix.checked

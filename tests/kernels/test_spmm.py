@@ -31,6 +31,45 @@ def test_spmm_equals_reference(
         assert bool(((spmm(matrix, x) - reference.spmm(matrix, x)).abs() <= bound(matrix, x)).all())
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.sampled_from([0, 1, 2, 13, 31]),
+    cols=st.sampled_from([0, 1, 2, 17, 40]),
+    channels=st.sampled_from([1, 3, 8, 17, 100]),
+    kept=st.sampled_from([0.0, 0.5, 1.0]),
+    wanted=st.sampled_from([None, 0.0, 0.5, 1.0]),
+    seed=st.integers(0, 99),
+)
+@pytest.mark.parametrize("chosen", ["torch", "auto"])
+def test_rows_and_columns_left_out_are_zeros(
+    chosen: str, rows: int, cols: int, channels: int, kept: float, wanted: float | None, seed: int
+) -> None:
+    matrix, draw = sparse(rows, cols, 0.4, seed), torch.Generator().manual_seed(seed)
+    x, direction = torch.randn(cols, channels, generator=draw), torch.randn(rows, channels, generator=draw)
+    read = torch.rand(cols, generator=draw) < kept
+    asked = None if wanted is None else torch.rand(rows, generator=draw) < wanted
+    rest = torch.ones(rows, dtype=torch.bool) if asked is None else asked
+    x[~read] = torch.nan  # what is left out is not read
+    zeroed, leaf = torch.where(read[:, None], x, 0.0).requires_grad_(), x.clone().requires_grad_()
+    expected = torch.where(rest[:, None], reference.spmm(matrix, zeroed), 0.0)
+    expected_gradient = torch.autograd.grad((expected * direction).sum(), zeroed)[0] if cols else torch.zeros_like(x)
+    expected_gradient = torch.where(read[:, None], expected_gradient, 0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GCN2SNN_BACKEND", chosen)
+        got = spmm(matrix, leaf, asked, read)
+        gradient = torch.autograd.grad((got * direction).sum(), leaf)[0]
+    assert bool(((got - expected).abs() <= bound(matrix, zeroed.detach())).all())
+    assert bool(((gradient - expected_gradient).abs() <= bound(matrix.transpose, direction)).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_leaving_columns_out_changes_no_bit(native: None, dtype: torch.dtype) -> None:
+    """Also where the entries of several rows are packed together, and of one row that is longer than a pack."""
+    matrix, x = sparse(40, 9000, 0.3, 3), torch.randn(9000, 21, dtype=dtype)
+    read = torch.rand(9000) < 0.5
+    assert torch.equal(spmm(matrix, x, columns=read), spmm(matrix, torch.where(read[:, None], x, 0.0)))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_native_rounds_as_the_reference_does(native: None, dtype: torch.dtype) -> None:
     matrix, x = sparse(60, 45, 0.5, 3), torch.randn(45, 37, dtype=dtype)
@@ -77,6 +116,10 @@ def test_spmm_refuses(backend: str) -> None:
     matrix = sparse(13, 7, 0.5, 1)
     with pytest.raises(InputError, match=r"features \[8, 2\]: features must be \[7, channels\]"):
         spmm(matrix, torch.ones(8, 2))
+    with pytest.raises(InputTypeError, match=r"rows is torch.int64; a mask is torch.bool"):
+        spmm(matrix, torch.ones(7, 2), rows=torch.ones(13, dtype=torch.int64))
+    with pytest.raises(InputError, match=r"columns has shape \[13\]; one value for each .* is needed, \[7\]"):
+        spmm(matrix, torch.ones(7, 2), columns=torch.ones(13, dtype=torch.bool))
     with pytest.raises(InputTypeError, match=r"x is torch.float16"):
         spmm(matrix, torch.ones(7, 2, dtype=torch.float16))
     with pytest.raises(InputError, match="the matrix is on cpu and the features are on meta"):
