@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 from torch import Tensor
@@ -19,24 +19,53 @@ from gcn2snn.kernels import (
     phase_spmm_bucketed,
     phase_spmm_fire,
 )
-from gcn2snn.synapse import Value
+from gcn2snn.synapse import Value, dense_value
 
 
-def lone_readers(network: ir.Network) -> dict[str, ir.Neuron]:
-    """Synapses whose result only one population reads, and that population."""
+@dataclass(frozen=True)
+class Fusion:
+    """A synapse, the population that alone reads it, and the other term of the sum between them, if there is one."""
+
+    synapse: ir.Synapse
+    neuron: ir.Neuron
+    beside: str | None = None
+
+
+def fusions(network: ir.Network) -> dict[str, Fusion]:
+    """What one kernel may do at once, by the node at which all operands are there: the synapse, or the sum behind it.
+
+    A sum has to have two terms, so that the kernel adds them in the same order: a residual branch, or a node's own
+    features beside those of its neighbours.
+    """
     found = {}
-    for node in network.of(ir.Synapse):
-        readers = network.readers(node.name)
-        if len(readers) == 1 and isinstance(readers[0], ir.Neuron):
-            found[node.name] = readers[0]
+    for neuron in network.of(ir.Neuron):
+        feed = network[neuron.inputs[0]]
+        if len(network.readers(feed.name)) > 1:
+            continue
+        if isinstance(feed, ir.Synapse):
+            found[feed.name] = Fusion(feed, neuron)
+        elif isinstance(feed, ir.Add) and feed.coefficients == (1.0, 1.0) and feed.bias is None and neuron.start is None:
+            terms = [network[name] for name in feed.inputs]
+            alone = [x for x in terms if isinstance(x, ir.Synapse) and len(network.readers(x.name)) == 1]
+            if alone and terms[0] is not terms[1]:
+                (other,) = (x.name for x in terms if x is not alone[-1])
+                found[feed.name] = Fusion(alone[-1], neuron, other)
     return found
 
 
-def fire_synapse(node: ir.Node, neuron: ir.Neuron, args: tuple[Value, ...]) -> Spikes | None:
-    """Spikes of ``neuron`` behind ``node``, the same as applying one after the other; None where no kernel does both."""
+def fire_synapse(fusion: Fusion, args: tuple[Value, ...], beside: Value = None) -> Spikes | None:
+    """Spikes of the population, the same as one node after the other; None where no kernel does it at once.
+
+    Args:
+        fusion: what to do.
+        args: of the synapse.
+        beside: the other term of the sum, if there is one.
+    """
+    neuron = fusion.neuron
     assert neuron.scale is not None
     scale = neuron.scale if neuron.gain is None else neuron.scale * neuron.gain
-    spikes = _fire(node, Fire(scale, neuron.coding, neuron.horizon), neuron.start, *args)
+    add = None if beside is None else dense_value(beside)
+    spikes = _fire(fusion.synapse, Fire(scale, neuron.coding, neuron.horizon), neuron.start, add, *args)
     return spikes if spikes is None or neuron.gain is None else replace(spikes, scale=neuron.scale)
 
 
@@ -46,37 +75,40 @@ def _constant(bias: Tensor | None, start: Tensor | None, channels: int) -> Tenso
 
 
 @singledispatch
-def _fire(node: ir.Node, fire: Fire, start: Tensor | None, *args: Value) -> Spikes | None:
+def _fire(node: ir.Node, fire: Fire, start: Tensor | None, add: Tensor | None, *args: Value) -> Spikes | None:
     return None
 
 
 @_fire.register
-def _aggregate(node: ir.Aggregate, fire: Fire, start: Tensor | None, operator: CSR, x: Value) -> Spikes | None:
+def _aggregate(
+    node: ir.Aggregate, fire: Fire, start: Tensor | None, add: Tensor | None, operator: CSR, x: Value
+) -> Spikes | None:
     if not isinstance(x, Spikes):
         return None
-    return phase_spmm_fire(operator, x, fire, operator.dtype, bias=_constant(None, start, x.shape[1]))
+    return phase_spmm_fire(operator, x, fire, operator.dtype, bias=_constant(None, start, x.shape[1]), add=add)
 
 
 @_fire.register
-def _dense(node: ir.Dense, fire: Fire, start: Tensor | None, x: Value) -> Spikes | None:
+def _dense(node: ir.Dense, fire: Fire, start: Tensor | None, add: Tensor | None, x: Value) -> Spikes | None:
     if not isinstance(x, Spikes) or (start is not None and node.bias is not None):
         return None
-    return phase_gemm_fire(x, node.weight, fire, _constant(node.bias, start, node.weight.shape[0]))
+    return phase_gemm_fire(x, node.weight, fire, _constant(node.bias, start, node.weight.shape[0]), add=add)
 
 
 @_fire.register
-def _conv(node: ir.Conv, fire: Fire, start: Tensor | None, x: Value) -> Spikes | None:
+def _conv(node: ir.Conv, fire: Fire, start: Tensor | None, add: Tensor | None, x: Value) -> Spikes | None:
     if not isinstance(x, Spikes) or (start is not None and node.bias is not None):
         return None
     bias = _constant(node.bias, start, node.weight.shape[0])
-    return phase_conv2d_fire(x, node.weight, fire, bias, node.stride, node.padding, node.dilation, node.groups)
+    where = (node.stride, node.padding, node.dilation, node.groups)
+    return phase_conv2d_fire(x, node.weight, fire, bias, *where, add=add)
 
 
 def fire_synapse_in_time(node: ir.Synapse, neuron: ir.Neuron, args: tuple[Value, ...], wait: int) -> Spikes | None:
     """Spikes of ``neuron`` that reads ``node`` phase by phase after ``wait`` steps; None where no kernel does both.
 
     Args:
-        node, neuron, args: as for :func:`fire_synapse`; a convolution may have one argument more, what else has come into the
+        node, neuron, args: as in :class:`Fusion`; a convolution may have one argument more, what else has come into the
             membrane by each moment that neurons look, [M, N, C, H, W].
         wait: w.
     """

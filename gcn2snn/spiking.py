@@ -14,13 +14,16 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite, encode_binary
 from gcn2snn.errors import ConfigError
-from gcn2snn.fused import fire_synapse, lone_readers
-from gcn2snn.kernels import Fire, PhaseCode, encode
+from gcn2snn.fused import Fusion, fire_synapse, fusions
+from gcn2snn.kernels import Fire, PhaseCode, Spikes, encode
 from gcn2snn.kernels.reference import per_channel
 from gcn2snn.synapse import Value, apply, dense_value
 
 Observer = Callable[[ir.Node, tuple[Value, ...], Value], None]
 """Called with each node, its inputs and its result."""
+
+Fuse = Callable[[Fusion, tuple[Value, ...], Value], Spikes | None]
+"""Called with what may be done at once, the synapse's inputs and the other term of its sum; None: not at once."""
 
 
 def run(
@@ -30,35 +33,52 @@ def run(
     coder: Callable[[ir.Coder, Tensor], Value],
     observe: Observer | None = None,
     known: Mapping[str, Value] | None = None,
-    fuse: Callable[[ir.Node, ir.Neuron, tuple[Value, ...]], Value | None] | None = None,
+    fuse: Fuse | None = None,
 ) -> Tensor:
     """Evaluate every node once; ``population`` and ``coder`` say what neurons and input coders do.
 
     Values are dropped after their last reader, so the peak is the largest cut of the network, not its sum.
     ``known`` holds results that need no evaluation; ``fuse`` may compute a synapse and its only reader at once.
     """
-    last_reader = {name: node.name for node in network for name in node.inputs}
-    pairs = lone_readers(network) if fuse is not None else {}
+    plan = fusions(network) if fuse is not None else {}
+    waiting = {fusion.synapse.name: name for name, fusion in plan.items() if fusion.beside is not None}
+    last_reader = _last_readers(network, waiting)
     values: dict[str, Value] = dict(known or {})
     result: Value = None
     for node in _needed(network, values):
-        if node.name in values:  # fused with the synapse before it
+        if node.name in values or node.name in waiting:
             continue
-        args = tuple(values[name] for name in node.inputs)
-        if fuse is not None and node.name in pairs:
-            fused = fuse(node, pairs[node.name], args)
+        made = [node]
+        if node.name in plan:
+            assert fuse is not None
+            fusion = plan[node.name]
+            args = tuple(values[name] for name in fusion.synapse.inputs)
+            fused = fuse(fusion, args, None if fusion.beside is None else values[fusion.beside])
             if fused is not None:
-                values[pairs[node.name].name] = fused
+                values[fusion.neuron.name] = fused
                 _drop(values, node, last_reader)
                 continue
-        value = _evaluate(node, args, inputs, population, coder)
-        if observe is not None:
-            observe(node, args, value)
-        values[node.name] = value
+            made = [node] if fusion.beside is None else [fusion.synapse, node]
+        for each in made:
+            args = tuple(values[name] for name in each.inputs)
+            values[each.name] = _evaluate(each, args, inputs, population, coder)
+            if observe is not None:
+                observe(each, args, values[each.name])
         if isinstance(node, ir.Output):
-            result = value
+            result = values[node.name]
         _drop(values, node, last_reader)
     return result
+
+
+def _last_readers(network: ir.Network, waiting: Mapping[str, str]) -> dict[str, str]:
+    """After which node each value may go. A synapse that waits for the other term of its sum reads its inputs there."""
+    place = {node.name: index for index, node in enumerate(network)}
+    found: dict[str, str] = {}
+    for node in network:
+        reader = waiting.get(node.name, node.name)
+        for name in node.inputs:
+            found[name] = max(found.get(name, reader), reader, key=place.__getitem__)
+    return found
 
 
 def _needed(network: ir.Network, known: Mapping[str, Value]) -> list[ir.Node]:
@@ -90,10 +110,9 @@ def _evaluate(
     return apply(node, *args)
 
 
-def _drop(values: dict[str, Value], node: ir.Node, last_reader: Mapping[str, str]) -> None:
-    for name in set(node.inputs):
-        if last_reader[name] == node.name:
-            values.pop(name, None)
+def _drop(values: dict[str, Value], reader: ir.Node, last_reader: Mapping[str, str]) -> None:
+    for name in [name for name in values if last_reader.get(name) == reader.name]:
+        del values[name]
 
 
 def run_float(network: ir.Network, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:

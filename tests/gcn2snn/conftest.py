@@ -21,8 +21,20 @@ from gcn2snn.network import bind
 from gcn2snn.neurons import insert_neurons
 from gcn2snn.spiking import run_float
 
-IMAGE_KINDS = ("conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool", "pad")
-GRAPH_KINDS = ("dense", "bn", "residual", "aggregate", "max", "concat", "rows", "raw_dense")
+IMAGE_KINDS = (
+    "conv",
+    "bn",
+    "residual",
+    "shortcut",
+    "maxpool",
+    "avgpool",
+    "concat",
+    "subsample",
+    "scale",
+    "raw_maxpool",
+    "pad",
+)
+GRAPH_KINDS = ("dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense")
 
 
 class Sketch:
@@ -101,6 +113,12 @@ def _image_step(net: Sketch, kind: str) -> None:
         deep = net.conv(net.channels(), plain=True)
         net.add(ir.Add, deep, short, coefficients=(1.0, 0.7), bias=0.1 * net.normal(net.channels()))
         net.add(ir.Relu)
+    elif kind == "shortcut":  # as in a ResNet: batch norm is folded and both terms count once
+        short = net.last
+        deep = net.conv(8, plain=True)
+        terms = [deep, net.add(ir.Conv, short, weight=net.normal(8, net.shapes[short][1], 1, 1))]
+        net.add(ir.Add, *(terms if net.integer(0, 1) else terms[::-1]), coefficients=(1.0, 1.0))
+        net.add(ir.Relu)
     elif kind == "maxpool" and min(height, width) > 2:
         net.add(ir.MaxPool, **pool)
     elif kind == "raw_maxpool" and min(height, width) > 2:  # of a membrane: signed spikes race
@@ -151,6 +169,14 @@ def _graph_step(net: Sketch, kind: str, graph: str) -> None:
         net.add(ir.Concat, left, right)
     elif kind == "rows":
         net.add(ir.Rows, graph, net.last)
+    elif kind == "shortcut":  # as in GraphSAGE: neighbours and the node itself
+        short = net.last
+        near = net.dense(6)
+        net.last = short
+        net.dense(6, bias=False)
+        terms = [near, net.add(ir.Aggregate, graph, net.last)]
+        net.add(ir.Add, *(terms if net.integer(0, 1) else terms[::-1]), coefficients=(1.0, 1.0))
+        net.add(ir.Relu)
     elif kind == "residual":
         short = net.last
         net.dense(8)

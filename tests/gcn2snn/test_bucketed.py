@@ -30,11 +30,24 @@ configs = st.builds(
 )
 seeds = st.integers(0, 2**31 - 1)
 graph_kinds = st.lists(
-    st.sampled_from(["dense", "bn", "residual", "aggregate", "max", "concat", "rows", "raw_dense"]), max_size=5
+    st.sampled_from(["dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense"]),
+    max_size=5,
 )
 image_kinds = st.lists(
     st.sampled_from(
-        ["conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool", "pad"]
+        [
+            "conv",
+            "bn",
+            "residual",
+            "shortcut",
+            "maxpool",
+            "avgpool",
+            "concat",
+            "subsample",
+            "scale",
+            "raw_maxpool",
+            "pad",
+        ]
     ),
     max_size=5,
 )

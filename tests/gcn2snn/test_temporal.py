@@ -17,8 +17,20 @@ from gcn2snn.kernels import PhaseCode, Spikes, decode, reference
 from gcn2snn.spiking import run_closed
 from gcn2snn.temporal import Recording, run_temporal
 
-KINDS_IMAGE = ("conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool", "pad")
-KINDS_GRAPH = ("dense", "bn", "residual", "aggregate", "max", "concat", "rows", "raw_dense")
+KINDS_IMAGE = (
+    "conv",
+    "bn",
+    "residual",
+    "shortcut",
+    "maxpool",
+    "avgpool",
+    "concat",
+    "subsample",
+    "scale",
+    "raw_maxpool",
+    "pad",
+)
+KINDS_GRAPH = ("dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense")
 
 configs = st.builds(
     ConvertConfig,
