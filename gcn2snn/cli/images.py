@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from gcn2snn.cli.output import console, emit, megabytes, table
 
 if TYPE_CHECKING:
     from gcn2snn.cnn.train import ImageTrainer
+    from gcn2snn.report.collect import Subject
 
 
 def is_image_run(folder: Path) -> bool:
@@ -114,3 +116,27 @@ def evaluate(
         screen.print(
             table(f"Against the source, {content['verified_images']} images", ("layer", *errors, "verdict"), checks)
         )
+
+
+def subject(origin: dict[str, Any], data_dir: Path | None, limit: int) -> Subject:
+    """Test images of the data a network comes from, as many of each class where the limit leaves some out."""
+    import torch
+
+    from gcn2snn.cnn.data import load_images
+    from gcn2snn.cnn.images import find_normalisation
+    from gcn2snn.report.collect import Batch, Subject
+
+    everything = load_images(origin["data"], "test", data_dir)
+    images, normalise = everything.first(limit), find_normalisation(origin["normalise"])
+    if len(images) < len(everything):
+        images = everything.balanced(limit)
+
+    def batches() -> Iterator[Batch]:
+        for x, labels in images.batches(100, normalise):
+            yield Batch((x,), labels, torch.ones(len(labels), dtype=torch.bool))
+
+    every, used = len(everything), len(images)
+    extent = (
+        f"all {used:,} test images" if used == every else f"{used:,} of {every:,} test images, as many of each class"
+    )
+    return Subject(batches, images.class_names, "test images", extent)

@@ -10,9 +10,9 @@ from typing import Any
 from gcn2snn.artefact import SNN_FORMAT, load_with_origin
 from gcn2snn.checkpoint import load_json, load_tensors, save_text
 from gcn2snn.errors import ArtefactError, ConfigError
-from gcn2snn.graph import Graph
-from gcn2snn.report.collect import measure, subject_of
+from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
+from gcn2snn.runs import RUN_FILE
 
 __all__ = ["default_file", "write_report"]
 
@@ -28,26 +28,26 @@ def default_file(target: Path) -> Path:
     return target / "report.html" if target.is_dir() else target.with_suffix(".html")
 
 
-def write_report(target: Path, out: Path, find_graph: Callable[[dict[str, Any]], Graph]) -> dict[str, Any]:
+def write_report(target: Path, out: Path, find_subject: Callable[[dict[str, Any]], Subject]) -> dict[str, Any]:
     """Write the page, whole or not at all.
 
     Args:
         target: a file of ``gcn2snn convert`` or ``tune``, a run folder, or a folder of ``reproduce table5``.
         out: HTML file.
-        find_graph: gives the graph of what a network keeps of its origin.
+        find_subject: what to run a network on, by what it keeps of its origin.
 
     Returns:
         JSON values: the file, its size, and the scores of each network.
 
     Raises:
         ArtefactError: the target is missing, damaged, or holds nothing to report on.
-        ConfigError: the target is a network of images.
-        DataError: the graph is not there, or has no test nodes.
+        ConfigError: the network does not say what it was trained on.
+        DataError: the data are not there, or have nothing to test on.
     """
     if target.is_dir() and (target / TABLE).exists():
         text, content = _of_table(target, out)
     else:
-        text, content = _of_networks(target, _networks_of(target), find_graph)
+        text, content = _of_networks(target, _networks_of(target), find_subject)
     save_text(out, text)
     return {"report": str(out), "bytes": len(text.encode())} | content
 
@@ -65,22 +65,32 @@ def _networks_of(target: Path) -> list[Path]:
 
 
 def _of_networks(
-    target: Path, files: list[Path], find_graph: Callable[[dict[str, Any]], Graph]
+    target: Path, files: list[Path], find_subject: Callable[[dict[str, Any]], Subject]
 ) -> tuple[str, dict[str, Any]]:
     networks: list[Network] = []
     origin: dict[str, Any] = {}
     for file in files:
         snn, origin = load_with_origin(file)
-        if origin.get("kind") == "images" or "dataset" not in origin:
-            raise ConfigError(f"{file} is not a network of a graph; a report needs one. `gcn2snn evaluate` takes it")
-        graph = find_graph(origin)
+        if origin.get("kind") != "images" and "dataset" not in origin:
+            raise ConfigError(f"{file} does not say what it was trained on. A report needs a file of `gcn2snn convert`")
+        measured = measure(snn, find_subject(origin))
         _, meta = load_tensors(file, kind="snn", version=SNN_FORMAT)
-        networks.append(Network(file.name, snn.config, measure(snn, subject_of(graph)), meta["environment"]))
+        networks.append(Network(file.name, snn.config, measured, meta["environment"]))
+    data, training = _source_of(target, origin)
     tuned = load_json(target / "tune.json") if target.is_dir() and (target / "tune.json").exists() else None
-    name = Path(str(origin["dataset"].get("dataset", target))).name
-    text = run_page(f"{name}: one-spike network beside its source", networks, origin, tuned)
+    name = Path(str(data.get("dataset", data.get("data", target)))).name
+    text = run_page(f"{name}: one-spike network beside its source", networks, data, training, tuned)
     scores = [{"name": n.name, **n.measured.evaluation.to_dict()} for n in networks]
-    return text, {"dataset": origin["dataset"], "networks": scores}
+    return text, {"dataset": data, "networks": scores}
+
+
+def _source_of(target: Path, origin: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
+    if origin.get("kind") != "images":
+        return origin["dataset"], origin.get("config", {})
+    data = {key: value for key, value in origin.items() if key not in ("kind", "run") and value != ""}
+    known = target.is_dir() and (target / RUN_FILE).exists()
+    return data, load_json(target / RUN_FILE).get("config", {}) if known else {}
 
 
 def _of_table(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:

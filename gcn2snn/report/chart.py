@@ -84,7 +84,8 @@ class Axis:
         """Round values inside the range: multiples of 1, 2 or 5 times a power of ten."""
         if self.log:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            every = (1, 2, 5) if self.high / self.low < 300 else (1,)
+            ratio = self.high / self.low
+            every = (1, 2, 3, 5, 7) if ratio < 20 else (1, 2, 5) if ratio < 300 else (1,)
             found = [m * 10.0**p for p in powers for m in every if self.low <= m * 10.0**p <= self.high]
             if len(found) > 1:
                 return found
@@ -94,6 +95,8 @@ class Axis:
         first = math.ceil(self.low / step - 1e-9)
         return [round(i * step, 12) for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
+
+MINUS = "\N{MINUS SIGN}"
 
 SHAPES = {
     "circle": "M{x} {y}m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
@@ -108,24 +111,51 @@ def mark(shape: str, x: float, y: float, look: str, title: str = "") -> Mark:
     return Mark(SHAPES[shape].format(x=x, y=y), look, title)
 
 
+def name_points(chart: Chart, points: Sequence[tuple[float, float, str]]) -> None:
+    """Label points where no mark and no label lies yet: beside, above or below, or farther off at the end of a line."""
+    taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
+    for x, y, text in points:
+        wide = 7.0 * len(text) + 4
+        near = [(x + 11, y + 4), (x - 11 - wide, y + 4), (x - wide / 2, y - 10), (x - wide / 2, y + 20)]
+        far = [(x - wide / 2, at) for step in range(2, 7) for at in (y - 14 * step, y + 8 + 14 * step)]
+        inside = [
+            (left, at) for left, at in near + far if 0 <= left <= chart.width - wide and 40 < at < chart.height - 50
+        ]
+        free = [p for p in inside if not any(_meet((p[0], p[1] - 11, p[0] + wide, p[1] + 2), box) for box in taken)]
+        left, at = (free or near)[0]
+        taken.append((left, at - 11, left + wide, at + 2))
+        chart.labels.append(Label(round(left, 1), round(at, 1), text, "start"))
+        if (left, at) in far:
+            chart.lines.append(Line(f"{x},{y} {x},{round(at + 2 if at < y else at - 11, 1)}", "leader"))
+
+
+def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
 def frame(chart: Chart, x: Axis, y: Axis, x_title: str, y_title: str, x_ticks: Sequence[float] | None = None) -> None:
     """Axes with ticks, a light grid, and titles."""
     for value in y.ticks():
         at = y.at(value)
         chart.lines.append(Line(f"{x.start},{at} {x.end},{at}", "grid"))
         chart.labels.append(Label(x.start - 6, at + 4, number(value), "end"))
-    for value in x.ticks() if x_ticks is None else x_ticks:
+    chart.labels.append(Label(13, (y.start + y.end) / 2, y_title, "middle", turned=True))
+    bottom(chart, x, y, x_title, x_ticks)
+
+
+def bottom(chart: Chart, x: Axis, y: Axis, title: str, ticks: Sequence[float] | None = None) -> None:
+    """The horizontal axis with ticks and title, and the line of the vertical one."""
+    for value in x.ticks() if ticks is None else ticks:
         at = x.at(value)
         chart.lines.append(Line(f"{at},{y.start} {at},{y.start + 4}", "axis"))
         chart.labels.append(Label(at, y.start + 17, number(value)))
     chart.lines.append(Line(f"{x.start},{y.end} {x.start},{y.start} {x.end},{y.start}", "axis"))
-    chart.labels.append(Label((x.start + x.end) / 2, y.start + 35, x_title))
-    chart.labels.append(Label(13, (y.start + y.end) / 2, y_title, "middle", turned=True))
+    chart.labels.append(Label((x.start + x.end) / 2, y.start + 36, title))
 
 
 def number(value: float) -> str:
-    """Short: 1500000 is 1.5M, 0.25 is 0.25."""
+    """Short: 1500000 is 1.5M, 0.25 is 0.25; a minus as long as a plus."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.4g}"
+            return f"{value / size:.3g}{letter}".replace("-", MINUS)
+    return f"{value:.4g}".replace("-", MINUS)

@@ -9,11 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from gcn2snn.energy import LayerEvents
-from gcn2snn.report.chart import Axis, Bar, Chart, Label, Line, Mark, frame, mark, number
-from gcn2snn.report.collect import BINS, Degrees, Population
+from gcn2snn.report.chart import Axis, Bar, Chart, Label, Line, Mark, bottom, frame, mark, number
+from gcn2snn.report.population import BINS, Degrees, Population
 
 SHADES = 6
 """Steps of a scatter's shade, from one neuron to the fullest cell, evenly on a logarithmic scale."""
+
+TALLEST = 12
+"""Layers in one chart."""
 
 
 def scatter(key: str, population: Population) -> Chart:
@@ -23,8 +26,8 @@ def scatter(key: str, population: Population) -> Chart:
         f"Source activation of {name} on the horizontal axis, value of its spike on the vertical axis, in units of the "
         f"scale; {population.neurons:,} neurons, root mean square error {100 * population.error:.1f} % of the activation."
     )
-    chart = Chart(key, f"{name}: spike value over activation", text, 352, 280)
-    x = Axis(population.low, population.high, 52, 258)
+    chart = Chart(key, f"{name}: spike value over activation", text, 372, 280)
+    x = Axis(population.low, population.high, 60, 258)
     y = Axis(population.low, population.high, 235, 12)
     frame(chart, x, y, "activation / scale", "spike value / scale")
     chart.marks += _shaded(population.cells, x, y)
@@ -32,10 +35,10 @@ def scatter(key: str, population: Population) -> Chart:
     most = max(int(population.cells.max()), 1)
     for shade in range(SHADES):
         low = math.ceil(most ** (shade / SHADES))
-        top = 40 + 18 * (SHADES - 1 - shade)
+        top = 46 + 18 * (SHADES - 1 - shade)
         chart.bars.append(Bar(270, top, 12, 12, f"shade{shade}"))
-        chart.labels.append(Label(287, top + 10, f"from {number(low)}", "start"))
-    chart.labels.append(Label(270, 30, "neurons", "start"))
+        chart.labels.append(Label(287, top + 10, f"{number(low)} or more", "start"))
+    chart.labels += [Label(270, 22, "neurons", "start"), Label(270, 37, "at a point", "start")]
     return chart
 
 
@@ -62,9 +65,9 @@ def phases(key: str, population: Population) -> Chart:
         f"{sum(population.negative):,} of {population.spikes:,} are negative. The table below has every number."
     )
     chart = Chart(key, f"{name}: spikes at each phase", text, 352, 280)
-    x, y = Axis(0.5, steps + 0.5, 52, 342), Axis(0, max(max(totals), 1), 235, 26)
-    every = max(1, -(-steps // 16))
-    frame(chart, x, y, "phase t", "spikes", range(1, steps + 1, every))
+    x, y = Axis(0.5, steps + 0.5, 60, 342), Axis(0, max(max(totals), 1), 235, 26)
+    every = max(1, -(-steps // 12))
+    frame(chart, x, y, "phase t (1 is the first and largest)", "spikes", range(1, steps + 1, every))
     width = 0.8 * (x.end - x.start) / steps
     for step, (plus, minus) in enumerate(zip(population.positive, population.negative, strict=True), start=1):
         left = x.at(step) - width / 2
@@ -78,17 +81,17 @@ def phases(key: str, population: Population) -> Chart:
 
 
 def degrees(key: str, name: str, classes: Sequence[Degrees]) -> Chart:
-    """Additions of the source model and of the spikes by the degree of the sending node."""
+    """Operations of the source model and additions of the spikes by the degree of the sending node."""
     widest = max(classes, key=lambda c: c.operations)
     text = (
         f"Multiply-accumulates of the source and additions of the spikes of {name} by node degree; degrees "
         f"{widest.low} to {widest.high} are most of the work. The table below has every number."
     )
-    chart = Chart(key, f"{name}: additions by node degree", text, 352, 280)
-    x = Axis(0, len(classes), 52, 342)
+    chart = Chart(key, f"{name}: operations by node degree", text, 352, 280)
+    x = Axis(0, len(classes), 60, 342)
     y = Axis(0, max(max(c.operations, c.events) for c in classes) or 1, 235, 26)
-    frame(chart, x, y, "entries in the node's column, from", "additions", ())
-    width, every = (x.end - x.start) / len(classes), -(-len(classes) // 13)
+    frame(chart, x, y, "degree of the sending node, from", "operations", ())
+    width, every = (x.end - x.start) / len(classes), -(-len(classes) // 9)
     for index, own in enumerate(classes):
         left = x.at(index)
         span = degree_range(own)
@@ -116,28 +119,38 @@ def degree_range(own: Degrees) -> str:
     return f"{own.low:,} to {own.high:,}" if own.high > own.low else f"{own.low:,}"
 
 
-def layers(key: str, rows: Sequence[LayerEvents]) -> Chart:
-    """Operations of the source and additions of the spikes, layer by layer, as horizontal bars."""
+def layers(key: str, rows: Sequence[LayerEvents]) -> list[Chart]:
+    """Operations of the source and additions of the spikes, layer by layer, as horizontal bars.
+
+    One chart for each dozen of layers, all on one scale: a taller picture fits no printed page.
+    """
     most = max(max(row.operations, row.events + row.macs) for row in rows) or 1
-    total = sum(row.operations for row in rows) or 1
+    parts = [rows[i : i + TALLEST] for i in range(0, len(rows), TALLEST)]
+    return [_layers(f"{key}-{i}" if i else key, part, most) for i, part in enumerate(parts)]
+
+
+def _layers(key: str, rows: Sequence[LayerEvents], most: int) -> Chart:
     largest = max(rows, key=lambda row: row.operations)
     text = (
-        f"{largest.name} does {100 * largest.operations / total:.0f} % of the source's operations. "
+        f"From {rows[0].name} to {rows[-1].name}, {largest.name} does the most: {number(largest.operations)} operations "
+        f"in the source, {number(largest.events + largest.macs)} additions in the network. "
         "The table below has every number."
     )
-    chart = Chart(key, "Operations by layer", text, 860, 40 + 46 * len(rows))
-    x = Axis(0, most, 210, 760)
+    title = "Operations by layer" if len(rows) == 1 else f"Operations by layer, {rows[0].name} to {rows[-1].name}"
+    chart = Chart(key, title, text, 420, 70 + 48 * len(rows))
+    x, y = Axis(0, most, 10, 350), Axis(0, 1, 30 + 48 * len(rows), 26)
+    bottom(chart, x, y, "multiply-accumulates of the source, additions of the spikes")
     for index, row in enumerate(rows):
-        top = 30 + 46 * index
-        chart.labels.append(Label(200, top + 19, row.name, "end"))
+        top = 30 + 48 * index
+        chart.labels.append(Label(x.start + 4, top + 12, row.name, "start", look="strong"))
         for offset, value, look, what in (
-            (0, row.operations, "first", "operations of the source"),
-            (16, row.events + row.macs, "second", "additions of the spikes"),
+            (17, row.operations, "first", "operations of the source"),
+            (30, row.events + row.macs, "second", "additions of the spikes"),
         ):
             length = max(round(x.at(value) - x.start, 1), 0.5)
-            chart.bars.append(Bar(x.start, top + offset, length, 13, look, f"{row.name}: {value:,} {what}"))
-            chart.labels.append(Label(x.start + length + 6, top + offset + 11, number(value), "start"))
-    _legend(chart, ("source", "spikes"), left=210)
+            chart.bars.append(Bar(x.start, top + offset, length, 11, look, f"{row.name}: {value:,} {what}"))
+            chart.labels.append(Label(x.start + length + 5, top + offset + 10, number(value), "start"))
+    _legend(chart, ("source", "spikes"), left=10)
     return chart
 
 
@@ -158,9 +171,9 @@ def pareto(key: str, tuned: dict[str, Any]) -> Chart:
         f"{len(points)} points that no other one beats; the chosen point loses {chosen['loss']:.2f} points by the tuner's "
         f"estimate, at alpha {chosen['alpha']:.1f}. The table below has every number."
     )
-    chart = Chart(key, "Estimated loss over alpha", text, 620, 340)
-    x = Axis(0.8 * min(alphas), 1.25 * max(alphas), 60, 600, log=True)
-    y = Axis(min(losses) - margin, max(losses) + margin, 295, 26)
+    chart = Chart(key, "Pareto front: estimated loss over alpha", text, 420, 320)
+    x = Axis(0.8 * min(alphas), 1.25 * max(alphas), 60, 405, log=True)
+    y = Axis(min(losses) - margin, max(losses) + margin, 275, 12)
     frame(chart, x, y, "alpha by exact events (logarithmic)", "estimated loss (points)")
     chart.lines.append(Line(f"{x.start},{y.at(0.0)} {x.end},{y.at(0.0)}", "diagonal"))
     chart.labels.append(Label(x.end, y.at(0.0) - 5, "source", "end"))
@@ -173,5 +186,7 @@ def pareto(key: str, tuned: dict[str, Any]) -> Chart:
     chart.marks.append(
         mark("diamond", *at, "chosen", f"chosen: {chosen['loss']:.2f} points at alpha {chosen['alpha']:.1f}")
     )
-    chart.labels.append(Label(at[0], at[1] + 24, "chosen", look="strong"))
+    # the front rises to the right, so the free side is above and left of a point
+    side = (at[0] - 9, "end") if at[0] > x.start + 60 else (at[0] + 9, "start")
+    chart.labels.append(Label(side[0], max(at[1] - 9, y.end + 10), "chosen", side[1], look="strong"))
     return chart

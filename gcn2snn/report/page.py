@@ -13,9 +13,10 @@ from gcn2snn.checkpoint import environment
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.energy import EnergyReport
 from gcn2snn.report import charts
-from gcn2snn.report.chart import Chart
-from gcn2snn.report.collect import Measured, Population
+from gcn2snn.report.chart import MINUS, Chart
+from gcn2snn.report.collect import Measured
 from gcn2snn.report.confusion import largest_confusions
+from gcn2snn.report.population import Population
 
 WIDEST_MATRIX = 24
 """More classes than this are no table that fits a page; then only the most frequent confusions are listed."""
@@ -48,17 +49,24 @@ def id_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
 
 
-def run_page(title: str, networks: Sequence[Network], origin: dict[str, Any], tuned: dict[str, Any] | None) -> str:
+def run_page(
+    title: str,
+    networks: Sequence[Network],
+    data: dict[str, Any],
+    training: dict[str, Any],
+    tuned: dict[str, Any] | None,
+) -> str:
     """The page of one run, or of one network.
 
     Args:
         title: heading.
         networks: one section each.
-        origin: where they come from: dataset, training configuration.
+        data: what the source model was trained on.
+        training: its configuration; empty where it is not known.
         tuned: what ``tune.json`` holds, or None.
     """
     front = {"chart": charts.pareto("front", tuned), **tuned} if tuned else None
-    settings = {"dataset": _flat(origin.get("dataset", {})), "training": _flat(origin.get("config", {}))}
+    settings = {"dataset": _flat(data), "training": _flat(training)}
     sections = [_section(network) for network in networks]
     return _render(
         "run.html", title=title, networks=sections, front=front, settings=settings, environment=environment()
@@ -87,8 +95,9 @@ def _render(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     loader.filters["count"] = lambda value: f"{value:,.0f}"
-    loader.filters["fixed"] = lambda value, digits=2: f"{value:.{digits}f}"
-    loader.filters["signed"] = lambda value: f"{value:+.2f}"
+    loader.filters["fixed"] = lambda value, digits=2: f"{value:.{digits}f}".replace("-", MINUS)
+    loader.filters["signed"] = lambda value: f"{value:+.2f}".replace("-", MINUS)
+    loader.filters["four"] = lambda value: f"{value:#.4g}".rstrip(".")
     loader.filters["id"] = id_of
     return loader.get_template(template).render(**content)
 
@@ -106,8 +115,8 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
 
 def _section(network: Network) -> dict[str, Any]:
     measured = network.measured
-    confusions, pairs = measured.confusion, largest_confusions(measured.confusion, measured.class_names)
-    small = len(measured.class_names) <= WIDEST_MATRIX
+    confusions, pairs = measured.confusion, largest_confusions(measured.confusion, measured.subject.class_names)
+    small = len(measured.subject.class_names) <= WIDEST_MATRIX
     energy = measured.evaluation.energy
     return {
         "name": network.name,
@@ -116,6 +125,7 @@ def _section(network: Network) -> dict[str, Any]:
         "environment": network.environment,
         "evaluation": measured.evaluation,
         "measured": measured,
+        "unit": _unit(energy.ann_joules),
         "alphas": _alphas(energy),
         "work": _work(measured),
         "budget": charts.layers(f"{network.key}-budget", energy.layers),
@@ -123,6 +133,14 @@ def _section(network: Network) -> dict[str, Any]:
         "matrix": confusions.tolist() if small else None,
         "confusions": pairs,
     }
+
+
+def _unit(joules: float) -> tuple[str, float]:
+    """Unit in which an energy is at least 1, and how many of it are a joule."""
+    for name, size in (("J", 1.0), ("mJ", 1e3), ("\N{MICRO SIGN}J", 1e6)):
+        if joules * size >= 1:
+            return name, size
+    return "nJ", 1e9
 
 
 def _alphas(energy: EnergyReport) -> list[dict[str, Any]]:
@@ -191,7 +209,7 @@ def _population(key: str, population: Population) -> dict[str, Any]:
     own = f"{key}-{id_of(node.name)}"
     pictures: list[Chart] = [charts.scatter(f"{own}-scatter", population), charts.phases(f"{own}-phases", population)]
     if population.degrees:
-        pictures.append(charts.degrees(f"{own}-degrees", node.name, population.degrees))
+        pictures.append(charts.degrees(f"{own}-degrees", node.name, population.by_degree))
     kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
     return {
         "own": population,
@@ -201,5 +219,5 @@ def _population(key: str, population: Population) -> dict[str, Any]:
         "scale": (float(node.scale.min()), float(node.scale.max())),
         "horizon": None if node.horizon is None else (int(node.horizon.min()), int(node.horizon.max())),
         "charts": pictures,
-        "degrees": [(charts.degree_range(c), c) for c in population.degrees],
+        "degrees": [(charts.degree_range(c), c) for c in population.by_degree],
     }

@@ -29,8 +29,7 @@ from gcn2snn.gcn import TextGCN
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import encode
 from gcn2snn.report import default_file, write_report
-from gcn2snn.report.chart import Axis, number
-from gcn2snn.report.collect import measure, subject_of
+from gcn2snn.report.collect import Batch, Measured, Subject, measure, subject_of
 from gcn2snn.report.confusion import largest_confusions
 
 HOSTILE = '<script>alert("1")</script>\' & <b>'
@@ -106,8 +105,19 @@ def checked(file: Path) -> Page:
     assert all(below <= above + 1 for above, below in itertools.pairwise(levels))
     assert len(page.all("table")) == len(page.all("caption"))
     assert all("scope" in attrs for attrs in page.all("th"))
+    assert not re.search(r"<th[^>]*>\s*</th>", source)
+    for (outer, _), (row, _), (first, _) in zip(page.tags, page.tags[1:], page.tags[2:], strict=False):
+        assert row != "tr" or first == "th" or outer == "thead"  # every row says what it is about
     pictures = [attrs for attrs in page.all("svg") if attrs.get("aria-hidden") != "true"]
     assert all(attrs.get("role") == "img" and attrs.get("aria-labelledby") for attrs in pictures)
+    for tag in ("title", "desc"):
+        own = re.findall(rf"<{tag} id=[^>]*>([^<]*)<", source)
+        assert len(own) == len(pictures)
+        assert all(text.strip() for text in own)
+    for attrs in (attrs for _, attrs in page.tags if "wide" in (attrs.get("class") or "").split()):
+        assert (attrs["role"], attrs["tabindex"]) == ("region", "0")  # what scrolls is reached by keyboard, and named
+        assert attrs["aria-label"]
+    assert all(len(page.all(tag)) == 1 for tag in ("header", "nav", "main"))
     assert page.all("a")[0] == {"class": "skip", "href": "#main"}
     assert page.all("html") == [{"lang": "en"}]
     return page
@@ -144,7 +154,7 @@ def test_a_run_end_to_end(run: Path) -> None:
     page = checked(file)
     for word in ("Eq. 6", "exact events", "total", "source that skips its own zeros", "underflow %", "saturated %"):
         assert word in page.text
-    for heading in ("Accuracy", "Energy", "Layers", "Populations", "Confusion", "Settings", "Search", "Source model"):
+    for heading in ("Accuracy", "Energy", "Layers", "Populations", "Confusion", "Settings", "Pareto front", "Terms"):
         assert heading in page.text
     for network in content["networks"]:
         assert f"{network['snn']['accuracy']:.2f}" in page.text
@@ -152,6 +162,58 @@ def test_a_run_end_to_end(run: Path) -> None:
             assert f"{alpha:.2f}" in page.text
     # budget, and three populations with two charts, of which two feed an aggregation; twice; and the front
     assert len([1 for attrs in page.all("svg") if attrs.get("role") == "img"]) == 2 * (1 + 3 * 2 + 2) + 1
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with a small convolutional network."""
+    folder = tmp_path_factory.mktemp("images") / "digits"
+    for words in (("train", "digits", "--out", folder, "--epochs", 2), ("convert", folder)):
+        done = gcn2snn(*words)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_network_of_images(digits: Path) -> None:
+    done = gcn2snn("report", digits, "--json")
+    assert done.returncode == 0, done.stderr
+    (network,) = json.loads(done.stdout)["networks"]
+    evaluated = json.loads(gcn2snn("evaluate", digits / "snn.safetensors", "--json").stdout)
+    assert network["test_nodes"] == evaluated["images"] == 359
+    assert (network["ann"]["accuracy"], network["agreement"]) == (evaluated["ann"]["accuracy"], evaluated["agreement"])
+    assert network["alpha"] == evaluated["alpha"]
+    page = checked(digits / "report.html")
+    for heading in ("Accuracy", "Energy", "Layers", "Populations", "Confusion", "Settings", "Source model", "Terms"):
+        assert heading in page.text
+    assert "Energy of all 359 test images" in page.text
+    assert "nodes" not in page.text.split("Terms source")[0]
+    assert "learning_rate" in page.text  # from the run folder
+    assert len([1 for attrs in page.all("svg") if attrs.get("role") == "img"]) == 1 + 3 * 2
+    done = gcn2snn("report", digits, "--force", "--limit", 50)
+    assert done.returncode == 0, done.stderr
+    assert "Energy of 50 of 359 test images, as many of each class" in checked(digits / "report.html").text
+
+
+def test_batches_add_up(digits: Path) -> None:
+    snn = artefact.load(digits / "snn.safetensors")
+    x, labels = torch.rand(30, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(30) % 10
+
+    def measured(*sizes: int) -> Measured:
+        parts = [
+            Batch((a,), b, torch.ones(len(b), dtype=torch.bool))
+            for a, b in zip(x.split(sizes), labels.split(sizes), strict=True)
+        ]
+        return measure(snn, Subject(lambda: parts, tuple("0123456789"), "test images", "some images"))
+
+    whole, split = measured(30), measured(7, 23)
+    assert whole.evaluation == split.evaluation
+    assert torch.equal(whole.confusion, split.confusion)
+    assert whole.skipping == split.skipping
+    for one, two in zip(whole.populations, split.populations, strict=True):
+        for key in ("neurons", "spikes", "positive", "negative", "quiet", "underflow", "cut", "saturated"):
+            assert getattr(one, key) == getattr(two, key)
+        assert one.error == pytest.approx(two.error, rel=1e-6)  # sums in another order
+        assert int(two.cells.sum()) == two.neurons
 
 
 def test_nothing_is_replaced_unasked(run: Path, tmp_path: Path) -> None:
@@ -163,7 +225,7 @@ def test_nothing_is_replaced_unasked(run: Path, tmp_path: Path) -> None:
     assert file.read_text() == "mine"
     done = gcn2snn("report", run / "snn.safetensors", "--out", file, "--force")
     assert done.stdout.startswith("written to ")
-    assert "Search" not in checked(file).text
+    assert not any(attrs.get("href") == "#search" for attrs in checked(file).all("a"))
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -184,25 +246,31 @@ def test_measured_is_what_evaluate_says(karate: Graph, config: ConvertConfig) ->
         assert (p.cut > 0) <= (config.events is not None or config.wait is not None)
     message, _, second = measured.populations
     for population, layer in ((message, "layer1.aggregation"), (second, "layer2.aggregation")):
-        assert sum(c.events for c in population.degrees) == layers[layer].events
-        assert sum(c.operations for c in population.degrees) == layers[layer].operations
-        assert sum(c.nodes for c in population.degrees) == 34
+        assert sum(c.events for c in population.by_degree) == layers[layer].events
+        assert sum(c.operations for c in population.by_degree) == layers[layer].operations
+        assert sum(c.nodes for c in population.by_degree) == 34
     assert sum(x.events for x in measured.skipping.layers) <= sum(x.operations for x in measured.skipping.layers)
 
 
 def test_phases_and_fates_by_hand(karate: Graph) -> None:
     """Q = 2, T = 2, thresholds 0.375 and 0.1875 of the scale: one neuron for each fate."""
     from gcn2snn.kernels import PhaseCode
-    from gcn2snn.report.collect import _counts
+    from gcn2snn.report.population import Population
 
     horizon = torch.tensor([[2], [2], [2], [2], [2], [1]], dtype=torch.int16)
     code = PhaseCode(2.0, 2, signed=True)
     node = ir.Neuron(name="n", inputs=("x",), coding=code, scale=torch.tensor(1.0), horizon=horizon)
     x = torch.tensor([[0.9], [-0.4], [0.2], [0.1], [0.0], [0.2]])
-    found = _counts(node, x, encode(x, node.scale, code, horizon))
+    found = Population(node)
+    found.see(x, x, encode(x, node.scale, code, horizon))
     expected = {"neurons": 6, "spikes": 3, "positive": [1, 1], "negative": [1, 0]}
     expected |= {"quiet": 1, "underflow": 1, "cut": 1, "saturated": 1}
-    assert found == expected
+    assert {key: getattr(found, key) for key in expected} == expected
+    # decoded: 0.5, -0.5, 0.25 and three zeros
+    assert found.squared_error == pytest.approx(0.4**2 + 0.1**2 + 0.05**2 + 0.1**2 + 0.2**2)
+    assert found.squared_size == pytest.approx(0.81 + 0.16 + 0.04 + 0.01 + 0.04)
+    found.see(x[:3], x[:3], encode(x[:3], node.scale, code, horizon[:3]))
+    assert (found.neurons, found.spikes, found.positive, found.negative) == (9, 6, [2, 2], [2, 0])
 
 
 def test_silence_saves_the_source_less_than_spikes_do(karate: Graph) -> None:
@@ -225,7 +293,7 @@ def test_every_text_is_escaped(karate: Graph, tmp_path: Path) -> None:
     snn = convert(TextGCN(34, [8], 4).eval(), graph)
     origin = {"dataset": graph.source, "config": {"note": HOSTILE}}
     file = artefact.save(snn, tmp_path / "x<b>y.safetensors", origin)
-    write_report(file, tmp_path / "out.html", lambda _: graph)
+    write_report(file, tmp_path / "out.html", lambda _: subject_of(graph))
     page = checked(tmp_path / "out.html")
     assert "b" not in {tag for tag, _ in page.tags}
     assert " ".join(HOSTILE.split()) in page.text
@@ -236,7 +304,7 @@ def test_many_classes_are_listed_instead_of_a_wide_matrix(karate: Graph, tmp_pat
     graph = replace(karate, class_names=names)
     snn = convert(TextGCN(34, [8], 30).eval(), graph)
     file = artefact.save(snn, tmp_path / "snn.safetensors", {"dataset": graph.source})
-    write_report(file, default_file(file), lambda _: graph)
+    write_report(file, default_file(file), lambda _: subject_of(graph))
     page = checked(tmp_path / "snn.html")
     assert "Test nodes by true class" not in page.text
     assert "Most frequent confusions" in page.text
@@ -277,7 +345,7 @@ def test_a_folder_of_table5(tmp_path: Path) -> None:
 
 
 def test_bad_targets(run: Path, karate: Graph, tmp_path: Path) -> None:
-    def nothing(origin: dict[str, Any]) -> Graph:
+    def nothing(origin: dict[str, Any]) -> Subject:
         raise AssertionError("no graph is needed to refuse")
 
     out = tmp_path / "out.html"
@@ -287,40 +355,16 @@ def test_bad_targets(run: Path, karate: Graph, tmp_path: Path) -> None:
         write_report(tmp_path / "nowhere", out, nothing)
     with pytest.raises(ArtefactError, match=r"gcn2snn.model.*a gcn2snn.snn file is needed"):
         write_report(run / "model.safetensors", out, nothing)
-    images = artefact.save(artefact.load(run / "snn.safetensors"), tmp_path / "cnn.safetensors", {"kind": "images"})
-    with pytest.raises(ConfigError, match="is not a network of a graph"):
-        write_report(images, out, nothing)
+    nameless = artefact.save(artefact.load(run / "snn.safetensors"), tmp_path / "nameless.safetensors", {})
+    with pytest.raises(ConfigError, match="does not say what it was trained on"):
+        write_report(nameless, out, nothing)
+    other = replace(subject_of(karate), class_names=("a", "b"))
+    with pytest.raises(DataError, match="tells 4 classes apart, the data have 2"):
+        write_report(run, out, lambda _: other)
+    assert "--limit has no meaning here" in gcn2snn("report", run, "--out", out, "--limit", 5).stderr
     save_json(tmp_path / "table" / "table5.json", [])
     with pytest.raises(ArtefactError, match="is not what `gcn2snn reproduce table5` writes"):
         write_report(tmp_path / "table", out, nothing)
     with pytest.raises(DataError, match="has no test nodes"):
-        write_report(run, out, lambda _: replace(karate, test_mask=torch.zeros(34, dtype=torch.bool)))
+        write_report(run, out, lambda _: subject_of(replace(karate, test_mask=torch.zeros(34, dtype=torch.bool))))
     assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("axis", "ticks"),
-    [
-        (Axis(0, 1, 0, 100), [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-        (Axis(-0.9, 1.0, 0, 100), [-0.5, 0.0, 0.5, 1.0]),
-        (Axis(3, 40, 0, 100, log=True), [5, 10, 20]),
-        (Axis(21, 29, 0, 100, log=True), [22, 24, 26, 28]),
-        (Axis(1, 1e6, 0, 100, log=True), [1, 10, 100, 1e3, 1e4, 1e5, 1e6]),
-        (Axis(5, 5, 0, 100), [5]),
-    ],
-)
-def test_ticks(axis: Axis, ticks: list[float]) -> None:
-    assert axis.ticks() == pytest.approx(ticks)
-
-
-def test_pixels_and_numbers() -> None:
-    assert [Axis(0, 10, 20, 120).at(value) for value in (0, 5, 10)] == [20, 70, 120]
-    assert [Axis(1, 100, 100, 0, log=True).at(value) for value in (1, 10, 100)] == [100, 50, 0]
-    assert [number(value) for value in (0, 0.25, 97.85, 1500, 2.5e6, 3e9)] == [
-        "0",
-        "0.25",
-        "97.85",
-        "1.5k",
-        "2.5M",
-        "3G",
-    ]
