@@ -6,10 +6,15 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from gcn2snn.report.chart import Axis, Chart, Label, Line, frame, mark
+from gcn2snn.report.chart import MINUS, Axis, Chart, Label, Line, frame, mark, name_points
 from gcn2snn.table5 import PAPER, spread
 
 LOOKS = {"paper": ("circle", "fourth"), "signed": ("square", "first"), "tuned": ("diamond", "chosen")}
+MEANINGS = {
+    "paper": "the paper's settings; a message that is negative is dropped",
+    "signed": "the same with signed messages",
+    "tuned": "one configuration for all seeds, found by a search on validation data",
+}
 PRINTED = ("triangle", "third")
 ALPHAS = ("eq6", "binary", "events", "total")
 
@@ -20,6 +25,7 @@ def summary_of(content: dict[str, Any]) -> dict[str, Any]:
     return {
         "datasets": [_dataset(name, [row for row in content["rows"] if row["dataset"] == name]) for name in datasets],
         "chart": _chart(content["rows"]) if content["rows"] else None,
+        "modes": {mode: MEANINGS[mode] for mode in dict.fromkeys(row["mode"] for row in content["rows"])},
         "missing": {**content.get("missing", {}), **content.get("broken", {})},
         "smallest": content.get("tcurve", {}).get("smallest", {}),
         "codings": content.get("codings", {}).get("rows", []),
@@ -34,7 +40,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     loss = [a - b for a, b in zip(row["ann"], row["snn"], strict=True)]
     alphas = {key: spread(row["alpha"][key]) for key in ALPHAS}
     values = {"ann": spread(row["ann"]), "snn": spread(row["snn"]), "loss": spread(loss)}
-    return {"mode": row["mode"], "seeds": len(row["ann"]), **values, **alphas}
+    shown = {key: text.replace("-", MINUS) for key, text in (values | alphas).items()}
+    return {"mode": row["mode"], "seeds": len(row["ann"]), **shown}
 
 
 def _seeds(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -65,17 +72,19 @@ def _chart(rows: Sequence[dict[str, Any]]) -> Chart:
     chart = Chart("overview", "Accuracy lost over alpha", text, 860, 420)
     x = Axis(0.8 * min(alphas), 1.3 * max(alphas), 60, 840, log=True)
     y = Axis(min(losses) - margin, max(losses) + margin, 375, 36)
-    frame(chart, x, y, "alpha (logarithmic)", "accuracy lost (points)")
+    frame(chart, x, y, "alpha by exact events (logarithmic)", "accuracy lost (points)")
     chart.lines.append(Line(f"{x.start},{y.at(0.0)} {x.end},{y.at(0.0)}", "diagonal"))
+    named: list[tuple[float, float, str]] = []
     for dataset, mode, alpha, loss in points:
         shape, look = PRINTED if mode == "printed" else LOOKS[mode]
         at = x.at(alpha), y.at(loss)
         chart.marks.append(mark(shape, *at, look, f"{dataset}, {mode}: {loss:.2f} points at alpha {alpha:.2f}"))
-        chart.labels.append(Label(at[0] + 8, at[1] + 4, dataset, "start"))
+        named.append((*at, dataset))
+    name_points(chart, named)
     modes = list(dict.fromkeys(mode for _, mode, _, _ in points))
     for index, mode in enumerate(modes):
         shape, look = PRINTED if mode == "printed" else LOOKS[mode]
-        chart.marks.append(mark(shape, 75 + 150 * index, 14, look))
+        chart.marks.append(mark(shape, 75 + 170 * index, 14, look))
         name = "printed in the paper" if mode == "printed" else f"mode {mode}"
-        chart.labels.append(Label(86 + 150 * index, 18, name, "start"))
+        chart.labels.append(Label(86 + 170 * index, 18, name, "start"))
     return chart

@@ -341,6 +341,7 @@ def test_a_folder_of_table5(tmp_path: Path) -> None:
     assert "Not in the table: mr: not found" in page.text
     assert {"href": "r8/seed0/report.html"} in page.all("a")
     assert "none measured" in page.text
+    assert "mode signed the same with signed messages." in page.text
     assert "1,000,000" in page.text
 
 
