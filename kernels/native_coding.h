@@ -99,6 +99,21 @@ inline void decode_row(const code_t* code, int64_t channels, const real* centre,
                 _mm512_storeu_ps(out + c, signed_level(low, high, _mm_loadu_si128(reinterpret_cast<const __m128i*>(code + c))));
         }
     }
+#elif defined(GCN2SNN_AVX2)
+    if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>) {
+        if (timesteps <= 31 && channels >= 256) {  // long enough to pay for the planes
+            alignas(32) float level[32] = {}, planes[32];
+            std::copy(centre, centre + timesteps + 1, level);
+            table_planes(level, reinterpret_cast<uint8_t*>(planes));
+            for (; c + 32 <= channels; c += 32) {
+                __m256 found[4];
+                const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(code + c));
+                if (timesteps <= 16) levels<true, 1>(planes, codes, found);
+                else levels<true, 2>(planes, codes, found);
+                store_levels(found, out + c);
+            }
+        }
+    }
 #endif
     const int64_t limit = timesteps;  // a code that no neuron sends must not read past the table
     for (; c < channels; ++c) out[c] = centre[std::min<int64_t>(std::max<int64_t>(code[c], -limit), limit)];

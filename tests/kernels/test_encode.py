@@ -34,7 +34,7 @@ def test_encode_equals_reference_on_ties_and_special_values(
 @settings(max_examples=30, deadline=None)
 @given(
     rows=st.integers(0, 9),
-    channels=st.sampled_from([1, 2, 7, 64, 65, 131]),
+    channels=st.sampled_from([1, 2, 7, 64, 131, 300]),
     inner=st.sampled_from([None, 1, 3]),
     coding=st.sampled_from(CODES),
     per_channel=st.booleans(),
