@@ -44,13 +44,21 @@ def fusions(network: ir.Network) -> dict[str, Fusion]:
             continue
         if isinstance(feed, ir.Synapse):
             found[feed.name] = Fusion(feed, neuron)
-        elif isinstance(feed, ir.Add) and feed.coefficients == (1.0, 1.0) and feed.bias is None and neuron.start is None:
-            terms = [network[name] for name in feed.inputs]
-            alone = [x for x in terms if isinstance(x, ir.Synapse) and len(network.readers(x.name)) == 1]
-            if alone and terms[0] is not terms[1]:
-                (other,) = (x.name for x in terms if x is not alone[-1])
-                found[feed.name] = Fusion(alone[-1], neuron, other)
+        elif isinstance(feed, ir.Add) and feed.bias is None and neuron.start is None:
+            term = _lone_term(network, feed)
+            if term is not None:
+                (other,) = (name for name in feed.inputs if name != term.name)
+                found[feed.name] = Fusion(term, neuron, other)
     return found
+
+
+def _lone_term(network: ir.Network, total: ir.Add) -> ir.Synapse | None:
+    """A synapse that only this sum of two terms reads."""
+    if total.coefficients != (1.0, 1.0):
+        return None
+    terms = [network[name] for name in set(total.inputs)]
+    alone = [x for x in terms if isinstance(x, ir.Synapse) and len(network.readers(x.name)) == 1]
+    return max(alone, key=lambda x: total.inputs.index(x.name)) if len(terms) == 2 and alone else None
 
 
 def fire_synapse(fusion: Fusion, args: tuple[Value, ...], beside: Value = None) -> Spikes | None:
