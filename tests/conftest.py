@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _WORKERS > 1:  # they share the cores, and so do the commands that tests run
+    torch.set_num_threads(max(1, torch.get_num_threads() // _WORKERS))
+    os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
+
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:

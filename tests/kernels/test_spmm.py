@@ -104,8 +104,9 @@ def test_non_contiguous_features(backend: str) -> None:
 def test_the_number_of_threads_changes_nothing(backend: str) -> None:
     matrix, x = sparse(200, 90, 0.2, 1), torch.randn(90, 33)
     before = torch.get_num_threads()
-    many = spmm(matrix, x)
     try:
+        torch.set_num_threads(3)
+        many = spmm(matrix, x)
         torch.set_num_threads(1)
         assert torch.equal(spmm(matrix, x), many)
     finally:
