@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from gcn2snn.errors import ConfigError
 
-_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=False, allow_inf_nan=False)
 
 Class = TypeVar("Class", bound=type)
 

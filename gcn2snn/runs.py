@@ -171,6 +171,10 @@ def read_run(folder: Path) -> dict[str, Any]:
         raise ArtefactError(
             f"{folder} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {folder}`"
         )
+    if not (folder / RUN_FILE).exists():
+        raise ArtefactError(
+            f"{folder.resolve()} is not a run folder: it holds no {RUN_FILE}. Make one with `gcn2snn train DATASET --out DIR`"
+        )
     summary = _read_summary(folder)
     if summary["status"] == "finished":
         load_weights(folder)

@@ -12,7 +12,7 @@ from gcn2snn.config import ConvertConfig, own_errors, to_dict
 
 
 @own_errors
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"), kw_only=True)
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False), kw_only=True)
 class TuneConfig:
     """How the search goes and which point of the front is taken."""
 

@@ -13,7 +13,7 @@ from gcn2snn.errors import ConfigError
     ("options", "message"),
     [
         ({"base": 1.0}, r"base = 1\.0: input should be greater than 1"),
-        ({"base": float("nan")}, "base = nan"),
+        ({"base": float("nan")}, "base = nan: input should be a finite number"),
         ({"timesteps": 0}, "timesteps = 0: input should be greater than or equal to 1"),
         ({"timesteps": 256}, "timesteps = 256: input should be less than or equal to 255"),
         ({"message": "loud"}, "message = 'loud': input should be 'signed', 'rectified' or 'fused'"),

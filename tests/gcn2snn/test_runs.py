@@ -87,6 +87,8 @@ def test_check_folder_protects_what_is_there(karate: Graph, tmp_path: Path) -> N
         check_folder(tmp_path / "home", force=True, resume=False)
     with pytest.raises(ArtefactError, match="is a file"):
         check_folder(tmp_path / "home" / "thesis.tex", force=False, resume=False)
+    with pytest.raises(ArtefactError, match=r"is not a run folder: it holds no run.json"):
+        read_run(tmp_path)
 
 
 def test_prepare_removes_only_the_files_of_a_run(karate: Graph, tmp_path: Path) -> None:
