@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +64,8 @@ class PooledSearch:
         found = search(Pool(problems), config, self.folder / "tune.journal", told)
         result = found.to_dict() | {"runs": len(problems), "processor_seconds": time.process_time() - start}
         save_json(self.file, result)
+        problems.clear()
+        gc.collect()  # gigabytes of kept states must not wait beside those of the next dataset
         return result
 
     @property

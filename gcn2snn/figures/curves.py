@@ -46,6 +46,7 @@ def draw_tcurve(rows: Sequence[dict[str, Any]], within: float, out: Path) -> lis
         ax.axhline(within, color=COLOURS["grey"], linewidth=0.9, linestyle=(0, (2, 2)))
         ax.axhline(0.0, color=COLOURS["grey"], linewidth=0.6)
         title(ax, dataset)
+        ax.tick_params(labelbottom=True)  # also where no panel stands below
         ax.set(xlabel="phases $T$", ylim=(-1.0, DEEPEST), xlim=(0.5, max(row["timesteps"] for row in rows) + 0.5))
     axes[0].set_ylabel("accuracy lost (points)")
     axes[0].annotate(

@@ -132,8 +132,9 @@ class Problem:
     def _form(self, config: ConvertConfig) -> _Form:
         key = json.dumps(to_dict(config))
         if key not in self._forms:
-            whole = self._prepared(config)
-            statistics = Statistics(whole, lambda: (bind(whole, *call) for call in self._calls))
+            whole, calls = self._prepared(config), self._calls
+            # Without ``self``: in a cycle, hundreds of megabytes would wait for the collector when a search is over.
+            statistics = Statistics(whole, lambda: (bind(whole, *call) for call in calls))
             network = in_rows(whole)
             self._forms[key] = _Form(whole, network, statistics, PrefixRuns(network))
         return self._forms[key]
