@@ -17,8 +17,8 @@ demo: $(STAMP)  ## train a Text GCN on R8, convert it, compare both
 	$(BIN)/gcn2snn convert $(RUN) --base 1.3 --timesteps 16 --out $(RUN)/snn.safetensors --force
 	$(BIN)/gcn2snn evaluate $(RUN)/snn.safetensors
 
-test: $(STAMP)  ## the default suite
-	$(BIN)/pytest
+test: $(STAMP)  ## the default suite, file by file on the cores, so that a trained fixture is made once
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 slow: $(STAMP)  ## the long runs too
 	$(BIN)/pytest -m "slow or not slow"

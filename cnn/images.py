@@ -109,7 +109,7 @@ class ImageSet(abc.ABC):
         return self if count is None or count >= len(self) else self.subset(torch.arange(count))
 
     def balanced(self, count: int, seed: int = 0) -> ImageSet:
-        """``count`` images drawn by seed, as many of each class as there are."""
+        """``count`` images drawn by seed, evenly from the classes as long as they last."""
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self), generator=generator)
         rank = torch.zeros(len(self), dtype=torch.int64)

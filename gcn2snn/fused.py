@@ -93,7 +93,7 @@ def _aggregate(
 ) -> Spikes | None:
     if not isinstance(x, Spikes):
         return None
-    return phase_spmm_fire(operator, x, fire, operator.dtype, bias=_constant(None, start, x.shape[1]), add=add)
+    return phase_spmm_fire(operator, x, fire, x.scale.dtype, bias=_constant(None, start, x.shape[1]), add=add)
 
 
 @_fire.register
@@ -116,7 +116,8 @@ def fire_synapse_in_time(node: ir.Synapse, neuron: ir.Neuron, args: tuple[Value,
     """Spikes of ``neuron`` that reads ``node`` phase by phase after ``wait`` steps; None where no kernel does both.
 
     Args:
-        node, neuron, args: as in :class:`Fusion`; a convolution may have one argument more, what else has come into the
+        node, neuron: as in :class:`Fusion`.
+        args: of the synapse; a convolution may have one argument more, what else has come into the
             membrane by each moment that neurons look, [M, N, C, H, W].
         wait: w.
     """
@@ -143,7 +144,7 @@ def _aggregate_in_time(
 ) -> Spikes | None:
     if not isinstance(x, Spikes):
         return None
-    return phase_spmm_bucketed(operator, x, fire, wait, operator.dtype, bias=_sum(None, start, x.shape[1]))
+    return phase_spmm_bucketed(operator, x, fire, wait, x.scale.dtype, bias=_sum(None, start, x.shape[1]))
 
 
 @_fire_in_time.register

@@ -52,7 +52,7 @@ class TextGCN(nn.Module):
         hidden, kept = self._first(features)
         for depth, weight in enumerate(self.weights[1:], 2):
             # The last aggregation reads its neighbours only: no other row of the hidden layer before it is worked out.
-            read = None if readout is None or depth < len(self.weights) else _columns_of(readout)
+            read = None if readout is None or depth < len(self.weights) else readout.column_counts > 0
             hidden = torch.relu(spmm(adjacency, hidden, rows=read, columns=kept))
             hidden, kept = functional.dropout(hidden, self.dropout, self.training) @ weight, None
         return spmm(adjacency if readout is None else readout, hidden)
@@ -68,10 +68,3 @@ class TextGCN(nn.Module):
         # Dropping an entry of the identity drops a whole row of X W.
         kept = functional.dropout(torch.ones(weight.shape[0], 1, device=weight.device), self.dropout)
         return weight * kept, kept[:, 0] != 0
-
-
-def _columns_of(matrix: CSR) -> Tensor:
-    """Columns that have entries, bool [columns]."""
-    found = torch.zeros(matrix.shape[1], dtype=torch.bool, device=matrix.device)
-    found[matrix.col.long()] = True
-    return found

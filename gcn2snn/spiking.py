@@ -40,10 +40,11 @@ def run(
     Values are dropped after their last reader, so the peak is the largest cut of the network, not its sum.
     ``known`` holds results that need no evaluation; ``fuse`` may compute a synapse and its only reader at once.
     """
-    plan = fusions(network) if fuse is not None else {}
+    values: dict[str, Value] = dict(known or {})
+    found = fusions(network) if fuse is not None else {}
+    plan = {name: fusion for name, fusion in found.items() if fusion.synapse.name not in values}
     waiting = {fusion.synapse.name: name for name, fusion in plan.items() if fusion.beside is not None}
     last_reader = _last_readers(network, waiting)
-    values: dict[str, Value] = dict(known or {})
     result: Value = None
     for node in _needed(network, values):
         if node.name in values or node.name in waiting:

@@ -13,10 +13,6 @@
 
 namespace gcn2snn {
 
-// Where the sign of a code goes: there is none; it is applied after the look-up (two more instructions for 16 values); or it
-// is folded into the index of the table, which up to 16 phases leaves room for both signs. Folded bytes are 32 + t - 1 for a
-// spike of phase t, 48 + t - 1 for a negative one, 0 for silence (masked by the look-up): as fast as codes without sign.
-enum class Sign { kNone, kExtra, kFolded };
 constexpr int64_t kFoldedPhases = 16;
 
 #ifdef GCN2SNN_AVX512

@@ -21,7 +21,7 @@ class Finish {
         const int64_t first = channel(block), size = width(block), channels = s_.groups * s_.outputs;
         const int64_t at = (image * s_.rows + oy) * s_.cols * channels + first;
         if (s_.bias) plus_bias(block, sums);
-        if (s_.add) plus_add(image, oy, first, size, 0, sums);
+        if (s_.add) plus_add(image, oy, first, size, sums);
         if (s_.out) {
             real* out = static_cast<real*>(s_.out) + at;
             for (int64_t x = 0; x < s_.cols; ++x) std::memcpy(out + x * channels, sums + x * LANES, size * sizeof(real));
@@ -42,8 +42,8 @@ class Finish {
             for (int lane = 0; lane < LANES; ++lane) sums[x * LANES + lane] += b[lane];
     }
 
-    void plus_add(int64_t image, int64_t oy, int64_t first, int64_t size, int64_t moment, real* sums) const {
-        const real* add = static_cast<const real*>(s_.add) + moment * s_.add_moment + image * s_.add_image + first * s_.add_channel + oy * s_.add_row;
+    void plus_add(int64_t image, int64_t oy, int64_t first, int64_t size, real* sums) const {
+        const real* add = static_cast<const real*>(s_.add) + image * s_.add_image + first * s_.add_channel + oy * s_.add_row;
         if (s_.add_channel == 1) {
             for (int64_t x = 0; x < s_.cols; ++x)
                 for (int64_t lane = 0; lane < size; ++lane) sums[x * LANES + lane] += add[x * s_.add_col + lane];

@@ -137,6 +137,8 @@ def subject(origin: dict[str, Any], data_dir: Path | None, limit: int) -> Subjec
 
     every, used = len(everything), len(images)
     extent = (
-        f"all {used:,} test images" if used == every else f"{used:,} of {every:,} test images, as many of each class"
+        f"all {used:,} test images"
+        if used == every
+        else f"{used:,} of {every:,} test images, drawn evenly from the classes"
     )
     return Subject(batches, images.class_names, "test images", extent)

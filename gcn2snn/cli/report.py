@@ -40,7 +40,7 @@ def report(
 
 
 def _subject(origin: dict[str, Any], data_dir: Path | None, limit: int | None) -> Subject:
-    """The test nodes of a graph, or the first test images."""
+    """The test nodes of a graph, or test images."""
     from gcn2snn.cli.convert import graph_of
     from gcn2snn.report.collect import subject_of
 

@@ -15,6 +15,7 @@ CODES = (
     PhaseCode(1.2, 31, signed=True),
     PhaseCode(1.1, 40, signed=True),
     PhaseCode(1.05, 200, signed=True),
+    PhaseCode(1.2, 24),
 )
 
 

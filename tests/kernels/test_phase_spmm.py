@@ -9,7 +9,7 @@ from kernel_problems import CODES, bound, sparse, spikes
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR, Fire, PhaseCode, Spikes, encode, phase_spmm, phase_spmm_fire, reference
 
-CHANNELS = [0, 1, 3, 8, 15, 16, 17, 23, 100, 200, 256, 257, 300]
+CHANNELS = [0, 1, 3, 8, 15, 16, 17, 23, 100, 200, 256, 257, 300, 30, 32, 40, 60]
 
 
 @settings(max_examples=30, deadline=None)
