@@ -41,9 +41,10 @@ class ReproduceOptions:
         limit: at most so many test inputs.
         weights: trained weights by model name, as safetensors files.
         keep_going: leave broken run folders out instead of stopping at the first.
+        trials: configurations of a search; None is the item's own number.
 
     Raises:
-        ConfigError: seeds or limit is not positive.
+        ConfigError: seeds, limit or trials is not positive.
     """
 
     data_dir: Path | None = None
@@ -54,9 +55,10 @@ class ReproduceOptions:
     limit: int | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
     keep_going: bool = False
+    trials: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "limit"):
+        for name in ("seeds", "limit", "trials"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; allowed are 1 and more, or leave it out")

@@ -14,23 +14,28 @@ from gcn2snn.errors import ArtefactError
 from gcn2snn.runs import load_model, read_run, train_run, validation_of
 from gcn2snn.seeds import Loader, say
 
+TRIALS = 150
+"""Configurations that a search tries unless told otherwise."""
+
 PROGRESS = 25
 """Trials between two lines of progress."""
 
 
 class PooledSearch:
-    """The search over all runs of a dataset, made when its result is first needed and kept as ``tuned-SEEDS.json``.
+    """The search over all runs of a dataset, made when its result is first needed and kept as ``tuned-SEEDS-TRIALS.json``.
 
     Args:
         folder: the dataset's folder, with a run folder for each seed.
         load: gives the graph.
         seeds: how many runs are tuned together.
         keep_going: leave runs out that are broken.
+        trials: configurations; more of them go on where a search with fewer ended. None: the tuner's own number.
     """
 
-    def __init__(self, folder: Path, load: Loader, seeds: int, keep_going: bool):
+    def __init__(self, folder: Path, load: Loader, seeds: int, keep_going: bool, trials: int | None = None):
         self.folder, self.load, self.seeds, self.keep_going = folder, load, seeds, keep_going
-        self.file = folder / f"tuned-{seeds}.json"
+        self.trials = trials
+        self.file = folder / f"tuned-{seeds}-{trials or TRIALS}.json"
 
     @cached_property
     def result(self) -> dict[str, Any]:
@@ -53,7 +58,7 @@ class PooledSearch:
             except ArtefactError:
                 if not self.keep_going:
                     raise
-        config = TuneConfig()
+        config = TuneConfig(trials=self.trials or TRIALS)
         start = time.process_time()
         say(f"{self.folder}: {config.trials} configurations on {len(problems)} runs")
 

@@ -27,6 +27,7 @@ def reproduce(
     limit: Annotated[int | None, typer.Option(help="at most so many test inputs")] = None,
     weights: Annotated[Strings, typer.Option(help="NAME=FILE, trained weights of a model; repeat")] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="leave broken run folders out")] = False,
+    trials: Annotated[int | None, typer.Option(help="configurations that the tuned mode of table5 tries")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
     """Compute one figure or table of the paper, and write the picture and the numbers behind it."""
@@ -37,7 +38,15 @@ def reproduce(
         typer.echo("\n".join(sorted(ITEMS)))
         return
     options = ReproduceOptions(
-        data_dir, _split(rows), _split(datasets), seeds, _split(modes), limit, _weights(weights or []), keep_going
+        data_dir,
+        _split(rows),
+        _split(datasets),
+        seeds,
+        _split(modes),
+        limit,
+        _weights(weights or []),
+        keep_going,
+        trials,
     )
     result = run(item, out, options)
     typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(_lines(result)))

@@ -59,7 +59,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         paper = {"small": (90.0, 89.0, 5.0), "far": (80.0, 79.0, 4.0)}
         patch.setattr(table5, "PAPER", paper)
         patch.setattr(curves, "PAPER", paper)
-        patch.setattr(tune, "TuneConfig", functools.partial(tune.TuneConfig, trials=6, max_loss=100.0))
+        patch.setattr(tune, "TuneConfig", functools.partial(tune.TuneConfig, max_loss=100.0))
+        patch.setattr(table5_tuned, "TRIALS", 6)
         patch.setattr(curves, "TIMESTEPS", (1, 4, 16))
         patch.setattr(curves, "CODINGS", {"one-spike": (2, 16), "rate": (2, 8), "first-spike": (16,), "phase": (6,)})
         yield folder / "out"
@@ -100,9 +101,20 @@ def test_everything_is_resumed(made: dict[str, Any], small: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(seeds, "train_run", lambda *_: pytest.fail("a finished run was trained again"))
         assert reproduce("table5", small, options)["rows"] == made["rows"]
-    for name in ("signed.json", "tuned-2.json"):
+    for name in ("signed.json", "tuned-2-6.json"):
         (small / "small" / "seed1" / name).unlink()
     assert reproduce("table5", small, options)["rows"] == made["rows"]
+
+
+def test_more_trials_go_on_where_fewer_ended(
+    made: dict[str, Any], small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+    measure = tune.Pool.measure
+    monkeypatch.setattr(tune.Pool, "measure", lambda pool, config: tried.append(config) or measure(pool, config))
+    reproduce("table5", small, ReproduceOptions(datasets=("small",), seeds=2, modes=("tuned",), trials=8))
+    assert len(tried) == 2
+    assert json.loads((small / "small" / "tuned-2-8.json").read_text())["trials"] == 8
 
 
 @pytest.mark.parametrize(
