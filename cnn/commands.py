@@ -115,7 +115,7 @@ def convert_images(
         data_dir: where data are searched first.
         stem: "cifar" or "imagenet" for models that have both; default: by the size of the images.
         normalise: what the model was trained with; default the model's customary one.
-        calibration_images: taken from the training images, as many of each class as there are; labels choose them only.
+        calibration_images: taken from the training images, drawn evenly from the classes; labels choose them only.
         force: overwrite ``out``.
 
     Returns:

@@ -20,7 +20,7 @@ def image_problem(run: Path, images: int, data_dir: Path | None = None) -> tuple
 
     Args:
         run: finished run folder.
-        images: how many, as many of each class as there are.
+        images: how many, drawn evenly from the classes.
         data_dir: where data are searched first.
 
     Raises:

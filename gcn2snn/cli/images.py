@@ -119,7 +119,7 @@ def evaluate(
 
 
 def subject(origin: dict[str, Any], data_dir: Path | None, limit: int) -> Subject:
-    """Test images of the data a network comes from, as many of each class where the limit leaves some out."""
+    """Test images of the data a network comes from, drawn evenly from the classes where the limit leaves some out."""
     import torch
 
     from gcn2snn.cnn.data import load_images
