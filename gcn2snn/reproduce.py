@@ -42,9 +42,10 @@ class ReproduceOptions:
         weights: trained weights by model name, as safetensors files.
         keep_going: leave broken run folders out instead of stopping at the first.
         trials: configurations of a search; None is the item's own number.
+        max_loss: points of validation accuracy that what a search picks may lose; None is the item's own rule.
 
     Raises:
-        ConfigError: seeds, limit or trials is not positive.
+        ConfigError: seeds, limit or trials is not positive, or max_loss is negative or no number.
     """
 
     data_dir: Path | None = None
@@ -56,12 +57,15 @@ class ReproduceOptions:
     weights: Mapping[str, Path] = field(default_factory=dict)
     keep_going: bool = False
     trials: int | None = None
+    max_loss: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("seeds", "limit", "trials"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; allowed are 1 and more, or leave it out")
+        if self.max_loss is not None and not self.max_loss >= 0:
+            raise ConfigError(f"max_loss is {self.max_loss:g}; allowed are 0 and more points, or leave it out")
 
 
 def item_named(name: str) -> str:

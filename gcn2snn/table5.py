@@ -41,8 +41,8 @@ NOTES = """\
   say how one-spike neurons carry the negative values of X W; dropping them gives losses like those it prints.
 * `signed`: the same, with signed messages (a +/- pair of neurons of which at most one fires).
 * `tuned`: one configuration for all seeds (base, T <= 16, scale and horizon of each population), the cheapest of 150
-  (or `--trials`) that lose at most 0.3 point on the seeds' validation documents, as the tuner estimates it. Where none
-  does, the nearest.
+  (or `--trials`) that lose at most 0.3 point (or `--max-loss`) on the seeds' validation documents, as the tuner
+  estimates it. Where none does, the nearest.
 * alpha: Eq. 6 with the mean spike rate of each layer's input; the one-hot input of the first layer counts as one spike
   ("unit"), or as the T spikes of 1.0 in T-bit binary ("binary"), which the paper's alpha for MR implies. "events" counts
   each spike times its true fan-out, "total" adds neuron updates and memory traffic.
@@ -72,7 +72,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
 
     Args:
         out: ``out/DATASET/seedN`` are run folders with one JSON result per mode; the table is written beside them.
-        options: datasets, seeds (default 5, 20NG 3), modes, trials.
+        options: datasets, seeds (default 5, 20NG 3), modes, trials, max_loss.
 
     Returns:
         rows, text, files, the datasets that were not there, the run folders that were broken, and the time and memory of
@@ -93,8 +93,8 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     rows = []
     for name, load in graphs.items():
         seeds = options.seeds or seeds_of(name)
-        search = PooledSearch(out / name, load, seeds, options.keep_going, options.trials)
-        kept = {mode: search.file.stem if mode == "tuned" else mode for mode in modes}
+        search = PooledSearch(out / name, load, seeds, options)
+        kept = {mode: search.name if mode == "tuned" else mode for mode in modes}
         measures = {kept[mode]: functools.partial(_measure, mode=search if mode == "tuned" else mode) for mode in modes}
         results = runs.results(name, load, seeds, measures)
         rows += [_row(name, mode, [result[kept[mode]] for result in results]) for mode in modes if results]
@@ -118,7 +118,8 @@ def seeds_of(name: str) -> int:
 def _measure(folder: Path, graph: Graph, *, mode: str | PooledSearch) -> dict[str, Any]:
     model = load_model(folder, graph)
     if isinstance(mode, PooledSearch):
-        config, met = mode.config, {"met": mode.result["met"]}
+        config, within = mode.chosen
+        met = {"met": within}
     else:
         config, met = ConvertConfig(message=MESSAGES[mode], scale="max"), {}
     unit = evaluate(convert(model, graph, config), graph).to_dict()

@@ -11,6 +11,7 @@ from typing import Any
 from gcn2snn.checkpoint import load_json, save_json
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.errors import ArtefactError
+from gcn2snn.reproduce import ReproduceOptions
 from gcn2snn.runs import load_model, read_run, train_run, validation_of
 from gcn2snn.seeds import Loader, say
 
@@ -28,14 +29,20 @@ class PooledSearch:
         folder: the dataset's folder, with a run folder for each seed.
         load: gives the graph.
         seeds: how many runs are tuned together.
-        keep_going: leave runs out that are broken.
-        trials: configurations; more of them go on where a search with fewer ended. None: the tuner's own number.
+        options: ``trials``: configurations; more of them go on where a search with fewer ended. ``max_loss``: what may
+            be lost at the point taken from the front; None: what the search itself chose. ``keep_going``: leave runs out
+            that are broken.
     """
 
-    def __init__(self, folder: Path, load: Loader, seeds: int, keep_going: bool, trials: int | None = None):
-        self.folder, self.load, self.seeds, self.keep_going = folder, load, seeds, keep_going
-        self.trials = trials
-        self.file = folder / f"tuned-{seeds}-{trials or TRIALS}.json"
+    def __init__(self, folder: Path, load: Loader, seeds: int, options: ReproduceOptions):
+        self.folder, self.load, self.seeds, self.keep_going = folder, load, seeds, options.keep_going
+        self.trials, self.max_loss = options.trials or TRIALS, options.max_loss
+        self.file = folder / f"tuned-{seeds}-{self.trials}.json"
+
+    @property
+    def name(self) -> str:
+        """Of the results that belong to the point taken."""
+        return self.file.stem + ("" if self.max_loss is None else f"-loss-{self.max_loss:g}")
 
     @cached_property
     def result(self) -> dict[str, Any]:
@@ -58,7 +65,7 @@ class PooledSearch:
             except ArtefactError:
                 if not self.keep_going:
                     raise
-        config = TuneConfig(trials=self.trials or TRIALS)
+        config = TuneConfig(trials=self.trials)
         start = time.process_time()
         say(f"{self.folder}: {config.trials} configurations on {len(problems)} runs")
 
@@ -73,7 +80,15 @@ class PooledSearch:
         gc.collect()  # gigabytes of kept states must not wait beside those of the next dataset
         return result
 
-    @property
-    def config(self) -> ConvertConfig:
-        """The configuration the rule picked, or the nearest to it."""
-        return ConvertConfig(**self.result["chosen"]["config"])
+    @cached_property
+    def chosen(self) -> tuple[ConvertConfig, bool]:
+        """The configuration the rule picks, or the nearest to it, and whether it is within the rule."""
+        if self.max_loss is None:
+            return ConvertConfig(**self.result["chosen"]["config"]), self.result["met"]
+        from gcn2snn.tune import TuneConfig, nearest
+        from gcn2snn.tune.choice import excess
+        from gcn2snn.tune.point import point_of
+
+        rule = TuneConfig(max_loss=self.max_loss)
+        point = nearest([point_of(values) for values in self.result["front"]], rule)
+        return point.config, excess(point, rule) == 0.0

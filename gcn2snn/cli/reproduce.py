@@ -28,6 +28,7 @@ def reproduce(
     weights: Annotated[Strings, typer.Option(help="NAME=FILE, trained weights of a model; repeat")] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="leave broken run folders out")] = False,
     trials: Annotated[int | None, typer.Option(help="configurations that the tuned mode of table5 tries")] = None,
+    max_loss: Annotated[float | None, typer.Option(help="points that the tuned mode of table5 may lose")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
     """Compute one figure or table of the paper, and write the picture and the numbers behind it."""
@@ -47,6 +48,7 @@ def reproduce(
         _weights(weights or []),
         keep_going,
         trials,
+        max_loss,
     )
     result = run(item, out, options)
     typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(_lines(result)))

@@ -117,6 +117,25 @@ def test_more_trials_go_on_where_fewer_ended(
     assert json.loads((small / "small" / "tuned-2-8.json").read_text())["trials"] == 8
 
 
+def test_another_rule_takes_another_point_of_the_same_front(
+    made: dict[str, Any], small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune.Pool, "measure", lambda *_: pytest.fail("searched again"))
+    front = json.loads((small / "small" / "tuned-2-6.json").read_text())["front"]
+    for loss, point in ((front[0]["loss"], front[0]), (1000.0, front[-1])):
+        options = ReproduceOptions(datasets=("small",), seeds=2, modes=("tuned",), max_loss=max(loss, 0.0))
+        reproduce("table5", small, options)
+        kept = json.loads((small / "small" / "seed1" / f"tuned-2-6-loss-{max(loss, 0.0):g}.json").read_text())
+        assert kept["config"] == point["config"]
+        assert kept["met"] == (point["loss"] <= max(loss, 0.0))
+
+
+def test_a_loss_that_is_no_number_is_refused() -> None:
+    for loss in (-0.1, float("nan")):
+        with pytest.raises(ConfigError, match=r"max_loss is (-0.1|nan); allowed are 0 and more points"):
+            ReproduceOptions(max_loss=loss)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
