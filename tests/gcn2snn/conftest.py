@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,20 +23,7 @@ from gcn2snn.network import bind
 from gcn2snn.neurons import insert_neurons
 from gcn2snn.spiking import run_float
 
-IMAGE_KINDS = (
-    "conv",
-    "bn",
-    "residual",
-    "shortcut",
-    "maxpool",
-    "avgpool",
-    "concat",
-    "subsample",
-    "scale",
-    "raw_maxpool",
-    "pad",
-)
-GRAPH_KINDS = ("dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense")
+sys.path.insert(0, str(Path(__file__).parent))  # tests import the kinds from network_kinds.py
 
 
 class Sketch:
@@ -263,16 +252,6 @@ def make_graphs() -> Callable[..., Case]:
 @pytest.fixture(scope="session")
 def make_spiking() -> Callable[..., ir.Network]:
     return spiking
-
-
-@pytest.fixture(scope="session")
-def image_kinds() -> tuple[str, ...]:
-    return IMAGE_KINDS
-
-
-@pytest.fixture(scope="session")
-def graph_kinds() -> tuple[str, ...]:
-    return GRAPH_KINDS
 
 
 TOLERANCE = 1e-5  # of the largest output: float32 sums of at most 60 terms in another order

@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from network_kinds import GRAPH_KINDS, IMAGE_KINDS
 from torch import Tensor
 
 from gcn2snn import bucketed, ir
@@ -29,28 +30,8 @@ configs = st.builds(
     avg_pool=st.sampled_from(["merge", "spike"]),
 )
 seeds = st.integers(0, 2**31 - 1)
-graph_kinds = st.lists(
-    st.sampled_from(["dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense"]),
-    max_size=5,
-)
-image_kinds = st.lists(
-    st.sampled_from(
-        [
-            "conv",
-            "bn",
-            "residual",
-            "shortcut",
-            "maxpool",
-            "avgpool",
-            "concat",
-            "subsample",
-            "scale",
-            "raw_maxpool",
-            "pad",
-        ]
-    ),
-    max_size=5,
-)
+graph_kinds = st.lists(st.sampled_from(GRAPH_KINDS), max_size=5)
+image_kinds = st.lists(st.sampled_from(IMAGE_KINDS), max_size=5)
 
 
 def assert_same(network: ir.Network, data: dict[str, object], wait: int | None) -> dict[str, Spikes]:

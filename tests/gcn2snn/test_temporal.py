@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from network_kinds import GRAPH_KINDS, IMAGE_KINDS
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -16,21 +17,6 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.kernels import PhaseCode, Spikes, decode, reference
 from gcn2snn.spiking import run_closed
 from gcn2snn.temporal import Recording, run_temporal
-
-KINDS_IMAGE = (
-    "conv",
-    "bn",
-    "residual",
-    "shortcut",
-    "maxpool",
-    "avgpool",
-    "concat",
-    "subsample",
-    "scale",
-    "raw_maxpool",
-    "pad",
-)
-KINDS_GRAPH = ("dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense")
 
 configs = st.builds(
     ConvertConfig,
@@ -70,7 +56,7 @@ def assert_same(network: ir.Network, data: dict[str, object], wait: int | None) 
     assert torch.allclose(output, timed, rtol=1e-9, atol=1e-9)
 
 
-@given(kinds=st.lists(st.sampled_from(KINDS_IMAGE), max_size=5), config=configs, seed=seeds, mixed=st.none() | seeds)
+@given(kinds=st.lists(st.sampled_from(IMAGE_KINDS), max_size=5), config=configs, seed=seeds, mixed=st.none() | seeds)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_engines_agree_on_images(make_images, make_spiking, kinds, config, seed, mixed):
     case = make_images(seed, kinds, torch.float64)
@@ -78,7 +64,7 @@ def test_engines_agree_on_images(make_images, make_spiking, kinds, config, seed,
 
 
 @given(
-    kinds=st.lists(st.sampled_from(KINDS_GRAPH), max_size=5),
+    kinds=st.lists(st.sampled_from(GRAPH_KINDS), max_size=5),
     config=configs,
     seed=seeds,
     mixed=st.none() | seeds,
@@ -90,16 +76,11 @@ def test_engines_agree_on_graphs(make_graphs, make_spiking, kinds, config, seed,
     assert_same(make_spiking(case, config, mixed), case[1], None)
 
 
-def test_kinds_are_all_drawn(image_kinds, graph_kinds):
-    assert image_kinds == KINDS_IMAGE
-    assert graph_kinds == KINDS_GRAPH
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_engines_agree_on_long_networks(make_images, make_graphs, make_spiking, seed):
     random = torch.Generator().manual_seed(seed)
-    for make, kinds in ((make_images, KINDS_IMAGE), (make_graphs, KINDS_GRAPH)):
+    for make, kinds in ((make_images, IMAGE_KINDS), (make_graphs, GRAPH_KINDS)):
         chosen = [kinds[int(i)] for i in torch.randint(0, len(kinds), (9,), generator=random)]
         case = make(seed, chosen, torch.float64)
         assert_same(make_spiking(case, ConvertConfig(per="channel", batch_norm="threshold"), seed), case[1], None)

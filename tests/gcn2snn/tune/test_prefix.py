@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from network_kinds import IMAGE_KINDS
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
@@ -28,12 +29,11 @@ def recoded(network: ir.Network, steps: dict[str, int]) -> ir.Network:
 @pytest.mark.parametrize("kept_bytes", [0, 1000, 1 << 20])
 @pytest.mark.parametrize("seed", range(8))
 def test_any_order_of_trials_gives_what_whole_runs_give(
-    seed: int, kept_bytes: int, make_images: Callable, make_graphs: Callable, make_spiking: Callable,
-    image_kinds: tuple[str, ...],
-) -> None:  # fmt: skip
+    seed: int, kept_bytes: int, make_images: Callable, make_graphs: Callable, make_spiking: Callable
+) -> None:
     chance = random.Random(seed)
     if seed % 2:
-        case = make_images(seed, chance.sample(image_kinds, 4), torch.float32)
+        case = make_images(seed, chance.sample(IMAGE_KINDS, 4), torch.float32)
     else:
         kinds = chance.sample(("dense", "bn", "residual", "aggregate", "max", "concat", "raw_dense"), 4)
         case = make_graphs(seed, kinds, torch.float32)
