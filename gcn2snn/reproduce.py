@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -63,9 +64,11 @@ class ReproduceOptions:
         for name in ("seeds", "limit", "trials"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(f"{name} is {value}; allowed are 1 and more, or leave it out")
-        if self.max_loss is not None and not self.max_loss >= 0:
-            raise ConfigError(f"max_loss is {self.max_loss:g}; allowed are 0 and more points, or leave it out")
+                raise ConfigError(f"{name} (--{name}) is {value}; allowed are 1 and more, or leave it out")
+        if self.max_loss is not None and not 0 <= self.max_loss < math.inf:
+            raise ConfigError(
+                f"max_loss (--max-loss) is {self.max_loss:g}; allowed are 0 and more points, or leave it out"
+            )
 
 
 def item_named(name: str) -> str:

@@ -97,7 +97,8 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         kept = {mode: search.name if mode == "tuned" else mode for mode in modes}
         measures = {kept[mode]: functools.partial(_measure, mode=search if mode == "tuned" else mode) for mode in modes}
         results = runs.results(name, load, seeds, measures)
-        rows += [_row(name, mode, [result[kept[mode]] for result in results]) for mode in modes if results]
+        labels = {mode: _label(mode, options) for mode in modes}
+        rows += [_row(name, labels[mode], [result[kept[mode]] for result in results]) for mode in modes if results]
     text = "\n\n".join([*left_out(missing, runs.broken), table_text(rows), NOTES])
     content = {
         "rows": [asdict(row) for row in rows],
@@ -106,8 +107,17 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         "seconds": time.perf_counter() - start,
         "peak_memory_bytes": peak_memory(),
     }
-    files = [save_json(out / "table5.json", content), save_text(out / "table5.md", text + "\n")]
+    stem = "table5" + _label("", options).replace(", --", "-").replace(" ", "-")
+    files = [save_json(out / f"{stem}.json", content), save_text(out / f"{stem}.md", text + "\n")]
     return content | {"text": text, "files": [str(file) for file in files]}
+
+
+def _label(mode: str, options: ReproduceOptions) -> str:
+    """The mode, and what was asked of its search; tables that differ in that do not overwrite each other."""
+    if mode not in ("", "tuned"):
+        return mode
+    trials = "" if options.trials is None else f", --trials {options.trials}"
+    return mode + trials + ("" if options.max_loss is None else f", --max-loss {options.max_loss:g}")
 
 
 def seeds_of(name: str) -> int:

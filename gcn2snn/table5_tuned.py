@@ -10,13 +10,15 @@ from typing import Any
 
 from gcn2snn.checkpoint import load_json, save_json
 from gcn2snn.config import ConvertConfig, TrainConfig
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, DataError, Gcn2SnnError
 from gcn2snn.reproduce import ReproduceOptions
 from gcn2snn.runs import load_model, read_run, train_run, validation_of
 from gcn2snn.seeds import Loader, say
 
 TRIALS = 150
 """Configurations that a search tries unless told otherwise."""
+
+JOURNAL = "tune.journal"
 
 PROGRESS = 25
 """Trials between two lines of progress."""
@@ -50,9 +52,10 @@ class PooledSearch:
 
         Raises:
             ArtefactError: a run folder is broken, and ``keep_going`` is not set.
+            DataError: what is kept is broken.
         """
         if self.file.exists():
-            return load_json(self.file)
+            return self._kept()
         from gcn2snn.tune import Pool, Problem, TuneConfig, search
 
         graph = self.load()
@@ -73,12 +76,26 @@ class PooledSearch:
             if done % PROGRESS == 0:
                 say(f"{self.folder}: {done} of {config.trials} configurations")
 
-        found = search(Pool(problems), config, self.folder / "tune.journal", told)
+        found = search(Pool(problems), config, self.folder / JOURNAL, told)
         result = found.to_dict() | {"runs": len(problems), "processor_seconds": time.process_time() - start}
         save_json(self.file, result)
         problems.clear()
         gc.collect()  # gigabytes of kept states must not wait beside those of the next dataset
         return result
+
+    def _kept(self) -> dict[str, Any]:
+        from gcn2snn.tune.point import point_of
+
+        try:
+            kept = load_json(self.file)
+            for values in (kept["chosen"], *kept["front"]):
+                point_of(values)
+            return kept | {"met": bool(kept["met"])}
+        except (Gcn2SnnError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{self.file} does not hold what a search found ({error}). Delete it: it is made again from "
+                f"{self.folder / JOURNAL} without measuring anything twice"
+            ) from error
 
     @cached_property
     def chosen(self) -> tuple[ConvertConfig, bool]:

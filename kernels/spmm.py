@@ -57,6 +57,8 @@ def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | N
 
 
 def _check_mask(name: str, mask: Tensor, size: int) -> None:
+    if not isinstance(mask, Tensor):
+        raise InputTypeError(f"{name} is a {type(mask).__name__}; a mask is a tensor of torch.bool")
     if mask.dtype != torch.bool:
         raise InputTypeError(f"{name} is {mask.dtype}; a mask is torch.bool. Convert with .bool()")
     if tuple(mask.shape) != (size,):

@@ -16,7 +16,10 @@ Strings = list[str] | None
 
 def reproduce(
     item: Annotated[
-        str, typer.Argument(help="fig1 ... fig10, table1 ... table8, planetoid, tcurve, codings; 'list' shows them all")
+        str,
+        typer.Argument(
+            help="fig1 ... fig10, table1 ... table8, planetoid, motifs, tcurve, codings; 'list' shows them all"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="folder for pictures and tables")] = Path("out"),
     data_dir: Annotated[Path | None, typer.Option(help="where datasets are found and kept")] = None,

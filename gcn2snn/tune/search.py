@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gcn2snn.errors import MissingPackageError
+from gcn2snn.errors import ArtefactError, MissingPackageError
 from gcn2snn.tune.choice import beyond, excess, front, nearest, rank
 from gcn2snn.tune.point import Point, TuneConfig, TuneResult, point_dict, point_of
 from gcn2snn.tune.problem import Pool, Problem
@@ -43,6 +44,7 @@ def search(
         on_trial: told the number of finished trials and the newest point.
 
     Raises:
+        ArtefactError: the journal is damaged.
         MissingPackageError: Optuna is not installed.
     """
     study = _study(problem, config, journal)
@@ -73,10 +75,13 @@ def _study(problem: Problem | Pool, config: TuneConfig, journal: Path | None) ->
     rule = [config.seed, config.max_timesteps, config.max_loss, config.min_alpha]
     key = json.dumps([problem.populations, problem.source_accuracy, *rule])
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    storage = JournalStorage(JournalFileBackend(str(journal))) if journal is not None else None
-    study = optuna.create_study(
-        study_name=name, storage=storage, directions=["minimize", "maximize"], load_if_exists=True
-    )
+    try:
+        storage = None if journal is None else JournalStorage(JournalFileBackend(str(_whole_lines(journal))))
+        study = optuna.create_study(
+            study_name=name, storage=storage, directions=["minimize", "maximize"], load_if_exists=True
+        )
+    except (ValueError, KeyError) as error:
+        raise ArtefactError(f"{journal} is damaged ({error}). Delete it to search anew") from error
     if not study.trials:
         for start in starting_points(problem, config):
             study.enqueue_trial(start)
@@ -85,6 +90,16 @@ def _study(problem: Problem | Pool, config: TuneConfig, journal: Path | None) ->
         if "fixed_params" in trial.system_attrs:
             study.enqueue_trial(trial.system_attrs["fixed_params"])
     return study
+
+
+def _whole_lines(journal: Path) -> Path:
+    """The journal without a last line that a kill or a full disk cut off: what is written next would be joined to it."""
+    if journal.exists():
+        content = journal.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(journal, whole)
+    return journal
 
 
 def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

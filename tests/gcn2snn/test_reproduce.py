@@ -47,7 +47,7 @@ def test_unknown_items_name_their_neighbours():
 
 @pytest.mark.parametrize("options", [{"seeds": 0}, {"limit": -1}])
 def test_options_refuse(options):
-    with pytest.raises(ConfigError, match=f"{next(iter(options))} is"):
+    with pytest.raises(ConfigError, match=rf"{next(iter(options))} \(--{next(iter(options))}\) is"):
         ReproduceOptions(**options)
 
 

@@ -115,6 +115,23 @@ def test_more_trials_go_on_where_fewer_ended(
     reproduce("table5", small, ReproduceOptions(datasets=("small",), seeds=2, modes=("tuned",), trials=8))
     assert len(tried) == 2
     assert json.loads((small / "small" / "tuned-2-8.json").read_text())["trials"] == 8
+    assert "| small | tuned, --trials 8 | 2 |" in (small / "table5-trials-8.md").read_text()
+    assert "| small | tuned | 2 |" in (small / "table5.md").read_text()
+
+
+@pytest.mark.parametrize("content", ["{}", '{"front": [', '{"front": [], "chosen": {"alpha": 1}, "met": true}'])
+def test_what_a_search_left_is_checked(made: dict[str, Any], small: Path, content: str) -> None:
+    kept = small / "small" / "tuned-2-6.json"
+    whole = kept.read_text()
+    kept.write_text(content)
+    options = ReproduceOptions(datasets=("small",), seeds=2, modes=("tuned",), max_loss=7.0)
+    try:
+        with pytest.raises(
+            DataError, match=r"tuned-2-6.json does not hold what a search found .* Delete it: it is made"
+        ):
+            reproduce("table5", small, options)
+    finally:
+        kept.write_text(whole)
 
 
 def test_another_rule_takes_another_point_of_the_same_front(
@@ -131,8 +148,10 @@ def test_another_rule_takes_another_point_of_the_same_front(
 
 
 def test_a_loss_that_is_no_number_is_refused() -> None:
-    for loss in (-0.1, float("nan")):
-        with pytest.raises(ConfigError, match=r"max_loss is (-0.1|nan); allowed are 0 and more points"):
+    for loss in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(
+            ConfigError, match=r"max_loss \(--max-loss\) is (-0.1|nan|inf); allowed are 0 and more points"
+        ):
             ReproduceOptions(max_loss=loss)
 
 

@@ -117,6 +117,8 @@ def test_spmm_refuses(backend: str) -> None:
     matrix = sparse(13, 7, 0.5, 1)
     with pytest.raises(InputError, match=r"features \[8, 2\]: features must be \[7, channels\]"):
         spmm(matrix, torch.ones(8, 2))
+    with pytest.raises(InputTypeError, match=r"rows is a list; a mask is a tensor of torch.bool"):
+        spmm(matrix, torch.ones(7, 2), rows=[True] * 13)  # type: ignore[arg-type]
     with pytest.raises(InputTypeError, match=r"rows is torch.int64; a mask is torch.bool"):
         spmm(matrix, torch.ones(7, 2), rows=torch.ones(13, dtype=torch.int64))
     with pytest.raises(InputError, match=r"columns has shape \[13\]; one value for each .* is needed, \[7\]"):

@@ -13,7 +13,7 @@ from torch import nn
 from gcn2snn import runs
 from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.graph import Graph
 from gcn2snn.tune import Point, Problem, TuneConfig, search, tune
 from gcn2snn.tune.space import neighbour, starting_points
@@ -85,6 +85,25 @@ def test_a_trial_that_was_stopped_in_the_middle_is_tried_again(
     again = tune(problem, config, journal)
     whole = tune(problem, config)
     assert {(p.accuracy, p.alpha) for p in again.points[:24]} == {(p.accuracy, p.alpha) for p in whole.points[:24]}
+
+
+def test_a_journal_whose_last_line_was_cut_off_goes_on(problem: Problem, tmp_path: Path) -> None:
+    journal = tmp_path / "tune.journal"
+    tune(problem, TuneConfig(trials=4, max_loss=ANY_LOSS), journal)
+    with journal.open("r+b") as file:
+        file.truncate(journal.stat().st_size - 40)
+    for trials in (6, 7):
+        assert len(tune(problem, TuneConfig(trials=trials, max_loss=ANY_LOSS), journal).points) == trials
+
+
+def test_a_journal_that_is_damaged_inside_is_refused(problem: Problem, tmp_path: Path) -> None:
+    journal = tmp_path / "tune.journal"
+    config = TuneConfig(trials=4, max_loss=ANY_LOSS)
+    tune(problem, config, journal)
+    first, *rest = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([first[: len(first) // 2] + "\n", *rest]))
+    with pytest.raises(ArtefactError, match=r"is damaged .* Delete it to search anew"):
+        tune(problem, config, journal)
 
 
 def test_test_labels_are_never_read(problem: Problem, run: Any, karate: Graph) -> None:
