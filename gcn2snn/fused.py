@@ -70,11 +70,20 @@ def fire_synapse(fusion: Fusion, args: tuple[Value, ...], beside: Value = None) 
         beside: the other term of the sum, if there is one.
     """
     neuron = fusion.neuron
-    assert neuron.scale is not None
-    scale = neuron.scale if neuron.gain is None else neuron.scale * neuron.gain
     add = None if beside is None else dense_value(beside)
-    spikes = _fire(fusion.synapse, Fire(scale, neuron.coding, neuron.horizon), neuron.start, add, *args)
-    return spikes if spikes is None or neuron.gain is None else replace(spikes, scale=neuron.scale)
+    spikes = _fire(fusion.synapse, firing(neuron), neuron.start, add, *args)
+    return None if spikes is None else as_sent(neuron, spikes)
+
+
+def firing(node: ir.Neuron) -> Fire:
+    """What makes a population fire: the scale of its potentials, its code and its horizon."""
+    assert node.scale is not None, f"{node.name} is not calibrated"
+    return Fire(node.scale if node.gain is None else node.scale * node.gain, node.coding, node.horizon)
+
+
+def as_sent(neuron: ir.Neuron, spikes: Spikes) -> Spikes:
+    """Spikes as their readers see them: a gain scales what arrives, not what is sent."""
+    return spikes if neuron.gain is None or neuron.scale is None else replace(spikes, scale=neuron.scale)
 
 
 def _constant(bias: Tensor | None, start: Tensor | None, channels: int) -> Tensor | None:
@@ -121,10 +130,8 @@ def fire_synapse_in_time(node: ir.Synapse, neuron: ir.Neuron, args: tuple[Value,
             membrane by each moment that neurons look, [M, N, C, H, W].
         wait: w.
     """
-    assert neuron.scale is not None
-    scale = neuron.scale if neuron.gain is None else neuron.scale * neuron.gain
-    spikes = _fire_in_time(node, Fire(scale, neuron.coding, neuron.horizon), wait, neuron.start, *args)
-    return spikes if spikes is None or neuron.gain is None else replace(spikes, scale=neuron.scale)
+    spikes = _fire_in_time(node, firing(neuron), wait, neuron.start, *args)
+    return None if spikes is None else as_sent(neuron, spikes)
 
 
 def _sum(bias: Tensor | None, start: Tensor | None, channels: int) -> Tensor | None:

@@ -6,7 +6,6 @@ The engines in time are in ``temporal.py`` (step by step) and ``bucketed.py`` (o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,8 +13,8 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite, encode_binary
 from gcn2snn.errors import ConfigError
-from gcn2snn.fused import Fusion, fire_synapse, fusions
-from gcn2snn.kernels import Fire, PhaseCode, Spikes, encode
+from gcn2snn.fused import Fusion, as_sent, fire_synapse, firing, fusions
+from gcn2snn.kernels import PhaseCode, Spikes, encode
 from gcn2snn.kernels.reference import per_channel
 from gcn2snn.synapse import Value, apply, dense_value
 
@@ -167,14 +166,7 @@ def started(node: ir.Neuron | ir.Output, potential: Tensor) -> Tensor:
 def fire(node: ir.Neuron, potential: Value) -> Value:
     """Spikes of a population: phase of potential / (scale gain)."""
     rule = firing(node)
-    spikes = encode(started(node, dense_value(potential)), rule.scale, rule.coding, rule.horizon)
-    return spikes if node.gain is None or node.scale is None else replace(spikes, scale=node.scale)
-
-
-def firing(node: ir.Neuron) -> Fire:
-    """What makes a population fire: the scale of its potentials, its code and its horizon."""
-    assert node.scale is not None, f"{node.name} is not calibrated"
-    return Fire(node.scale if node.gain is None else node.scale * node.gain, node.coding, node.horizon)
+    return as_sent(node, encode(started(node, dense_value(potential)), rule.scale, rule.coding, rule.horizon))
 
 
 def code_input(node: ir.Coder, x: Tensor) -> Value:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.encoding import binary_levels, check_finite, encode_binary
+from gcn2snn.fused import firing
 from gcn2snn.kernels import Spikes, emit_step, encode, fire_step
 from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import firing, input_timesteps, single_coding, sources, started, timesteps_of
+from gcn2snn.spiking import input_timesteps, single_coding, sources, started, timesteps_of
 from gcn2snn.synapse import Value, apply, dense_value, pool_max
 
 
