@@ -8,30 +8,31 @@
 
 #include "native_coding.h"
 #include "native_conv_steps.h"
+#include "native_spmm.h"
 #include "native_step_fire.h"
 #include "native_steps.h"
 
 namespace gcn2snn {
 
-void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, float* y) {
-    if (epilogue.scale) for (int64_t c = 0; c < channels; ++c) y[c] *= epilogue.scale[c];
-    if (epilogue.bias) for (int64_t c = 0; c < channels; ++c) y[c] += epilogue.bias[c];
-    if (epilogue.add) for (int64_t c = 0; c < channels; ++c) y[c] += epilogue.add[row * channels + c];
-    if (epilogue.fire) fire_row<float>(*epilogue.fire, y, row, channels);
+// y: the sums of columns start .. start + width of a row.
+void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, int64_t start, int64_t width, float* y) {
+    if (epilogue.scale) for (int64_t c = 0; c < width; ++c) y[c] *= epilogue.scale[start + c];
+    if (epilogue.bias) for (int64_t c = 0; c < width; ++c) y[c] += epilogue.bias[start + c];
+    if (epilogue.add) for (int64_t c = 0; c < width; ++c) y[c] += epilogue.add[row * channels + start + c];
+    if (epilogue.fire) fire_row<float>(*epilogue.fire, y, row, channels, start, width);
 }
 
 #ifdef GCN2SNN_REGISTER_DECODE
 void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
     const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
-    const auto parts = operand.passes(channels, timesteps);
-    for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
-        std::vector<float> scratch(epilogue.out ? 0 : channels);
-        const int64_t last = a.rowptr[row_end];
-        for (int64_t row = row_begin; row < row_end; ++row) {
-            float* y = epilogue.out ? epilogue.out + row * channels : scratch.data();
-            for (const auto& part : parts)
-                part.sum(a, value, operand.code + part.start, channels, operand.tables, a.rowptr[row], a.rowptr[row + 1], last, part.width, y + part.start);
-            finish_row(epilogue, row, channels, y);
+    const int64_t row_bytes = panel_row_bytes<int8_t>(a, cols, channels);
+    const auto parts = operand.passes(channels, timesteps, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
+    for_slices(a, operand.code, cols, channels, parts, row_bytes, threads, [&](const auto& slice, int64_t begin, int64_t end) {
+        std::vector<float> scratch(epilogue.out ? 0 : slice.width());
+        for (int64_t row = begin; row < end; ++row) {
+            float* y = epilogue.out ? epilogue.out + row * channels + slice.start() : scratch.data();
+            slice.sum(a, value, a.rowptr[row], a.rowptr[row + 1], a.rowptr[end], y, operand.tables);
+            finish_row(epilogue, row, channels, slice.start(), slice.width(), y);
         }
     });
 }
@@ -80,9 +81,9 @@ int64_t gcn2snn_has_openmp() {
 
 #define GCN2SNN_FLOAT(suffix, real)                                                                                           \
     void gcn2snn_spmm_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value, const real* x,     \
-                               int64_t channels, const uint8_t* active_rows, const uint8_t* active_columns, real* out,        \
-                               int64_t threads) {                                                                             \
-        spmm<real>({rowptr, col, rows}, value, x, channels, {active_rows, active_columns}, out, threads);                     \
+                               int64_t cols, int64_t channels, const uint8_t* active_rows, const uint8_t* active_columns,     \
+                               real* out, int64_t threads) {                                                                  \
+        spmm<real>({rowptr, col, rows}, value, x, cols, channels, {active_rows, active_columns}, out, threads);                     \
     }
 GCN2SNN_FLOAT(f32, float)
 GCN2SNN_FLOAT(f64, double)

@@ -64,7 +64,7 @@ def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | N
     value, x = matrix.values(x.dtype), x.contiguous()
     if out.numel():
         rows, columns = (None if mask is None else mask.contiguous() for mask in (rows, columns))
-        call(f"spmm_{SUFFIX[x.dtype]}", *_sparse(matrix), value, x, x.shape[1], rows, columns, out)
+        call(f"spmm_{SUFFIX[x.dtype]}", *_sparse(matrix), value, x, *x.shape, rows, columns, out)
     return out
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 SOURCES = (
     "native.cpp",
     "native_rows.h",
+    "native_panels.h",
+    "native_spmm.h",
     "native_decode.h",
     "native_planes.h",
     "native_coding.h",

@@ -60,12 +60,14 @@ void fire_row(const Fire& fire, const real* y, const real* scale, const int16_t*
     }
 }
 
+// The neurons start .. start + width of one row of `channels`; y[0] is the potential of the first of them.
 template <class real>
-void fire_row(const Fire& fire, const real* y, int64_t row, int64_t channels) {
-    const auto* scale = static_cast<const real*>(fire.scale);
-    const int16_t* horizon = fire.horizon ? fire.horizon + row * fire.horizon_row : nullptr;
-    if (fire.wide) fire_row<real, int16_t>(fire, y, scale, horizon, channels, static_cast<int16_t*>(fire.code) + row * channels);
-    else fire_row<real, int8_t>(fire, y, scale, horizon, channels, static_cast<int8_t*>(fire.code) + row * channels);
+void fire_row(const Fire& fire, const real* y, int64_t row, int64_t channels, int64_t start, int64_t width) {
+    const auto* scale = static_cast<const real*>(fire.scale) + fire.scale_step * start;
+    const int16_t* horizon = fire.horizon ? fire.horizon + row * fire.horizon_row + start * fire.horizon_col : nullptr;
+    const int64_t at = row * channels + start;
+    if (fire.wide) fire_row<real, int16_t>(fire, y, scale, horizon, width, static_cast<int16_t*>(fire.code) + at);
+    else fire_row<real, int8_t>(fire, y, scale, horizon, width, static_cast<int8_t*>(fire.code) + at);
 }
 
 template <class real, class code_t>

@@ -1,7 +1,7 @@
 // Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps); AVX2 (native_planes.h).
 #pragma once
 
-#include "native_rows.h"
+#include "native_panels.h"
 
 #if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #include <immintrin.h>
@@ -115,8 +115,8 @@ class Operand {
     const float* tables;
     Sign sign;
 
-    auto passes(int64_t channels, int64_t timesteps) const {
-        return gcn2snn::passes(channels, kPhaseLanes, kPhaseVectors, [&](int64_t width) { return pick_phase(width, timesteps, sign); });
+    auto passes(int64_t channels, int64_t timesteps, int64_t most = kPhaseVectors) const {
+        return gcn2snn::passes(channels, kPhaseLanes, std::min<int64_t>(most, kPhaseVectors), [&](int64_t width) { return pick_phase(width, timesteps, sign); });
     }
 
   private:

@@ -1,4 +1,4 @@
-// The sparse operand, how its rows are shared between threads, and the float product.
+// The sparse operand, how its rows are shared between threads, and sums of float rows.
 #pragma once
 
 #include <algorithm>
@@ -65,9 +65,11 @@ inline int64_t first_row(const Matrix& a, int64_t task, int64_t tasks) {
 // spike of phase t, 48 + t - 1 for a negative one, 0 for silence (masked by the look-up): as fast as codes without sign.
 enum class Sign { kNone, kExtra, kFolded };
 
+inline int64_t row_tasks(const Matrix& a, int64_t threads) { return std::min<int64_t>(std::max<int64_t>(a.rows, 1), threads == 1 ? 1 : threads * kTasksPerThread); }
+
 template <class Body>
 void for_rows(const Matrix& a, int64_t threads, const Body& body) {
-    const int64_t tasks = std::min<int64_t>(std::max<int64_t>(a.rows, 1), threads == 1 ? 1 : threads * kTasksPerThread);
+    const int64_t tasks = row_tasks(a, threads);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (int64_t task = 0; task < tasks; ++task) body(first_row(a, task, tasks), first_row(a, task + 1, tasks));
 }
@@ -144,66 +146,6 @@ SumRow<real> pick_sum(int64_t width) {
     } else {
         return sum_row<real, 1, 1>;
     }
-}
-
-// Rows and columns that take part in a product, one byte each; null: all.
-struct Active {
-    const uint8_t* rows;
-    const uint8_t* columns;
-};
-
-// The entries of some rows in active columns, in order.
-template <class real>
-class ActiveEntries {
-  public:
-    void read(const Matrix& a, const real* value, const Active& active, int64_t begin, int64_t end) {
-        const int64_t most = a.rowptr[end] - a.rowptr[begin];
-        if (static_cast<int64_t>(col_.size()) < most) col_.resize(most), value_.resize(most);
-        rowptr_.assign(1, 0);
-        int32_t size = 0;
-        for (int64_t row = begin; row < end; ++row) {
-            if (!active.rows || active.rows[row])
-                for (int64_t p = a.rowptr[row]; p < a.rowptr[row + 1]; ++p) {  // no branch: half of them are left out at random
-                    col_[size] = a.col[p];
-                    value_[size] = value[p];
-                    size += active.columns[a.col[p]] != 0;
-                }
-            rowptr_.push_back(size);
-        }
-    }
-    Matrix matrix() const { return {rowptr_.data(), col_.data(), static_cast<int64_t>(rowptr_.size()) - 1}; }
-    const real* value() const { return value_.data(); }
-
-  private:
-    std::vector<int32_t> rowptr_, col_;
-    std::vector<real> value_;
-};
-
-constexpr int64_t kPackedEntries = 4096;  // of the rows packed together: they stay in the first cache
-
-// y = diag(rows) A diag(columns) x. Entries left out would have added zero: the same bits as with zeros in x.
-template <class real>
-void spmm(const Matrix& a, const real* value, const real* x, int64_t channels, const Active& active, real* y, int64_t threads) {
-    const auto parts = passes(channels, kVectorBytes / sizeof(real), kMaxVectors, [](int64_t width) { return pick_sum<real>(width); });
-    const auto sum = [&](const Matrix& m, const real* v, int64_t row, int64_t last, real* out) {
-        for (const auto& part : parts) part.sum(m, v, x + part.start, channels, m.rowptr[row], m.rowptr[row + 1], last, part.width, out + part.start);
-    };
-    for_rows(a, threads, [&](int64_t begin, int64_t end) {
-        if (!active.columns) {
-            for (int64_t row = begin; row < end; ++row) {
-                if (!active.rows || active.rows[row]) sum(a, value, row, a.rowptr[end], y + row * channels);
-                else std::fill(y + row * channels, y + (row + 1) * channels, real(0));
-            }
-            return;
-        }
-        ActiveEntries<real> packed;
-        for (int64_t first = begin, next; first < end; first = next) {
-            for (next = first + 1; next < end && a.rowptr[next + 1] - a.rowptr[first] <= kPackedEntries;) ++next;
-            packed.read(a, value, active, first, next);
-            const Matrix m = packed.matrix();
-            for (int64_t row = 0; row < m.rows; ++row) sum(m, packed.value(), row, m.rowptr[m.rows], y + (first + row) * channels);
-        }
-    });
 }
 
 }  // namespace gcn2snn
