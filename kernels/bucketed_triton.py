@@ -1,4 +1,4 @@
-"""Triton kernel of the bucketed aggregation: potentials of all moments in registers, then the first crossing."""
+"""Triton kernels of the bucketed aggregation: potentials of all moments in registers, then the first crossing."""
 
 # mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
 from __future__ import annotations
@@ -11,32 +11,23 @@ from torch import Tensor
 from gcn2snn.kernels import encode_triton, phase_gemm_triton
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire, finish
-from gcn2snn.kernels.epilogue_triton import FireArguments, level_of, table_of
+from gcn2snn.kernels.epilogue_triton import FireArguments, aligned_codes, level_of, table_of
 from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.phase_spmm_triton import segments_of
 from gcn2snn.kernels.reference import first_crossing
+
+ENTRIES = 4  # summed at once; not yet tuned on a device
 
 
 @triton.jit
-def bucketed_spmm_fwd_kernel(
-    rowptr_ptr, col_ptr, value_ptr, code_ptr, table_ptr, scale_ptr, bias_ptr, add_ptr, limit_ptr, moment_ptr,
-    fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr,
-    channels, moments, fire_scale_step, horizon_row, horizon_col, timesteps,
+def _fire(
+    sums, row, column, inside, channels, scale_ptr, bias_ptr, add_ptr, moment_ptr,
+    fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr, fire_scale_step, horizon_row, horizon_col, timesteps,
     PER_CHANNEL: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ADD: tl.constexpr, SIGNED: tl.constexpr,
-    HAS_HORIZON: tl.constexpr, MOMENTS: tl.constexpr, BLOCK_C: tl.constexpr,
+    HAS_HORIZON: tl.constexpr, MOMENTS: tl.constexpr,
 ):  # fmt: skip
-    """One row: sums[b] over spikes of phase <= limit[b], then the least k with sums[moment[k]] / scale >= threshold_k."""
-    row = tl.program_id(0).to(tl.int64)
-    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside = column < channels
+    """The least k with z[moment[k]] >= threshold_k, z = (sums * input scale + bias + add) / scale; sums: [MOMENTS, BLOCK_C]."""
     b = tl.arange(0, MOMENTS)
-    limit = tl.load(limit_ptr + b, mask=b < moments, other=0)  # [MOMENTS]
-    sums = tl.zeros((MOMENTS, BLOCK_C), dtype=value_ptr.dtype.element_ty)
-    for entry in range(tl.load(rowptr_ptr + row), tl.load(rowptr_ptr + row + 1)):
-        source = tl.load(col_ptr + entry).to(tl.int64)
-        code = tl.load(code_ptr + source * channels + column, mask=inside, other=0)  # [BLOCK_C]
-        level = tl.load(value_ptr + entry) * level_of(code, table_ptr)
-        seen = tl.abs(code.to(tl.int32))[None, :] <= limit[:, None]
-        sums += tl.where(seen, level[None, :], 0.0)
     if PER_CHANNEL:
         sums *= tl.load(scale_ptr + column, mask=inside, other=0.0)[None, :]
     if HAS_BIAS:
@@ -45,7 +36,7 @@ def bucketed_spmm_fwd_kernel(
         sums += tl.load(add_ptr + row * channels + column, mask=inside, other=0.0)[None, :]
     scale = tl.load(fire_scale_ptr + column * fire_scale_step, mask=inside, other=1.0)[None, :] + sums * 0
     z = tl.div_rn(sums, scale) if sums.dtype == tl.float32 else sums / scale
-    code = tl.zeros((BLOCK_C,), dtype=tl.int32)
+    code = tl.zeros(column.shape, dtype=tl.int32)
     for step in range(timesteps):
         phase = timesteps - step  # downwards: the earliest crossing is written last
         at = tl.sum(tl.where((b == tl.load(moment_ptr + phase - 1))[:, None], z, 0.0), axis=0)  # [BLOCK_C]
@@ -59,6 +50,71 @@ def bucketed_spmm_fwd_kernel(
     tl.store(out_ptr + row * channels + column, code.to(out_ptr.dtype.element_ty), mask=inside)
 
 
+@triton.jit
+def bucketed_spmm_fwd_kernel(
+    segment_row_ptr, segment_start_ptr, segment_end_ptr, partial_ptr_of, col_ptr, value_ptr, code_ptr, table_ptr,
+    limit_ptr, partial_ptr, scale_ptr, bias_ptr, add_ptr, moment_ptr, fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr,
+    channels, stride, moments, fire_scale_step, horizon_row, horizon_col, timesteps,
+    PER_CHANNEL: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ADD: tl.constexpr, SIGNED: tl.constexpr,
+    HAS_HORIZON: tl.constexpr, MOMENTS: tl.constexpr, BLOCK_E: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """One segment of one row: sums[b] over spikes of phase <= limit[b]; a whole row fires, a part goes to ``partial``."""
+    segment = tl.program_id(0)
+    row = tl.load(segment_row_ptr + segment).to(tl.int64)
+    start, end = tl.load(segment_start_ptr + segment), tl.load(segment_end_ptr + segment)
+    slot = tl.load(partial_ptr_of + segment).to(tl.int64)
+    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
+    inside, stored = column < channels, column < stride
+    b = tl.arange(0, MOMENTS)
+    limit = tl.load(limit_ptr + b, mask=b < moments, other=0)  # [MOMENTS]
+    sums = tl.zeros((MOMENTS, BLOCK_C), dtype=value_ptr.dtype.element_ty)
+    for first in range(start, end, BLOCK_E):
+        entry = first + tl.arange(0, BLOCK_E)
+        here = entry < end
+        source = tl.load(col_ptr + entry, mask=here, other=0).to(tl.int64)  # [BLOCK_E]
+        value = tl.load(value_ptr + entry, mask=here, other=0.0)  # [BLOCK_E]
+        address = code_ptr + source[:, None] * stride + column[None, :]
+        code = tl.load(address, mask=here[:, None] & stored[None, :], other=0)  # [BLOCK_E, BLOCK_C]
+        level = value[:, None] * level_of(code, table_ptr)
+        seen = tl.abs(code.to(tl.int32))[:, None, :] <= limit[None, :, None]  # [BLOCK_E, MOMENTS, BLOCK_C]
+        sums += tl.sum(tl.where(seen, level[:, None, :], 0.0), axis=0)
+    if slot >= 0:
+        at = (slot * MOMENTS + b)[:, None] * channels + column[None, :]
+        tl.store(partial_ptr + at, sums, mask=inside[None, :] & (b >= 0)[:, None])
+    else:
+        _fire(
+            sums, row, column, inside, channels, scale_ptr, bias_ptr, add_ptr, moment_ptr,
+            fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr, fire_scale_step, horizon_row, horizon_col, timesteps,
+            PER_CHANNEL, HAS_BIAS, HAS_ADD, SIGNED, HAS_HORIZON, MOMENTS,
+        )  # fmt: skip
+
+
+@triton.jit
+def bucketed_spmm_reduce_kernel(
+    long_row_ptr, long_start_ptr, partial_ptr, scale_ptr, bias_ptr, add_ptr, moment_ptr,
+    fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr,
+    channels, fire_scale_step, horizon_row, horizon_col, timesteps,
+    PER_CHANNEL: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ADD: tl.constexpr, SIGNED: tl.constexpr,
+    HAS_HORIZON: tl.constexpr, MOMENTS: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """A long row: the sums of its parts, added in their order, then fired."""
+    index = tl.program_id(0)
+    row = tl.load(long_row_ptr + index).to(tl.int64)
+    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
+    inside = column < channels
+    b = tl.arange(0, MOMENTS)
+    sums = tl.zeros((MOMENTS, BLOCK_C), dtype=partial_ptr.dtype.element_ty)
+    first = tl.load(long_start_ptr + index).to(tl.int64)
+    for part in range(tl.load(long_start_ptr + index + 1) - tl.load(long_start_ptr + index)):
+        at = ((first + part) * MOMENTS + b)[:, None] * channels + column[None, :]
+        sums += tl.load(partial_ptr + at, mask=inside[None, :] & (b >= 0)[:, None], other=0.0)
+    _fire(
+        sums, row, column, inside, channels, scale_ptr, bias_ptr, add_ptr, moment_ptr,
+        fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr, fire_scale_step, horizon_row, horizon_col, timesteps,
+        PER_CHANNEL, HAS_BIAS, HAS_ADD, SIGNED, HAS_HORIZON, MOMENTS,
+    )  # fmt: skip
+
+
 def phase_spmm(
     matrix: CSR,
     spikes: Spikes,
@@ -70,23 +126,41 @@ def phase_spmm(
     dtype: torch.dtype,
 ) -> Tensor:
     """Codes [rows, C]; arguments as in :mod:`gcn2snn.kernels.bucketed`."""
-    matrix, code = matrix.checked, spikes.code.contiguous()
-    rows, channels = matrix.shape[0], code.shape[1]
+    matrix, code = matrix.checked, aligned_codes(spikes)
+    rows, channels = matrix.shape[0], spikes.code.shape[1]
     out = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=code.device)
     if not out.numel():
         return out
+    segments = segments_of(matrix)
     value, scale = matrix.values(dtype), spikes.scale.to(code.device, dtype).contiguous()
     a = FireArguments(fire, (rows, channels), dtype, value)
     moments = triton.next_power_of_2(limits.numel())
     block = max(16, min(triton.next_power_of_2(channels), 1024 // moments))  # registers: not yet tuned on a device
-    bucketed_spmm_fwd_kernel[(rows, triton.cdiv(channels, block))](
-        matrix.rowptr, matrix.col, value, code, table_of(spikes, dtype), scale,
-        value if bias is None else bias, value if add is None else add.contiguous(),
-        limits.to(code.device), moment_of.to(code.device), a.scale, a.thresholds, a.horizon, out,
-        channels, limits.numel(), a.scale_step, a.horizon_row, a.horizon_col, a.timesteps,
-        PER_CHANNEL=scale.dim() == 1, HAS_BIAS=bias is not None, HAS_ADD=add is not None, SIGNED=a.is_signed,
-        HAS_HORIZON=a.has_horizon, MOMENTS=moments, BLOCK_C=block,
+    partial = torch.empty(max(int(segments.long_start[-1]), 1), moments, channels, dtype=dtype, device=code.device)
+    epilogue = (
+        scale, value if bias is None else bias, value if add is None else add.contiguous(), moment_of.to(code.device),
+        a.scale, a.thresholds, a.horizon, out,
     )  # fmt: skip
+    numbers = (a.scale_step, a.horizon_row, a.horizon_col, a.timesteps)
+    flags = {
+        "PER_CHANNEL": scale.dim() == 1,
+        "HAS_BIAS": bias is not None,
+        "HAS_ADD": add is not None,
+        "SIGNED": a.is_signed,
+        "HAS_HORIZON": a.has_horizon,
+        "MOMENTS": moments,
+        "BLOCK_C": block,
+    }
+    blocks = triton.cdiv(channels, block)
+    bucketed_spmm_fwd_kernel[(segments.row.numel(), blocks)](
+        segments.row, segments.start, segments.end, segments.slot, matrix.col, value, code, table_of(spikes, dtype),
+        limits.to(code.device), partial, *epilogue, channels, code.shape[1], limits.numel(), *numbers,
+        **flags, BLOCK_E=ENTRIES,
+    )  # fmt: skip
+    if segments.long_row.numel():
+        bucketed_spmm_reduce_kernel[(segments.long_row.numel(), blocks)](
+            segments.long_row, segments.long_start, partial, *epilogue, channels, *numbers, **flags
+        )
     return out
 
 

@@ -9,6 +9,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.nn import functional
 
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.phase import Spikes
@@ -36,6 +37,13 @@ def phase_of(y, scale, threshold_ptr, horizon, TIMESTEPS, SIGNED: tl.constexpr, 
     if HAS_HORIZON:
         phase = tl.where(phase > horizon, 0, phase)
     return tl.where(z < 0, -phase, phase) if SIGNED else phase
+
+
+def aligned_codes(spikes: Spikes) -> Tensor:
+    """Codes [N, C] with silent columns up to a multiple of 16: only then does Triton read 16 codes with one load, not one."""
+    code = spikes.code.contiguous()
+    missing = -code.shape[1] % 16
+    return functional.pad(code, (0, missing)) if missing else code
 
 
 def table_of(spikes: Spikes, dtype: torch.dtype) -> Tensor:

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire
-from gcn2snn.kernels.epilogue_triton import INTERPRETED, FireArguments, level_of, phase_of, table_of
+from gcn2snn.kernels.epilogue_triton import (
+    INTERPRETED,
+    FireArguments,
+    aligned_codes,
+    level_of,
+    phase_of,
+    table_of,
+)
 from gcn2snn.kernels.phase import Spikes
 
 SEGMENT = 8 if INTERPRETED else 1024  # entries; not yet tuned on a device
@@ -48,7 +55,7 @@ def _store(
 def phase_spmm_fwd_kernel(
     segment_row_ptr, segment_start_ptr, segment_end_ptr, partial_ptr_of, col_ptr, value_ptr, code_ptr, table_ptr, partial_ptr,
     scale_ptr, bias_ptr, add_ptr, fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr,
-    channels, fire_scale_step, horizon_row, horizon_col, timesteps,
+    channels, stride, fire_scale_step, horizon_row, horizon_col, timesteps,
     PER_CHANNEL: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ADD: tl.constexpr, FIRES: tl.constexpr,
     SIGNED: tl.constexpr, HAS_HORIZON: tl.constexpr, BLOCK_E: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
@@ -58,15 +65,15 @@ def phase_spmm_fwd_kernel(
     start, end = tl.load(segment_start_ptr + segment), tl.load(segment_end_ptr + segment)
     slot = tl.load(partial_ptr_of + segment).to(tl.int64)
     column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside = column < channels
+    inside, stored = column < channels, column < stride
     sums = tl.zeros((BLOCK_E, BLOCK_C), dtype=value_ptr.dtype.element_ty)
     for first in range(start, end, BLOCK_E):
         entry = first + tl.arange(0, BLOCK_E)
         here = entry < end
         source = tl.load(col_ptr + entry, mask=here, other=0).to(tl.int64)  # [BLOCK_E]
         value = tl.load(value_ptr + entry, mask=here, other=0.0)  # [BLOCK_E]
-        address = code_ptr + source[:, None] * channels + column[None, :]
-        code = tl.load(address, mask=here[:, None] & inside[None, :], other=0)  # [BLOCK_E, BLOCK_C]
+        address = code_ptr + source[:, None] * stride + column[None, :]
+        code = tl.load(address, mask=here[:, None] & stored[None, :], other=0)  # [BLOCK_E, BLOCK_C]
         sums += value[:, None] * level_of(code, table_ptr)
     y = tl.sum(sums, axis=0)
     if slot >= 0:
@@ -153,8 +160,8 @@ def phase_spmm(
     matrix: CSR, spikes: Spikes, dtype: torch.dtype, bias: Tensor | None, add: Tensor | None, fire: Fire | None
 ) -> Tensor:
     """Potentials [rows, C], or the codes that ``fire`` makes of them."""
-    matrix, code = matrix.checked, spikes.code.contiguous()
-    rows, channels = matrix.shape[0], code.shape[1]
+    matrix, code = matrix.checked, aligned_codes(spikes)
+    rows, channels = matrix.shape[0], spikes.code.shape[1]
     out = torch.empty(rows, channels, dtype=fire.coding.code_dtype if fire else dtype, device=code.device)
     if not out.numel():
         return out
@@ -164,7 +171,7 @@ def phase_spmm(
     a = FireArguments(fire, (rows, channels), dtype, value)
     tensors = (scale, value if bias is None else bias, value if add is None else add.contiguous())
     firing = (a.scale, a.thresholds, a.horizon, out)
-    numbers = (channels, a.scale_step, a.horizon_row, a.horizon_col, a.timesteps)
+    numbers = (a.scale_step, a.horizon_row, a.horizon_col, a.timesteps)
     flags = {
         "PER_CHANNEL": scale.dim() == 1,
         "HAS_BIAS": bias is not None,
@@ -178,11 +185,11 @@ def phase_spmm(
     block = {"BLOCK_E": 4} if INTERPRETED else {}
     _tuned_kernel[grid](
         segments.row, segments.start, segments.end, segments.slot, matrix.col, value, code, table_of(spikes, dtype), partial,
-        *tensors, *firing, *numbers, **flags, **block,
+        *tensors, *firing, channels, code.shape[1], *numbers, **flags, **block,
     )  # fmt: skip
     if segments.long_row.numel():
         phase_spmm_reduce_kernel[(segments.long_row.numel(), grid[1])](
-            segments.long_row, segments.long_start, partial, *tensors, *firing, *numbers, **flags
+            segments.long_row, segments.long_start, partial, *tensors, *firing, channels, *numbers, **flags
         )
     return out
 

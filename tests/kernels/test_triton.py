@@ -26,13 +26,14 @@ COMMON = {
     "threshold_ptr": "*fp32",
     "horizon_ptr": "*i16",
 }
+SEGMENT = ("segment_row_ptr", "segment_start_ptr", "segment_end_ptr", "partial_ptr_of", "col_ptr")
 # kernel: pointers that are neither COMMON nor fp32, compile-time numbers, and whether out_ptr takes codes
 KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
     "encode_triton.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
     "encode_triton.decode_fwd_kernel": ({}, {"BLOCK": 1024}, False),
     "counts_triton.count_fwd_kernel": ({"count_ptr": "*i64"}, {"BLOCK": 256}, False),
     "phase_spmm_triton.phase_spmm_fwd_kernel": (
-        dict.fromkeys(("segment_row_ptr", "segment_start_ptr", "segment_end_ptr", "partial_ptr_of", "col_ptr"), "*i32"),
+        dict.fromkeys(SEGMENT, "*i32"),
         {"BLOCK_E": 16, "BLOCK_C": 256},
         True,
     ),
@@ -52,7 +53,12 @@ KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
         True,
     ),
     "bucketed_triton.bucketed_spmm_fwd_kernel": (
-        dict.fromkeys(("rowptr_ptr", "col_ptr", "limit_ptr", "moment_ptr"), "*i32"),
+        dict.fromkeys((*SEGMENT, "limit_ptr", "moment_ptr"), "*i32"),
+        {"MOMENTS": 8, "BLOCK_E": 4, "BLOCK_C": 128},
+        True,
+    ),
+    "bucketed_triton.bucketed_spmm_reduce_kernel": (
+        dict.fromkeys(("long_row_ptr", "long_start_ptr", "moment_ptr"), "*i32"),
         {"MOMENTS": 8, "BLOCK_C": 128},
         True,
     ),
@@ -87,10 +93,8 @@ def test_kernels_on_the_device_equal_the_reference() -> None:
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
 
 
-@pytest.mark.parametrize("name", sorted(KERNELS))
-@pytest.mark.parametrize("capability", [80, 90])
-def test_kernels_compile_without_a_gpu(name: str, capability: int, tmp_path: Path) -> None:
-    """With every optional input, and without any, to machine code."""
+def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, ...] = ()) -> Any:
+    """A kernel with every optional input or without any; ``aligned``: arguments that are multiples of 16."""
     import importlib
 
     import triton
@@ -100,23 +104,43 @@ def test_kernels_compile_without_a_gpu(name: str, capability: int, tmp_path: Pat
     module, function = name.split(".")
     kernel = getattr(importlib.import_module(f"gcn2snn.kernels.{module}"), function)
     pointers, numbers, codes = KERNELS[name]
-    os.environ.setdefault("TRITON_CACHE_DIR", str(tmp_path))
+    constants = {**numbers}
+    signature: dict[str, str] = {}
+    for argument in kernel.arg_names:
+        fixed = argument in numbers or argument.isupper()
+        if argument.isupper() and argument not in numbers:
+            constants[argument] = everything
+        default = "*fp32" if argument.endswith("_ptr") else "i32"
+        kind = {**COMMON, **pointers}.get(argument, default)
+        if argument == "out_ptr" and codes and constants.get("FIRES", True) and everything:
+            kind = "*i8"
+        signature[argument] = "constexpr" if fixed else kind
+    divisible = {(i,): [["tt.divisibility", 16]] for i, argument in enumerate(kernel.arg_names) if argument in aligned}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=divisible)
+    return triton.compile(source, target=GPUTarget("cuda", capability, 32))
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+@pytest.mark.parametrize("capability", [80, 90])
+def test_kernels_compile_without_a_gpu(
+    name: str, capability: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every optional input, and without any, to machine code."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     for everything in (True, False):
-        constants = {**numbers}
-        signature: dict[str, str] = {}
-        for argument in kernel.arg_names:
-            fixed = argument in numbers or argument.isupper()
-            if argument.isupper() and argument not in numbers:
-                constants[argument] = everything
-            default = "*fp32" if argument.endswith("_ptr") else "i32"
-            kind = {**COMMON, **pointers}.get(argument, default)
-            if argument == "out_ptr" and codes and constants.get("FIRES", True) and everything:
-                kind = "*i8"
-            signature[argument] = "constexpr" if fixed else kind
-        source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
-        assert f".target sm_{capability}" in compiled.asm["ptx"]
-        assert len(compiled.asm["cubin"]) > 1000
+        result = compiled(name, capability, everything)
+        assert f".target sm_{capability}" in result.asm["ptx"]
+        assert len(result.asm["cubin"]) > 1000
+
+
+@pytest.mark.parametrize(
+    "name", ["phase_spmm_triton.phase_spmm_fwd_kernel", "bucketed_triton.bucketed_spmm_fwd_kernel"]
+)
+def test_gathered_codes_are_read_several_at_a_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte a load would cost as many instructions as floats; a stride of 16 (aligned_codes) is what vectors need."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    assert "ld.global.b8" in compiled(name, 90, True, ("code_ptr",)).asm["ptx"]
+    assert "ld.global.b8" not in compiled(name, 90, True, ("code_ptr", "stride")).asm["ptx"]
 
 
 def test_every_kernel_is_in_the_table() -> None:
