@@ -11,12 +11,12 @@ from torch import Tensor
 from gcn2snn.kernels import encode_triton, phase_gemm_triton
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire, finish
-from gcn2snn.kernels.epilogue_triton import FireArguments, aligned_codes, level_of, table_of
+from gcn2snn.kernels.epilogue_triton import INTERPRETED, FireArguments, aligned, autotuned, level_of, table_of
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.phase_spmm_triton import segments_of
 from gcn2snn.kernels.reference import first_crossing
 
-ENTRIES = 4  # summed at once; not yet tuned on a device
+ENTRIES = (1, 2, 4, 8)  # of a step
 
 
 @triton.jit
@@ -115,6 +115,11 @@ def bucketed_spmm_reduce_kernel(
     )  # fmt: skip
 
 
+_tuned_kernel = autotuned(
+    bucketed_spmm_fwd_kernel, [triton.Config({"BLOCK_E": entries}) for entries in ENTRIES], ["channels", "MOMENTS"]
+)
+
+
 def phase_spmm(
     matrix: CSR,
     spikes: Spikes,
@@ -126,7 +131,7 @@ def phase_spmm(
     dtype: torch.dtype,
 ) -> Tensor:
     """Codes [rows, C]; arguments as in :mod:`gcn2snn.kernels.bucketed`."""
-    matrix, code = matrix.checked, aligned_codes(spikes)
+    matrix, code = matrix.checked, aligned(spikes.code)
     rows, channels = matrix.shape[0], spikes.code.shape[1]
     out = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=code.device)
     if not out.numel():
@@ -152,10 +157,11 @@ def phase_spmm(
         "BLOCK_C": block,
     }
     blocks = triton.cdiv(channels, block)
-    bucketed_spmm_fwd_kernel[(segments.row.numel(), blocks)](
+    block_e = {"BLOCK_E": 4} if INTERPRETED else {}
+    _tuned_kernel[(segments.row.numel(), blocks)](
         segments.row, segments.start, segments.end, segments.slot, matrix.col, value, code, table_of(spikes, dtype),
         limits.to(code.device), partial, *epilogue, channels, code.shape[1], limits.numel(), *numbers,
-        **flags, BLOCK_E=ENTRIES,
+        **flags, **block_e,
     )  # fmt: skip
     if segments.long_row.numel():
         bucketed_spmm_reduce_kernel[(segments.long_row.numel(), blocks)](

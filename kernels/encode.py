@@ -33,6 +33,8 @@ def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None =
     check_scale(scale, x.shape[min(1, x.dim() - 1)] if x.dim() else 1)
     fire = Fire(scale, coding, horizon)
     fire.check_horizon(tuple(x.shape))
+    if horizon is None and not x.is_contiguous() and pixels_last(x):
+        return Spikes(as_images(encode(as_pixels(x), scale, coding).code, x.shape), scale, coding)
     backend = choose(x.device)
     if backend == "native":
         from gcn2snn.kernels import native
@@ -58,9 +60,7 @@ def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
     check_float("the dtype asked for", dtype)
     check_codes(spikes)
     if not spikes.code.is_contiguous() and pixels_last(spikes.code):
-        images, channels, rows, columns = spikes.code.shape
-        pixels = decode(spikes.with_code(as_pixels(spikes.code)), dtype)
-        return pixels.view(images, rows, columns, channels).permute(0, 3, 1, 2)
+        return as_images(decode(spikes.with_code(as_pixels(spikes.code)), dtype), spikes.code.shape)
     backend = choose(spikes.code.device)
     if backend == "native":
         from gcn2snn.kernels import native
@@ -81,6 +81,12 @@ def pixels_last(x: Tensor) -> bool:
 def as_pixels(x: Tensor) -> Tensor:
     """Images [N, C, H, W] as rows [N H W, C]; a view where channels are last in memory."""
     return x.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def as_images(pixels: Tensor, shape: torch.Size) -> Tensor:
+    """Rows [N H W, C] as images [N, C, H, W] with channels last in memory, a view."""
+    images, channels, rows, columns = shape
+    return pixels.view(images, rows, columns, channels).permute(0, 3, 1, 2)
 
 
 def check_codes(spikes: Spikes) -> None:

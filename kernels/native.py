@@ -69,10 +69,7 @@ def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | N
 
 
 def encode(x: Tensor, fire: Fire) -> Tensor:
-    """Codes of x, [N, C, ...], in its memory layout."""
-    if fire.horizon is None and _channels_last(x):
-        pixels = x.permute(0, 2, 3, 1)
-        return encode(pixels.flatten(0, 2), fire).view(pixels.shape).permute(0, 3, 1, 2)
+    """Codes of x, [N, C, ...]."""
     x = x.contiguous()
     code = torch.empty(x.shape, dtype=fire.coding.code_dtype)
     if not x.numel():
@@ -85,11 +82,7 @@ def encode(x: Tensor, fire: Fire) -> Tensor:
 
 
 def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
-    """Values of spikes, [N, C, ...], in the memory layout of their codes."""
-    if _channels_last(spikes.code):
-        pixels = spikes.code.permute(0, 2, 3, 1)
-        values = decode(spikes.with_code(pixels.flatten(0, 2)), dtype)
-        return values.view(pixels.shape).permute(0, 3, 1, 2)
+    """Values of spikes, [N, C, ...]."""
     code = spikes.code.contiguous()
     out = torch.empty(code.shape, dtype=dtype)
     if not code.numel():
@@ -314,11 +307,6 @@ def _ascending(coding: PhaseCode, dtype: torch.dtype) -> Tensor:
     thresholds = torch.full((max(coding.timesteps, 32),), torch.inf, dtype=dtype)
     thresholds[: coding.timesteps] = coding.thresholds(dtype).flip(0)
     return thresholds
-
-
-def _channels_last(x: Tensor) -> bool:
-    """Whether an image lies with its channels next to each other, as the convolution leaves it: a matrix of pixels."""
-    return x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _rows_and_channels(x: Tensor, scale: Tensor) -> tuple[int, int, int]:

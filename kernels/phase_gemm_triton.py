@@ -3,8 +3,6 @@
 # mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -13,7 +11,16 @@ from torch.nn import functional
 
 from gcn2snn.kernels import encode_triton
 from gcn2snn.kernels.epilogue import Fire, finish
-from gcn2snn.kernels.epilogue_triton import INTERPRETED, FireArguments, level_of, phase_of, table_of
+from gcn2snn.kernels.epilogue_triton import (
+    INTERPRETED,
+    FireArguments,
+    aligned,
+    autotuned,
+    level_of,
+    phase_of,
+    table_of,
+    tile_configs,
+)
 from gcn2snn.kernels.phase import Spikes
 
 
@@ -62,15 +69,7 @@ def phase_gemm_fwd_kernel(
         tl.store(out_ptr + moment.to(tl.int64) * rows * outputs + offset, sums, mask=inside)
 
 
-def _tuned(kernel: Any) -> Any:
-    if INTERPRETED:  # the autotuner needs a device
-        return kernel
-    sizes = [(64, 32, 32, 4), (64, 64, 32, 4), (128, 64, 32, 4), (128, 128, 32, 8), (128, 32, 64, 4)]
-    configs = [triton.Config({"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": k}, num_warps=w) for m, n, k, w in sizes]
-    return triton.autotune(configs=configs, key=["rows", "inputs", "outputs"])(kernel)
-
-
-_tuned_kernel = _tuned(phase_gemm_fwd_kernel)
+_tuned_kernel = autotuned(phase_gemm_fwd_kernel, tile_configs(), ["rows", "inputs", "outputs"])
 
 
 def phase_gemm(
@@ -112,9 +111,10 @@ def _launch(
 ) -> Tensor:
     if not out.numel():
         return out
-    code, weight = spikes.code.contiguous(), weight.contiguous()
+    code, weight = aligned(spikes.code), aligned(weight)  # silent inputs without weight
     rows, inputs, outputs = code.shape[0], code.shape[1], weight.shape[0]
     table, scale = table_of(spikes, torch.float32), spikes.scale.to(code.device, torch.float32).contiguous()
+    scale = aligned(scale) if scale.dim() else scale
     a = FireArguments(fire, (rows, outputs), torch.float32, table)
     blocks = {"BLOCK_M": 16, "BLOCK_N": 16, "BLOCK_K": 16} if INTERPRETED else {}
 

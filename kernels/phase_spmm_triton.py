@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import triton
@@ -16,7 +15,8 @@ from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.epilogue_triton import (
     INTERPRETED,
     FireArguments,
-    aligned_codes,
+    aligned,
+    autotuned,
     level_of,
     phase_of,
     table_of,
@@ -110,15 +110,9 @@ def phase_spmm_reduce_kernel(
     )  # fmt: skip
 
 
-def _tuned(kernel: Any) -> Any:
-    if INTERPRETED:  # the autotuner needs a device
-        return kernel
-    sizes = [(4, 4), (8, 4), (16, 4), (8, 8), (16, 8), (32, 8)]
-    configs = [triton.Config({"BLOCK_E": entries}, num_warps=warps) for entries, warps in sizes]
-    return triton.autotune(configs=configs, key=["channels", "FIRES"])(kernel)
-
-
-_tuned_kernel = _tuned(phase_spmm_fwd_kernel)
+SIZES = ((4, 4), (8, 4), (16, 4), (8, 8), (16, 8), (32, 8))  # entries of a step, warps
+_configs = [triton.Config({"BLOCK_E": entries}, num_warps=warps) for entries, warps in SIZES]
+_tuned_kernel = autotuned(phase_spmm_fwd_kernel, _configs, ["channels", "FIRES"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +154,7 @@ def phase_spmm(
     matrix: CSR, spikes: Spikes, dtype: torch.dtype, bias: Tensor | None, add: Tensor | None, fire: Fire | None
 ) -> Tensor:
     """Potentials [rows, C], or the codes that ``fire`` makes of them."""
-    matrix, code = matrix.checked, aligned_codes(spikes)
+    matrix, code = matrix.checked, aligned(spikes.code)
     rows, channels = matrix.shape[0], spikes.code.shape[1]
     out = torch.empty(rows, channels, dtype=fire.coding.code_dtype if fire else dtype, device=code.device)
     if not out.numel():

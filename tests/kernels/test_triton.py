@@ -93,8 +93,11 @@ def test_kernels_on_the_device_equal_the_reference() -> None:
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
 
 
-def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, ...] = ()) -> Any:
-    """A kernel with every optional input or without any; ``aligned``: arguments that are multiples of 16."""
+def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, ...] = (), **options: Any) -> Any:
+    """A kernel with every optional input or without any; ``aligned``: arguments that are multiples of 16.
+
+    ``options``: of the compiler, and blocks that replace those of the table.
+    """
     import importlib
 
     import triton
@@ -104,6 +107,7 @@ def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, .
     module, function = name.split(".")
     kernel = getattr(importlib.import_module(f"gcn2snn.kernels.{module}"), function)
     pointers, numbers, codes = KERNELS[name]
+    numbers = {**numbers, **{block: options.pop(block) for block in numbers if block in options}}
     constants = {**numbers}
     signature: dict[str, str] = {}
     for argument in kernel.arg_names:
@@ -117,7 +121,7 @@ def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, .
         signature[argument] = "constexpr" if fixed else kind
     divisible = {(i,): [["tt.divisibility", 16]] for i, argument in enumerate(kernel.arg_names) if argument in aligned}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=divisible)
-    return triton.compile(source, target=GPUTarget("cuda", capability, 32))
+    return triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
 
 
 @pytest.mark.parametrize("name", sorted(KERNELS))
@@ -137,10 +141,31 @@ def test_kernels_compile_without_a_gpu(
     "name", ["phase_spmm_triton.phase_spmm_fwd_kernel", "bucketed_triton.bucketed_spmm_fwd_kernel"]
 )
 def test_gathered_codes_are_read_several_at_a_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One byte a load would cost as many instructions as floats; a stride of 16 (aligned_codes) is what vectors need."""
+    """One byte a load would cost as many instructions as floats; a stride of 16 (epilogue_triton.aligned) is what vectors need."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     assert "ld.global.b8" in compiled(name, 90, True, ("code_ptr",)).asm["ptx"]
     assert "ld.global.b8" not in compiled(name, 90, True, ("code_ptr", "stride")).asm["ptx"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["phase_gemm_triton.phase_gemm_fwd_kernel", "phase_conv2d_triton.phase_conv2d_fwd_kernel"]
+)
+def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from triton import knobs
+
+    from gcn2snn.kernels.epilogue_triton import STAGES, TILES
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    sizes = ("inputs", "outputs", "channels", "code_ptr", "weight_ptr", "out_ptr")
+    for m, n, k, warps in TILES:
+        for stages in STAGES:
+            blocks = {"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": k}
+            result = compiled(name, 90, False, sizes, num_warps=warps, num_stages=stages, **blocks)
+            (tmp_path / "tile.ptx").write_text(result.asm["ptx"])
+            command = [knobs.nvidia.ptxas.path, "-v", "-arch=sm_90a", "tile.ptx", "-o", "tile.cubin"]
+            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+            assert " 0 bytes spill stores" in run.stderr, (m, n, k, warps, stages)
 
 
 def test_every_kernel_is_in_the_table() -> None:
