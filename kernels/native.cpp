@@ -22,19 +22,54 @@ void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, int64_t
     if (epilogue.fire) fire_row<float>(*epilogue.fire, y, row, channels, start, width);
 }
 
-#ifdef GCN2SNN_REGISTER_DECODE
-void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
-    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
-    const int64_t row_bytes = panel_row_bytes<int8_t>(a, cols, channels);
-    const auto parts = operand.passes(channels, timesteps, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
-    for_slices(a, operand.code, cols, channels, parts, row_bytes, threads, [&](const auto& slice, int64_t begin, int64_t end) {
+// What is done with the rows of a slice; `table` goes to the sums of coded operands.
+template <class... Table>
+auto finished_rows(const Matrix& a, const float* value, int64_t channels, const Epilogue& epilogue, Table... table) {
+    return [=, &a, &epilogue](const auto& slice, int64_t begin, int64_t end) {
         std::vector<float> scratch(epilogue.out ? 0 : slice.width());
         for (int64_t row = begin; row < end; ++row) {
             float* y = epilogue.out ? epilogue.out + row * channels + slice.start() : scratch.data();
-            slice.sum(a, value, a.rowptr[row], a.rowptr[row + 1], a.rowptr[end], y, operand.tables);
+            slice.sum(a, value, a.rowptr[row], a.rowptr[row + 1], a.rowptr[end], y, table...);
             finish_row(epilogue, row, channels, slice.start(), slice.width(), y);
         }
-    });
+    };
+}
+
+#ifdef GCN2SNN_AVX2
+// With AVX2 floats from a cache take a third of the instructions of codes: codes that are used often become floats first, all
+// of them or a panel at a time. The same products and sums. False: they are too many, or used too seldom.
+bool decoded_product(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, const Epilogue& epilogue, int64_t threads) {
+    const bool whole = is_cached<float>(cols * channels * sizeof(float));
+    const int64_t row_bytes = whole ? 0 : panel_row_bytes<float>(a, cols, channels);
+    if (!is_reused(a, cols) || (!whole && row_bytes < 128)) return false;
+    std::vector<float> levels(2 * timesteps + 1);
+    for (int64_t t = 0; t <= timesteps; ++t) levels[timesteps + t] = table[t], levels[timesteps - t] = -table[t];
+    const auto parts = float_passes<float>(channels, whole ? kMaxVectors : row_bytes / kVectorBytes);
+    const auto body = finished_rows(a, value, channels, epilogue);
+    if (whole) {
+        std::unique_ptr<float[]> x(new float[cols * channels]);
+        decode<float, int8_t>(code, cols, channels, levels.data(), timesteps, nullptr, 0, x.get(), threads);
+        for_slices(a, x.get(), channels, parts, threads, body);
+        return true;
+    }
+    for_panels<float>(a, cols, parts, row_bytes, threads, [&](const auto& part, int64_t row, float* target) {
+        decode_row(code + row * channels + part.start, part.width, levels.data() + timesteps, timesteps, target);
+    }, body);
+    return true;
+}
+#endif
+
+#ifdef GCN2SNN_REGISTER_DECODE
+void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
+#ifdef GCN2SNN_AVX2
+    if (decoded_product(a, value, code, cols, channels, table, timesteps, epilogue, threads)) return;
+#endif
+    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
+    const int64_t row_bytes = panel_row_bytes<int8_t>(a, cols, channels);
+    const auto parts = operand.passes(channels, timesteps, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
+    const auto body = finished_rows(a, value, channels, epilogue, operand.tables);
+    if (row_bytes) for_panels<int8_t>(a, cols, parts, row_bytes, threads, copy_from(operand.code, channels), body);
+    else for_slices(a, operand.code, channels, parts, threads, body);
 }
 
 // Neurons that look at several moments: a table for each (levels of later phases are 0); the rows that the first pass over

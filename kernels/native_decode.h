@@ -77,7 +77,9 @@ PhaseRow pick_phase(int64_t width, Sign sign, std::integer_sequence<int, V...>) 
     return sign == Sign::kNone ? none[index] : sign == Sign::kExtra ? extra[index] : folded[index];
 }
 
-inline PhaseRow pick_phase(int64_t width, int64_t, Sign sign) { return pick_phase(width, sign, std::make_integer_sequence<int, kPhaseVectors>()); }
+inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, int64_t, Sign sign) {
+    return passes(channels, kPhaseLanes, most, [&](int64_t width) { return pick_phase(width, sign, std::make_integer_sequence<int, kPhaseVectors>()); });
+}
 #endif
 
 }  // namespace gcn2snn
@@ -115,8 +117,8 @@ class Operand {
     const float* tables;
     Sign sign;
 
-    auto passes(int64_t channels, int64_t timesteps, int64_t most = kPhaseVectors) const {
-        return gcn2snn::passes(channels, kPhaseLanes, std::min<int64_t>(most, kPhaseVectors), [&](int64_t width) { return pick_phase(width, timesteps, sign); });
+    std::vector<Pass<PhaseRow>> passes(int64_t channels, int64_t timesteps, int64_t most = kPhaseVectors) const {
+        return phase_passes(channels, std::min<int64_t>(most, kPhaseVectors), timesteps, sign);
     }
 
   private:

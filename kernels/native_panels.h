@@ -11,13 +11,18 @@ namespace gcn2snn {
 constexpr int64_t kPanelBytes = 8 << 20;
 constexpr int64_t kMinReuse = 8;  // entries a column: below, copying costs more than it saves
 
+// Whether an operand of so many bytes is read where it is. Codes of a row start in the middle of a cache line and touch one line
+// more than they fill: copying them pays sooner.
+template <class T>
+bool is_cached(int64_t bytes) { return bytes <= (sizeof(T) == 1 ? 4 : 16) << 20; }
+
+inline bool is_reused(const Matrix& a, int64_t cols) { return a.rowptr[a.rows] >= kMinReuse * cols; }
+
 // Bytes of a row of a panel of an operand [cols, channels]; 0: it is read where it is.
 template <class T>
 int64_t panel_row_bytes(const Matrix& a, int64_t cols, int64_t channels) {
-    // Codes of a row start in the middle of a cache line and touch one line more than they fill: they pay sooner.
-    constexpr int64_t cached = (sizeof(T) == 1 ? 4 : 16) << 20;
     const int64_t bytes = channels * sizeof(T);
-    if (cols * bytes <= cached || a.rowptr[a.rows] < kMinReuse * cols) return 0;
+    if (is_cached<T>(cols * bytes) || !is_reused(a, cols)) return 0;
     for (const int64_t row : {128, 64}) if (row < bytes && cols * row <= kPanelBytes) return row;
     return 0;
 }
@@ -29,9 +34,7 @@ class Panel {
     Panel(int64_t cols, int64_t row_bytes) : stride_(row_bytes / sizeof(T)), store_(new T[cols * stride_ + 64 / sizeof(T)]) {
         data_ = store_.get() + (-reinterpret_cast<uintptr_t>(store_.get()) & 63) / sizeof(T);
     }
-    void copy(const T* x, int64_t channels, int64_t width, int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) std::memcpy(data_ + row * stride_, x + row * channels, width * sizeof(T));
-    }
+    T* row(int64_t r) { return data_ + r * stride_; }
     const T* data() const { return data_; }
     int64_t stride() const { return stride_; }
 
@@ -58,25 +61,31 @@ struct Slice {
     }
 };
 
-// body(slice, row_begin, row_end) for all columns of x, [cols, channels], and all rows of A; in panels of one part each when
-// row_bytes is not 0.
+// body(slice, row_begin, row_end) for all columns of x, [cols, channels], and all rows of A.
 template <class T, class Part, class Body>
-void for_slices(const Matrix& a, const T* x, int64_t cols, int64_t channels, const std::vector<Part>& parts, int64_t row_bytes, int64_t threads, const Body& body) {
-    const Part* const first = parts.data();
-    if (!row_bytes) {
-        const Slice<T, Part> all{first, first + parts.size(), x, channels};
-        for_rows(a, threads, [&](int64_t begin, int64_t end) { body(all, begin, end); });
-        return;
-    }
+void for_slices(const Matrix& a, const T* x, int64_t channels, const std::vector<Part>& parts, int64_t threads, const Body& body) {
+    const Slice<T, Part> all{parts.data(), parts.data() + parts.size(), x, channels};
+    for_rows(a, threads, [&](int64_t begin, int64_t end) { body(all, begin, end); });
+}
+
+// The same, a panel of one part at a time; copy(part, row, target) writes the columns of the part in one row of the operand.
+template <class T, class Part, class Copy, class Body>
+void for_panels(const Matrix& a, int64_t cols, const std::vector<Part>& parts, int64_t row_bytes, int64_t threads, const Copy& copy, const Body& body) {
     Panel<T> panel(cols, row_bytes);
     const int64_t tasks = row_tasks(a, threads);
 #pragma omp parallel num_threads(threads)
     for (const Part& part : parts) {
 #pragma omp for schedule(static)
-        for (int64_t k = 0; k < tasks; ++k) panel.copy(x + part.start, channels, part.width, cols * k / tasks, cols * (k + 1) / tasks);
+        for (int64_t row = 0; row < cols; ++row) copy(part, row, panel.row(row));
 #pragma omp for schedule(dynamic, 1)
         for (int64_t k = 0; k < tasks; ++k) body(Slice<T, Part>{&part, &part + 1, panel.data(), panel.stride()}, first_row(a, k, tasks), first_row(a, k + 1, tasks));
     }
+}
+
+// Copies the columns of a part from rows of `channels` values.
+template <class T>
+auto copy_from(const T* x, int64_t channels) {
+    return [x, channels](const auto& part, int64_t row, T* target) { std::memcpy(target, x + row * channels + part.start, part.width * sizeof(T)); };
 }
 
 }  // namespace gcn2snn

@@ -8,7 +8,7 @@
 
 namespace gcn2snn {
 
-constexpr int kPhaseLanes = 8, kPhaseVectors = 11;
+constexpr int kPhaseLanes = 8, kPhaseVectors = 9;  // two groups of 32 codes and a vector of 8
 
 // table[t] is the level of phase t, 0..31. Eight planes, four of phases 1..16, then four of 17..32: as many bytes as the table.
 inline void table_planes(const float* table, uint8_t* planes) {
@@ -82,11 +82,12 @@ inline void store_levels(const __m256 level[4], float* y) {
     _mm256_storeu_ps(y + 24, _mm256_permute2f128_ps(level[2], level[3], 0x31));
 }
 
-// y[0:width] = sum_p value[p] level(code[col[p], 0:width]): FULL groups of 32 codes, then TAIL vectors of 8, the last of which
-// ends at `width`.
+// y[0:width] = sum_p value[p] level(code[col[p], 0:width]): FULL groups of 32 codes, then TAIL vectors of 8. The last one of all
+// ends at `width` and may overlap the one before it: a group costs as much as two vectors.
 template <int FULL, int TAIL, bool SIGNED, int HALVES>
 void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t channels, const float* planes, int64_t begin, int64_t end, int64_t last, int64_t width, float* y) {
     constexpr int vectors = 4 * FULL + TAIL;
+    const auto group_start = [&](int g) { return TAIL == 0 && g == FULL - 1 ? width - 32 : 32 * g; };
     __m256 sum[vectors];
 #pragma GCC unroll 16
     for (int v = 0; v < vectors; ++v) sum[v] = _mm256_setzero_ps();
@@ -97,7 +98,7 @@ void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t 
 #pragma GCC unroll 4
         for (int g = 0; g < FULL; ++g) {
             __m256 level[4];
-            levels<SIGNED, HALVES>(planes, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + 32 * g)), level);
+            levels<SIGNED, HALVES>(planes, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + group_start(g))), level);
 #pragma GCC unroll 4
             for (int k = 0; k < 4; ++k) sum[4 * g + k] = _mm256_add_ps(sum[4 * g + k], _mm256_mul_ps(weight, level[k]));
         }
@@ -121,7 +122,7 @@ void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t 
         return;
     }
 #pragma GCC unroll 4
-    for (int g = 0; g < FULL; ++g) store_levels(sum + 4 * g, y + 32 * g);
+    for (int g = 0; g < FULL; ++g) store_levels(sum + 4 * g, y + group_start(g));
 #pragma GCC unroll 4
     for (int v = 4 * FULL; v < vectors; ++v) _mm256_storeu_ps(y + vector_start<8, vectors>(v, width), sum[v]);
 }
@@ -130,17 +131,26 @@ using PhaseRow = decltype(&phase_row<0, 1, false, 1>);
 
 template <bool SIGNED, int HALVES>
 PhaseRow pick_planes(int64_t width) {
-    static constexpr PhaseRow table[3][5] = {
-        {nullptr, phase_row<0, 1, SIGNED, HALVES>, phase_row<0, 2, SIGNED, HALVES>, phase_row<0, 3, SIGNED, HALVES>, phase_row<0, 4, SIGNED, HALVES>},
-        {phase_row<1, 0, SIGNED, HALVES>, phase_row<1, 1, SIGNED, HALVES>, phase_row<1, 2, SIGNED, HALVES>, phase_row<1, 3, SIGNED, HALVES>, phase_row<1, 4, SIGNED, HALVES>},
-        {phase_row<2, 0, SIGNED, HALVES>, phase_row<2, 1, SIGNED, HALVES>, phase_row<2, 2, SIGNED, HALVES>, phase_row<2, 3, SIGNED, HALVES>, nullptr},
-    };
-    return table[width / 32][(width % 32 + 7) / 8];
+    static constexpr PhaseRow vectors[] = {phase_row<0, 1, SIGNED, HALVES>, phase_row<0, 2, SIGNED, HALVES>, phase_row<0, 3, SIGNED, HALVES>, phase_row<0, 4, SIGNED, HALVES>};
+    static constexpr PhaseRow groups[] = {phase_row<1, 0, SIGNED, HALVES>, phase_row<1, 1, SIGNED, HALVES>, phase_row<2, 0, SIGNED, HALVES>, phase_row<2, 1, SIGNED, HALVES>};
+    if (width < 32) return vectors[(width - 1) / 8];
+    const int64_t rest = width % 32;
+    return groups[2 * ((width + 23) / 32 - 1) + (rest > 0 && rest <= 8)];
 }
 
 inline PhaseRow pick_phase(int64_t width, int64_t timesteps, Sign sign) {
     if (timesteps <= 16) return sign == Sign::kNone ? pick_planes<false, 1>(width) : pick_planes<true, 1>(width);
     return sign == Sign::kNone ? pick_planes<false, 2>(width) : pick_planes<true, 2>(width);
+}
+
+// A row in passes of two groups, the last one of up to `most` vectors; a short rest takes columns of the pass before it along.
+inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, int64_t timesteps, Sign sign) {
+    std::vector<Pass<PhaseRow>> found;
+    int64_t start = 0;
+    for (; channels - start > kPhaseLanes * most; start += 64) found.push_back({start, 64, pick_phase(64, timesteps, sign)});
+    if (start && channels - start > 8 && channels - start < 32) start = channels - 32;
+    found.push_back({start, channels - start, pick_phase(channels - start, timesteps, sign)});
+    return found;
 }
 
 }  // namespace gcn2snn

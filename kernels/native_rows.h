@@ -148,4 +148,9 @@ SumRow<real> pick_sum(int64_t width) {
     }
 }
 
+template <class real>
+auto float_passes(int64_t channels, int64_t most = kMaxVectors) {
+    return passes(channels, kVectorBytes / sizeof(real), most, [](int64_t width) { return pick_sum<real>(width); });
+}
+
 }  // namespace gcn2snn

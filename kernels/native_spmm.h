@@ -43,10 +43,9 @@ constexpr int64_t kPackedEntries = 4096;  // of the rows packed together: they s
 // y = diag(rows) A diag(columns) x. Entries left out would have added zero: the same bits as with zeros in x.
 template <class real>
 void spmm(const Matrix& a, const real* value, const real* x, int64_t cols, int64_t channels, const Active& active, real* y, int64_t threads) {
-    constexpr int64_t lanes = kVectorBytes / sizeof(real);
     const int64_t row_bytes = active.columns ? 0 : panel_row_bytes<real>(a, cols, channels);  // leaving out saves more
-    const auto parts = passes(channels, lanes, row_bytes ? row_bytes / kVectorBytes : kMaxVectors, [](int64_t width) { return pick_sum<real>(width); });
-    for_slices(a, x, cols, channels, parts, row_bytes, threads, [&](const auto& slice, int64_t begin, int64_t end) {
+    const auto parts = float_passes<real>(channels, row_bytes ? row_bytes / kVectorBytes : kMaxVectors);
+    const auto body = [&](const auto& slice, int64_t begin, int64_t end) {
         const auto out = [&](int64_t row) { return y + row * channels + slice.start(); };
         if (!active.columns) {
             for (int64_t row = begin; row < end; ++row) {
@@ -62,7 +61,9 @@ void spmm(const Matrix& a, const real* value, const real* x, int64_t cols, int64
             const Matrix m = packed.matrix();
             for (int64_t row = 0; row < m.rows; ++row) slice.sum(m, packed.value(), m.rowptr[row], m.rowptr[row + 1], m.rowptr[m.rows], out(first + row));
         }
-    });
+    };
+    if (row_bytes) for_panels<real>(a, cols, parts, row_bytes, threads, copy_from(x, channels), body);
+    else for_slices(a, x, channels, parts, threads, body);
 }
 
 }  // namespace gcn2snn

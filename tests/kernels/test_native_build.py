@@ -31,8 +31,10 @@ def test_every_instruction_set_gives_the_same_bits(machine: str, monkeypatch: py
     monkeypatch.setenv(backend.SWITCH, "native")
     for coding in CODES:
         for channels in (1, 5, 8, 9, 30, 32, 40, 60, 64, 65, 88, 89, 200, 300):
-            matrix, code = sparse(29, 37, 0.4, 5), spikes(37, channels, coding, 5)
-            assert torch.equal(phase_spmm(matrix, code), reference.phase_spmm(matrix, code))
+            code = spikes(37, channels, coding, 5)
+            for rows in (29, 13):  # entries use a row of codes often, which may then become floats first, and seldom
+                matrix = sparse(rows, 37, 0.4, 5)
+                assert torch.equal(phase_spmm(matrix, code), reference.phase_spmm(matrix, code))
             x = reference.phase_spmm(matrix, code)
             assert torch.equal(encode(x, x.abs().max(), coding).code, reference.encode(x, x.abs().max(), coding).code)
             assert torch.equal(decode(code), reference.decode(code))
