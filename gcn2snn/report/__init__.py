@@ -44,6 +44,12 @@ def write_report(target: Path, out: Path, find_subject: Callable[[dict[str, Any]
         ConfigError: the network does not say what it was trained on.
         DataError: the data are not there, or have nothing to test on.
     """
+    if not target.exists():
+        raise ArtefactError(
+            f"{target} does not exist; a report is about a spiking network (a file like RUN/snn.safetensors), a run "
+            f"folder that holds one, or a folder with {TABLE}. Make a network with `gcn2snn train DATASET --out RUN` "
+            f"and `gcn2snn convert RUN`, a table with `gcn2snn reproduce table5 --out DIR`"
+        )
     if target.is_dir() and (target / TABLE).exists():
         text, content = _of_table(target, out)
     else:

@@ -139,7 +139,10 @@ def test_train_never_overwrites_unasked(karate: Path) -> None:
         (["convert", "nowhere", "--timesteps", "0"], "timesteps = 0"),
         (["convert", "nowhere", "--timesteps", "256"], "timesteps = 256"),
         (["convert", "nowhere", "--wait", "-1"], "wait = -1"),
-        (["evaluate", "nowhere"], "does not exist"),
+        (["evaluate", "nowhere"], "nowhere does not exist; a spiking network is needed, a file like RUN/snn.safeten"),
+        (["evaluate", "nowhere"], "Make one with `gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train"),
+        (["report", "nowhere"], "nowhere does not exist; a report is about a spiking network (a file like RUN/snn.s"),
+        (["report", "nowhere"], "and `gcn2snn convert RUN`, a table with `gcn2snn reproduce table5 --out DIR`"),
         (["evaluate", "nowhere", "--energy", "free"], "energy preset 'free' is unknown"),
     ],
 )
@@ -171,7 +174,8 @@ def test_the_installed_script_runs(karate: Path) -> None:
     assert json.loads(done.stdout)["snn"] == parsed("evaluate", karate / "snn.safetensors")["snn"]
     refused = subprocess.run([SCRIPT, "evaluate", "nowhere"], capture_output=True, text=True, timeout=120)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "gcn2snn: error: nowhere does not exist\n"
+    assert refused.stderr.startswith("gcn2snn: error: nowhere does not exist; a spiking network is needed")
+    assert refused.stderr.count("\n") == 1
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
