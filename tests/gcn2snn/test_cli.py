@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,27 @@ def test_damaged_files_are_one_line(karate: Path, tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_bytes(damaged)
         assert "again" in failed("evaluate", tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("run.json", "gcn2snn train DATASET --out {} --force"), ("tune.json", "gcn2snn tune {} --force")],
+)
+def test_damaged_files_of_a_run_are_no_report(
+    karate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: str
+) -> None:
+    folder = shutil.copytree(karate / "run", tmp_path / "run")
+    network = shutil.copy(karate / "snn.safetensors", folder / "snn.safetensors")
+    (folder / "report.html").write_text("mine")
+    monkeypatch.setattr("gcn2snn.report.measure", None)  # nothing is measured before the refusal
+    for damaged, message in (('{"status": "fin', "is not whole JSON"), ("", "is not whole JSON"), ("[]", "lacks c")):
+        (folder / name).write_text(damaged)
+        refused = failed("report", folder, "--force")
+        assert f"{folder / name} {message}" in refused
+        assert f"make it again with `{command.format(folder)}`, or report on a network alone" in refused
+    assert (folder / "report.html").read_text() == "mine"
+    monkeypatch.undo()
+    assert gcn2snn("report", network).returncode == 0
 
 
 def test_the_installed_script_runs(karate: Path) -> None:
