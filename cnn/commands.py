@@ -22,7 +22,18 @@ from gcn2snn.cnn.weights import load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
-from gcn2snn.runs import METRICS_FILE, MODEL_FILE, RUN_FILE, RUN_FORMAT, STATE_FILE, check_folder, peak_memory, prepare
+from gcn2snn.runs import (
+    METRICS_FILE,
+    MODEL_FILE,
+    RUN_FILE,
+    RUN_FORMAT,
+    STATE_FILE,
+    check_folder,
+    finish,
+    peak_memory,
+    prepare,
+)
+from gcn2snn.runs import load_weights as weights_of_run
 
 DEFAULT_CONFIG = ConvertConfig(correct="mean")
 """How images are converted unless told otherwise: the paper's code, and each channel's mean given back."""
@@ -46,7 +57,7 @@ def train_images(
         config: model and recipe.
         out: run folder.
         data_dir: where data are searched first.
-        resume: continue the run that is there.
+        resume: continue the run that is there; one that is finished stays as it is.
         force: start over.
         limit: at most so many training images.
         on_epoch: called after every epoch.
@@ -55,7 +66,8 @@ def train_images(
         The summary that ``run.json`` holds, with test accuracy.
 
     Raises:
-        ArtefactError: the folder holds another run, or one and neither ``resume`` nor ``force`` is given.
+        ArtefactError: the folder holds another run, or one and neither ``resume`` nor ``force`` is given, or a finished
+            one whose weights are lost.
         ConfigError, DataError, BackendError: options, data or device are not there; before anything is written.
     """
     check_folder(out, force=force, resume=resume)
@@ -64,7 +76,10 @@ def train_images(
     trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
     prepare(out, force=force)
     origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
-    _check_same_run(out, origin)
+    old = _same_run(out, origin)
+    if old.get("status") == "finished":
+        weights_of_run(out)
+        return {"run": str(out), **old}
     summary = {"format": RUN_FORMAT, **origin, "environment": environment(), "status": "running"}
     save_json(out / RUN_FILE, summary)
     model = fit(trainer, out / STATE_FILE, on_epoch)
@@ -74,7 +89,7 @@ def train_images(
     summary |= {"status": "finished", "epochs": len(trainer.history), "last_epoch": asdict(trainer.history[-1])}
     summary |= {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
     summary |= {"train_seconds": sum(e.seconds for e in trainer.history), "peak_memory_bytes": peak_memory()}
-    save_json(out / RUN_FILE, summary)
+    finish(out, summary)
     return {"run": str(out), **summary}
 
 
@@ -82,13 +97,19 @@ def _config_dict(config: ImageTrainConfig) -> dict[str, Any]:
     return dict(TypeAdapter(ImageTrainConfig).dump_python(config))
 
 
-def _check_same_run(out: Path, origin: dict[str, Any]) -> None:
+def _same_run(out: Path, origin: dict[str, Any]) -> dict[str, Any]:
+    """What the run that is there says of itself, nothing if there is none.
+
+    Raises:
+        ArtefactError: it has other data or another configuration.
+    """
     if not (out / RUN_FILE).exists():
-        return
-    old = load_json(out / RUN_FILE)
+        return {}
+    old: dict[str, Any] = load_json(out / RUN_FILE)
     different = sorted(key for key in origin if old.get(key) != origin[key])
     if different:
         raise ArtefactError(f"{out} was started with another {', '.join(different)}. Give the same, or --force")
+    return old
 
 
 def convert_images(

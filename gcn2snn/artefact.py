@@ -58,6 +58,11 @@ def load(path: str | Path) -> SpikingNetwork:
 
 def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
     """The network, and what :func:`save` was told of its origin."""
+    if not Path(path).exists():
+        raise ArtefactError(
+            f"{path} does not exist; a spiking network is needed, a file like RUN/snn.safetensors. Make one with "
+            f"`gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train DATASET --out RUN`"
+        )
     tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT)
     with contextlib.suppress(ModuleNotFoundError):
         import_module("gcn2snn.operators")  # registers the node types that read graphs

@@ -5,33 +5,55 @@ from __future__ import annotations
 import contextlib
 import difflib
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from gcn2snn.errors import ArtefactError, ConfigError
 
-ITEMS: dict[str, str] = {
-    **{f"fig{n}": f"gcn2snn.figures:fig{n}" for n in (1, 2, 4, 5, 6, 10)},
-    **{f"fig{n}": f"gcn2snn.cnn.figures:fig{n}" for n in (3, 7, 8, 9)},
-    **{f"table{n}": f"gcn2snn.cnn.tables:table{n}" for n in (1, 2, 3, 4, 6, 7, 8)},
-    "table5": "gcn2snn.table5:table5",
-    "tcurve": "gcn2snn.curves:tcurve",
-    "codings": "gcn2snn.curves:codings",
-    "motifs": "gcn2snn.reproduce_motifs:motifs",
-    "planetoid": "gcn2snn.reproduce_planetoid:planetoid",
-}
-"""Name -> "module:function"; the function is imported when it is asked for, so that listing the names is instant."""
 
-Item = Callable[[Path, "ReproduceOptions"], dict[str, Any]]
+@dataclass(frozen=True)
+class Item:
+    """What makes one figure or table.
+
+    Args:
+        function: "module:function"; it is imported when it is asked for, so that listing the names is instant.
+        options: the fields of :class:`ReproduceOptions` that it takes; all others are refused.
+    """
+
+    function: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in :data:`ITEMS`."""
+        return self.function.partition(":")[2]
+
+
+_IMAGES = ("rows", "limit", "weights", "data_dir")
+_TEXTS = ("datasets", "seeds", "modes", "keep_going", "data_dir")
+
+ITEMS: dict[str, Item] = {
+    **{f"fig{n}": Item(f"gcn2snn.figures:fig{n}") for n in (1, 2, 4, 5, 6)},
+    "fig10": Item("gcn2snn.figures:fig10", ("limit",)),
+    **{f"fig{n}": Item(f"gcn2snn.cnn.figures:fig{n}", _IMAGES) for n in (3, 7, 8, 9)},
+    **{f"table{n}": Item(f"gcn2snn.cnn.tables:table{n}", (*_IMAGES, "modes")) for n in (1, 2, 3, 4, 6, 7, 8)},
+    "table5": Item("gcn2snn.table5:table5", (*_TEXTS, "trials", "max_loss")),
+    "tcurve": Item("gcn2snn.curves:tcurve", _TEXTS),
+    "codings": Item("gcn2snn.curves:codings", _TEXTS),
+    "motifs": Item("gcn2snn.reproduce_motifs:motifs", ("seeds", "modes")),
+    "planetoid": Item("gcn2snn.reproduce_planetoid:planetoid", ("rows", "datasets", "seeds", "modes", "data_dir")),
+}
+
+Maker = Callable[[Path, "ReproduceOptions"], dict[str, Any]]
 """function(out, options) -> JSON values: what was computed, and under "files" what was written below ``out``."""
 
 
 @dataclass(frozen=True)
 class ReproduceOptions:
-    """What narrows or feeds a run; an item ignores what it has no use for.
+    """What narrows or feeds a run; an item refuses what it has no use for.
 
     Args:
         data_dir: where datasets are found and kept; None is the default place.
@@ -70,9 +92,14 @@ class ReproduceOptions:
                 f"max_loss (--max-loss) is {self.max_loss:g}; allowed are 0 and more points, or leave it out"
             )
 
+    def given(self) -> list[str]:
+        """Names of the fields that are not at their default."""
+        default = ReproduceOptions()
+        return [item.name for item in fields(self) if getattr(self, item.name) != getattr(default, item.name)]
 
-def item_named(name: str) -> str:
-    """The "module:function" behind an item.
+
+def item_named(name: str) -> Item:
+    """What is behind a name, however it is spelt.
 
     Raises:
         ConfigError: there is no such item; the message names the nearest ones.
@@ -83,6 +110,26 @@ def item_named(name: str) -> str:
     near = difflib.get_close_matches(key, ITEMS, n=3, cutoff=0.5)
     hint = f"nearest are {', '.join(near)}" if near else "none is near"
     raise ConfigError(f"there is nothing called {name!r} to reproduce; {hint}. All: {', '.join(sorted(ITEMS))}")
+
+
+def flags(options: Iterable[str]) -> str:
+    """Options as they are typed: data_dir is --data-dir."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in options)
+
+
+def refuse_unused(item: Item, given: Iterable[str]) -> None:
+    """Refuse options that an item has no use for, instead of dropping them.
+
+    Raises:
+        ConfigError: one was given; the message lists those that the item takes.
+    """
+    unused = [name for name in given if name not in item.options]
+    if unused:
+        taken = f"{flags(item.options)}, and like every item" if item.options else "only"
+        raise ConfigError(
+            f"{item.name} does not take {flags(unused)}; it takes {taken} --out and --json. "
+            f"Leave {'it' if len(unused) == 1 else 'them'} out"
+        )
 
 
 def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> dict[str, Any]:
@@ -97,19 +144,20 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
         JSON values; "item" names what was made.
 
     Raises:
-        ConfigError: unknown item or option.
+        ConfigError: unknown item, or an option that it does not take.
         ArtefactError: ``out`` cannot be made.
         DataError, MissingPackageError: as the item needs data or packages that are not there.
     """
-    module, _, function = item_named(name).partition(":")
-    item: Item = getattr(import_module(module), function)
+    item, options = item_named(name), options or ReproduceOptions()
+    refuse_unused(item, options.given())
+    make: Maker = getattr(import_module(item.function.partition(":")[0]), item.name)
     new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtefactError(f"{out} cannot be written: {error.strerror or error}. Pass another --out") from error
     try:
-        return {"item": function} | item(out, options or ReproduceOptions())
+        return {"item": item.name} | make(out, options)
     except BaseException:
         if new:
             with contextlib.suppress(OSError):  # something was written: that stays

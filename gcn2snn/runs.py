@@ -101,9 +101,14 @@ def train_run(
         "train_seconds": sum(e.seconds for e in trainer.history),
         "peak_memory_bytes": peak_memory(),
     }
+    finish(folder, summary)
+    return summary
+
+
+def finish(folder: Path, summary: dict[str, Any]) -> None:
+    """Keep the summary of a run that has come to its end; the checkpoint that ``--resume`` reads is of no more use."""
     save_json(folder / RUN_FILE, summary)
     (folder / STATE_FILE).unlink(missing_ok=True)
-    return summary
 
 
 def call(graph: Graph, device: torch.device | str = "cpu") -> tuple[Any, ...]:

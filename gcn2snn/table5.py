@@ -13,9 +13,10 @@ from typing import Any
 from gcn2snn.checkpoint import save_json, save_text
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
+from gcn2snn.errors import ConfigError
 from gcn2snn.evaluation import evaluate
 from gcn2snn.graph import Graph
-from gcn2snn.reproduce import ReproduceOptions
+from gcn2snn.reproduce import ReproduceOptions, flags
 from gcn2snn.runs import load_model, peak_memory
 from gcn2snn.seeds import Runs, available, chosen, left_out
 from gcn2snn.table5_tuned import PooledSearch
@@ -79,7 +80,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         this call.
 
     Raises:
-        ConfigError: unknown dataset or mode.
+        ConfigError: unknown dataset or mode, or options of a search without one.
         DataError: none of the datasets is there.
         ArtefactError: a run folder is broken, and ``options.keep_going`` is not set.
 
@@ -88,6 +89,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     start = time.perf_counter()
     datasets = chosen(options.datasets, PAPER, "dataset")
     modes = chosen(options.modes, MODES, "mode")
+    _check_search(modes, options)
     graphs, missing = available(datasets, options.data_dir)
     runs = Runs(out, options)
     rows = []
@@ -110,6 +112,15 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     stem = "table5" + _label("", options).replace(", --", "-").replace(" ", "-")
     files = [save_json(out / f"{stem}.json", content), save_text(out / f"{stem}.md", text + "\n")]
     return content | {"text": text, "files": [str(file) for file in files]}
+
+
+def _check_search(modes: list[str], options: ReproduceOptions) -> None:
+    asked = [name for name in ("trials", "max_loss") if name in options.given()]
+    if asked and "tuned" not in modes:
+        raise ConfigError(
+            f"the modes {', '.join(modes)} make no search, so {flags(asked)} has no meaning. "
+            f"Add tuned to --modes, or leave {flags(asked)} out"
+        )
 
 
 def _label(mode: str, options: ReproduceOptions) -> str:

@@ -17,6 +17,10 @@ from gcn2snn.kernels import CSR, Spikes, reference
 Work = Callable[[], Any]
 
 
+class NotRunError(Exception):
+    """Why a case cannot run here; stands in its row."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One way to do one piece of work.
@@ -30,6 +34,7 @@ class Case:
         device: device type it needs, empty for any.
         ours: runs a kernel of this package (its backend is reported).
         memory: bytes it allocates, for cases that may not fit; they are skipped when less than twice that is free.
+        lacks: what a problem lacks for which the case is not meant, empty where it is meant for it.
     """
 
     group: str
@@ -40,6 +45,11 @@ class Case:
     device: str = ""
     ours: bool = False
     memory: Callable[[Problem], int] | None = None
+    lacks: Callable[[Problem], str] | None = None
+
+    def missing(self, problem: Problem) -> str:
+        """What the problem lacks for this case; empty when it is one of its problems."""
+        return self.lacks(problem) if self.lacks else ""
 
 
 CASES: dict[str, Case] = {}
@@ -54,6 +64,7 @@ def case(
     device: str = "",
     ours: bool = False,
     memory: Callable[[Problem], int] | None = None,
+    lacks: Callable[[Problem], str] | None = None,
 ) -> Callable[[Callable[[Problem], Work]], Callable[[Problem], Work]]:
     """Register a case under ``group/name``.
 
@@ -65,7 +76,7 @@ def case(
         key = f"{group}/{name}"
         if key in CASES:
             raise ConfigError(f"benchmark case {key} is registered twice")
-        CASES[key] = Case(group, name, prepare, useful_bytes, package, device, ours, memory)
+        CASES[key] = Case(group, name, prepare, useful_bytes, package, device, ours, memory, lacks)
         return prepare
 
     return register

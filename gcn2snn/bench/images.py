@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gcn2snn import kernels
-from gcn2snn.bench.cases import Case, Work
+from gcn2snn.bench.cases import Case, NotRunError, Work
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.kernels import Fire, PhaseCode, Spikes, decode, encode
@@ -162,7 +162,7 @@ def _network(layout: torch.memory_format, compiled: bool) -> Callable[[ImageProb
         try:
             work()
         except RuntimeError as error:  # torch.compile needs a compiler that this machine may lack
-            raise ImportError(str(error).strip().splitlines()[0]) from error
+            raise NotRunError(str(error).strip().splitlines()[0]) from error
         return work
 
     return prepare

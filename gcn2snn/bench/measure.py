@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gcn2snn.bench.cases import Case, Work
+from gcn2snn.bench.cases import Case, NotRunError, Work
 from gcn2snn.bench.problems import Problem
 from gcn2snn.kernels import backend
 
@@ -37,6 +37,7 @@ class Measurement:
         peak_mib: memory on top of what was there before, None where the system cannot say.
         difference: from the first result of the group that is a tensor, largest, relative to its largest element; None for spikes.
         note: why it was skipped, or how many spikes differ from those of the first case.
+        applies: False when the case is not meant for the problem; then ``note`` says what the problem lacks.
     """
 
     problem: str
@@ -52,6 +53,7 @@ class Measurement:
     peak_mib: float | None = None
     difference: float | None = None
     note: str = ""
+    applies: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Fields, by name."""
@@ -85,15 +87,17 @@ def measure(
         bandwidth: bytes per second of a copy, for ``copy_fraction``.
         tell: gets a line of progress.
     """
+    cases = list(cases)
     results: list[Measurement] = []
-    for group in _grouped(cases):
+    for group in _grouped(case for case in cases if not case.missing(problem)):
         tell(f"{problem.name}: {group[0].group}")
         ready, skipped = _prepare(problem, group)
         runs = _Runs(problem, ready, CLOCKS[clock])
         runs.warm_up()
         runs.time(rounds, seconds)
         results += runs.results(bandwidth) + skipped
-    return results
+    unfit = [(case, case.missing(problem)) for case in cases if case.missing(problem)]
+    return results + [Measurement(problem.name, c.group, c.name, applies=False, note=note) for c, note in unfit]
 
 
 def why_not(case: Case, problem: Problem) -> str:
@@ -133,8 +137,10 @@ def _prepare(problem: Problem, cases: list[Case]) -> tuple[list[tuple[Case, Work
             try:
                 ready.append((case, case.prepare(problem)))
                 continue
+            except NotRunError as error:
+                reason = str(error)
             except (ImportError, OSError) as error:  # a package whose compiled part does not load here
-                reason = f"{type(error).__name__}: {error}"[:120]
+                reason = f"does not load: {error}"[:120]
         skipped.append(Measurement(problem.name, case.group, case.name, note=reason))
     return ready, skipped
 

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gcn2snn.bench.cases import Work, case, int64_csr
+from gcn2snn.bench.cases import NotRunError, Work, case, int64_csr
 from gcn2snn.bench.problems import Problem
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.conversion import convert
 from gcn2snn.gcn import TextGCN
+from gcn2snn.graph import Graph
 from gcn2snn.network import SpikingNetwork
 from gcn2snn.train import Trainer, make_model
 
@@ -33,19 +34,28 @@ class _PlainTextGCN(nn.Module):
         return adjacency @ (hidden @ self.second)
 
 
-def _graph_needed(p: Problem) -> None:
-    if p.graph is None:
-        raise ImportError("needs a text graph, for example --graph r8")
+def _no_graph(p: Problem) -> str:
+    made = p.graph is not None and p.graph.features is None  # the peers take a one-hot input only
+    return "" if made else "a text graph is needed, for example --graph r8"
 
 
-@case(EPOCH, "torch CSR int64, all rows, own validation pass", device="cpu")
+def _no_text(p: Problem) -> str:
+    if missing := _no_graph(p):
+        return missing
+    return "" if _graph(p).source.get("options") else "a graph made of documents is needed, for example --graph r8"
+
+
+def _graph(p: Problem) -> Graph:
+    assert p.graph is not None  # a case is prepared for problems that lack nothing
+    return p.graph
+
+
+@case(EPOCH, "torch CSR int64, all rows, own validation pass", device="cpu", lacks=_no_graph)
 def _plain_epoch(p: Problem) -> Work:
-    _graph_needed(p)
-    assert p.graph is not None
-    trainer = Trainer(p.graph, TrainConfig())
+    trainer = Trainer(_graph(p), TrainConfig())
     model = _PlainTextGCN(trainer.model)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    adjacency, labels, split = int64_csr(p.matrix), p.graph.labels, trainer.split
+    adjacency, labels, split = int64_csr(p.matrix), _graph(p).labels, trainer.split
 
     def work() -> None:
         model.train()
@@ -59,11 +69,9 @@ def _plain_epoch(p: Problem) -> Work:
     return work
 
 
-@case(EPOCH, "gcn2snn Trainer", ours=True, device="cpu")
+@case(EPOCH, "gcn2snn Trainer", ours=True, device="cpu", lacks=_no_graph)
 def _our_epoch(p: Problem) -> Work:
-    _graph_needed(p)
-    assert p.graph is not None
-    trainer = Trainer(p.graph, TrainConfig())
+    trainer = Trainer(_graph(p), TrainConfig())
 
     def work() -> None:
         trainer.run_epoch()
@@ -74,15 +82,12 @@ def _our_epoch(p: Problem) -> Work:
 @lru_cache(maxsize=1)
 def _networks(p: Problem) -> tuple[TextGCN, SpikingNetwork]:
     """An untrained Text GCN and its conversion: the time of either does not depend on training, except by silent spikes."""
-    _graph_needed(p)
-    assert p.graph is not None
-    model = make_model(p.graph, TrainConfig()).eval()
-    return model, convert(model, p.graph, ConvertConfig())
+    model = make_model(_graph(p), TrainConfig()).eval()
+    return model, convert(model, _graph(p), ConvertConfig())
 
 
-@case(INFERENCE, "torch CSR int64, ANN", device="cpu")
+@case(INFERENCE, "torch CSR int64, ANN", device="cpu", lacks=_no_graph)
 def _plain_inference(p: Problem) -> Work:
-    _graph_needed(p)
     model = _PlainTextGCN(_networks(p)[0]).eval()
     adjacency = int64_csr(p.matrix)
 
@@ -94,7 +99,7 @@ def _plain_inference(p: Problem) -> Work:
     return work
 
 
-@case(INFERENCE, "gcn2snn ANN", ours=True, device="cpu")
+@case(INFERENCE, "gcn2snn ANN", ours=True, device="cpu", lacks=_no_graph)
 def _our_inference(p: Problem) -> Work:
     model, _ = _networks(p)
 
@@ -106,7 +111,7 @@ def _our_inference(p: Problem) -> Work:
     return work
 
 
-@case(INFERENCE, "gcn2snn one-spike SNN, closed form", ours=True, device="cpu")
+@case(INFERENCE, "gcn2snn one-spike SNN, closed form", ours=True, device="cpu", lacks=_no_graph)
 def _spiking_inference(p: Problem) -> Work:
     _, snn = _networks(p)
 
@@ -116,18 +121,16 @@ def _spiking_inference(p: Problem) -> Work:
     return work
 
 
-@case("graph building", "gcn2snn, from cleaned text", device="cpu")
+@case("graph building", "gcn2snn, from cleaned text", device="cpu", lacks=_no_text)
 def _build(p: Problem) -> Work:
     from gcn2snn.datasets import TextGraphOptions, build_text_graph, clean_corpus, load
     from gcn2snn.errors import DataError
 
-    _graph_needed(p)
-    assert p.graph is not None
-    source = p.graph.source
+    source = _graph(p).source
     try:
         clean = clean_corpus(load(source["dataset"]), TextGraphOptions(**source["options"]))
-    except DataError as error:  # a graph that is no text, or whose corpus is not at hand
-        raise ImportError(str(error)) from error
+    except DataError as error:  # the graph is kept, its corpus is not at hand
+        raise NotRunError(str(error)) from error
 
     def work() -> None:
         build_text_graph(clean)

@@ -36,6 +36,15 @@ def markdown(results: Sequence[Measurement]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row(result)) + " |" for result in results])
 
 
+def left_out(results: Sequence[Measurement]) -> list[str]:
+    """A line for each reason why cases are not meant for a problem."""
+    groups: dict[tuple[str, str], dict[str, None]] = {}
+    for result in results:
+        if not result.applies:
+            groups.setdefault((result.problem, result.note), {})[result.group] = None
+    return [f"not for {problem}: {'; '.join(found)} ({note})" for (problem, note), found in groups.items()]
+
+
 def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, group: str = "aggregate") -> Path:
     """Time against entries, one panel a kind of matrix, one line a case, both axes logarithmic.
 
@@ -64,6 +73,7 @@ def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, gr
         axes.grid(True, which="both", alpha=0.3)
     panels[0].set_ylabel("median time (ms)")
     panels[-1].legend(fontsize=8, loc="lower right")
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gcn2snn.cli.train import refuse_given
 from gcn2snn.errors import ConfigError
 
 Strings = list[str] | None
 
 
 def reproduce(
+    context: typer.Context,
     item: Annotated[
         str,
         typer.Argument(
-            help="fig1 ... fig10, table1 ... table8, planetoid, motifs, tcurve, codings; 'list' shows them all"
+            help="fig1 ... fig10, table1 ... table8, planetoid, motifs, tcurve, codings; "
+            "'list' shows them all, and the options that each takes"
         ),
     ],
     out: Annotated[Path, typer.Option(help="folder for pictures and tables")] = Path("out"),
@@ -35,12 +39,16 @@ def reproduce(
     as_json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
     """Compute one figure or table of the paper, and write the picture and the numbers behind it."""
-    from gcn2snn.reproduce import ITEMS, ReproduceOptions
+    from gcn2snn.reproduce import ReproduceOptions, item_named, refuse_unused
     from gcn2snn.reproduce import reproduce as run
 
+    given = [field.name for field in fields(ReproduceOptions) if _typed(context, field.name)]
     if item == "list":
-        typer.echo("\n".join(sorted(ITEMS)))
+        given += ["out"] if _typed(context, "out") else []
+        refuse_given(dict.fromkeys(given, True), "list only shows what there is")
+        typer.echo(_listed(as_json))
         return
+    refuse_unused(item_named(item), given)
     options = ReproduceOptions(
         data_dir,
         _split(rows),
@@ -55,6 +63,22 @@ def reproduce(
     )
     result = run(item, out, options)
     typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(_lines(result)))
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    """Whether an option is on the command line, whatever its value is."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _listed(as_json: bool) -> str:
+    """Every item and the options that it takes."""
+    from gcn2snn.reproduce import ITEMS, flags
+
+    taken = {name: flags(item.options) for name, item in sorted(ITEMS.items())}
+    if as_json:
+        return json.dumps({name: text.split(", ") if text else [] for name, text in taken.items()}, indent=2)
+    return "\n".join(f"{name:10s} {text}".rstrip() for name, text in taken.items())
 
 
 def _split(values: Strings) -> tuple[str, ...]:

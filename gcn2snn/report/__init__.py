@@ -19,6 +19,10 @@ __all__ = ["default_file", "write_report"]
 NETWORKS = ("snn.safetensors", "tuned.safetensors")
 """Files of a run folder that a report looks at."""
 
+TUNE_FILE = "tune.json"
+RUN_KEYS, TUNE_KEYS = {"config", "status"}, {"chosen", "front", "source_accuracy", "trials"}
+"""What is read of the files beside them."""
+
 TABLE = "table5.json"
 CURVES = ("tcurve", "codings")
 
@@ -44,6 +48,12 @@ def write_report(target: Path, out: Path, find_subject: Callable[[dict[str, Any]
         ConfigError: the network does not say what it was trained on.
         DataError: the data are not there, or have nothing to test on.
     """
+    if not target.exists():
+        raise ArtefactError(
+            f"{target} does not exist; a report is about a spiking network (a file like RUN/snn.safetensors), a run "
+            f"folder that holds one, or a folder with {TABLE}. Make a network with `gcn2snn train DATASET --out RUN` "
+            f"and `gcn2snn convert RUN`, a table with `gcn2snn reproduce table5 --out DIR`"
+        )
     if target.is_dir() and (target / TABLE).exists():
         text, content = _of_table(target, out)
     else:
@@ -67,6 +77,8 @@ def _networks_of(target: Path) -> list[Path]:
 def _of_networks(
     target: Path, files: list[Path], find_subject: Callable[[dict[str, Any]], Subject]
 ) -> tuple[str, dict[str, Any]]:
+    summary = _beside(target, files[0], RUN_FILE, RUN_KEYS, f"gcn2snn train DATASET --out {target} --force")
+    tuned = _beside(target, files[0], TUNE_FILE, TUNE_KEYS, f"gcn2snn tune {target} --force")
     networks: list[Network] = []
     origin: dict[str, Any] = {}
     for file in files:
@@ -76,21 +88,38 @@ def _of_networks(
         measured = measure(snn, find_subject(origin))
         _, meta = load_tensors(file, kind="snn", version=SNN_FORMAT)
         networks.append(Network(file.name, snn.config, measured, meta["environment"]))
-    data, training = _source_of(target, origin)
-    tuned = load_json(target / "tune.json") if target.is_dir() and (target / "tune.json").exists() else None
+    data, training = _source_of(origin, summary or {})
     name = Path(str(data.get("dataset", data.get("data", target)))).name
     text = run_page(f"{name}: one-spike network beside its source", networks, data, training, tuned)
     scores = [{"name": n.name, **n.measured.evaluation.to_dict()} for n in networks]
     return text, {"dataset": data, "networks": scores}
 
 
-def _source_of(target: Path, origin: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _beside(target: Path, network: Path, name: str, keys: set[str], command: str) -> dict[str, Any] | None:
+    """A file that a run folder keeps beside its networks, read before anything is measured; None where it is not there.
+
+    Raises:
+        ArtefactError: it is damaged.
+    """
+    file = target / name
+    if not target.is_dir() or not file.exists():
+        return None
+    remedy = f"with `{command}`, or report on a network alone with `gcn2snn report {network}`"
+    try:
+        content = load_json(file)
+    except ArtefactError as error:
+        raise ArtefactError(f"{error} {remedy}") from error
+    if not isinstance(content, dict) or not keys <= content.keys():
+        raise ArtefactError(f"{file} lacks {', '.join(sorted(keys))}: it was edited; make it again {remedy}")
+    return content
+
+
+def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
         return origin["dataset"], origin.get("config", {})
     data = {key: value for key, value in origin.items() if key not in ("kind", "run") and value != ""}
-    known = target.is_dir() and (target / RUN_FILE).exists()
-    return data, load_json(target / RUN_FILE).get("config", {}) if known else {}
+    return data, summary.get("config", {})
 
 
 def _of_table(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:

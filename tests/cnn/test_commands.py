@@ -68,6 +68,22 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def test_a_finished_run_keeps_no_checkpoint_and_stays_as_it_is(tmp_path: Path) -> None:
+    def never(trainer: ImageTrainer) -> None:
+        raise AssertionError("a finished run is not trained again")
+
+    config, folder = ImageTrainConfig(epochs=1, batch_size=32), tmp_path / "run"
+    made = train_images("digits", config, folder, limit=100)
+    names = {"run.json", "metrics.jsonl", "model.safetensors"}
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert set(before) == names
+    assert train_images("digits", config, folder, limit=100, resume=True, on_epoch=never) == made
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ArtefactError, match=r"weights are lost: train again with `--out .*/run --force`"):
+        train_images("digits", config, folder, limit=100, resume=True, on_epoch=never)
+
+
 def test_options_are_checked_before_work(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give a run folder, or all of"):
         convert_images(tmp_path / "x", model="resnet20")

@@ -8,10 +8,11 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from gcn2snn.bench import CASES, IMAGE_CASES, ImageProblem, case, copy_bandwidth, measure, synthetic
+from gcn2snn.bench import CASES, IMAGE_CASES, ImageProblem, Problem, case, copy_bandwidth, measure, synthetic
+from gcn2snn.bench.cases import Work
 from gcn2snn.bench.measure import why_not
 from gcn2snn.cli.bench import bench
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import BackendError, ConfigError, Gcn2SnnError
 
 app = typer.Typer()
 app.command()(bench)
@@ -47,7 +48,9 @@ def test_every_case_that_can_run_gives_the_answer_of_its_group() -> None:
     for result in results:
         if result.rounds == 0:
             assert result.note
+            assert "Error" not in result.note
             continue
+        assert result.applies
         assert result.median_ms is not None
         if result.difference is not None:
             assert result.difference < 1e-5
@@ -75,16 +78,67 @@ def test_command_writes_one_json_object_and_a_plot(tmp_path: Path) -> None:
     assert picture.stat().st_size > 5000
 
 
-def test_command_refuses() -> None:
-    runner = CliRunner()
-    for arguments, match in (
-        (["--group", "nothing"], "no case matches"),
-        (["--device", "tpu"], "device is 'tpu'"),
-        (["--clock", "sun"], "clock is 'sun'"),
-    ):
-        result = runner.invoke(app, arguments)
-        assert isinstance(result.exception, ConfigError)
-        assert match in str(result.exception)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--group nothing", "no group matches --group 'nothing'; groups are: aggregate; aggregate, unsigned;"),
+        ("--group decode --case spmm", "no case matches --case 'spmm' in the chosen groups; cases are: torch.index_"),
+        ("--case spmm --case smpm", "no case matches --case 'smpm'; cases are: torch CSR int64;"),
+        ("--group resnet20", "the chosen cases run on images only; give --images N"),
+        ("--group inference", "the chosen cases need a text graph and none runs on a synthetic matrix; give --graph,"),
+        ("--images 2 --group decode", "no chosen case runs on --images"),
+        ("--device tpu", "device is 'tpu'"),
+        ("--clock sun", "clock is 'sun'"),
+        ("--graph nosuch", "no dataset and no file or folder is called 'nosuch'. Did you mean"),
+        ("--entries -5", "entries (--entries) is -5; allowed are whole numbers from 1 to 2,147,483,647"),
+        ("--entries nan", "entries (--entries) is nan"),
+        ("--entries 1.5", "entries (--entries) is 1.5"),
+        ("--entries 1e30", "entries (--entries) is 1e+30"),
+        ("--rounds 0", "rounds (--rounds) is 0; allowed are 1 and more"),
+        ("--channels 0", "channels (--channels) is 0"),
+        ("--threads 0", "threads (--threads) is 0"),
+        ("--images 0", "images (--images) is 0"),
+        ("--seconds -1", "seconds (--seconds) is -1; allowed are 0 (one round) and more"),
+        ("--seconds nan", "seconds (--seconds) is nan"),
+        ("--shape star", "shape is 'star'; allowed are uniform and power-law"),
+        ("--graph karate --shape uniform", "--shape is about synthetic matrices and none is asked for"),
+        ("--weights x", "--weights are those of ResNet-20 on images; add --images N"),
+        ("--images 1 --weights nosuch", "nosuch does not exist; --weights needs a .safetensors or .pt file"),
+        ("--plot time.foo", "--plot time.foo is no picture that can be drawn; allowed are .png, .svg, .pdf"),
+        ("--plot time.png --group decode", "--plot draws the group aggregate over the entries of matrices"),
+    ],
+)
+def test_command_refuses_before_it_measures(words: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(*arguments: object, **options: object) -> None:
+        raise AssertionError("a refusal takes no time")
+
+    monkeypatch.setattr("gcn2snn.bench.copy_bandwidth", measured)
+    result = CliRunner().invoke(app, words.split())
+    assert isinstance(result.exception, Gcn2SnnError), result.exception
+    assert message in str(result.exception)
+    assert result.output == ""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_an_absent_gpu_is_refused() -> None:
+    assert isinstance(CliRunner().invoke(app, ["--device", "cuda"]).exception, BackendError)
+
+
+def test_cases_for_other_problems_are_told_apart_from_failures() -> None:
+    chosen = ("--group", "decode", "--group", "inference", "--group", "graph building", "--rounds", "1")
+    words = ("--entries", "1e3", "--shape", "uniform", *chosen)
+    for extra in ((), ("--markdown",)):
+        shown = CliRunner().invoke(app, [*words, *extra], catch_exceptions=False).stdout
+        line = "not for uniform-1e3: inference; graph building (a text graph is needed, for example --graph r8)"
+        assert line in shown.splitlines()
+        assert "Error" not in shown
+        assert "gcn2snn ANN" not in shown
+    unfit = [result for result in run(*words)["results"] if not result["applies"]]
+    assert {result["group"] for result in unfit} == {"inference", "graph building"}
+    assert {result["note"] for result in unfit} == {"a text graph is needed, for example --graph r8"}
+    karate = CliRunner().invoke(app, ["--graph", "karate", *chosen], catch_exceptions=False).stdout
+    assert "gcn2snn ANN" in karate
+    assert "not for karate: graph building (a graph made of documents is needed" in karate
 
 
 def test_a_case_is_registered_once() -> None:
@@ -97,6 +151,14 @@ def test_a_missing_package_is_a_reason_not_an_error() -> None:
 
     absent = replace(CASES["aggregate/scipy CSR"], package="no_such_package")
     assert why_not(absent, synthetic(100, "uniform", 2)) == "no_such_package is not installed"
+
+    def does_not_load(problem: Problem) -> Work:
+        raise ImportError("libsomething.so.1: cannot open shared object file")
+
+    broken = replace(CASES["aggregate/scipy CSR"], prepare=does_not_load)
+    (result,) = measure(synthetic(100, "uniform", 2), [broken])
+    assert (result.rounds, result.applies) == (0, True)
+    assert result.note == "does not load: libsomething.so.1: cannot open shared object file"
     huge = replace(CASES["aggregate/PyG SimpleConv"], package="", memory=lambda problem: 2**60)
     assert "GiB; " in why_not(huge, synthetic(100, "uniform", 2))
 

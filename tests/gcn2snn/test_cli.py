@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,7 +140,10 @@ def test_train_never_overwrites_unasked(karate: Path) -> None:
         (["convert", "nowhere", "--timesteps", "0"], "timesteps = 0"),
         (["convert", "nowhere", "--timesteps", "256"], "timesteps = 256"),
         (["convert", "nowhere", "--wait", "-1"], "wait = -1"),
-        (["evaluate", "nowhere"], "does not exist"),
+        (["evaluate", "nowhere"], "nowhere does not exist; a spiking network is needed, a file like RUN/snn.safeten"),
+        (["evaluate", "nowhere"], "Make one with `gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train"),
+        (["report", "nowhere"], "nowhere does not exist; a report is about a spiking network (a file like RUN/snn.s"),
+        (["report", "nowhere"], "and `gcn2snn convert RUN`, a table with `gcn2snn reproduce table5 --out DIR`"),
         (["evaluate", "nowhere", "--energy", "free"], "energy preset 'free' is unknown"),
     ],
 )
@@ -166,12 +170,34 @@ def test_damaged_files_are_one_line(karate: Path, tmp_path: Path) -> None:
         assert "again" in failed("evaluate", tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("run.json", "gcn2snn train DATASET --out {} --force"), ("tune.json", "gcn2snn tune {} --force")],
+)
+def test_damaged_files_of_a_run_are_no_report(
+    karate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: str
+) -> None:
+    folder = shutil.copytree(karate / "run", tmp_path / "run")
+    network = shutil.copy(karate / "snn.safetensors", folder / "snn.safetensors")
+    (folder / "report.html").write_text("mine")
+    monkeypatch.setattr("gcn2snn.report.measure", None)  # nothing is measured before the refusal
+    for damaged, message in (('{"status": "fin', "is not whole JSON"), ("", "is not whole JSON"), ("[]", "lacks c")):
+        (folder / name).write_text(damaged)
+        refused = failed("report", folder, "--force")
+        assert f"{folder / name} {message}" in refused
+        assert f"make it again with `{command.format(folder)}`, or report on a network alone" in refused
+    assert (folder / "report.html").read_text() == "mine"
+    monkeypatch.undo()
+    assert gcn2snn("report", network).returncode == 0
+
+
 def test_the_installed_script_runs(karate: Path) -> None:
     done = subprocess.run([SCRIPT, "evaluate", karate / "snn.safetensors", "--json"], capture_output=True, timeout=120)
     assert json.loads(done.stdout)["snn"] == parsed("evaluate", karate / "snn.safetensors")["snn"]
     refused = subprocess.run([SCRIPT, "evaluate", "nowhere"], capture_output=True, text=True, timeout=120)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "gcn2snn: error: nowhere does not exist\n"
+    assert refused.stderr.startswith("gcn2snn: error: nowhere does not exist; a spiking network is needed")
+    assert refused.stderr.count("\n") == 1
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:

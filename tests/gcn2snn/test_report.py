@@ -164,6 +164,17 @@ def test_a_run_end_to_end(run: Path) -> None:
     assert len([1 for attrs in page.all("svg") if attrs.get("role") == "img"]) == 2 * (1 + 3 * 2 + 2) + 1
 
 
+def test_folded_tables_are_printed(karate: Graph, tmp_path: Path) -> None:
+    file = artefact.save(convert(TextGCN(34, [8], 4).eval(), karate), tmp_path / "snn.safetensors", {"dataset": {}})
+    write_report(file, tmp_path / "out.html", lambda _: subject_of(karate))
+    source = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "<details>" in source
+    printed = source[source.index("@media print") : source.index("</style>")]
+    assert "details::details-content { content-visibility: visible; block-size: auto; }" in printed
+    hiding = [line.strip() for line in printed.splitlines() if "details" in line and "display: none" in line]
+    assert all(line.startswith("@supports not selector(::details-content)") for line in hiding)  # only where it must
+
+
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a small convolutional network."""

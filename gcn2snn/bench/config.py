@@ -1,0 +1,190 @@
+"""What a benchmark is asked for: operands, cases and clock, refused before anything is loaded or timed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from gcn2snn.bench.cases import CASES, Case
+from gcn2snn.bench.images import IMAGE_CASES
+from gcn2snn.bench.problems import SHAPES, synthetic
+from gcn2snn.datasets.registry import find
+from gcn2snn.errors import ArtefactError, BackendError, ConfigError, MissingPackageError
+from gcn2snn.kernels.csr import MAX_ENTRIES
+
+DEFAULT_ENTRIES = (1e5, 1e6)
+PICTURES = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchConfig:
+    """What to measure, on what, and how.
+
+    Args:
+        graphs: names or paths of text graphs.
+        entries: of synthetic matrices; ``DEFAULT_ENTRIES`` where no operand is named.
+        shapes: of synthetic matrices, both when empty.
+        images: sizes of batches.
+        weights: of ResNet-20, random when None.
+        groups, cases: names, or text in several; all when empty.
+        channels: columns of the dense operand.
+        rounds: timed rounds after the one that warms up.
+        seconds: a case gets fewer rounds when that many would take longer.
+        clock: "wall", or "cpu" for processor time.
+        threads: of torch and of the kernels, None leaves them.
+        device: "cpu" or "cuda".
+        plot: picture of time against entries, or None.
+
+    Raises:
+        ConfigError: an option has a value it cannot have, or none of the cases is for the operands.
+        DataError: no graph has that name.
+        ArtefactError: there are no such weights.
+        BackendError: CUDA is asked for and there is none.
+        MissingPackageError: a plot is asked for without matplotlib.
+    """
+
+    graphs: tuple[str, ...] = ()
+    entries: tuple[float, ...] = ()
+    shapes: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
+    weights: Path | None = None
+    groups: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    channels: int = 200
+    rounds: int = 9
+    seconds: float = 20.0
+    clock: str = "wall"
+    threads: int | None = None
+    device: str = "cpu"
+    plot: Path | None = None
+
+    def __post_init__(self) -> None:
+        _check_machine(self)
+        _check_numbers(self)
+        _check_operands(self)
+        _check_names(self)
+        _check_cases(self)
+        _check_plot(self)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Entries of the synthetic matrices."""
+        named = self.graphs or self.entries or self.images
+        return tuple(int(count) for count in (self.entries if named else DEFAULT_ENTRIES))
+
+    @property
+    def matrix_cases(self) -> list[Case]:
+        """Cases that multiply sparse matrices, or run a network on a graph."""
+        return list(self._chosen(CASES.values()))
+
+    @property
+    def image_cases(self) -> list[Case]:
+        """Cases that run on images."""
+        return list(self._chosen(IMAGE_CASES.values()))
+
+    def _chosen(self, cases: Iterable[Case]) -> Iterator[Case]:
+        groups, names = ({getattr(case, key) for case in _all_cases()} for key in ("group", "name"))
+        for case in cases:
+            if _matches(case.group, self.groups, groups) and _matches(case.name, self.cases, names):
+                yield case
+
+
+def _all_cases() -> list[Case]:
+    return [*CASES.values(), *IMAGE_CASES.values()]
+
+
+def _matches(name: str, wanted: tuple[str, ...], known: set[str]) -> bool:
+    """A whole name chooses itself only; any other text chooses every name that holds it."""
+    return not wanted or any(name == text or (text not in known and text in name) for text in wanted)
+
+
+def _check_machine(config: BenchConfig) -> None:
+    if config.device not in ("cpu", "cuda"):
+        raise ConfigError(f"device is {config.device!r}; allowed are cpu and cuda")
+    if config.clock not in ("wall", "cpu") or (config.clock, config.device) == ("cpu", "cuda"):
+        raise ConfigError(f"clock is {config.clock!r} on {config.device}; allowed are wall, and on a CPU also cpu")
+    if config.images and config.device != "cpu":
+        raise ConfigError("--images runs on a CPU; leave --device out")
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise BackendError("device is 'cuda', but torch finds no CUDA device here. Use --device cpu")
+
+
+def _check_numbers(config: BenchConfig) -> None:
+    for name in ("channels", "rounds", "threads"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} (--{name}) is {value}; allowed are 1 and more")
+    for count in config.images:
+        if count < 1:
+            raise ConfigError(f"images (--images) is {count}; allowed are 1 and more")
+    for entries in config.entries:
+        if not 1 <= entries <= MAX_ENTRIES or entries != math.floor(entries):
+            raise ConfigError(
+                f"entries (--entries) is {entries:g}; allowed are whole numbers from 1 to {MAX_ENTRIES:,}, "
+                f"for example 1e6"
+            )
+    if not config.seconds >= 0:
+        raise ConfigError(f"seconds (--seconds) is {config.seconds:g}; allowed are 0 (one round) and more")
+
+
+def _check_operands(config: BenchConfig) -> None:
+    for shape in config.shapes:
+        if shape not in SHAPES:
+            raise ConfigError(f"shape is {shape!r}; allowed are {' and '.join(SHAPES)}")
+    if config.shapes and not config.sizes:
+        raise ConfigError("--shape is about synthetic matrices and none is asked for; add --entries, or leave it out")
+    for name in config.graphs:
+        if not Path(name).exists():
+            find(name)
+    if config.weights is not None and not config.images:
+        raise ConfigError("--weights are those of ResNet-20 on images; add --images N, or leave it out")
+    if config.weights is not None and not config.weights.is_file():
+        raise ArtefactError(f"{config.weights} does not exist; --weights needs a .safetensors or .pt file of ResNet-20")
+
+
+def _check_names(config: BenchConfig) -> None:
+    """Every text of --group and --case is in some name: what chooses nothing is a slip of the pen."""
+    groups = list(dict.fromkeys(case.group for case in _all_cases()))
+    for text in config.groups:
+        if not any(text in group for group in groups):
+            raise ConfigError(f"no group matches --group {text!r}; groups are: {'; '.join(groups)}")
+    inside = [case for case in _all_cases() if _matches(case.group, config.groups, set(groups))]
+    for text in config.cases:
+        if not any(text in case.name for case in inside):
+            names = "; ".join(dict.fromkeys(case.name for case in inside))
+            where = " in the chosen groups" if config.groups else ""
+            raise ConfigError(f"no case matches --case {text!r}{where}; cases are: {names}")
+
+
+def _check_cases(config: BenchConfig) -> None:
+    """Each kind of operand has something to do."""
+    chosen = config.matrix_cases
+    if config.images and not config.image_cases:
+        raise ConfigError("no chosen case runs on --images; choose others with --group and --case, or leave it out")
+    if (config.graphs or config.sizes) and not chosen:
+        raise ConfigError(
+            "the chosen cases run on images only; give --images N and no graph or matrix, or choose other cases"
+        )
+    if config.sizes and all(case.missing(synthetic(1, SHAPES[0], 1)) for case in chosen):
+        raise ConfigError(
+            "the chosen cases need a text graph and none runs on a synthetic matrix; "
+            "give --graph, for example --graph r8, and no --entries"
+        )
+
+
+def _check_plot(config: BenchConfig) -> None:
+    if config.plot is None:
+        return
+    if config.plot.suffix.lower() not in PICTURES:
+        raise ConfigError(f"--plot {config.plot} is no picture that can be drawn; allowed are {', '.join(PICTURES)}")
+    if not any(case.group == "aggregate" for case in config.matrix_cases) or not (config.graphs or config.sizes):
+        raise ConfigError(
+            "--plot draws the group aggregate over the entries of matrices; measure that group on --entries or --graph"
+        )
+    if find_spec("matplotlib") is None:
+        raise MissingPackageError("the plot needs matplotlib: pip install 'gcn2snn[plot]'")
