@@ -36,6 +36,14 @@ auto finished_rows(const Matrix& a, const float* value, int64_t channels, const 
 }
 
 #ifdef GCN2SNN_AVX2
+// Room for decoded codes, at most 16 MiB, kept by the thread that calls: new pages would cost more than the decoding.
+inline float* decoded_room(int64_t size) {
+    thread_local std::unique_ptr<float[]> room;
+    thread_local int64_t held = 0;
+    if (held < size) room.reset(new float[size]), held = size;
+    return room.get();
+}
+
 // With AVX2 floats from a cache take a third of the instructions of codes: codes that are used often become floats first, all
 // of them or a panel at a time. The same products and sums. False: they are too many, or used too seldom.
 bool decoded_product(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, const Epilogue& epilogue, int64_t threads) {
@@ -47,9 +55,9 @@ bool decoded_product(const Matrix& a, const float* value, const int8_t* code, in
     const auto parts = float_passes<float>(channels, whole ? kMaxVectors : row_bytes / kVectorBytes);
     const auto body = finished_rows(a, value, channels, epilogue);
     if (whole) {
-        std::unique_ptr<float[]> x(new float[cols * channels]);
-        decode<float, int8_t>(code, cols, channels, levels.data(), timesteps, nullptr, 0, x.get(), threads);
-        for_slices(a, x.get(), channels, parts, threads, body);
+        float* x = decoded_room(cols * channels);
+        decode<float, int8_t>(code, cols, channels, levels.data(), timesteps, nullptr, 0, x, threads);
+        for_slices(a, x, channels, parts, threads, body);
         return true;
     }
     for_panels<float>(a, cols, parts, row_bytes, threads, [&](const auto& part, int64_t row, float* target) {
