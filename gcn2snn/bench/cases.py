@@ -48,8 +48,11 @@ class Case:
     lacks: Callable[[Problem], str] | None = None
 
     def missing(self, problem: Problem) -> str:
-        """What the problem lacks for this case; empty when it is one of its problems."""
-        return self.lacks(problem) if self.lacks else ""
+        """What the problem lacks for this case, or where the case runs instead; empty when it is one of its problems."""
+        missing = self.lacks(problem) if self.lacks else ""
+        if not missing and self.device and problem.device.type != self.device:
+            return f"runs on {self.device} only"
+        return missing
 
 
 CASES: dict[str, Case] = {}

@@ -108,8 +108,6 @@ def _check_machine(config: BenchConfig) -> None:
         raise ConfigError(f"device is {config.device!r}; allowed are cpu and cuda")
     if config.clock not in ("wall", "cpu") or (config.clock, config.device) == ("cpu", "cuda"):
         raise ConfigError(f"clock is {config.clock!r} on {config.device}; allowed are wall, and on a CPU also cpu")
-    if config.images and config.device != "cpu":
-        raise ConfigError("--images runs on a CPU; leave --device out")
     if config.device == "cuda" and not torch.cuda.is_available():
         raise BackendError("device is 'cuda', but torch finds no CUDA device here. Use --device cpu")
 

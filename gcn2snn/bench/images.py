@@ -40,10 +40,12 @@ class ImageProblem:
     Args:
         count: images in a batch.
         weights: public ResNet-20 weights for the whole network; None for random ones, batch norm set by the images.
+        where: "cpu" or "cuda".
     """
 
     count: int
     weights: Path | None = None
+    where: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -53,12 +55,12 @@ class ImageProblem:
     @property
     def device(self) -> torch.device:
         """Where the operands are."""
-        return torch.device("cpu")
+        return torch.device(self.where)
 
     @cached_property
     def images(self) -> Tensor:
         """[count, 3, 32, 32]."""
-        return torch.randn(self.count, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        return torch.randn(self.count, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(self.device)
 
 
 def _register(group: str, name: str, ours: bool = False) -> Callable[[Callable[[ImageProblem], Work]], None]:
@@ -82,15 +84,14 @@ class _Layer:
 
 
 @lru_cache(maxsize=1)
-def _layer(name: str, count: int) -> _Layer:
+def _layer(name: str, p: ImageProblem) -> _Layer:
     inputs, outputs, image, side, stride = LAYERS[name]
     generator, coding = torch.Generator().manual_seed(1), PhaseCode(1.3, 16)
-    x = torch.rand(count, inputs, image, image, generator=generator)
-    x = torch.where(torch.rand(x.shape, generator=generator) < SILENT, 0.0, x + 0.02)
-    spikes = encode(x.contiguous(memory_format=torch.channels_last), torch.tensor(1.0), coding)
-    spikes = spikes.with_code(spikes.code.contiguous(memory_format=torch.channels_last))
-    weight = torch.randn(outputs, inputs, side, side, generator=generator)
-    fire = Fire(torch.tensor(float(side * inputs**0.5)), coding)
+    x = torch.rand(p.count, inputs, image, image, generator=generator)
+    x = torch.where(torch.rand(x.shape, generator=generator) < SILENT, 0.0, x + 0.02).to(p.device)
+    spikes = encode(x.contiguous(memory_format=torch.channels_last), torch.tensor(1.0, device=p.device), coding)
+    weight = torch.randn(outputs, inputs, side, side, generator=generator).to(p.device)
+    fire = Fire(torch.tensor(float(side * inputs**0.5), device=p.device), coding)
     return _Layer(spikes, weight, fire, decode(spikes).contiguous(), stride, side)
 
 
@@ -99,28 +100,28 @@ def _layer_cases(name: str) -> None:
 
     @_register(group, "torch conv2d, ReLU")
     def _contiguous(p: ImageProblem) -> Work:
-        a = _layer(name, p.count)
+        a = _layer(name, p)
         return lambda: (torch.relu_(a.convolve(a.x, a.weight)),)
 
     @_register(group, "torch conv2d, ReLU, channels last")
     def _channels_last(p: ImageProblem) -> Work:
-        a = _layer(name, p.count)
+        a = _layer(name, p)
         x, weight = (t.contiguous(memory_format=torch.channels_last) for t in (a.x, a.weight))
         return lambda: (torch.relu_(a.convolve(x, weight)),)
 
     @_register(group, "decode, conv2d, encode", ours=True)
     def _decoded(p: ImageProblem) -> Work:
-        a = _layer(name, p.count)
+        a = _layer(name, p)
         return lambda: encode(a.convolve(decode(a.spikes), a.weight), a.fire.scale, a.fire.coding).code
 
     @_register(group, "gcn2snn phase_conv2d_fire", ours=True)
     def _ours(p: ImageProblem) -> Work:
-        a = _layer(name, p.count)
+        a = _layer(name, p)
         return lambda: kernels.phase_conv2d_fire(a.spikes, a.weight, a.fire, None, (a.stride,) * 2, AROUND[a.side]).code
 
     @_register(group, "gcn2snn phase_conv2d_bucketed, wait 4", ours=True)
     def _bucketed(p: ImageProblem) -> Work:
-        a = _layer(name, p.count)
+        a = _layer(name, p)
         geometry = ((a.stride, a.stride), AROUND[a.side])
         return lambda: (kernels.phase_conv2d_bucketed(a.spikes, a.weight, a.fire, 4, None, *geometry),)
 
@@ -141,9 +142,9 @@ def _resnet20(p: ImageProblem) -> tuple[nn.Module, SpikingNetwork]:
     else:
         with torch.no_grad():
             for _ in range(10):
-                model.train()(p.images)
-    model.eval()
-    return model, convert(model, p.images, ConvertConfig())
+                model.train()(p.images.cpu())
+    snn = convert(model.eval(), p.images.cpu(), ConvertConfig())
+    return model.to(p.device), snn.to(p.device)
 
 
 def _network(layout: torch.memory_format, compiled: bool) -> Callable[[ImageProblem], Work]:

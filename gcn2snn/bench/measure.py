@@ -102,8 +102,6 @@ def measure(
 
 def why_not(case: Case, problem: Problem) -> str:
     """Why a case cannot run here; empty when it can."""
-    if case.device and problem.device.type != case.device:
-        return f"runs on {case.device} only"
     if case.package and find_spec(case.package) is None:
         return f"{case.package} is not installed"
     if case.memory is not None and 2 * case.memory(problem) > (free := _free_memory(problem.device)):

@@ -29,7 +29,7 @@ class _PlainTextGCN(nn.Module):
         self.second = nn.Parameter(source.weights[1].detach().clone())
 
     def forward(self, adjacency: Tensor) -> Tensor:
-        kept = functional.dropout(torch.ones(self.first.shape[0], 1), 0.5, self.training)
+        kept = functional.dropout(self.first.new_ones(self.first.shape[0], 1), 0.5, self.training)
         hidden = functional.dropout(torch.relu(adjacency @ (self.first * kept)), 0.5, self.training)
         return adjacency @ (hidden @ self.second)
 
@@ -50,28 +50,33 @@ def _graph(p: Problem) -> Graph:
     return p.graph
 
 
-@case(EPOCH, "torch CSR int64, all rows, own validation pass", device="cpu", lacks=_no_graph)
+def _trainer(p: Problem) -> Trainer:
+    return Trainer(_graph(p), TrainConfig(device="cuda" if p.device.type == "cuda" else "cpu"))
+
+
+@case(EPOCH, "torch CSR int64, all rows, own validation pass", lacks=_no_graph)
 def _plain_epoch(p: Problem) -> Work:
-    trainer = Trainer(_graph(p), TrainConfig())
+    trainer = _trainer(p)
     model = _PlainTextGCN(trainer.model)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    adjacency, labels, split = int64_csr(p.matrix), _graph(p).labels, trainer.split
+    adjacency, labels = int64_csr(p.matrix), _graph(p).labels.to(p.device)
+    train, val = (part.to(p.device) for part in (trainer.split.train, trainer.split.val))
 
     def work() -> None:
         model.train()
         optimizer.zero_grad()
-        functional.cross_entropy(model(adjacency)[split.train], labels[split.train]).backward()
+        functional.cross_entropy(model(adjacency)[train], labels[train]).backward()
         optimizer.step()
         model.eval()
         with torch.no_grad():
-            functional.cross_entropy(model(adjacency)[split.val], labels[split.val])
+            functional.cross_entropy(model(adjacency)[val], labels[val])
 
     return work
 
 
-@case(EPOCH, "gcn2snn Trainer", ours=True, device="cpu", lacks=_no_graph)
+@case(EPOCH, "gcn2snn Trainer", ours=True, lacks=_no_graph)
 def _our_epoch(p: Problem) -> Work:
-    trainer = Trainer(_graph(p), TrainConfig())
+    trainer = _trainer(p)
 
     def work() -> None:
         trainer.run_epoch()
@@ -83,13 +88,12 @@ def _our_epoch(p: Problem) -> Work:
 def _networks(p: Problem) -> tuple[TextGCN, SpikingNetwork]:
     """An untrained Text GCN and its conversion: the time of either does not depend on training, except by silent spikes."""
     model = make_model(_graph(p), TrainConfig()).eval()
-    return model, convert(model, _graph(p), ConvertConfig())
+    snn = convert(model, _graph(p), ConvertConfig())
+    return model.to(p.device), snn.to(p.device)
 
 
-@case(INFERENCE, "torch CSR int64, ANN", device="cpu", lacks=_no_graph)
-def _plain_inference(p: Problem) -> Work:
+def _plain_inference(p: Problem, adjacency: Tensor) -> Work:
     model = _PlainTextGCN(_networks(p)[0]).eval()
-    adjacency = int64_csr(p.matrix)
 
     def work() -> Tensor:
         with torch.no_grad():
@@ -99,7 +103,17 @@ def _plain_inference(p: Problem) -> Work:
     return work
 
 
-@case(INFERENCE, "gcn2snn ANN", ours=True, device="cpu", lacks=_no_graph)
+@case(INFERENCE, "torch CSR int64, ANN", lacks=_no_graph)
+def _int64_inference(p: Problem) -> Work:
+    return _plain_inference(p, int64_csr(p.matrix))
+
+
+@case(INFERENCE, "cuSPARSE int32 cached, ANN", device="cuda", lacks=_no_graph)
+def _int32_inference(p: Problem) -> Work:
+    return _plain_inference(p, p.matrix.torch_csr(torch.float32))
+
+
+@case(INFERENCE, "gcn2snn ANN", ours=True, lacks=_no_graph)
 def _our_inference(p: Problem) -> Work:
     model, _ = _networks(p)
 
@@ -111,7 +125,7 @@ def _our_inference(p: Problem) -> Work:
     return work
 
 
-@case(INFERENCE, "gcn2snn one-spike SNN, closed form", ours=True, device="cpu", lacks=_no_graph)
+@case(INFERENCE, "gcn2snn one-spike SNN, closed form", ours=True, lacks=_no_graph)
 def _spiking_inference(p: Problem) -> Work:
     _, snn = _networks(p)
 

@@ -37,12 +37,14 @@ def markdown(results: Sequence[Measurement]) -> str:
 
 
 def left_out(results: Sequence[Measurement]) -> list[str]:
-    """A line for each reason why cases are not meant for a problem."""
-    groups: dict[tuple[str, str], dict[str, None]] = {}
+    """A line for each reason why cases are not meant for a problem: a whole group by its name, else its cases."""
+    ran = {(result.problem, result.group) for result in results if result.applies}
+    names: dict[tuple[str, str], dict[str, None]] = {}
     for result in results:
         if not result.applies:
-            groups.setdefault((result.problem, result.note), {})[result.group] = None
-    return [f"not for {problem}: {'; '.join(found)} ({note})" for (problem, note), found in groups.items()]
+            some = (result.problem, result.group) in ran
+            names.setdefault((result.problem, result.note), {})[result.case if some else result.group] = None
+    return [f"not for {problem}: {'; '.join(found)} ({note})" for (problem, note), found in names.items()]
 
 
 def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, group: str = "aggregate") -> Path:

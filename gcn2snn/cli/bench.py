@@ -127,7 +127,7 @@ def _problems(config: BenchConfig, data_dir: Path | None) -> Iterator[tuple[Any,
         for kind in config.shapes or SHAPES:
             yield synthetic(count, kind, config.channels, config.device), config.matrix_cases
     for count in config.images:
-        yield ImageProblem(count, config.weights), config.image_cases
+        yield ImageProblem(count, config.weights, config.device), config.image_cases
 
 
 def _described(problem: Any) -> dict[str, Any]:

@@ -138,6 +138,7 @@ def test_cases_for_other_problems_are_told_apart_from_failures() -> None:
     assert {result["note"] for result in unfit} == {"a text graph is needed, for example --graph r8"}
     karate = CliRunner().invoke(app, ["--graph", "karate", *chosen], catch_exceptions=False).stdout
     assert "gcn2snn ANN" in karate
+    assert "not for karate: cuSPARSE int32 cached, ANN (runs on cuda only)" in karate
     assert "not for karate: graph building (a graph made of documents is needed" in karate
 
 
