@@ -43,6 +43,8 @@ def fig3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         panels.append((f"({'bc'[len(panels)]}) one scale for each {per}", sent))
     panels.insert(0, (f"(a) source, {name}", true))
     figure, axes = blank(1, 3, (9.0, 3.0), sharey=True)
+    from matplotlib.ticker import MaxNLocator  # blank says what is missing if it is not there
+
     rows: list[dict[str, Any]] = []
     errors: dict[str, float] = {}
     for ax, (text, value) in zip(axes, panels, strict=True):
@@ -51,7 +53,7 @@ def fig3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         ax.plot(channel.flatten(), picked.flatten(), ".", color=COLOURS["blue"], markersize=1.5)
         title(ax, text)
         ax.set_xlabel("channel")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         rows += [
             {"panel": text[1], "channel": int(c), "value": float(v)}
             for c, v in zip(channel.flatten(), picked.flatten(), strict=True)

@@ -27,6 +27,7 @@ class Problem:
         channels: columns of the dense operand.
         coding: of the spikes.
         graph: the graph it came from, for cases that run whole networks.
+        data_dir: where its documents are looked for first.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Problem:
     channels: int = 200
     coding: PhaseCode = PhaseCode(1.3, 16, signed=True)  # noqa: RUF009 - frozen
     graph: Graph | None = None
+    data_dir: Path | None = None
 
     @property
     def device(self) -> torch.device:
@@ -67,7 +69,7 @@ def text_graph(name: str, channels: int, device: str = "cpu", data_dir: Path | N
     from gcn2snn.datasets import load_graph
 
     graph = load_graph(name, data_dir)
-    return Problem(name, graph.adjacency.to(device), channels, graph=graph)
+    return Problem(name, graph.adjacency.to(device), channels, graph=graph, data_dir=data_dir)
 
 
 def synthetic(entries: int, shape: str, channels: int, device: str = "cpu") -> Problem:

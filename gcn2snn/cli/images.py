@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from gcn2snn.cli.output import console, emit, megabytes, table
 
 if TYPE_CHECKING:
-    from gcn2snn.cnn.train import ImageTrainer
     from gcn2snn.report.collect import Subject
 
 
@@ -28,18 +27,18 @@ def train(
     data: str, out: Path, options: dict[str, Any], data_dir: Path | None, force: bool, resume: bool, as_json: bool
 ) -> None:
     """Train an image classifier into a run folder."""
+    from gcn2snn.cli.progress import EpochProgress
     from gcn2snn.cnn.commands import train_images
     from gcn2snn.cnn.train import RECIPES, ImageTrainConfig
+    from gcn2snn.errors import InterruptedRunError
 
     config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
-    notes = console(True)
-
-    def on_epoch(trainer: ImageTrainer) -> None:
-        epoch = trainer.history[-1]
-        text = f"epoch {epoch.epoch:4d}/{config.epochs}  loss {epoch.train_loss:.4f}  accuracy {epoch.train_accuracy:.2f} %"
-        notes.print(f"{text}  {epoch.seconds:.1f} s", soft_wrap=True)
-
-    summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)
+    with EpochProgress(config.epochs, _measures) as on_epoch:
+        try:
+            summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)
+        except KeyboardInterrupt:  # typer would end the program without a word
+            text = f"interrupted; {out} holds the epochs that were finished. Give the same command and --resume to continue"
+            raise InterruptedRunError(text) from None
     if as_json:
         emit(summary)
         return
@@ -51,6 +50,10 @@ def train(
         ("run folder", out),
     ]
     console(as_json).print(table(f"{config.model} on {data}, seed {config.seed}", ("measure", "value"), rows))
+
+
+def _measures(epoch: Any) -> str:
+    return f"loss {epoch.train_loss:.4f}  accuracy {epoch.train_accuracy:.2f} %"
 
 
 def convert(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from gcn2snn.train import Trainer
 
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder searched first for data; then GCN2SNN_DATA, cache, network.")
@@ -98,6 +95,7 @@ def _train_graph(
     as_json: bool,
 ) -> None:
     from gcn2snn.cli.output import console, emit, megabytes, table
+    from gcn2snn.cli.progress import EpochProgress
     from gcn2snn.datasets import TextGraphOptions, load_graph
     from gcn2snn.errors import InterruptedRunError
     from gcn2snn.runs import check_folder, prepare, train_run
@@ -108,7 +106,7 @@ def _train_graph(
     graph = load_graph(dataset, data_dir, TextGraphOptions(**options))
     split_of(graph, config)
     prepare(folder, force=force)
-    with EpochProgress(config.epochs) as on_epoch:
+    with EpochProgress(config.epochs, _measures, every=20) as on_epoch:
         try:
             summary = train_run(graph, config, folder, on_epoch=on_epoch)
         except KeyboardInterrupt:  # typer would end the program without a word
@@ -134,40 +132,5 @@ def _train_graph(
     )
 
 
-class EpochProgress:
-    """A live line an epoch on a terminal, a printed line every 20 epochs elsewhere; on standard error."""
-
-    def __init__(self, epochs: int):
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.console = Console(stderr=True, highlight=False)
-        columns = (
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-        )
-        self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal, transient=True)
-        self.task = self.bar.add_task("", total=epochs)
-
-    def __enter__(self) -> Any:
-        self.bar.start()
-        return self.update
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-    def update(self, trainer: Trainer) -> None:
-        from gcn2snn.cli.output import megabytes
-        from gcn2snn.runs import peak_memory
-
-        epoch = trainer.history[-1]
-        text = (
-            f"loss {epoch.train_loss:.4f}  validation {epoch.val_loss:.4f} / {epoch.val_accuracy:.2f} %  "
-            f"{epoch.seconds:.2f} s/epoch  peak {megabytes(peak_memory())}"
-        )
-        self.bar.update(self.task, completed=epoch.epoch, description=text)
-        if not self.console.is_terminal and epoch.epoch % 20 == 0:
-            self.console.print(f"epoch {epoch.epoch:4d}  {text}", soft_wrap=True)
+def _measures(epoch: Any) -> str:
+    return f"loss {epoch.train_loss:.4f}  validation {epoch.val_loss:.4f} / {epoch.val_accuracy:.2f} %"

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from gcn2snn.checkpoint import load_tensors
+from gcn2snn.cli import app
 from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
 from gcn2snn.cnn.data import load_images
 from gcn2snn.cnn.evaluation import evaluate
@@ -14,7 +16,7 @@ from gcn2snn.cnn.models import build_model
 from gcn2snn.cnn.train import RECIPES, ImageTrainConfig, ImageTrainer
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
-from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError
+from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, InterruptedRunError
 
 QUICK = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False)
 
@@ -66,6 +68,26 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     train_images("digits", config, parts, limit=100, resume=True)
     first, second = (load_tensors(f / "model.safetensors", kind="model", version=1)[0] for f in (whole, parts))
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ImageTrainer.run_epoch
+
+    def interrupted(trainer: ImageTrainer) -> None:
+        if len(trainer.history) == 1:
+            raise KeyboardInterrupt
+        whole(trainer)
+
+    arguments = ["digits", "--model", "small", "--epochs", "2", "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageTrainer, "run_epoch", interrupted)
+        stopped = CliRunner().invoke(app, ["train", *arguments])
+    assert isinstance(stopped.exception, InterruptedRunError)
+    assert "Give the same command and --resume to continue" in str(stopped.exception)
+    assert "epoch    1  loss" in stopped.stderr
+    done = CliRunner().invoke(app, ["train", *arguments, "--resume"], catch_exceptions=False)
+    assert "epoch    2  loss" in done.stderr
+    assert "epoch    1  loss" not in done.stderr
 
 
 def test_a_finished_run_keeps_no_checkpoint_and_stays_as_it_is(tmp_path: Path) -> None:
