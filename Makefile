@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data),)
 export GCN2SNN_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test slow lint types clean
+.PHONY: demo test slow gpu lint types clean
 
 demo: $(STAMP)  ## train a Text GCN on R8, convert it, compare both
 	$(BIN)/gcn2snn train r8 --out $(RUN) --resume
@@ -22,6 +22,11 @@ test: $(STAMP)  ## the default suite, file by file on the cores, so that a train
 
 slow: $(STAMP)  ## the long runs too
 	$(BIN)/pytest -m "slow or not slow"
+
+gpu: $(STAMP)  ## on a machine with a CUDA device: every kernel and network against its reference, then the benchmark
+	$(BIN)/pytest -m gpu
+	$(BIN)/gcn2snn bench --device cuda --graph r8 --graph 20ng --images 100 --seconds 10 --markdown
+	$(BIN)/gcn2snn bench --device cuda --entries 1e5 --entries 1e6 --entries 1e7 --entries 1e8 --group aggregate --seconds 10 --markdown
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -7,6 +7,33 @@ namespace gcn2snn {
 
 template <class real> using Count = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
 
+#ifdef GCN2SNN_AVX2
+// Up to 16 ascending thresholds as a binary search in registers: the bars of a level fit one.
+class Search {
+  public:
+    Search() = default;
+    explicit Search(const float* ascending) : ascending_(ascending) {
+        for (int i = 0; i < 4; ++i) fours_[i] = fours_[4 + i] = ascending[4 * i + 1];
+        for (int i = 0; i < 8; ++i) twos_[i] = ascending[2 * i];
+    }
+
+    __m256i reached(__m256 z) const {
+        const auto reaches = [&](__m256 bar) { return _mm256_cmp_ps(z, bar, _CMP_GE_OQ); };
+        const auto step = [](__m256 hit, int size) { return _mm256_and_si256(_mm256_castps_si256(hit), _mm256_set1_epi32(size)); };
+        const __m256 upper = reaches(_mm256_set1_ps(ascending_[7]));
+        __m256i index = step(upper, 8);
+        index = _mm256_add_epi32(index, step(reaches(_mm256_blendv_ps(_mm256_set1_ps(ascending_[3]), _mm256_set1_ps(ascending_[11]), upper)), 4));
+        index = _mm256_add_epi32(index, step(reaches(_mm256_permutevar8x32_ps(_mm256_load_ps(fours_), _mm256_srli_epi32(index, 2))), 2));
+        index = _mm256_add_epi32(index, step(reaches(_mm256_permutevar8x32_ps(_mm256_load_ps(twos_), _mm256_srli_epi32(index, 1))), 1));
+        return _mm256_add_epi32(index, step(reaches(_mm256_set1_ps(ascending_[15])), 1));
+    }
+
+  private:
+    const float* ascending_ = nullptr;  // 32 at least, infinite where there is no threshold
+    alignas(32) float fours_[8], twos_[8];
+};
+#endif
+
 // How many thresholds a lane reaches; NaN reaches none.
 template <class real>
 inline void count_reached(const real* magnitude, const real* thresholds, int64_t timesteps, Count<real>* reached) {
@@ -25,6 +52,16 @@ inline void count_reached(const real* magnitude, const real* thresholds, int64_t
                 }
                 _mm512_store_si512(reached + lane, _mm512_min_epi32(index, limit));
             }
+            return;
+        }
+    }
+#elif defined(GCN2SNN_AVX2)
+    if constexpr (std::is_same_v<real, float>) {
+        if (timesteps <= 16) {
+            const Search search(thresholds);
+            const __m256i limit = _mm256_set1_epi32(static_cast<int>(timesteps));  // infinity reaches the padding too
+            for (int lane = 0; lane < 64; lane += 8)
+                _mm256_store_si256(reinterpret_cast<__m256i*>(reached + lane), _mm256_min_epi32(search.reached(_mm256_load_ps(magnitude + lane)), limit));
             return;
         }
     }

@@ -10,8 +10,7 @@ class Thresholds {
   public:
     explicit Thresholds(const Fire& fire) : ascending_(static_cast<const real*>(fire.thresholds)), timesteps_(static_cast<Count<real>>(fire.timesteps)), is_signed_(fire.is_signed) {
 #ifdef GCN2SNN_AVX2
-        for (int i = 0; i < 4; ++i) fours_[i] = fours_[4 + i] = static_cast<float>(ascending_[4 * i + 1]);
-        for (int i = 0; i < 8; ++i) twos_[i] = static_cast<float>(ascending_[2 * i]);
+        if constexpr (std::is_same_v<real, float>) search_ = Search(ascending_);
 #endif
     }
 
@@ -41,18 +40,8 @@ class Thresholds {
             }
 #elif defined(GCN2SNN_AVX2)
         if constexpr (std::is_same_v<real, float>)
-            if (timesteps_ <= 16) {  // binary search: the bars of a level fit one register
-                const __m256 z = (__m256)magnitude;
-                const auto reaches = [&](__m256 bar) { return _mm256_cmp_ps(z, bar, _CMP_GE_OQ); };
-                const auto step = [](__m256 hit, int size) { return _mm256_and_si256(_mm256_castps_si256(hit), _mm256_set1_epi32(size)); };
-                const __m256 upper = reaches(_mm256_set1_ps(ascending_[7]));
-                __m256i index = step(upper, 8);
-                index = _mm256_add_epi32(index, step(reaches(_mm256_blendv_ps(_mm256_set1_ps(ascending_[3]), _mm256_set1_ps(ascending_[11]), upper)), 4));
-                index = _mm256_add_epi32(index, step(reaches(_mm256_permutevar8x32_ps(_mm256_load_ps(fours_), _mm256_srli_epi32(index, 2))), 2));
-                index = _mm256_add_epi32(index, step(reaches(_mm256_permutevar8x32_ps(_mm256_load_ps(twos_), _mm256_srli_epi32(index, 1))), 1));
-                index = _mm256_add_epi32(index, step(reaches(_mm256_set1_ps(ascending_[15])), 1));
-                return (mask)_mm256_min_epi32(index, _mm256_set1_epi32(timesteps_));  // infinity reaches the padding too
-            }
+            if (timesteps_ <= 16)
+                return (mask)_mm256_min_epi32(search_.reached((__m256)magnitude), _mm256_set1_epi32(timesteps_));  // infinity reaches the padding too
 #endif
         mask reached = {};
         for (Count<real> k = 0; k < timesteps_; ++k) reached -= (mask)(magnitude >= ascending_[k]);
@@ -63,7 +52,7 @@ class Thresholds {
     Count<real> timesteps_;
     bool is_signed_;
 #ifdef GCN2SNN_AVX2
-    alignas(32) float fours_[8], twos_[8];
+    Search search_;
 #endif
 };
 
