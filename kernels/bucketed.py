@@ -38,7 +38,8 @@ def phase_spmm_bucketed(
         matrix: A, [rows, columns].
         spikes: codes [columns, C].
         fire: the population; its thresholds, scale and horizon.
-        wait: w >= 0; from T_in - 1 on the result is that of ``phase_spmm_fire``.
+        wait: w >= 0; from T_in - 1 on the result is that of ``phase_spmm_fire`` (on CUDA up to the
+            rounding of sums).
         dtype: of the potentials.
         bias: [C], there from the start.
         add: [rows, C], there from the start.

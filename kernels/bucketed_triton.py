@@ -11,10 +11,11 @@ from torch import Tensor
 from gcn2snn.kernels import encode_triton, phase_gemm_triton
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire, finish
-from gcn2snn.kernels.epilogue_triton import INTERPRETED, FireArguments, aligned, autotuned, level_of, table_of
+from gcn2snn.kernels.epilogue_triton import FireArguments, aligned, level_of, table_of
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.phase_spmm_triton import segments_of
 from gcn2snn.kernels.reference import first_crossing
+from gcn2snn.kernels.tuning_triton import Tuner
 
 ENTRIES = (1, 2, 4, 8)  # of a step
 
@@ -115,9 +116,7 @@ def bucketed_spmm_reduce_kernel(
     )  # fmt: skip
 
 
-_tuned_kernel = autotuned(
-    bucketed_spmm_fwd_kernel, [triton.Config({"BLOCK_E": entries}) for entries in ENTRIES], ["channels", "MOMENTS"]
-)
+_tuner = Tuner(bucketed_spmm_fwd_kernel, [triton.Config({"BLOCK_E": n}) for n in ENTRIES], {"BLOCK_E": 4})
 
 
 def phase_spmm(
@@ -141,7 +140,7 @@ def phase_spmm(
     a = FireArguments(fire, (rows, channels), dtype, value)
     moments = triton.next_power_of_2(limits.numel())
     block = max(16, min(triton.next_power_of_2(channels), 1024 // moments))  # registers: not yet tuned on a device
-    partial = torch.empty(max(int(segments.long_start[-1]), 1), moments, channels, dtype=dtype, device=code.device)
+    partial = torch.empty(max(segments.parts, 1), moments, channels, dtype=dtype, device=code.device)
     epilogue = (
         scale, value if bias is None else bias, value if add is None else add.contiguous(), moment_of.to(code.device),
         a.scale, a.thresholds, a.horizon, out,
@@ -157,11 +156,12 @@ def phase_spmm(
         "BLOCK_C": block,
     }
     blocks = triton.cdiv(channels, block)
-    block_e = {"BLOCK_E": 4} if INTERPRETED else {}
-    _tuned_kernel[(segments.row.numel(), blocks)](
+    grid = (segments.row.numel(), blocks)
+    _tuner.launch(
+        (channels, moments), grid[0], grid,
         segments.row, segments.start, segments.end, segments.slot, matrix.col, value, code, table_of(spikes, dtype),
         limits.to(code.device), partial, *epilogue, channels, code.shape[1], limits.numel(), *numbers,
-        **flags, **block_e,
+        **flags,
     )  # fmt: skip
     if segments.long_row.numel():
         bucketed_spmm_reduce_kernel[(segments.long_row.numel(), blocks)](

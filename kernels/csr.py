@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError
 
-MAX_ENTRIES = 2**31 - 1
+MAX_ENTRIES = 2**31 - 64  # a kernel may count a few past the last one in 32 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class CSR:
         """Sort (row, col, value) triples into rows; equal positions stay separate entries, in the order given.
 
         Raises:
-            InputError: lengths differ, an index is out of range, or there are more than 2^31 - 1 entries.
+            InputError: lengths differ, an index is out of range, or there are more than 2^31 - 64 entries.
         """
         if not (row.shape == col.shape == value.shape and row.dim() == 1):
             shapes = f"{[*row.shape]}, {[*col.shape]} and {[*value.shape]}"

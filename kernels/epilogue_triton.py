@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import torch
 import triton
@@ -16,23 +15,6 @@ from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.phase import Spikes
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-# Rows, columns and terms of a tile, warps: all compile for sm_90 without spilled registers.
-TILES = ((64, 16, 32, 4), (128, 32, 32, 4), (64, 64, 32, 4), (128, 64, 32, 8), (128, 64, 64, 8))
-STAGES = (1, 3)  # a pipeline copies codes ahead, but each look-up of a level into shared memory too: the device decides
-
-
-def autotuned(kernel: Any, configs: list[Any], key: list[str]) -> Any:
-    """The kernel with the fastest of ``configs`` for each value of ``key``; as it is where there is no device to ask."""
-    return kernel if INTERPRETED else triton.autotune(configs=configs, key=key)(kernel)
-
-
-def tile_configs() -> list[Any]:
-    """Configurations of the dense kernels."""
-    return [
-        triton.Config({"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": k}, num_warps=warps, num_stages=stages)
-        for m, n, k, warps in TILES
-        for stages in STAGES
-    ]
 
 
 @triton.jit

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -45,9 +48,10 @@ def phase_conv2d(
         add: [N, out, H', W'], of the dtype of the potentials.
 
     Returns:
-        [N, out, H', W']; where :func:`event_driven` says so, channels last in memory and equal bit for bit to
-        ``reference.phase_conv2d``. Else the library chooses the order of the sums: with n = kH kW C / groups products an
-        element differs from the reference by at most (n + 2) eps sum_i |w_i v_i|.
+        [N, out, H', W'], channels last in memory where a kernel of ours made it. Equal bit for bit to
+        ``reference.phase_conv2d`` on a CPU where :func:`event_driven` says so. Else sums have another order: with
+        n = kH kW C / groups products an element of the library's differs from the reference by at most
+        (n + 2) eps sum_i |w_i v_i|, one of the Triton kernel's by four times that (three tf32 products stand for one).
 
     Raises:
         InputError: shapes or devices do not meet; int8 weights without their scale.
@@ -191,8 +195,20 @@ def _convolve(spikes: Spikes, weight: Tensor, bias: Tensor | None, add: Tensor |
     x, (left, _, top, _) = decode(spikes, weight.dtype), geometry.padding
     if not geometry.is_symmetric:
         x, left, top = functional.pad(x, geometry.padding), 0, 0
-    potential = functional.conv2d(x, weight, bias, geometry.stride, (top, left), geometry.dilation, geometry.groups)
+    with _full_precision():
+        potential = functional.conv2d(x, weight, bias, geometry.stride, (top, left), geometry.dilation, geometry.groups)
     return potential if add is None else potential + add
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """cuDNN takes float32 for tf32 unless told otherwise: three digits, where the stated bound has seven."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _check(

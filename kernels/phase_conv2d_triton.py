@@ -16,17 +16,10 @@ from torch import Tensor
 
 from gcn2snn.kernels.encode import as_pixels
 from gcn2snn.kernels.epilogue import Fire
-from gcn2snn.kernels.epilogue_triton import (
-    INTERPRETED,
-    FireArguments,
-    autotuned,
-    level_of,
-    phase_of,
-    table_of,
-    tile_configs,
-)
+from gcn2snn.kernels.epilogue_triton import FireArguments, level_of, phase_of, table_of
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.tuning_triton import tile_grid, tiled
 
 
 @triton.jit
@@ -90,7 +83,7 @@ def phase_conv2d_fwd_kernel(
         tl.store(out_ptr + moment.to(tl.int64) * pixels * all_outputs + target, sums, mask=inside)
 
 
-_tuned_kernel = autotuned(phase_conv2d_fwd_kernel, tile_configs(), ["inputs", "outputs", "rows", "cols", "kernel_h"])
+_tuner = tiled(phase_conv2d_fwd_kernel)
 
 
 def phase_conv2d(
@@ -127,12 +120,9 @@ def phase_conv2d(
         fire = replace(fire, horizon=horizon)
     table, scale = table_of(spikes, torch.float32), spikes.scale.to(code.device, torch.float32).contiguous()
     a = FireArguments(fire, (pixels, outputs), torch.float32, table)
-    blocks = {"BLOCK_M": 16, "BLOCK_N": 16, "BLOCK_K": 16} if INTERPRETED else {}
-
-    def grid(meta: dict[str, int]) -> tuple[int, int, int]:
-        return triton.cdiv(pixels, meta["BLOCK_M"]), groups * triton.cdiv(outputs // groups, meta["BLOCK_N"]), moments
-
-    _tuned_kernel[grid](
+    shape = (inputs, outputs, rows, cols, kernel_h, kernel_w)
+    _tuner.launch(
+        shape, images, tile_grid(pixels, outputs // groups, groups, moments),
         code, taps, table, scale, table if bias is None else bias.detach().contiguous(),
         table if add is None else add.permute(0, 2, 3, 1).contiguous(), table if limits is None else limits.to(code.device),
         a.scale, a.thresholds, a.horizon, out,
@@ -140,6 +130,6 @@ def phase_conv2d(
         *geometry.stride, geometry.padding[0], geometry.padding[2], *geometry.dilation,
         a.scale_step, a.horizon_row, a.horizon_col, a.timesteps,
         PER_CHANNEL=scale.dim() == 1, HAS_BIAS=bias is not None, HAS_ADD=add is not None, LIMITED=limits is not None,
-        FIRES=a.fires, SIGNED=a.is_signed, HAS_HORIZON=a.has_horizon, **blocks,
+        FIRES=a.fires, SIGNED=a.is_signed, HAS_HORIZON=a.has_horizon,
     )  # fmt: skip
     return result

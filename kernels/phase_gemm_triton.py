@@ -11,17 +11,9 @@ from torch.nn import functional
 
 from gcn2snn.kernels import encode_triton
 from gcn2snn.kernels.epilogue import Fire, finish
-from gcn2snn.kernels.epilogue_triton import (
-    INTERPRETED,
-    FireArguments,
-    aligned,
-    autotuned,
-    level_of,
-    phase_of,
-    table_of,
-    tile_configs,
-)
+from gcn2snn.kernels.epilogue_triton import FireArguments, aligned, level_of, phase_of, table_of
 from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.tuning_triton import tile_grid, tiled
 
 
 @triton.jit
@@ -69,7 +61,7 @@ def phase_gemm_fwd_kernel(
         tl.store(out_ptr + moment.to(tl.int64) * rows * outputs + offset, sums, mask=inside)
 
 
-_tuned_kernel = autotuned(phase_gemm_fwd_kernel, tile_configs(), ["rows", "inputs", "outputs"])
+_tuner = tiled(phase_gemm_fwd_kernel)
 
 
 def phase_gemm(
@@ -116,13 +108,9 @@ def _launch(
     table, scale = table_of(spikes, torch.float32), spikes.scale.to(code.device, torch.float32).contiguous()
     scale = aligned(scale) if scale.dim() else scale
     a = FireArguments(fire, (rows, outputs), torch.float32, table)
-    blocks = {"BLOCK_M": 16, "BLOCK_N": 16, "BLOCK_K": 16} if INTERPRETED else {}
-
-    def grid(meta: dict[str, int]) -> tuple[int, int, int]:
-        moments = 1 if limits is None else limits.numel()
-        return triton.cdiv(rows, meta["BLOCK_M"]), triton.cdiv(outputs, meta["BLOCK_N"]), moments
-
-    _tuned_kernel[grid](
+    moments = 1 if limits is None else limits.numel()
+    _tuner.launch(
+        (inputs, outputs), rows, tile_grid(rows, outputs, moments=moments),
         code, weight, table, scale, table if weight_scale is None else weight_scale.contiguous(),
         table if bias is None else bias, table if add is None else add.contiguous(), table if limits is None else limits,
         a.scale, a.thresholds, a.horizon, out,
@@ -130,6 +118,6 @@ def _launch(
         a.scale_step, a.horizon_row, a.horizon_col, a.timesteps,
         PER_CHANNEL=scale.dim() == 1, WEIGHT_SCALE=weight_scale is not None, HAS_BIAS=bias is not None,
         HAS_ADD=add is not None, LIMITED=limits is not None, FIRES=a.fires, SIGNED=a.is_signed,
-        HAS_HORIZON=a.has_horizon, **blocks,
+        HAS_HORIZON=a.has_horizon,
     )  # fmt: skip
     return out

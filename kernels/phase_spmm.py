@@ -74,7 +74,8 @@ def phase_spmm_fire(
 ) -> Spikes:
     """Spikes of the population that reads ``phase_spmm``: potentials meet the thresholds and are never stored.
 
-    Equal to ``encode(phase_spmm(matrix, spikes, dtype, bias=bias, add=add), ...)`` bit for bit.
+    Equal to ``encode(phase_spmm(matrix, spikes, dtype, bias=bias, add=add), ...)`` bit for bit
+    (on CUDA within a process: configurations, and with them the order of sums, are chosen by timing).
 
     Args:
         matrix, spikes, dtype, bias, add: as in :func:`phase_spmm`.

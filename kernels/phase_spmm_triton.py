@@ -16,12 +16,12 @@ from gcn2snn.kernels.epilogue_triton import (
     INTERPRETED,
     FireArguments,
     aligned,
-    autotuned,
     level_of,
     phase_of,
     table_of,
 )
 from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.tuning_triton import Tuner
 
 SEGMENT = 8 if INTERPRETED else 1024  # entries; not yet tuned on a device
 
@@ -112,7 +112,7 @@ def phase_spmm_reduce_kernel(
 
 SIZES = ((4, 4), (8, 4), (16, 4), (8, 8), (16, 8), (32, 8))  # entries of a step, warps
 _configs = [triton.Config({"BLOCK_E": entries}, num_warps=warps) for entries, warps in SIZES]
-_tuned_kernel = autotuned(phase_spmm_fwd_kernel, _configs, ["channels", "FIRES"])
+_tuner = Tuner(phase_spmm_fwd_kernel, _configs, {"BLOCK_E": 4})
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +124,7 @@ class Segments:
         slot: [segments], int32: where the piece of a row with several goes, -1 for a whole row.
         long_row: [long rows], int32.
         long_start: [long rows + 1], int32: slots of each long row.
+        parts: slots of all long rows.
     """
 
     row: Tensor
@@ -132,6 +133,7 @@ class Segments:
     slot: Tensor
     long_row: Tensor
     long_start: Tensor
+    parts: int
 
     @classmethod
     def of(cls, matrix: CSR, size: int) -> Segments:
@@ -147,7 +149,7 @@ class Segments:
         long_row = (pieces > 1).nonzero().flatten()
         long_start = torch.zeros(long_row.numel() + 1, dtype=torch.int64, device=matrix.device)
         long_start[1:] = torch.cumsum(pieces[long_row], 0)
-        return cls(row.int(), start.int(), end.int(), slot.int(), long_row.int(), long_start.int())
+        return cls(row.int(), start.int(), end.int(), slot.int(), long_row.int(), long_start.int(), int(long_start[-1]))
 
 
 def phase_spmm(
@@ -161,7 +163,7 @@ def phase_spmm(
         return out
     segments = segments_of(matrix)
     value, scale = matrix.values(dtype), spikes.scale.to(code.device, dtype).contiguous()
-    partial = torch.empty(max(int(segments.long_start[-1]), 1), channels, dtype=dtype, device=code.device)
+    partial = torch.empty(max(segments.parts, 1), channels, dtype=dtype, device=code.device)
     a = FireArguments(fire, (rows, channels), dtype, value)
     tensors = (scale, value if bias is None else bias, value if add is None else add.contiguous())
     firing = (a.scale, a.thresholds, a.horizon, out)
@@ -176,10 +178,10 @@ def phase_spmm(
         "BLOCK_C": min(256, max(16, triton.next_power_of_2(channels))),
     }
     grid = (segments.row.numel(), triton.cdiv(channels, flags["BLOCK_C"]))
-    block = {"BLOCK_E": 4} if INTERPRETED else {}
-    _tuned_kernel[grid](
+    _tuner.launch(
+        (channels,), grid[0], grid,
         segments.row, segments.start, segments.end, segments.slot, matrix.col, value, code, table_of(spikes, dtype), partial,
-        *tensors, *firing, channels, code.shape[1], *numbers, **flags, **block,
+        *tensors, *firing, channels, code.shape[1], *numbers, **flags,
     )  # fmt: skip
     if segments.long_row.numel():
         phase_spmm_reduce_kernel[(segments.long_row.numel(), grid[1])](

@@ -168,7 +168,10 @@ def _check_cases(config: BenchConfig) -> None:
         raise ConfigError(
             "the chosen cases run on images only; give --images N and no graph or matrix, or choose other cases"
         )
-    if config.sizes and all(case.missing(synthetic(1, SHAPES[0], 1)) for case in chosen):
+    here = [case for case in chosen if case.device in ("", config.device)]
+    if (config.graphs or config.sizes) and not here:
+        raise ConfigError(f"no chosen case runs on {config.device}; choose others with --group and --case, or --device")
+    if config.sizes and all(case.lacks and case.lacks(synthetic(1, SHAPES[0], 1)) for case in here):
         raise ConfigError(
             "the chosen cases need a text graph and none runs on a synthetic matrix; "
             "give --graph, for example --graph r8, and no --entries"

@@ -220,6 +220,8 @@ def _timed(work: Work, device: torch.device, clock: Callable[[], float] = time.p
 def _peak_memory(work: Work, device: torch.device) -> tuple[float | None, Any]:
     """(MiB above what was in use before, the result)."""
     if device.type == "cuda":
+        work()  # the first launch times configurations, with a buffer that is not the kernel's
+        torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         result = work()

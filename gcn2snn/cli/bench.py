@@ -83,6 +83,8 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    if config.device == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # peers of kernels with float32's precision
     out = console(as_json)
     about: dict[str, Any] = describe(config.device)
     rate = copy_bandwidth(config.device, clock=config.clock)

@@ -154,18 +154,45 @@ def test_gathered_codes_are_read_several_at_a_time(name: str, tmp_path: Path, mo
 def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from triton import knobs
 
-    from gcn2snn.kernels.epilogue_triton import STAGES, TILES
+    from gcn2snn.kernels.tuning_triton import STAGES, TERMS, TILES
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     sizes = ("inputs", "outputs", "channels", "code_ptr", "weight_ptr", "out_ptr")
-    for m, n, k, warps in TILES:
+    for m, n, warps in TILES:
         for stages in STAGES:
-            blocks = {"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": k}
+            blocks = {"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": TERMS}
             result = compiled(name, 90, False, sizes, num_warps=warps, num_stages=stages, **blocks)
             (tmp_path / "tile.ptx").write_text(result.asm["ptx"])
             command = [knobs.nvidia.ptxas.path, "-v", "-arch=sm_90a", "tile.ptx", "-o", "tile.cubin"]
             run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-            assert " 0 bytes spill stores" in run.stderr, (m, n, k, warps, stages)
+            assert " 0 bytes spill stores" in run.stderr, (m, n, warps, stages)
+
+
+def test_one_choice_holds_for_every_variant_of_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else potentials and the spikes of neurons that read them could be sums in two orders."""
+    from gcn2snn.kernels import tuning_triton
+
+    launches: list[tuple[str, dict[str, Any]]] = []
+
+    class Kernel:
+        def __init__(self, name: str):
+            self.name = name
+
+        def __getitem__(self, grid: Any) -> Any:
+            return lambda *args, **kwargs: launches.append((self.name, kwargs))
+
+    class Timed(Kernel):
+        class best_config:  # noqa: N801 - Triton's name
+            all_kwargs = staticmethod(lambda: {"BLOCK_E": 8, "num_warps": 2})
+
+    monkeypatch.setattr(tuning_triton, "INTERPRETED", False)
+    monkeypatch.setattr(tuning_triton.triton, "autotune", lambda configs, key: lambda kernel: Timed("timed"))
+    tuner = tuning_triton.Tuner(Kernel("chosen"), [], {})
+    tuner.launch((200,), 1000, (1,), FIRES=False)
+    tuner.launch((200,), 600, (1,), FIRES=True)
+    tuner.launch((200,), 5000, (1,), FIRES=True)  # another size is timed anew
+    chosen = {"FIRES": True, "BLOCK_E": 8, "num_warps": 2}
+    assert launches == [("timed", {"FIRES": False}), ("chosen", chosen), ("timed", {"FIRES": True})]
 
 
 def test_every_kernel_is_in_the_table() -> None:

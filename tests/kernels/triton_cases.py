@@ -29,6 +29,7 @@ from gcn2snn.kernels import (
     reference,
     spike_count,
 )
+from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.geometry import Geometry
 
 DEVICE = os.environ["GCN2SNN_TEST_DEVICE"]
@@ -70,7 +71,7 @@ def test_encode_and_decode(coding: PhaseCode, dtype: torch.dtype) -> None:
     assert torch.equal(encode(maps, scale, coding).code, reference.encode(maps, scale, coding).code)
 
 
-@pytest.mark.parametrize("channels", [1, 7, 200] if LARGE else [7])
+@pytest.mark.parametrize("channels", [1, 7, 200, 300] if LARGE else [1, 7, 16])
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_phase_spmm(channels: int, per_channel: bool, dtype: torch.dtype) -> None:
@@ -124,16 +125,29 @@ def test_phase_gemm(per_channel: bool, weights: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("wait", [0, 3, 40])
-def test_bucketed(wait: int) -> None:
-    matrix, code = operands(5, CODES[0], False)
-    fire = Fire(torch.tensor(2.0, device=DEVICE, dtype=torch.float64), PhaseCode(1.4, 9, signed=True))
-    bias = torch.randn(5, device=DEVICE, dtype=torch.float64)
-    got = phase_spmm_bucketed(matrix, code, fire, wait, torch.float64, bias=bias)
-    wanted = reference.phase_spmm_bucketed(matrix, code, fire.scale, fire.coding, wait, None, bias, torch.float64)
+@pytest.mark.parametrize("channels", [5, 16, 33])  # padded, as they are, and in several blocks
+def test_bucketed(wait: int, channels: int) -> None:
+    full = wait == 3  # every optional input
+    matrix, code = operands(channels, PhaseCode(1.05, 128, signed=True) if channels == 33 else CODES[0], full)
+    scale = torch.rand(channels, device=DEVICE, dtype=torch.float64) + 1
+    bias = torch.randn(channels, device=DEVICE, dtype=torch.float64)
+    add = torch.randn(matrix.shape[0], channels, device=DEVICE, dtype=torch.float64) if full else None
+    horizon = torch.randint(1, 10, (matrix.shape[0], 1), device=DEVICE) if full else None
+    fire = Fire(scale if full else scale[0], PhaseCode(1.4, 9, signed=True), horizon)
+    got = phase_spmm_bucketed(matrix, code, fire, wait, torch.float64, bias=bias, add=add)
+    sums = [reference.phase_spmm(matrix, up_to(code, n), torch.float64) + bias for n in moments(code, fire, wait)[0]]
+    looked = moments(code, fire, wait)[1].tolist()
+    seen = [u if add is None else u + add for u in sums]
+    wanted = reference.first_crossing(seen, looked, fire.scale, fire.coding, horizon)
     assert torch.equal(got.code, wanted.code)  # in float64 no random potential lies within rounding of a threshold
+
+
+@pytest.mark.parametrize("wait", [0, 3, 40])
+def test_bucketed_dense(wait: int) -> None:
+    _, code = operands(5, CODES[0], False)
+    fire = Fire(torch.tensor(2.0, device=DEVICE, dtype=torch.float64), PhaseCode(1.4, 9, signed=True))
     weight = torch.randn(3, 5, device=DEVICE)
-    single = Fire(fire.scale.float(), fire.coding)
-    dense = phase_gemm_bucketed(code, weight, single, wait).code
+    dense = phase_gemm_bucketed(code, weight, Fire(fire.scale.float(), fire.coding), wait).code
     exact = reference.phase_gemm_bucketed(code, weight.double(), fire.scale, fire.coding, wait).code
     assert int((dense != exact).sum()) <= dense.numel() // 1000
 
