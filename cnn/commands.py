@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from gcn2snn.artefact import load_with_origin, save
-from gcn2snn.checkpoint import environment, load_json, save_json, save_tensors
+from gcn2snn.checkpoint import environment, load_json, save_json, save_tensors, save_text
 from gcn2snn.cnn.data import load_images
 from gcn2snn.cnn.evaluation import Progress, check_classes, evaluate, predict
 from gcn2snn.cnn.images import ImageSet, find_normalisation
@@ -32,8 +32,10 @@ from gcn2snn.runs import (
     finish,
     peak_memory,
     prepare,
+    refuse_other_options,
 )
 from gcn2snn.runs import load_weights as weights_of_run
+from gcn2snn.train import history_lines
 
 DEFAULT_CONFIG = ConvertConfig(correct="mean")
 """How images are converted unless told otherwise: the paper's code, and each channel's mean given back."""
@@ -82,9 +84,14 @@ def train_images(
         return {"run": str(out), **old}
     summary = {"format": RUN_FORMAT, **origin, "environment": environment(), "status": "running"}
     save_json(out / RUN_FILE, summary)
-    model = fit(trainer, out / STATE_FILE, on_epoch)
+
+    def epoch_done(trainer: ImageTrainer) -> None:
+        save_text(out / METRICS_FILE, history_lines(trainer.history))
+        if on_epoch is not None:
+            on_epoch(trainer)
+
+    model = fit(trainer, out / STATE_FILE, epoch_done)
     save_tensors(out / MODEL_FILE, model.state_dict(), kind="model", version=RUN_FORMAT, meta={})
-    save_json(out / METRICS_FILE, [asdict(epoch) for epoch in trainer.history])
     accuracy = predict(model, test, trainer.normalise).accuracy
     summary |= {"status": "finished", "epochs": len(trainer.history), "last_epoch": asdict(trainer.history[-1])}
     summary |= {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
@@ -106,9 +113,12 @@ def _same_run(out: Path, origin: dict[str, Any]) -> dict[str, Any]:
     if not (out / RUN_FILE).exists():
         return {}
     old: dict[str, Any] = load_json(out / RUN_FILE)
-    different = sorted(key for key in origin if old.get(key) != origin[key])
-    if different:
-        raise ArtefactError(f"{out} was started with another {', '.join(different)}. Give the same, or --force")
+    if old.get("kind") != "images":
+        raise ArtefactError(f"{out} holds a run on a graph. Use another --out, or --force to start over")
+    if any(old.get(key) != origin[key] for key in ("data", "train_images")):
+        had, asked = (f"{run.get('data')} ({run.get('train_images')} images)" for run in (old, origin))
+        raise ArtefactError(f"{out} holds a run on {had}, not on {asked}. Use another --out, or --force to start over")
+    refuse_other_options(out, old["config"], origin["config"])
     return old
 
 
@@ -165,7 +175,9 @@ def source_of(
     if run is not None:
         summary = load_json(run / RUN_FILE)
         if summary.get("kind") != "images" or summary.get("status") != "finished":
-            raise ArtefactError(f"{run} is not a finished training run on images. Train again with `gcn2snn train`")
+            raise ArtefactError(
+                f"{run} is not a finished training run on images. Continue it with `gcn2snn train ... --out {run} --resume`"
+            )
         options = summary["config"]
         model, data, weights = options["model"], summary["data"], run / MODEL_FILE
         stem, normalise = options["stem"], options["normalise"]

@@ -11,6 +11,7 @@ torch.Size([34, 4])
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("gcn2snn")
     if name not in _HOME:
         raise AttributeError(f"module 'gcn2snn' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

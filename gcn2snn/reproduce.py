@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class ReproduceOptions:
 
     Raises:
         ConfigError: seeds, limit or trials is not positive, or max_loss is negative or no number.
+        DataError: data_dir is no folder.
     """
 
     data_dir: Path | None = None
@@ -87,6 +88,10 @@ class ReproduceOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} (--{name}) is {value}; allowed are 1 and more, or leave it out")
+        if self.data_dir is not None and not self.data_dir.is_dir():
+            raise DataError(
+                f"data_dir (--data-dir) is {self.data_dir}, which is no folder; give the folder that holds the data"
+            )
         if self.max_loss is not None and not 0 <= self.max_loss < math.inf:
             raise ConfigError(
                 f"max_loss (--max-loss) is {self.max_loss:g}; allowed are 0 and more points, or leave it out"

@@ -195,6 +195,8 @@ def _read_summary(folder: Path) -> dict[str, Any]:
     if not isinstance(summary, dict) or summary.get("format") != RUN_FORMAT:
         got = summary.get("format") if isinstance(summary, dict) else None
         raise ArtefactError(f"{folder / RUN_FILE} has format {got}; this release reads {RUN_FORMAT}. Train again")
+    if summary.get("kind") == "images":
+        raise ArtefactError(f"{folder} holds a run on images ({summary.get('data')}). Use another --out, or --force")
     missing = [key for key in ("dataset", "fingerprint", "config", "status") if key not in summary]
     if missing:
         raise ArtefactError(f"{folder / RUN_FILE} lacks {missing}; it was edited. Train again")
@@ -206,9 +208,18 @@ def _check_same_run(folder: Path, old: dict[str, Any], origin: dict[str, Any]) -
         raise ArtefactError(
             f"{folder} holds a run on another graph ({old['dataset'].get('dataset')}). Use another --out or --force"
         )
-    names = sorted(k for k in origin["config"] if k != "save_every" and old["config"].get(k) != origin["config"][k])
+    refuse_other_options(folder, old["config"], origin["config"])
+
+
+def refuse_other_options(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuse to continue a run with other options than it was started with.
+
+    Raises:
+        ArtefactError: as said; names the options and their old values.
+    """
+    names = sorted(name for name in new if name != "save_every" and old.get(name) != new[name])
     if names:
-        was = ", ".join(f"{name}={old['config'].get(name)}" for name in names)
+        was = ", ".join(f"{name}={old.get(name)}" for name in names)
         raise ArtefactError(
             f"{folder} was started with {was}. Give the same options to --resume, or --force to start over"
         )

@@ -7,9 +7,10 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -274,6 +275,6 @@ def fit(
     return trainer.model.eval()
 
 
-def history_lines(history: list[Epoch]) -> str:
+def history_lines(history: Sequence[Any]) -> str:
     """One JSON object a line, one line an epoch."""
     return "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)

@@ -64,11 +64,16 @@ class CSR:
         """Sort (row, col, value) triples into rows; equal positions stay separate entries, in the order given.
 
         Raises:
+            InputTypeError: indices are no integers.
             InputError: lengths differ, an index is out of range, or there are more than 2^31 - 64 entries.
         """
         if not (row.shape == col.shape == value.shape and row.dim() == 1):
             shapes = f"{[*row.shape]}, {[*col.shape]} and {[*value.shape]}"
             raise InputError(f"row, col and value must be vectors of one length, got {shapes}")
+        if row.is_floating_point() or col.is_floating_point():
+            raise InputTypeError(
+                f"row is {row.dtype} and col is {col.dtype}; indices are integers. Convert with .long()"
+            )
         _check_entries(value.numel())
         _check_range("row", row, shape[0])
         _check_range("column", col, shape[1])

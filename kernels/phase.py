@@ -81,7 +81,8 @@ class Spikes:
     """At most one spike per neuron: ``code = sign * phase``, 0 for silence.
 
     Args:
-        code: [N, C, ...], int8 (int16 beyond 127 phases).
+        code: [N, C, ...], int8 (int16 beyond 127 phases); from -T to T, from 0 without sign. Kernels do not look for
+            others, which no population sends: what they read then is not defined.
         scale: value of phase 0, scalar [] or one per channel [C] (axis 1 of ``code``).
         coding: what a phase means.
     """

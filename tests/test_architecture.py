@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def test_long_names_only(folder: str) -> None:
 def test_every_public_name_exists() -> None:
     assert sorted(gcn2snn.__all__) == list(gcn2snn.__all__)
     assert set(gcn2snn._HOME) == set(gcn2snn.__all__)
+    assert gcn2snn.__version__ == version("gcn2snn")
     for name in gcn2snn.__all__:
         assert getattr(gcn2snn, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -187,5 +188,8 @@ def _check_plot(config: BenchConfig) -> None:
         raise ConfigError(
             "--plot draws the group aggregate over the entries of matrices; measure that group on --entries or --graph"
         )
+    folder = next(parent for parent in config.plot.absolute().parents if parent.exists())
+    if config.plot.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"--plot {config.plot} cannot be written in {folder}; name a file in a folder of yours")
     if find_spec("matplotlib") is None:
         raise MissingPackageError("the plot needs matplotlib: pip install 'gcn2snn[plot]'")

@@ -123,6 +123,9 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
 
     summary = read_run(run)
     refuse_existing(out, force)
+    if summary["status"] != "finished":
+        note = f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it"
+        console(True).print(note, soft_wrap=True, markup=False)
     graph = graph_of(summary, data_dir)
     snn = convert_model(load_model(run, graph), graph, config)
     artefact.save(snn, out, {**origin_of(summary), "run": str(run)})

@@ -54,7 +54,9 @@ def train(
     graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
     text = {"window": window, "min_count": min_count, "stop_words": stop_words}
     images = {"model": model, "batch_size": batch_size}
-    if dataset.lower() in IMAGES or model is not None:
+    from gcn2snn.datasets.registry import names
+
+    if dataset.lower() in IMAGES or (model is not None and dataset.lower() not in names()):
         refuse_given(graph | text, f"{dataset} are images")
         from gcn2snn.cli.images import train as train_images
 

@@ -1,5 +1,6 @@
 """Digits end to end: train, resume, convert, evaluate; errors come before long work."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
         train_images("digits", config, parts, limit=100, on_epoch=stop)
     with pytest.raises(ArtefactError, match="already holds a run"):
         train_images("digits", config, parts, limit=100)
-    with pytest.raises(ArtefactError, match="another config"):
+    with pytest.raises(ArtefactError, match="was started with seed=2"):
         train_images("digits", QUICK, parts, limit=100, resume=True)
     train_images("digits", config, parts, limit=100, resume=True)
     first, second = (load_tensors(f / "model.safetensors", kind="model", version=1)[0] for f in (whole, parts))
@@ -96,6 +97,8 @@ def test_a_finished_run_keeps_no_checkpoint_and_stays_as_it_is(tmp_path: Path) -
 
     config, folder = ImageTrainConfig(epochs=1, batch_size=32), tmp_path / "run"
     made = train_images("digits", config, folder, limit=100)
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1]
     names = {"run.json", "metrics.jsonl", "model.safetensors"}
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert set(before) == names
@@ -104,6 +107,19 @@ def test_a_finished_run_keeps_no_checkpoint_and_stays_as_it_is(tmp_path: Path) -
     (folder / "model.safetensors").unlink()
     with pytest.raises(ArtefactError, match=r"weights are lost: train again with `--out .*/run --force`"):
         train_images("digits", config, folder, limit=100, resume=True, on_epoch=never)
+
+
+def test_a_run_of_another_kind_is_named(run: Path, tmp_path: Path) -> None:
+    def refused(*words: str) -> str:
+        return str(CliRunner().invoke(app, ["train", *words]).exception)
+
+    assert "holds a run on images (digits). Use another --out" in refused("karate", "--out", str(run), "--resume")
+    graph = tmp_path / "karate"
+    CliRunner().invoke(app, ["train", "karate", "--epochs", "2", "--out", str(graph)], catch_exceptions=False)
+    assert f"{graph} holds a run on a graph" in refused("digits", "--out", str(graph), "--resume")
+    assert "--model has no meaning here: karate is a graph" in refused("karate", "--model", "small")
+    with pytest.raises(ArtefactError, match=r"holds a run on digits \(1438 images\), not on digits \(100 images\)"):
+        train_images("digits", QUICK, run, limit=100, resume=True)
 
 
 def test_options_are_checked_before_work(run: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from gcn2snn import reproduce as module
 from gcn2snn.cli.reproduce import reproduce as command
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, DataError
 from gcn2snn.reproduce import ITEMS, Item, ReproduceOptions, item_named
 
 
@@ -130,3 +130,8 @@ def test_a_refused_item_leaves_no_folder(tmp_path):
     with pytest.raises(ConfigError, match="table1 has no rows"):
         module.reproduce("table1", tmp_path / "new", ReproduceOptions(rows=("Nope",)))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_data_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"data_dir \(--data-dir\) is .*nosuch, which is no folder"):
+        ReproduceOptions(data_dir=tmp_path / "nosuch")

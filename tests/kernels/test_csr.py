@@ -29,6 +29,11 @@ def test_from_coo_refuses_indices_out_of_range(row: list[int], col: list[int], m
         CSR.from_coo(torch.tensor(row), torch.tensor(col), torch.ones(2), (2, 2))
 
 
+def test_indices_that_are_no_integers_are_refused() -> None:
+    with pytest.raises(InputTypeError, match=r"row is torch.float32 and col is torch.int64; indices are integers"):
+        CSR.from_coo(torch.tensor([0.7]), torch.tensor([0]), torch.ones(1), (2, 2))
+
+
 def test_more_entries_than_32_bits_are_refused() -> None:
     zero = torch.zeros(1, dtype=torch.int64)
     many = zero.expand(2**31)  # no storage behind it
