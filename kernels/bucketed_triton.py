@@ -13,7 +13,7 @@ from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire, finish
 from gcn2snn.kernels.epilogue_triton import FireArguments, aligned, level_of, table_of
 from gcn2snn.kernels.phase import Spikes
-from gcn2snn.kernels.phase_spmm_triton import segments_of
+from gcn2snn.kernels.phase_spmm_triton import gather, segment_of, segments_of
 from gcn2snn.kernels.reference import first_crossing
 from gcn2snn.kernels.tuning_triton import Tuner
 
@@ -60,28 +60,20 @@ def bucketed_spmm_fwd_kernel(
     HAS_HORIZON: tl.constexpr, MOMENTS: tl.constexpr, BLOCK_E: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """One segment of one row: sums[b] over spikes of phase <= limit[b]; a whole row fires, a part goes to ``partial``."""
-    segment = tl.program_id(0)
-    row = tl.load(segment_row_ptr + segment).to(tl.int64)
-    start, end = tl.load(segment_start_ptr + segment), tl.load(segment_end_ptr + segment)
-    slot = tl.load(partial_ptr_of + segment).to(tl.int64)
+    row, start, end, slot = segment_of(segment_row_ptr, segment_start_ptr, segment_end_ptr, partial_ptr_of)
     column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside, stored = column < channels, column < stride
+    inside = column < channels
     b = tl.arange(0, MOMENTS)
     limit = tl.load(limit_ptr + b, mask=b < moments, other=0)  # [MOMENTS]
     sums = tl.zeros((MOMENTS, BLOCK_C), dtype=value_ptr.dtype.element_ty)
     for first in range(start, end, BLOCK_E):
-        entry = first + tl.arange(0, BLOCK_E)
-        here = entry < end
-        source = tl.load(col_ptr + entry, mask=here, other=0).to(tl.int64)  # [BLOCK_E]
-        value = tl.load(value_ptr + entry, mask=here, other=0.0)  # [BLOCK_E]
-        address = code_ptr + source[:, None] * stride + column[None, :]
-        code = tl.load(address, mask=here[:, None] & stored[None, :], other=0)  # [BLOCK_E, BLOCK_C]
+        value, code = gather(first, end, col_ptr, value_ptr, code_ptr, column, stride, BLOCK_E)
         level = value[:, None] * level_of(code, table_ptr)
         seen = tl.abs(code.to(tl.int32))[:, None, :] <= limit[None, :, None]  # [BLOCK_E, MOMENTS, BLOCK_C]
         sums += tl.sum(tl.where(seen, level[:, None, :], 0.0), axis=0)
     if slot >= 0:
         at = (slot * MOMENTS + b)[:, None] * channels + column[None, :]
-        tl.store(partial_ptr + at, sums, mask=inside[None, :] & (b >= 0)[:, None])
+        tl.store(partial_ptr + at, sums, mask=inside[None, :])
     else:
         _fire(
             sums, row, column, inside, channels, scale_ptr, bias_ptr, add_ptr, moment_ptr,
@@ -108,7 +100,7 @@ def bucketed_spmm_reduce_kernel(
     first = tl.load(long_start_ptr + index).to(tl.int64)
     for part in range(tl.load(long_start_ptr + index + 1) - tl.load(long_start_ptr + index)):
         at = ((first + part) * MOMENTS + b)[:, None] * channels + column[None, :]
-        sums += tl.load(partial_ptr + at, mask=inside[None, :] & (b >= 0)[:, None], other=0.0)
+        sums += tl.load(partial_ptr + at, mask=inside[None, :], other=0.0)
     _fire(
         sums, row, column, inside, channels, scale_ptr, bias_ptr, add_ptr, moment_ptr,
         fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr, fire_scale_step, horizon_row, horizon_col, timesteps,

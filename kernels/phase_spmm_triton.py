@@ -27,6 +27,25 @@ SEGMENT = 8 if INTERPRETED else 1024  # entries; not yet tuned on a device
 
 
 @triton.jit
+def segment_of(row_ptr, start_ptr, end_ptr, slot_ptr):
+    """Row, first entry, end and slot (-1: a whole row) of this program's segment."""
+    segment = tl.program_id(0)
+    row, slot = tl.load(row_ptr + segment).to(tl.int64), tl.load(slot_ptr + segment).to(tl.int64)
+    return row, tl.load(start_ptr + segment), tl.load(end_ptr + segment), slot
+
+
+@triton.jit
+def gather(first, end, col_ptr, value_ptr, code_ptr, column, stride, BLOCK_E: tl.constexpr):
+    """Values [BLOCK_E] and codes [BLOCK_E, BLOCK_C] of the entries from ``first`` on; past ``end`` both are 0."""
+    entry = first + tl.arange(0, BLOCK_E)
+    here = entry < end
+    source = tl.load(col_ptr + entry, mask=here, other=0).to(tl.int64)
+    value = tl.load(value_ptr + entry, mask=here, other=0.0)
+    address = code_ptr + source[:, None] * stride + column[None, :]
+    return value, tl.load(address, mask=here[:, None] & (column < stride)[None, :], other=0)
+
+
+@triton.jit
 def _store(
     y, row, column, mask, channels, scale_ptr, bias_ptr, add_ptr, fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr,
     fire_scale_step, horizon_row, horizon_col, timesteps,
@@ -60,20 +79,12 @@ def phase_spmm_fwd_kernel(
     SIGNED: tl.constexpr, HAS_HORIZON: tl.constexpr, BLOCK_E: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """One segment of one row: sum_p value[p] level(code[col[p], :]); a whole row is finished, a part goes to ``partial``."""
-    segment = tl.program_id(0)
-    row = tl.load(segment_row_ptr + segment).to(tl.int64)
-    start, end = tl.load(segment_start_ptr + segment), tl.load(segment_end_ptr + segment)
-    slot = tl.load(partial_ptr_of + segment).to(tl.int64)
+    row, start, end, slot = segment_of(segment_row_ptr, segment_start_ptr, segment_end_ptr, partial_ptr_of)
     column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside, stored = column < channels, column < stride
+    inside = column < channels
     sums = tl.zeros((BLOCK_E, BLOCK_C), dtype=value_ptr.dtype.element_ty)
     for first in range(start, end, BLOCK_E):
-        entry = first + tl.arange(0, BLOCK_E)
-        here = entry < end
-        source = tl.load(col_ptr + entry, mask=here, other=0).to(tl.int64)  # [BLOCK_E]
-        value = tl.load(value_ptr + entry, mask=here, other=0.0)  # [BLOCK_E]
-        address = code_ptr + source[:, None] * stride + column[None, :]
-        code = tl.load(address, mask=here[:, None] & stored[None, :], other=0)  # [BLOCK_E, BLOCK_C]
+        value, code = gather(first, end, col_ptr, value_ptr, code_ptr, column, stride, BLOCK_E)
         sums += value[:, None] * level_of(code, table_ptr)
     y = tl.sum(sums, axis=0)
     if slot >= 0:

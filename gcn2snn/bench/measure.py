@@ -87,17 +87,17 @@ def measure(
         bandwidth: bytes per second of a copy, for ``copy_fraction``.
         tell: gets a line of progress.
     """
-    cases = list(cases)
+    missing = [(case, case.missing(problem)) for case in cases]
     results: list[Measurement] = []
-    for group in _grouped(case for case in cases if not case.missing(problem)):
+    for group in _grouped(case for case, what in missing if not what):
         tell(f"{problem.name}: {group[0].group}")
         ready, skipped = _prepare(problem, group)
         runs = _Runs(problem, ready, CLOCKS[clock])
         runs.warm_up()
         runs.time(rounds, seconds)
         results += runs.results(bandwidth) + skipped
-    unfit = [(case, case.missing(problem)) for case in cases if case.missing(problem)]
-    return results + [Measurement(problem.name, c.group, c.name, applies=False, note=note) for c, note in unfit]
+    unfit = [(case, what) for case, what in missing if what]
+    return results + [Measurement(problem.name, c.group, c.name, applies=False, note=what) for c, what in unfit]
 
 
 def why_not(case: Case, problem: Problem) -> str:
