@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from gcn2snn.artefact import load_with_origin, save
-from gcn2snn.checkpoint import environment, load_json, save_json, save_tensors, save_text
 from gcn2snn.cnn.data import load_images
 from gcn2snn.cnn.evaluation import Progress, check_classes, evaluate, predict
 from gcn2snn.cnn.images import ImageSet, find_normalisation
@@ -22,7 +21,9 @@ from gcn2snn.cnn.weights import load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
-from gcn2snn.runs import (
+from gcn2snn.files import load_json, save_json, save_tensors, save_text
+from gcn2snn.machine import environment, peak_memory
+from gcn2snn.textgcn import (
     METRICS_FILE,
     MODEL_FILE,
     RUN_FILE,
@@ -30,12 +31,11 @@ from gcn2snn.runs import (
     STATE_FILE,
     check_folder,
     finish,
-    peak_memory,
+    history_lines,
     prepare,
     refuse_other_options,
 )
-from gcn2snn.runs import load_weights as weights_of_run
-from gcn2snn.train import history_lines
+from gcn2snn.textgcn import load_weights as weights_of_run
 
 DEFAULT_CONFIG = ConvertConfig(correct="mean")
 """How images are converted unless told otherwise: the paper's code, and each channel's mean given back."""

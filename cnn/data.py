@@ -8,7 +8,7 @@ import torch
 
 from gcn2snn.cnn.cifar import ARCHIVES, load_cifar
 from gcn2snn.cnn.images import ArrayImages, FolderImages, ImageSet
-from gcn2snn.datasets.locate import search_roots
+from gcn2snn.datasets import search_roots
 from gcn2snn.errors import DataError
 
 SPLITS = ("train", "test")

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from gcn2snn.cnn.images import ImageSet, Normalisation
-from gcn2snn.energy import EnergyReport
+from gcn2snn.energy import EnergyReport, EventCounter
+from gcn2snn.engines import bind, choose_engine, run_closed
 from gcn2snn.errors import DataError
-from gcn2snn.events import EventCounter
-from gcn2snn.network import SpikingNetwork, bind
-from gcn2snn.spiking import choose_engine, run_closed
+from gcn2snn.spiking_network import SpikingNetwork
 
 Progress = Callable[[str, float], None]
 """progress(stage, share done)."""

@@ -16,12 +16,13 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gcn2snn.checkpoint import load_tensors, save_tensors
 from gcn2snn.cnn.augment import shift_images
 from gcn2snn.cnn.images import ImageSet, Normalisation, find_normalisation
 from gcn2snn.cnn.models import build_model
 from gcn2snn.config import own_errors
-from gcn2snn.errors import ArtefactError, BackendError
+from gcn2snn.errors import ArtefactError
+from gcn2snn.files import load_tensors, save_tensors
+from gcn2snn.machine import device_named
 
 STATE_FORMAT = 1
 
@@ -61,17 +62,6 @@ class ImageEpoch:
     train_loss: float
     train_accuracy: float
     seconds: float
-
-
-def device_named(name: str) -> torch.device:
-    """The device of a configuration.
-
-    Raises:
-        BackendError: CUDA is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BackendError("device is 'cuda', but torch sees no GPU. Use device='cpu' or 'auto'")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
 
 
 class ImageTrainer:

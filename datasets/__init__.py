@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from gcn2snn.datasets.clean import CleanCorpus, clean_corpus
@@ -17,43 +18,49 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.counts import count_graph
     from gcn2snn.datasets.fetching import fetch
     from gcn2snn.datasets.loading import load, load_graph
+    from gcn2snn.datasets.locate import located, search_roots
     from gcn2snn.datasets.options import TextGraphOptions
-    from gcn2snn.datasets.registry import names
+    from gcn2snn.datasets.progress import stages
+    from gcn2snn.datasets.registry import DATASETS, Dataset, find, names
     from gcn2snn.datasets.text_graph import build_text_graph
 
 # Names load on first use, so that the command line lists datasets without importing torch.
 _HOME = {
-    "CleanCorpus": "clean",
-    "Corpus": "corpus",
-    "TextGraphOptions": "options",
-    "build_text_graph": "text_graph",
-    "clean_corpus": "clean",
-    "count_graph": "counts",
-    "fetch": "fetching",
-    "load": "loading",
-    "load_graph": "loading",
-    "names": "registry",
+    "CleanCorpus": "gcn2snn.datasets.clean",
+    "Corpus": "gcn2snn.datasets.corpus",
+    "DATASETS": "gcn2snn.datasets.registry",
+    "Dataset": "gcn2snn.datasets.registry",
+    "TextGraphOptions": "gcn2snn.datasets.options",
+    "build_text_graph": "gcn2snn.datasets.text_graph",
+    "clean_corpus": "gcn2snn.datasets.clean",
+    "count_graph": "gcn2snn.datasets.counts",
+    "fetch": "gcn2snn.datasets.fetching",
+    "find": "gcn2snn.datasets.registry",
+    "load": "gcn2snn.datasets.loading",
+    "load_graph": "gcn2snn.datasets.loading",
+    "located": "gcn2snn.datasets.locate",
+    "names": "gcn2snn.datasets.registry",
+    "search_roots": "gcn2snn.datasets.locate",
+    "stages": "gcn2snn.datasets.progress",
 }
 
 __all__ = [
+    "DATASETS",
     "CleanCorpus",
     "Corpus",
+    "Dataset",
     "TextGraphOptions",
     "build_text_graph",
     "clean_corpus",
     "count_graph",
     "fetch",
+    "find",
     "load",
     "load_graph",
+    "located",
     "names",
+    "search_roots",
+    "stages",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'gcn2snn.datasets' has no attribute {name!r}")
-    return getattr(import_module(f"gcn2snn.datasets.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = names_on_demand(__name__, _HOME)

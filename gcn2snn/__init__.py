@@ -10,9 +10,10 @@ torch.Size([34, 4])
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from gcn2snn.artefact import load, save
@@ -21,13 +22,11 @@ if TYPE_CHECKING:
     from gcn2snn.datasets import load_graph
     from gcn2snn.encoding import decode, encode
     from gcn2snn.errors import ConversionError, Gcn2SnnError
-    from gcn2snn.evaluation import evaluate
-    from gcn2snn.gcn import TextGCN
+    from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
-    from gcn2snn.lowering import lowers
-    from gcn2snn.network import SpikingNetwork
-    from gcn2snn.train import Trainer, fit
+    from gcn2snn.spiking_network import SpikingNetwork
+    from gcn2snn.textgcn import TextGCN, Trainer, evaluate, fit
 
 # Names load on first use, so that the command line answers before torch is imported.
 _HOME = {
@@ -39,18 +38,18 @@ _HOME = {
     "LayerConfig": "gcn2snn.config",
     "PhaseCode": "gcn2snn.kernels",
     "Spikes": "gcn2snn.kernels",
-    "SpikingNetwork": "gcn2snn.network",
-    "TextGCN": "gcn2snn.gcn",
+    "SpikingNetwork": "gcn2snn.spiking_network",
+    "TextGCN": "gcn2snn.textgcn",
     "TrainConfig": "gcn2snn.config",
-    "Trainer": "gcn2snn.train",
+    "Trainer": "gcn2snn.textgcn",
     "convert": "gcn2snn.conversion",
     "decode": "gcn2snn.encoding",
     "encode": "gcn2snn.encoding",
-    "evaluate": "gcn2snn.evaluation",
-    "fit": "gcn2snn.train",
+    "evaluate": "gcn2snn.textgcn",
+    "fit": "gcn2snn.textgcn",
     "load": "gcn2snn.artefact",
     "load_graph": "gcn2snn.datasets",
-    "lowers": "gcn2snn.lowering",
+    "lowers": "gcn2snn.frontends",
     "save": "gcn2snn.artefact",
 }
 
@@ -79,13 +78,8 @@ __all__ = [
 ]
 
 
+_load, __dir__ = names_on_demand(__name__, _HOME)
+
+
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return version("gcn2snn")
-    if name not in _HOME:
-        raise AttributeError(f"module 'gcn2snn' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    return version("gcn2snn") if name == "__version__" else _load(name)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.calibrate import PopulationReport
-from gcn2snn.checkpoint import environment, load_tensors, save_tensors
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.errors import ArtefactError, Gcn2SnnError
+from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.kernels import PhaseCode
-from gcn2snn.network import SpikingNetwork
+from gcn2snn.machine import environment
+from gcn2snn.passes import PopulationReport
+from gcn2snn.spiking_network import SpikingNetwork
 
 SNN_FORMAT = 1
 
@@ -64,8 +63,6 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
             f"`gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train DATASET --out RUN`"
         )
     tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT)
-    with contextlib.suppress(ModuleNotFoundError):
-        import_module("gcn2snn.operators")  # registers the node types that read graphs
     try:
         nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
         report = [PopulationReport(**row) for row in meta["report"]]

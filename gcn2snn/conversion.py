@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -10,18 +11,21 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
-from gcn2snn.calibrate import calibrate
 from gcn2snn.config import ConvertConfig
-from gcn2snn.correct import correct_means
+from gcn2snn.engines import bind, choose_engine, read_out, run_float
 from gcn2snn.errors import ConversionError, InputError, Refusal
-from gcn2snn.fold import fold_batch_norm, merge_linear
+from gcn2snn.frontends import Handler, lower
 from gcn2snn.graph import Graph
-from gcn2snn.horizon import set_horizons
-from gcn2snn.lowering import Handler, lower, read_out, untouched
-from gcn2snn.network import SpikingNetwork, bind
-from gcn2snn.neurons import insert_neurons
-from gcn2snn.rounding import round_weights
-from gcn2snn.spiking import choose_engine, run_float
+from gcn2snn.passes import (
+    calibrate,
+    correct_means,
+    fold_batch_norm,
+    insert_neurons,
+    merge_linear,
+    round_weights,
+    set_horizons,
+)
+from gcn2snn.spiking_network import SpikingNetwork
 
 
 def convert(
@@ -155,3 +159,15 @@ def _batches(
             yield bind(network, args, kwargs)
 
     return batches
+
+
+@contextlib.contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Undo what a forward pass keeps on the modules: a layer with ``cached=True`` would hold the example's graph."""
+    before = [(module, dict(vars(module))) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, attributes in before:
+            vars(module).clear()
+            vars(module).update(attributes)

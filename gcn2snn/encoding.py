@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.kernels import PhaseCode, Spikes, decode
+from gcn2snn.kernels import PhaseCode, Spikes, decode, per_channel
 from gcn2snn.kernels import encode as _encode
-from gcn2snn.kernels.reference import per_channel
 
 __all__ = ["binary_levels", "binary_spikes", "decode", "encode", "encode_binary"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
-from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
+from gcn2snn.kernels import CSR, MAX_ENTRIES
 
 GRAPH_FORMAT = 1
 
@@ -173,7 +173,7 @@ class Graph:
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file (tensors, and the rest as JSON in its header), whole or not at all."""
-        from gcn2snn.checkpoint import save_tensors
+        from gcn2snn.files import save_tensors
 
         tensors = {"rowptr": self.raw.rowptr, "col": self.raw.col, "value": self.raw.value, "labels": self.labels}
         tensors |= {"train_mask": self.train_mask, "test_mask": self.test_mask}
@@ -194,7 +194,7 @@ class Graph:
         Raises:
             ArtefactError: the file is missing, truncated, edited, or of another format version.
         """
-        from gcn2snn.checkpoint import load_tensors
+        from gcn2snn.files import load_tensors
 
         tensors, meta = load_tensors(Path(path), kind="graph", version=GRAPH_FORMAT)
         try:

@@ -10,13 +10,24 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.bucketed import run_bucketed
+from gcn2snn.engines import (
+    Observer,
+    Value,
+    apply,
+    choose_engine,
+    code_input,
+    constants,
+    dense_value,
+    network_dtype,
+    path,
+    run,
+    run_bucketed,
+    run_closed,
+    run_float,
+    started,
+)
 from gcn2snn.errors import ConfigError
-from gcn2snn.kernels import CSR, Spikes, reference
-from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import Observer, choose_engine, code_input, run, run_closed, run_float, started
-from gcn2snn.synapse import Value, apply, dense_value
-from gcn2snn.temporal import constants, network_dtype, path
+from gcn2snn.kernels import CSR, Spikes, per_channel, reference
 
 
 @dataclass(frozen=True)

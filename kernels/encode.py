@@ -44,7 +44,7 @@ def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None =
         from gcn2snn.kernels import encode_triton
 
         return Spikes(encode_triton.encode(x.detach(), fire), scale, coding)
-    return _encode_torch(x.detach(), scale, coding, horizon)
+    return encode_torch(x.detach(), scale, coding, horizon)
 
 
 def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -70,7 +70,7 @@ def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
         from gcn2snn.kernels import encode_triton
 
         return encode_triton.decode(spikes, dtype)
-    return _decode_torch(spikes, dtype)
+    return decode_torch(spikes, dtype)
 
 
 def pixels_last(x: Tensor) -> bool:
@@ -102,7 +102,7 @@ def check_codes(spikes: Spikes) -> None:
     check_scale(spikes.scale, code.shape[min(1, code.dim() - 1)] if code.dim() else 1)
 
 
-def _encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None) -> Spikes:
+def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None) -> Spikes:
     """A binary search makes the same comparisons as the reference; NaN, which sorts last there, must stay silent."""
     z = x / per_channel(scale.to(x.dtype), x.dim())
     magnitude = (z.abs() if coding.signed else z).contiguous()
@@ -115,7 +115,7 @@ def _encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor |
     return Spikes(torch.where(z < 0, -phase, phase) if coding.signed else phase, scale, coding)
 
 
-def _decode_torch(spikes: Spikes, dtype: torch.dtype) -> Tensor:
+def decode_torch(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     coding, code = spikes.coding, spikes.code
     levels = coding.levels(dtype, code.device)
     table = torch.cat([-levels.flip(0), levels.new_zeros(1), levels])

@@ -1,8 +1,9 @@
-"""The rules of the tree: imports point one way, every public name exists, folders install under long names only."""
+"""The rules of the tree: imports between packages go one way and through the door, and every public name exists."""
 
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,17 +12,46 @@ import pytest
 import gcn2snn
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("gcn2snn", "cnn", "datasets", "kernels")
 
-# folder -> prefixes of this package that it may import
-ALLOWED = {
-    "kernels": ("gcn2snn.kernels", "gcn2snn.errors"),
-    "datasets": ("gcn2snn.datasets", "gcn2snn.graph", "gcn2snn.errors", "gcn2snn.kernels", "gcn2snn.checkpoint"),
-    "gcn2snn": ("gcn2snn",),
-    "cnn": ("gcn2snn",),
+# Rooms from the ground up: a folder, or a single file of gcn2snn/. A room may import the rooms named behind it and
+# nothing else of the package. They are written in an order in which every room stands above all that it imports.
+GROUND = ("errors", "on_demand", "config", "files", "machine", "kernels", "encoding", "graph")
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "on_demand": (),
+    "config": ("errors",),
+    "files": ("errors",),
+    "machine": ("errors",),
+    "kernels": ("errors", "files"),
+    "encoding": ("errors", "kernels"),
+    "graph": ("errors", "files", "kernels"),
+    "datasets": GROUND,
+    "ir": GROUND,
+    "matrices": (*GROUND, "ir"),
+    "engines": (*GROUND, "ir", "matrices"),
+    "energy": (*GROUND, "ir", "engines"),
+    "passes": (*GROUND, "ir", "engines"),
+    "verify": (*GROUND, "ir", "engines"),
+    "spiking_network": (*GROUND, "ir", "engines", "energy", "passes", "verify"),
+    "artefact": (*GROUND, "ir", "passes", "spiking_network"),
+    "textgcn": (*GROUND, "engines", "energy", "spiking_network"),
+    "frontends": (*GROUND, "ir", "matrices", "textgcn"),
+    "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network"),
+    "tune": (*GROUND, "ir", "engines", "energy", "passes", "frontends", "conversion"),
 }
+CORE = tuple(ALLOWED)
+ALLOWED |= {"cnn": CORE}
+ALLOWED |= {"bench": (*CORE, "cnn"), "reproduce": (*CORE, "cnn")}
+ALLOWED |= {"report": (*CORE, "reproduce")}
+ALLOWED |= {"cli": tuple(ALLOWED)}
+
+# These packages answer for one operation a file, so that the file bears the name of the function.
+ONE_FILE_PER_FUNCTION = ("kernels",)
 
 
 def imports(path: Path) -> set[str]:
+    """Full names of everything that a file imports, wherever in the file."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -29,35 +59,84 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
             assert node.module is not None
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names if node.module == "gcn2snn"}
+            found |= {f"gcn2snn.{alias.name}" for alias in node.names} if node.module == "gcn2snn" else {node.module}
     return found
 
 
-def files(folder: str) -> list[Path]:
-    found = sorted((ROOT / folder).rglob("*.py"))
+def files(folder: str, root: Path = ROOT) -> list[Path]:
+    found = sorted((root / folder).rglob("*.py"))
     assert found
     return found
 
 
-@pytest.mark.parametrize("folder", ALLOWED)
-def test_imports_point_one_way(folder: str) -> None:
-    for path in files(folder):
-        for name in imports(path) - {"gcn2snn"}:
-            own = name.startswith("gcn2snn")
-            assert not own or name.startswith(ALLOWED[folder]), f"{path.relative_to(ROOT)} imports {name}"
+def room_of(path: Path, root: Path = ROOT) -> str:
+    """The room a file belongs to: the top folder, the folder inside gcn2snn/, or the file's own name there."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return parts[0] if parts[0] != "gcn2snn" else parts[1]
 
 
-def test_the_core_knows_nothing_of_images_or_the_command_line() -> None:
-    on_top = {"cli", "lowering.py", "support_table.py", "reproduce.py", "bench.py", "bench"}
-    for path in files("gcn2snn"):
-        if path.relative_to(ROOT / "gcn2snn").parts[0] in on_top:
+def violations(root: Path = ROOT) -> list[str]:
+    """Imports that go upwards, sideways, or past a door."""
+    found = []
+    for path in (path for folder in FOLDERS if (root / folder).is_dir() for path in files(folder, root)):
+        own = room_of(path, root)
+        if own == "__init__":  # the door of the whole package
             continue
-        for name in imports(path):
-            assert not name.startswith(("gcn2snn.cnn", "gcn2snn.cli")), f"{path.relative_to(ROOT)} imports {name}"
+        for name in sorted(imports(path)):
+            package, _, rest = name.partition(".")
+            room, _, inner = rest.partition(".")
+            if package != "gcn2snn" or room in (own, "__version__", ""):
+                continue
+            if room not in ALLOWED[own]:
+                found.append(f"{path.relative_to(root)} imports {name}, which {own} may not")
+            elif inner:
+                found.append(f"{path.relative_to(root)} imports {name} past the door gcn2snn.{room}")
+    return found
 
 
-@pytest.mark.parametrize("folder", [*ALLOWED, "tests"])
+def test_imports_go_one_way_and_through_the_door() -> None:
+    assert violations() == []
+
+
+def test_every_room_is_listed_and_stands_above_what_it_imports() -> None:
+    rooms = {room_of(path) for folder in FOLDERS for path in files(folder)} - {"__init__"}
+    assert rooms == set(ALLOWED)
+    order = list(ALLOWED)
+    for room, below in ALLOWED.items():
+        for other in set(below) - {room}:
+            assert order.index(other) < order.index(room), f"{room} may import {other}, which is written above it"
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "message"),
+    [
+        ("gcn2snn/ir/planted.py", "from gcn2snn.engines import run_closed", "which ir may not"),
+        ("gcn2snn/engines/planted.py", "from gcn2snn import conversion", "which engines may not"),
+        ("kernels/planted.py", "from gcn2snn.graph import Graph", "which kernels may not"),
+        ("cnn/planted.py", "def later():\n    from gcn2snn.cli import main", "which cnn may not"),
+        ("gcn2snn/tune/planted.py", "from gcn2snn.engines.temporal import run_temporal", "past the door"),
+    ],
+)
+def test_a_planted_import_is_found(tmp_path: Path, place: str, line: str, message: str) -> None:
+    file = tmp_path / place
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{line}\n")
+    (found,) = violations(tmp_path)
+    assert place in found
+    assert message in found
+
+
+@pytest.mark.parametrize("verb", [path.stem for path in files("gcn2snn/cli")])
+def test_no_verb_imports_another(verb: str) -> None:
+    shared = {"options", "origins", "output", "progress", "tables", "images"}
+    if verb == "__init__":
+        return
+    for name in imports(ROOT / "gcn2snn" / "cli" / f"{verb}.py"):
+        _, _, other = name.partition("gcn2snn.cli.")
+        assert other in {"", *shared} - {verb}, f"cli/{verb}.py imports the verb {other}"
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, "tests"])
 def test_long_names_only(folder: str) -> None:
     for path in files(folder):
         assert not imports(path) & {"kernels", "datasets", "cnn"}, f"{path.relative_to(ROOT)} imports a bare folder"
@@ -73,15 +152,29 @@ def test_every_public_name_exists() -> None:
         gcn2snn.nothing  # noqa: B018
 
 
+def packages() -> list[tuple[str, Path]]:
+    """Full name and folder of every package."""
+    found = []
+    for folder in FOLDERS:
+        name = "gcn2snn" if folder == "gcn2snn" else f"gcn2snn.{folder}"
+        for init in (ROOT / folder).rglob("__init__.py"):
+            found.append((".".join([name, *init.parent.relative_to(ROOT / folder).parts]), init.parent))
+    return found
+
+
+@pytest.mark.parametrize(("name", "folder"), packages(), ids=[name for name, _ in packages()])
+def test_every_name_of_a_door_exists_and_hides_no_module(name: str, folder: Path) -> None:
+    door = import_module(name)
+    public = getattr(door, "__all__", [])
+    for each in public:
+        assert getattr(door, each) is not None
+    if name.removeprefix("gcn2snn.") not in ONE_FILE_PER_FUNCTION:
+        hidden = {path.stem for path in folder.glob("*.py")} & set(public)
+        assert not hidden, f"{name} has modules and public names that are both called {sorted(hidden)}"
+
+
 def test_every_package_is_listed_and_typed() -> None:
     listed = (ROOT / "pyproject.toml").read_text()
-    for folder, name in (
-        ("gcn2snn", "gcn2snn"),
-        ("cnn", "gcn2snn.cnn"),
-        ("datasets", "gcn2snn.datasets"),
-        ("kernels", "gcn2snn.kernels"),
-    ):
-        assert (ROOT / folder / "py.typed").exists()
-        for init in (ROOT / folder).rglob("__init__.py"):
-            package = ".".join([name, *init.parent.relative_to(ROOT / folder).parts])
-            assert f'"{package}"' in listed, f"{package} is missing from [tool.setuptools] packages"
+    assert all((ROOT / folder / "py.typed").exists() for folder in FOLDERS)
+    for name, _ in packages():
+        assert f'"{name}"' in listed, f"{name} is missing from [tool.setuptools] packages"

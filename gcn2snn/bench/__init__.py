@@ -8,12 +8,15 @@ from gcn2snn.bench import networks as _networks  # noqa: F401 - registers its ca
 from gcn2snn.bench.cases import CASES, Case, case
 from gcn2snn.bench.config import BenchConfig
 from gcn2snn.bench.images import IMAGE_CASES, ImageProblem
-from gcn2snn.bench.measure import Measurement, copy_bandwidth, measure
-from gcn2snn.bench.problems import Problem, synthetic, text_graph
+from gcn2snn.bench.problems import SHAPES, Problem, synthetic, text_graph
+from gcn2snn.bench.report import COLUMNS, left_out, markdown, plot, row
+from gcn2snn.bench.timing import Measurement, copy_bandwidth, measure
 
 __all__ = [
     "CASES",
+    "COLUMNS",
     "IMAGE_CASES",
+    "SHAPES",
     "BenchConfig",
     "Case",
     "ImageProblem",
@@ -21,7 +24,11 @@ __all__ = [
     "Problem",
     "case",
     "copy_bandwidth",
+    "left_out",
+    "markdown",
     "measure",
+    "plot",
+    "row",
     "synthetic",
     "text_graph",
 ]

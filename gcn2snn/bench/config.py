@@ -14,9 +14,9 @@ import torch
 from gcn2snn.bench.cases import CASES, Case
 from gcn2snn.bench.images import IMAGE_CASES
 from gcn2snn.bench.problems import SHAPES, synthetic
-from gcn2snn.datasets.registry import find
+from gcn2snn.datasets import find
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, MissingPackageError
-from gcn2snn.kernels.csr import MAX_ENTRIES
+from gcn2snn.kernels import MAX_ENTRIES
 
 DEFAULT_ENTRIES = (1e5, 1e6)
 PICTURES = (".png", ".svg", ".pdf")

@@ -16,7 +16,7 @@ from gcn2snn.bench.cases import Case, NotRunError, Work
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.kernels import Fire, PhaseCode, Spikes, decode, encode
-from gcn2snn.network import SpikingNetwork
+from gcn2snn.spiking_network import SpikingNetwork
 
 IMAGE_CASES: dict[str, Case] = {}
 # channels in, out, image side, kernel side, stride
@@ -132,8 +132,7 @@ for _name in LAYERS:
 
 @lru_cache(maxsize=1)
 def _resnet20(p: ImageProblem) -> tuple[nn.Module, SpikingNetwork]:
-    from gcn2snn.cnn.models import build_model
-    from gcn2snn.cnn.weights import load_weights
+    from gcn2snn.cnn import build_model, load_weights
 
     torch.manual_seed(0)
     model = build_model("resnet20", 10)

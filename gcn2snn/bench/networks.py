@@ -12,10 +12,9 @@ from gcn2snn.bench.cases import NotRunError, Work, case, int64_csr
 from gcn2snn.bench.problems import Problem
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.conversion import convert
-from gcn2snn.gcn import TextGCN
 from gcn2snn.graph import Graph
-from gcn2snn.network import SpikingNetwork
-from gcn2snn.train import Trainer, make_model
+from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn import TextGCN, Trainer, make_model
 
 EPOCH, INFERENCE = "training epoch", "inference"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.bench.measure import Measurement
 from gcn2snn.bench.problems import SHAPES
+from gcn2snn.bench.timing import Measurement
 from gcn2snn.errors import MissingPackageError
 
 COLUMNS = ("case", "backend", "median ms", "min ms", "ratio", "useful MB", "of copy", "peak MiB", "difference")

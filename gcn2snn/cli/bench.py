@@ -75,10 +75,9 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
 
     import torch
 
-    from gcn2snn.bench import copy_bandwidth, measure
-    from gcn2snn.bench.report import left_out
-    from gcn2snn.checkpoint import environment
-    from gcn2snn.kernels.backend import describe
+    from gcn2snn.bench import copy_bandwidth, left_out, measure
+    from gcn2snn.kernels import describe
+    from gcn2snn.machine import environment
 
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
     if config.threads is not None:
@@ -109,7 +108,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
             out.print(f"\n{line}", soft_wrap=True, markup=False)
         results.extend(found)
     if config.plot is not None:
-        from gcn2snn.bench.report import plot as draw
+        from gcn2snn.bench import plot as draw
 
         draw(results, {p["name"]: p["entries"] for p in problems if "entries" in p}, config.plot)
         out.print(f"wrote {config.plot}")
@@ -120,8 +119,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
 
 def _problems(config: BenchConfig, data_dir: Path | None) -> Iterator[tuple[Any, list[Case]]]:
     """Each problem when its turn comes, and the cases to measure on it."""
-    from gcn2snn.bench import ImageProblem, synthetic, text_graph
-    from gcn2snn.bench.problems import SHAPES
+    from gcn2snn.bench import SHAPES, ImageProblem, synthetic, text_graph
 
     for name in config.graphs:
         yield text_graph(name, config.channels, config.device, data_dir), config.matrix_cases

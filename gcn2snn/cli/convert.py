@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import AsJson, DataDir, given, refuse_given
+from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
+from gcn2snn.cli.origins import graph_of, origin_of, refuse_existing
+from gcn2snn.cli.tables import layers_table, report_table
 
 if TYPE_CHECKING:
-    from gcn2snn.calibrate import PopulationReport
-    from gcn2snn.graph import Graph
+    pass
 
 
 def convert(
@@ -82,7 +83,7 @@ def convert(
     source: dict[str, Any] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
     from gcn2snn.cli.images import convert as convert_images
-    from gcn2snn.cli.images import is_image_run
+    from gcn2snn.cli.origins import is_image_run
 
     if model is not None or (run is not None and is_image_run(run)):
         convert_images(run, out, given(options), given(source), data_dir, force, as_json)
@@ -119,7 +120,8 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     from gcn2snn.cli.output import console, emit, megabytes
     from gcn2snn.config import to_dict
     from gcn2snn.conversion import convert as convert_model
-    from gcn2snn.runs import load_model, peak_memory, read_run
+    from gcn2snn.machine import peak_memory
+    from gcn2snn.textgcn import load_model, read_run
 
     summary = read_run(run)
     refuse_existing(out, force)
@@ -137,91 +139,3 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     screen.print(layers_table(snn))
     screen.print(report_table(snn.report))
     screen.print(f"written to {out}; peak memory {megabytes(peak_memory())}")
-
-
-def refuse_existing(out: Path, force: bool) -> None:
-    """Refuse to replace a file unasked, before any work is done.
-
-    Raises:
-        ArtefactError: ``out`` exists and ``force`` is not given.
-    """
-    from gcn2snn.errors import ArtefactError
-
-    if out.exists() and not force:
-        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
-
-
-def origin_of(summary: dict[str, Any]) -> dict[str, Any]:
-    """What a spiking network keeps of the run it comes from."""
-    return {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
-
-
-def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
-    """The graph a run or network belongs to, from the cache or built again, and checked to be the same.
-
-    Raises:
-        ArtefactError: the data are no longer what they were.
-    """
-    from gcn2snn.datasets import TextGraphOptions, load_graph
-    from gcn2snn.errors import ArtefactError
-
-    source = origin["dataset"]
-    graph = load_graph(source["dataset"], data_dir, TextGraphOptions(**source.get("options", {})))
-    if graph.fingerprint != origin["fingerprint"]:
-        raise ArtefactError(
-            f"the data of {source['dataset']} are not those the network was trained on. Train again on these"
-        )
-    return graph
-
-
-def layers_table(snn: Any) -> Any:
-    """Which operation became which spiking layer."""
-    from gcn2snn import ir
-    from gcn2snn.cli.output import table
-    from gcn2snn.spiking import sources
-
-    rows = []
-    for node in snn.network:
-        if isinstance(node, ir.Neuron):
-            kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
-            coding = node.coding
-            code = f"Q={coding.base**coding.group:g}, T={coding.steps}"
-            code += f", groups of {coding.group}" if coding.group > 1 else ""
-        elif isinstance(node, ir.Output):
-            kind, code = "none: class = largest potential", ""
-        else:
-            continue
-        feeding = ", ".join(sources(snn.network, node))
-        synapses = ", ".join(x.name for x in path_of(snn.network, node) if isinstance(x, ir.Synapse))
-        rows.append((synapses or "-", feeding, node.name, kind, code))
-    return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
-
-
-def path_of(network: Any, membrane: Any) -> list[Any]:
-    """Nodes between the sources of a membrane and the membrane."""
-    from gcn2snn.temporal import path
-
-    return path(network, membrane)
-
-
-def report_table(report: tuple[PopulationReport, ...]) -> Any:
-    """How well each population's code fits the activations."""
-    from gcn2snn.cli.output import table
-
-    rows = []
-    for row in report:
-        scale = (
-            f"{row.scale_max:.4g}" if row.scale_min == row.scale_max else f"{row.scale_min:.3g} to {row.scale_max:.3g}"
-        )
-        rows.append(
-            (
-                row.name,
-                scale,
-                f"{row.saturated:.2f}",
-                f"{row.underflow:.2f}",
-                f"{row.mape:.2f}",
-                f"{row.spike_rate:.3f}",
-            )
-        )
-    columns = ("population", "scale", "saturated %", "underflow %", "mean abs. error %", "spikes/neuron")
-    return table("Encoding of the calibration activations", columns, rows)

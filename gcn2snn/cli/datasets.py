@@ -11,7 +11,7 @@ import typer
 from gcn2snn.cli.output import console, emit, table
 
 if TYPE_CHECKING:
-    from gcn2snn.datasets.registry import Dataset
+    from gcn2snn.datasets import Dataset
 
 app = typer.Typer(help="List, inspect and fetch datasets.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Every published dataset, and where its files are."""
     from rich.markup import escape
 
-    from gcn2snn.datasets.registry import DATASETS
+    from gcn2snn.datasets import DATASETS
 
     rows = [_described(row, data_dir) for row in DATASETS.values()]
     if as_json:
@@ -44,8 +44,7 @@ def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command("fetch")
 def fetch_dataset(name: Annotated[str, typer.Argument(help="A published name; see: gcn2snn datasets list.")]) -> None:
     """Fetch a published dataset into the cache folder, checked against its checksums."""
-    from gcn2snn.datasets import fetch
-    from gcn2snn.datasets.registry import find
+    from gcn2snn.datasets import fetch, find
 
     row = find(name)
     if not row.files:
@@ -100,7 +99,7 @@ def _shown(value: object) -> str:
 
 
 def _described(row: Dataset, data_dir: Path | None) -> dict[str, Any]:
-    from gcn2snn.datasets.locate import located
+    from gcn2snn.datasets import located
 
     place = located(row, data_dir)
     return {
@@ -120,9 +119,7 @@ def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
     """Counts of the graph built afresh, seconds of each stage, and the peak memory of the process."""
     from dataclasses import asdict
 
-    from gcn2snn.datasets import build_text_graph, clean_corpus, count_graph, load, load_graph
-    from gcn2snn.datasets.progress import stages
-    from gcn2snn.datasets.registry import DATASETS
+    from gcn2snn.datasets import DATASETS, build_text_graph, clean_corpus, count_graph, load, load_graph, stages
 
     row = DATASETS.get(name.lower())
     seconds: dict[str, float] = {}

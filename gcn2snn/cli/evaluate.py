@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import AsJson, DataDir, refuse_given
+from gcn2snn.cli.options import AsJson, DataDir, refuse_given
 
 if TYPE_CHECKING:
-    from gcn2snn.evaluation import Evaluation
+    from gcn2snn.textgcn import Evaluation
 
 
 def evaluate(
@@ -26,12 +26,13 @@ def evaluate(
 ) -> None:
     """Compare a converted network with its source on the test split."""
     from gcn2snn.artefact import load_with_origin
-    from gcn2snn.cli.convert import graph_of
+    from gcn2snn.cli.origins import graph_of
     from gcn2snn.cli.output import console, emit
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
-    from gcn2snn.evaluation import evaluate as compare
-    from gcn2snn.runs import call, peak_memory
+    from gcn2snn.machine import peak_memory
+    from gcn2snn.textgcn import call
+    from gcn2snn.textgcn import evaluate as compare
 
     preset_of(energy)
     network, origin = load_with_origin(snn)

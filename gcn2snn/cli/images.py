@@ -9,18 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gcn2snn.cli.output import console, emit, megabytes, table
 
 if TYPE_CHECKING:
-    from gcn2snn.report.collect import Subject
-
-
-def is_image_run(folder: Path) -> bool:
-    """Whether a run folder holds an image classifier."""
-    from gcn2snn.checkpoint import load_json
-    from gcn2snn.runs import RUN_FILE
-
-    if not (folder / RUN_FILE).is_file():
-        return False
-    summary = load_json(folder / RUN_FILE)
-    return isinstance(summary, dict) and summary.get("kind") == "images"
+    from gcn2snn.report import Subject
 
 
 def train(
@@ -28,8 +17,7 @@ def train(
 ) -> None:
     """Train an image classifier into a run folder."""
     from gcn2snn.cli.progress import EpochProgress
-    from gcn2snn.cnn.commands import train_images
-    from gcn2snn.cnn.train import RECIPES, ImageTrainConfig
+    from gcn2snn.cnn import RECIPES, ImageTrainConfig, train_images
     from gcn2snn.errors import InterruptedRunError
 
     config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
@@ -66,10 +54,10 @@ def convert(
     as_json: bool,
 ) -> None:
     """Convert an image classifier, from a run folder or from weights."""
-    from gcn2snn.calibrate import PopulationReport
-    from gcn2snn.cli.convert import report_table
-    from gcn2snn.cnn.commands import DEFAULT_CONFIG, convert_images
+    from gcn2snn.cli.tables import report_table
+    from gcn2snn.cnn import DEFAULT_CONFIG, convert_images
     from gcn2snn.config import ConvertConfig, to_dict
+    from gcn2snn.passes import PopulationReport
 
     config = ConvertConfig(**(to_dict(DEFAULT_CONFIG) | options))
     target = out or (run / "snn.safetensors" if run is not None else Path(f"{source['model']}-snn.safetensors"))
@@ -86,7 +74,7 @@ def evaluate(
     snn: Path, data_dir: Path | None, engine: str, energy: str, limit: int | None, layers: bool, as_json: bool
 ) -> None:
     """Compare a converted image classifier with its source on the test images."""
-    from gcn2snn.cnn.commands import evaluate_images
+    from gcn2snn.cnn import evaluate_images
 
     content = evaluate_images(snn, data_dir=data_dir, engine=engine, preset=energy, limit=limit, layers=layers)
     if as_json:
@@ -125,9 +113,8 @@ def subject(origin: dict[str, Any], data_dir: Path | None, limit: int) -> Subjec
     """Test images of the data a network comes from, drawn evenly from the classes where the limit leaves some out."""
     import torch
 
-    from gcn2snn.cnn.data import load_images
-    from gcn2snn.cnn.images import find_normalisation
-    from gcn2snn.report.collect import Batch, Subject
+    from gcn2snn.cnn import find_normalisation, load_images
+    from gcn2snn.report import Batch, Subject
 
     everything = load_images(origin["data"], "test", data_dir)
     images, normalise = everything.first(limit), find_normalisation(origin["normalise"])

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gcn2snn.cli.output import megabytes
-from gcn2snn.runs import peak_memory
+from gcn2snn.machine import peak_memory
 
 
 class EpochProgress:

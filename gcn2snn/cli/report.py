@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import AsJson, DataDir, refuse_given
+from gcn2snn.cli.options import AsJson, DataDir, refuse_given
 
 if TYPE_CHECKING:
-    from gcn2snn.report.collect import Subject
+    from gcn2snn.report import Subject
 
 
 def report(
@@ -24,7 +24,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write a self-contained HTML page: accuracy, energy, spikes, errors, settings."""
-    from gcn2snn.cli.convert import refuse_existing
+    from gcn2snn.cli.origins import refuse_existing
     from gcn2snn.cli.output import console, emit
     from gcn2snn.report import TABLE, default_file, write_report
 
@@ -41,8 +41,8 @@ def report(
 
 def _subject(origin: dict[str, Any], data_dir: Path | None, limit: int | None) -> Subject:
     """The test nodes of a graph, or test images."""
-    from gcn2snn.cli.convert import graph_of
-    from gcn2snn.report.collect import subject_of
+    from gcn2snn.cli.origins import graph_of
+    from gcn2snn.report import subject_of
 
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import subject

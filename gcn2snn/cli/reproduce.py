@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import refuse_given
+from gcn2snn.cli.options import refuse_given
 from gcn2snn.errors import ConfigError
 
 Strings = list[str] | None

@@ -7,11 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder searched first for data; then GCN2SNN_DATA, cache, network.")
-]
+from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
+
 IMAGES = ("digits", "cifar10", "cifar100")
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
 
 
 def train(
@@ -54,7 +52,7 @@ def train(
     graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
     text = {"window": window, "min_count": min_count, "stop_words": stop_words}
     images = {"model": model, "batch_size": batch_size}
-    from gcn2snn.datasets.registry import names
+    from gcn2snn.datasets import names
 
     if dataset.lower() in IMAGES or (model is not None and dataset.lower() not in names()):
         refuse_given(graph | text, f"{dataset} are images")
@@ -66,24 +64,6 @@ def train(
     from gcn2snn.config import TrainConfig
 
     _train_graph(dataset, data_dir, TrainConfig(**given(both | graph)), folder, given(text), force, resume, as_json)
-
-
-def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were on the command line; the others keep the configuration's default."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def refuse_given(options: dict[str, Any], why: str) -> None:
-    """Refuse options that have no meaning here instead of dropping them.
-
-    Raises:
-        ConfigError: one was given.
-    """
-    from gcn2snn.errors import ConfigError
-
-    names = ", ".join(f"--{name.replace('_', '-')}" for name in given(options))
-    if names:
-        raise ConfigError(f"{names} has no meaning here: {why}. Leave it out")
 
 
 def _train_graph(
@@ -100,10 +80,10 @@ def _train_graph(
     from gcn2snn.cli.progress import EpochProgress
     from gcn2snn.datasets import TextGraphOptions, load_graph
     from gcn2snn.errors import InterruptedRunError
-    from gcn2snn.runs import check_folder, prepare, train_run
-    from gcn2snn.train import device_of, split_of
+    from gcn2snn.machine import device_named
+    from gcn2snn.textgcn import check_folder, prepare, split_of, train_run
 
-    device_of(config)
+    device_named(config.device)
     check_folder(folder, force=force, resume=resume)
     graph = load_graph(dataset, data_dir, TextGraphOptions(**options))
     split_of(graph, config)

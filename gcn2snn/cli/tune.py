@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.train import AsJson, DataDir, given, refuse_given
+from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.config import ConvertConfig
@@ -36,8 +36,7 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Find the Pareto front of accuracy against energy. An interrupted search continues where it was."""
-    from gcn2snn.cli.convert import refuse_existing
-    from gcn2snn.cli.images import is_image_run
+    from gcn2snn.cli.origins import is_image_run, refuse_existing
     from gcn2snn.errors import ConfigError
     from gcn2snn.tune import TuneConfig
 
@@ -66,10 +65,9 @@ class _Task:
 
 def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
     from gcn2snn import artefact
-    from gcn2snn.cli.convert import graph_of, origin_of
+    from gcn2snn.cli.origins import graph_of, origin_of
     from gcn2snn.conversion import convert
-    from gcn2snn.evaluation import evaluate
-    from gcn2snn.runs import load_model, read_run, validation_of
+    from gcn2snn.textgcn import evaluate, load_model, read_run, validation_of
     from gcn2snn.tune import Problem
 
     summary = read_run(run)
@@ -85,8 +83,7 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
 
 
 def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | None) -> _Task:
-    from gcn2snn.cnn.commands import convert_images, evaluate_images
-    from gcn2snn.cnn.tune import image_problem
+    from gcn2snn.cnn import convert_images, evaluate_images, image_problem
 
     count = 500 if images is None else images
     problem, data = image_problem(run, count, data_dir)
@@ -99,8 +96,8 @@ def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | No
 
 
 def _search(task: _Task, run: Path, config: TuneConfig) -> TuneResult:
-    from gcn2snn.checkpoint import save_json
     from gcn2snn.errors import InterruptedRunError
+    from gcn2snn.files import save_json
     from gcn2snn.tune import choose, search
 
     with _progress(config.trials) as on_trial:
@@ -115,7 +112,7 @@ def _search(task: _Task, run: Path, config: TuneConfig) -> TuneResult:
 
 def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: bool) -> None:
     from gcn2snn.cli.output import console, emit, megabytes, table
-    from gcn2snn.runs import peak_memory
+    from gcn2snn.machine import peak_memory
 
     test = task.finish(result.chosen.config)
     if as_json:

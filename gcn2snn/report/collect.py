@@ -10,18 +10,14 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.energy import EnergyReport
+from gcn2snn.energy import EnergyReport, EventCounter
+from gcn2snn.engines import Value, bind, choose_engine, code_input, dense_value, run, run_closed, run_float
 from gcn2snn.errors import DataError
-from gcn2snn.evaluation import Evaluation, score_labels
-from gcn2snn.events import EventCounter
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import Spikes
-from gcn2snn.kernels.reference import per_channel
-from gcn2snn.network import SpikingNetwork, bind
+from gcn2snn.kernels import Spikes, per_channel
 from gcn2snn.report.population import Population, View
-from gcn2snn.runs import call
-from gcn2snn.spiking import choose_engine, code_input, run, run_closed, run_float
-from gcn2snn.synapse import Value, dense_value
+from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn import Evaluation, call, score_labels
 
 
 @dataclass(frozen=True)

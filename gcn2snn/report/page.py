@@ -9,9 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gcn2snn.checkpoint import environment
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.energy import EnergyReport
+from gcn2snn.machine import environment
 from gcn2snn.report import charts
 from gcn2snn.report.chart import MINUS, Chart
 from gcn2snn.report.collect import Measured

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.kernels import CSR, Spikes, decode
-from gcn2snn.kernels.reference import per_channel
-from gcn2snn.spiking import started
-from gcn2snn.synapse import Value, dense_value
+from gcn2snn.engines import Value, dense_value, started
+from gcn2snn.kernels import CSR, Spikes, decode, per_channel
 
 BINS = 96
 """Bins of each side of a scatter: millions of neurons become at most 96 x 96 cells."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gcn2snn.report.chart import MINUS, Axis, Chart, Label, Line, frame, mark, name_points
-from gcn2snn.table5 import PAPER, spread
+from gcn2snn.reproduce import PAPER, spread
 
 LOOKS = {"paper": ("circle", "fourth"), "signed": ("square", "first"), "tuned": ("diamond", "chosen")}
 MEANINGS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gcn2snn.tune.choice import choose, front, nearest
-from gcn2snn.tune.point import Point, TuneConfig, TuneResult
+from gcn2snn.tune.choice import choose, excess, front, nearest
+from gcn2snn.tune.point import Point, TuneConfig, TuneResult, point_of
 from gcn2snn.tune.problem import Labelled, Pool, Problem
-from gcn2snn.tune.search import search
+from gcn2snn.tune.study import search
 
 __all__ = [
     "Labelled",
@@ -18,8 +18,10 @@ __all__ = [
     "TuneConfig",
     "TuneResult",
     "choose",
+    "excess",
     "front",
     "nearest",
+    "point_of",
     "search",
     "tune",
 ]

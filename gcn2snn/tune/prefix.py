@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.events import EventCounter
+from gcn2snn.energy import EventCounter
+from gcn2snn.engines import Value, code_input, run
 from gcn2snn.kernels import Spikes
-from gcn2snn.spiking import code_input, run
-from gcn2snn.synapse import Value
 
 KEPT_BYTES = 1 << 28
 """Memory for states of runs; the ones not used for longest go first."""

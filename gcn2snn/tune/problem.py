@@ -11,18 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from gcn2snn import ir
-from gcn2snn.calibrate import Statistics
 from gcn2snn.config import ConvertConfig, LayerConfig, to_dict
 from gcn2snn.conversion import call_of, prepare
-from gcn2snn.energy import EnergyReport
+from gcn2snn.energy import EnergyReport, EventCounter
+from gcn2snn.engines import Value, bind, fire
 from gcn2snn.errors import ConfigError, DataError
-from gcn2snn.events import EventCounter
-from gcn2snn.horizon import FanOut, cut_spikes, fan_out, rules_of
-from gcn2snn.lowering import Handler
-from gcn2snn.network import bind
-from gcn2snn.neurons import coding_of
-from gcn2snn.spiking import fire
-from gcn2snn.synapse import Value
+from gcn2snn.frontends import Handler
+from gcn2snn.passes import FanOut, Statistics, coding_of, cut_spikes, fan_out, rules_of
 from gcn2snn.tune.loss import loss_of, temperature
 from gcn2snn.tune.point import Point
 from gcn2snn.tune.prefix import PrefixRuns

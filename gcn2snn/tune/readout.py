@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.events import EventCounter
+from gcn2snn.energy import EventCounter
+from gcn2snn.engines import Value, run_float
 from gcn2snn.kernels import CSR
-from gcn2snn.spiking import run_float
-from gcn2snn.synapse import Value
 
 ROWS = "rows that are scored"
 """Name of the input that holds the last aggregation's rows."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from gcn2snn.base import optimal_base
 from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.passes import optimal_base
 from gcn2snn.tune.point import TuneConfig
 from gcn2snn.tune.problem import Pool, Problem
 

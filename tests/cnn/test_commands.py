@@ -7,7 +7,6 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from gcn2snn.checkpoint import load_tensors
 from gcn2snn.cli import app
 from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
 from gcn2snn.cnn.data import load_images
@@ -18,6 +17,7 @@ from gcn2snn.cnn.train import RECIPES, ImageTrainConfig, ImageTrainer
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, InterruptedRunError
+from gcn2snn.files import load_tensors
 
 QUICK = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False)
 
@@ -137,7 +137,7 @@ def test_options_are_checked_before_work(run: Path, tmp_path: Path) -> None:
         train_images("digits", ImageTrainConfig(normalise="imagenet"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     if not torch.cuda.is_available():
-        with pytest.raises(BackendError, match="no GPU"):
+        with pytest.raises(BackendError, match="no CUDA device"):
             train_images("digits", ImageTrainConfig(device="cuda"), tmp_path / "run")
 
 

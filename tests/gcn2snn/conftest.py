@@ -13,15 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from gcn2snn import ir
-from gcn2snn.calibrate import calibrate
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
-from gcn2snn.fold import fold_batch_norm, merge_linear
+from gcn2snn.engines.arguments import bind
+from gcn2snn.engines.interpreter import read_out, run_float
 from gcn2snn.kernels import CSR, PhaseCode
-from gcn2snn.lowering import read_out
-from gcn2snn.network import bind
-from gcn2snn.neurons import insert_neurons
-from gcn2snn.spiking import run_float
+from gcn2snn.passes.calibration import calibrate
+from gcn2snn.passes.fold import fold_batch_norm, merge_linear
+from gcn2snn.passes.neurons import insert_neurons
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import the kinds from network_kinds.py
 

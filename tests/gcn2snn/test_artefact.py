@@ -11,8 +11,8 @@ from gcn2snn import artefact
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError
-from gcn2snn.network import SpikingNetwork
-from gcn2snn.train import Trainer, fit
+from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn.training import Trainer, fit
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
+from gcn2snn.engines.topology import timesteps_of
 from gcn2snn.errors import ConfigError, ConversionError, InputError
-from gcn2snn.gcn import TextGCN
-from gcn2snn.spiking import timesteps_of
+from gcn2snn.textgcn.model import TextGCN
 
 
 @pytest.fixture(scope="module")

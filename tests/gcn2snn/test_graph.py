@@ -182,7 +182,7 @@ def test_load_refuses_another_version(tmp_path: Path) -> None:
 
 
 def test_load_refuses_a_file_without_all_tensors(tmp_path: Path) -> None:
-    from gcn2snn.checkpoint import save_tensors
+    from gcn2snn.files import save_tensors
 
     path = save_tensors(tmp_path / "part", {"col": torch.zeros(1)}, kind="graph", version=1, meta={})
     with pytest.raises(ArtefactError, match=r"is not a whole graph file: 'rowptr'. Delete it"):

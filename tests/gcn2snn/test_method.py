@@ -18,7 +18,7 @@ def test_worked_examples_of_the_method_page():
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("name", ["gcn2snn.encoding", "gcn2snn.base"])
+@pytest.mark.parametrize("name", ["gcn2snn.encoding", "gcn2snn.passes.choose_base"])
 def test_docstring_examples(name):
     import importlib
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from gcn2snn import ir, spiking, synapse
+from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
+from gcn2snn.engines import interpreter as spiking
+from gcn2snn.engines import node_rules as synapse
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
-from gcn2snn.network import SpikingNetwork
+from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.verify import verify
 
 IMAGES = ("conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool", "pad")

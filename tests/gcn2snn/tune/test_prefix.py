@@ -12,9 +12,9 @@ from network_kinds import IMAGE_KINDS
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.events import EventCounter
-from gcn2snn.spiking import fire, run_closed
-from gcn2snn.synapse import Value
+from gcn2snn.energy.count import EventCounter
+from gcn2snn.engines.interpreter import fire, run_closed
+from gcn2snn.engines.node_rules import Value
 from gcn2snn.tune.prefix import PrefixRuns
 
 

@@ -13,9 +13,9 @@ from gcn2snn.config import ConvertConfig, LayerConfig, TrainConfig
 from gcn2snn.conversion import call_of, convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ConfigError, DataError
-from gcn2snn.gcn import TextGCN
 from gcn2snn.graph import Graph
-from gcn2snn.train import Trainer, fit
+from gcn2snn.textgcn.model import TextGCN
+from gcn2snn.textgcn.training import Trainer, fit
 from gcn2snn.tune import Pool, Problem
 
 

@@ -1,0 +1,61 @@
+"""Tables that more than one verb prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gcn2snn.passes import PopulationReport
+
+
+def layers_table(snn: Any) -> Any:
+    """Which operation became which spiking layer."""
+    from gcn2snn import ir
+    from gcn2snn.cli.output import table
+    from gcn2snn.engines import sources
+
+    rows = []
+    for node in snn.network:
+        if isinstance(node, ir.Neuron):
+            kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
+            coding = node.coding
+            code = f"Q={coding.base**coding.group:g}, T={coding.steps}"
+            code += f", groups of {coding.group}" if coding.group > 1 else ""
+        elif isinstance(node, ir.Output):
+            kind, code = "none: class = largest potential", ""
+        else:
+            continue
+        feeding = ", ".join(sources(snn.network, node))
+        synapses = ", ".join(x.name for x in path_of(snn.network, node) if isinstance(x, ir.Synapse))
+        rows.append((synapses or "-", feeding, node.name, kind, code))
+    return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
+
+
+def path_of(network: Any, membrane: Any) -> list[Any]:
+    """Nodes between the sources of a membrane and the membrane."""
+    from gcn2snn.engines import path
+
+    return path(network, membrane)
+
+
+def report_table(report: tuple[PopulationReport, ...]) -> Any:
+    """How well each population's code fits the activations."""
+    from gcn2snn.cli.output import table
+
+    rows = []
+    for row in report:
+        scale = (
+            f"{row.scale_max:.4g}" if row.scale_min == row.scale_max else f"{row.scale_min:.3g} to {row.scale_max:.3g}"
+        )
+        rows.append(
+            (
+                row.name,
+                scale,
+                f"{row.saturated:.2f}",
+                f"{row.underflow:.2f}",
+                f"{row.mape:.2f}",
+                f"{row.spike_rate:.3f}",
+            )
+        )
+    columns = ("population", "scale", "saturated %", "underflow %", "mean abs. error %", "spikes/neuron")
+    return table("Encoding of the calibration activations", columns, rows)

@@ -1,0 +1,150 @@
+"""Any wait without T passes: potentials at the moments that neurons look at, and the first crossing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.engines.fused import fire_synapse_in_time
+from gcn2snn.engines.node_rules import Value, apply
+from gcn2snn.engines.temporal import Emission, Membrane, run_membranes
+from gcn2snn.kernels import Spikes
+
+KEEP_SPIKES = (ir.MaxPool, ir.Flatten, ir.Rows)
+"""Maxima and views of spikes are spikes again, at the same phases: the earliest of a window is the one that wins."""
+
+MOST_BYTES = 1 << 28
+"""Memory for the potentials of a membrane's other terms at all moments; beyond it the membrane goes moment by moment."""
+
+
+def run_bucketed(
+    network: ir.Network,
+    inputs: Mapping[str, Value],
+    wait: int | None,
+    emitted: dict[str, Spikes] | None = None,
+) -> Tensor:
+    """Potentials of the output, equal to those of ``run_temporal`` but for the order of sums.
+
+    A neuron decides step k by U(min(k + w, T_in)), so only the moments min(1 + w, T_in) .. T_in are ever looked at. Where one
+    synapse brings the spikes of one population, a kernel keeps the sums of all moments and finds the first crossing in
+    one pass over the spikes. Any other membrane goes from moment to moment: what arrives until the first one is summed at
+    once, each spike is still added once, and the rules of the nodes (races, coders, sums) are those of the temporal engine.
+
+    Args:
+        network: calibrated.
+        inputs: by Input name.
+        wait: w; None waits for all input.
+        emitted: filled with the spikes of every population.
+
+    Source: Algorithm 1; docs/method.md.
+    """
+    return run_membranes(network, inputs, wait, partial(_work, network), emitted)
+
+
+def _work(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
+    spikes = in_one_pass(network, membrane, emissions)
+    if spikes is None:
+        go_by_moments(membrane, emissions)
+    else:
+        membrane.code = spikes.code
+
+
+def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
+    """Take a membrane to its end, one evaluation of its synapses for each moment that its neurons look at."""
+    node, wait, last = membrane.node, membrane.wait, membrane.steps_in
+    if isinstance(node, ir.Output):
+        membrane.arriving(1, last, emissions)
+        return
+    heard, step = 0, 1
+    while step <= node.coding.steps:
+        moment = min(step + wait, last)
+        until = step if moment < last else node.coding.steps  # all is there: later steps look at the same potential
+        membrane.fire(step, membrane.arriving(heard + 1, moment, emissions) if moment > heard else None, until)
+        heard, step = moment, until + 1
+
+
+def in_one_pass(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> Spikes | None:
+    """Spikes of a population that a kernel takes through all moments at once; None where none has a rule for its input."""
+    node = membrane.node
+    if not isinstance(node, ir.Neuron):
+        return None
+    feed = network[node.inputs[0]]
+    if isinstance(feed, ir.Synapse):
+        heard = _heard_by(network, feed, membrane, emissions)
+        return None if heard is None else fire_synapse_in_time(feed, node, heard, membrane.wait)
+    return _beside_others(network, feed, node, membrane, emissions) if isinstance(feed, ir.Add) else None
+
+
+def _heard_by(
+    network: ir.Network, synapse: ir.Node, membrane: Membrane, emissions: Mapping[str, Emission]
+) -> tuple[Value, ...] | None:
+    """Arguments of a synapse that reads the spikes of one population as long as the membrane listens, else None."""
+    wires, name = [], synapse.inputs[-1]
+    while name not in emissions:
+        wires.append(network[name])
+        if not isinstance(wires[-1], KEEP_SPIKES):
+            return None
+        name = wires[-1].inputs[-1]
+    value: Value = emissions[name].spikes
+    constants = membrane.constants
+    for wire in reversed(wires):
+        if not isinstance(value, Spikes):
+            return None
+        value = apply(wire, *(constants[i] for i in wire.inputs[:-1]), value)
+    if not isinstance(value, Spikes) or value.coding.steps != membrane.steps_in:
+        return None
+    return (*(constants[i] for i in synapse.inputs[:-1]), value)
+
+
+def _beside_others(
+    network: ir.Network, total: ir.Add, node: ir.Neuron, membrane: Membrane, emissions: Mapping[str, Emission]
+) -> Spikes | None:
+    """A sum of a convolution and other terms, such as a residual branch: these are worked out moment by moment beforehand."""
+    terms = list(zip(total.inputs, total.coefficients, strict=True))
+    convolutions = [x for x in (network[name] for name, c in terms if c == 1.0) if isinstance(x, ir.Conv)]
+    if not convolutions or len(terms) < 2:
+        return None
+    conv = max(convolutions, key=lambda x: x.weight[0].numel())
+    heard = _heard_by(network, conv, membrane, emissions)
+    if heard is None:
+        return None
+    terms.remove((conv.name, 1.0))
+    names, coefficients = zip(*terms, strict=True)
+    rest = Membrane(
+        network.replace({total.name: [replace(total, inputs=names, coefficients=coefficients)]}),
+        node, membrane.constants, membrane.wait,
+    )  # fmt: skip
+    others = _at_moments(rest, membrane, emissions)
+    return (
+        None
+        if others is None
+        else fire_synapse_in_time(conv, replace(node, start=None), (*heard, others), membrane.wait)
+    )
+
+
+def _at_moments(rest: Membrane, membrane: Membrane, emissions: Mapping[str, Emission]) -> Tensor | None:
+    """[M, ...], what the terms of ``rest`` have brought by each moment of a membrane; None where that is too much memory."""
+    node, last = membrane.node, membrane.steps_in
+    assert isinstance(node, ir.Neuron)
+    moments = list(range(min(1 + membrane.wait, last), min(node.coding.steps + membrane.wait, last) + 1))
+    rest.arriving(1, moments[0], emissions)
+    potential = rest.potential
+    assert potential is not None
+    if len(moments) * potential.numel() * potential.element_size() > MOST_BYTES:
+        return None
+    found = torch.empty(
+        len(moments), *potential.permute(0, 2, 3, 1).shape, dtype=potential.dtype, device=potential.device
+    )
+    found = found.permute(0, 1, 4, 2, 3)  # channels last in memory, as convolutions leave them
+    found[0] = potential
+    for before, moment in enumerate(moments[1:]):
+        found[before + 1] = found[before]
+        current = rest.arriving(moment, moment, emissions)
+        if current is not None:
+            found[before + 1] += current
+    return found

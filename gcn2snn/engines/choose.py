@@ -1,0 +1,41 @@
+"""Which engine runs a network for a given wait."""
+
+from __future__ import annotations
+
+from gcn2snn import ir
+from gcn2snn.engines.topology import input_timesteps
+from gcn2snn.errors import ConfigError
+
+ENGINES = ("auto", "closed", "bucketed", "temporal")
+
+
+def is_exact(network: ir.Network, wait: int | None) -> bool:
+    """Whether the closed form is the temporal result: wait >= T - 1 of every membrane's input."""
+    membranes = network.of(ir.Neuron)
+    return wait is None or all(wait >= input_timesteps(network, node) - 1 for node in membranes)
+
+
+def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
+    """The engine that runs: for "auto" the closed form where it is exact, else "bucketed"; others as asked.
+
+    "temporal" steps every membrane w + T times. It is the proof of the other two, which give the same spikes.
+
+    Raises:
+        ConfigError: wait is negative, the engine is unknown, or the closed form is asked for where it is not exact.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"engine is {engine!r}; allowed are {', '.join(ENGINES)}")
+    if wait is not None and wait < 0:
+        raise ConfigError(
+            f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more, or None for all"
+        )
+    exact = is_exact(network, wait)
+    if engine == "closed" and not exact:
+        needed = max(input_timesteps(network, node) - 1 for node in network.of(ir.Neuron))
+        raise ConfigError(
+            f"the closed form holds for a wait of {needed} or more, got {wait}: neurons would fire before all input is "
+            "there. Use engine='bucketed' or 'temporal', or a longer wait"
+        )
+    if engine == "auto":
+        return "closed" if exact else "bucketed"
+    return engine

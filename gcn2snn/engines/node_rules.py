@@ -1,0 +1,163 @@
+"""What each linear or pooling node computes, once, for every engine: on floats, on spikes, with or without its bias."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gcn2snn import ir
+from gcn2snn.kernels import CSR, Spikes, decode, per_channel, phase_conv2d, phase_gemm, phase_spmm, spmm
+from gcn2snn.matrices import build_operand
+
+Value = Any
+"""A Tensor, Spikes, a CSR operator, or a OneHot source."""
+
+
+def dense_value(value: Value, dtype: torch.dtype | None = None) -> Tensor:
+    """Spikes as the values they carry, by default in the dtype of their scale; a tensor as it is."""
+    return decode(value, dtype or value.scale.dtype) if isinstance(value, Spikes) else value
+
+
+@singledispatch
+def apply(node: ir.Node, *inputs: Value, bias: bool = True) -> Value:
+    """Result of one node that holds no neuron.
+
+    Args:
+        node: a Synapse, a Wire, or a max node.
+        inputs: values of its inputs. Synapses read :class:`Spikes` without decoding them first where a kernel allows.
+        bias: add the node's bias; False gives the linear part, which the temporal engine feeds step by step.
+    """
+    raise AssertionError(f"no rule for {type(node).__name__}")
+
+
+@apply.register
+def _operator(node: ir.Operator, *inputs: Value, bias: bool = True) -> Value:
+    return build_operand(node, *inputs)
+
+
+@apply.register
+def _lookup(node: ir.Lookup, one_hot: Value, bias: bool = True) -> Tensor:
+    table = node.table if one_hot == 1.0 else node.table * one_hot
+    return table + node.bias if bias and node.bias is not None else table
+
+
+@apply.register
+def _dense(node: ir.Dense, x: Value, bias: bool = True) -> Tensor:
+    constant = node.bias if bias else None
+    if isinstance(x, Spikes):
+        return phase_gemm(x, node.weight, constant)
+    return functional.linear(x, node.weight, constant)
+
+
+@apply.register
+def _conv(node: ir.Conv, x: Value, bias: bool = True) -> Tensor:
+    constant = node.bias if bias else None
+    if isinstance(x, Spikes):
+        return phase_conv2d(x, node.weight, constant, node.stride, node.padding, node.dilation, node.groups)
+    left, right, top, bottom = node.padding
+    if left != right or top != bottom:
+        x, left, top = functional.pad(x, node.padding), 0, 0
+    return functional.conv2d(x, node.weight, constant, node.stride, (top, left), node.dilation, node.groups)
+
+
+@apply.register
+def _aggregate(node: ir.Aggregate, operator: CSR, x: Value, bias: bool = True) -> Tensor:
+    return phase_spmm(operator, x, x.scale.dtype) if isinstance(x, Spikes) else spmm(operator, x)
+
+
+@apply.register
+def _aggregate_max(node: ir.AggregateMax, operator: CSR, x: Value, bias: bool = True) -> Tensor:
+    x = dense_value(x)
+    index = operator.row[:, None].expand(-1, x.shape[1])
+    result = torch.full((operator.shape[0], x.shape[1]), -torch.inf, dtype=x.dtype, device=x.device)
+    result = result.scatter_reduce(0, index, x[operator.col.long()], "amax")
+    return torch.where(torch.isinf(result), 0.0, result)
+
+
+@apply.register
+def _batch_norm(node: ir.BatchNorm, x: Tensor, bias: bool = True) -> Tensor:
+    view = [1, -1] + [1] * (x.dim() - 2)
+    factor = node.gamma / torch.sqrt(node.var + node.eps)
+    shift = node.beta - node.mean * factor
+    return x * factor.view(view) + (shift.view(view) if bias else 0.0)
+
+
+@apply.register
+def _avg_pool(node: ir.AvgPool, x: Value, bias: bool = True) -> Tensor:
+    x = dense_value(x)
+    return functional.avg_pool2d(x, node.kernel, node.stride, node.padding, node.ceil_mode, node.count_padding)
+
+
+@apply.register
+def _max_pool(node: ir.MaxPool, x: Value, bias: bool = True) -> Value:
+    if isinstance(x, Spikes):
+        # Earlier positive phases are larger values, later negative ones too: order by a key, pool, and read the phase back.
+        top = x.coding.timesteps + 1
+        code = x.code.to(torch.float32)
+        key = torch.where(code == 0, 0.0, code.sign() * (top - code.abs()))
+        key = pool_max(node, key)
+        return x.with_code(torch.where(key == 0, 0.0, key.sign() * (top - key.abs())).to(x.code.dtype))
+    return pool_max(node, x)
+
+
+def pool_max(node: ir.MaxPool, x: Tensor) -> Tensor:
+    """Largest value of each window of the node."""
+    return functional.max_pool2d(x, node.kernel, node.stride, node.padding, node.dilation, node.ceil_mode)
+
+
+@apply.register
+def _add(node: ir.Add, *inputs: Value, bias: bool = True) -> Tensor:
+    total: Tensor | None = None
+    for coefficient, value in zip(node.coefficients, inputs, strict=True):
+        x = dense_value(value)
+        if coefficient != 1.0:
+            x = coefficient * x
+        total = x if total is None else total + x
+    assert total is not None
+    if bias and node.bias is not None:
+        total = total + node.bias.view([1, -1] + [1] * (total.dim() - 2))
+    return total
+
+
+@apply.register
+def _concat(node: ir.Concat, *inputs: Value, bias: bool = True) -> Tensor:
+    return torch.cat([dense_value(x) for x in inputs], dim=1)
+
+
+@apply.register
+def _flatten(node: ir.Flatten, x: Value, bias: bool = True) -> Value:
+    if isinstance(x, Spikes) and x.scale.dim() == 0:
+        return x.with_code(x.code.flatten(1))
+    return dense_value(x).flatten(1)
+
+
+@apply.register
+def _subsample(node: ir.Subsample, x: Value, bias: bool = True) -> Tensor:
+    x = dense_value(x)[:, :, :: node.stride, :: node.stride]
+    return functional.pad(x, (0, 0, 0, 0, node.channels_before, node.channels_after))
+
+
+@apply.register
+def _pad(node: ir.Pad, x: Value, bias: bool = True) -> Tensor:
+    return functional.pad(dense_value(x), node.padding)
+
+
+@apply.register
+def _rows(node: ir.Rows, operator: CSR, x: Value, bias: bool = True) -> Value:
+    count = operator.shape[0]
+    return x.with_code(x.code[:count]) if isinstance(x, Spikes) else x[:count]
+
+
+@apply.register
+def _relu(node: ir.Relu, x: Value, bias: bool = True) -> Tensor:
+    x = dense_value(x)
+    return torch.relu(x if node.gain is None else x / per_channel(node.gain, x.dim()))
+
+
+@apply.register
+def _output(node: ir.Output, x: Value, bias: bool = True) -> Tensor:
+    return dense_value(x)

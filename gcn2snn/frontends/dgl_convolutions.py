@@ -1,0 +1,194 @@
+"""DGL's convolutions -> description: message passing (dense) and aggregation (sparse) in their own order.
+
+The number of target nodes comes from the graph, so that one description serves whole graphs and sampled blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from dgl.nn import pytorch as dgl_nn
+from torch import Tensor, nn
+
+from gcn2snn import ir
+from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.graph_steps import (
+    activation,
+    add,
+    aggregate,
+    chebyshev,
+    dense,
+    graph_input,
+    linear,
+    powers,
+    propagated,
+    value_of,
+)
+from gcn2snn.frontends.registry import LEAVES, lowers
+
+LEAVES.append("dgl.nn.")
+
+
+def graph_operator(builder: Builder, path: str, graph: Any, x: Ref, weight: Any = None, **options: Any) -> Ref:
+    """[targets, sources] of a DGL graph or block; ``options`` are fields of :class:`ir.Adjacency`."""
+    weights = () if weight is None else (graph_input(builder, f"{path}.weight", weight),)
+    rows = builder.rows(x)
+    inputs = (graph_input(builder, path, graph), *weights, rows, rows)
+    return builder.operator(ir.Adjacency(name=f"{path}.adjacency", inputs=inputs, weighted=bool(weights), **options))
+
+
+def ends(builder: Builder, path: str, feat: Any, operator: Ref | None = None) -> tuple[Ref, Ref]:
+    """(sources, targets) from a pair, or from one value whose first rows are the targets."""
+    if isinstance(feat, tuple | list):
+        return value_of(builder, path, feat[0]), value_of(builder, path, feat[1])
+    x = value_of(builder, path, feat)
+    return x, x if operator is None else builder.add(ir.Rows(name=f"{path}.targets", inputs=(operator, x)))
+
+
+@lowers(dgl_nn.GraphConv)
+def lower_graph_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """X' = A X W + b, A by ``norm``; message passing first if it makes the features fewer, else aggregation."""
+    assert isinstance(module, dgl_nn.GraphConv)
+    graph, feat, weight, edge_weight = args
+    x, _ = ends(builder, path, feat)
+    matrix = module.weight if weight is None else weight
+    if isinstance(matrix, Ref):
+        why = "is an argument, and message passing has constant weights."
+        return builder.refuse(path, "weight", why, "Keep the weights in the layer.")
+    operator = graph_operator(builder, path, graph, x, edge_weight, norm=module._norm)
+    if matrix is None:
+        value = add(builder, path, (aggregate(builder, path, operator, x),), bias=module.bias, name="bias")
+    elif module._in_feats > module._out_feats:
+        gathered = aggregate(builder, path, operator, dense(builder, path, x, matrix.t()))
+        value = add(builder, path, (gathered,), bias=module.bias, name="bias")
+    else:
+        value = dense(builder, path, aggregate(builder, path, operator, x), matrix.t(), module.bias)
+    return activation(builder, path, module._activation, value)
+
+
+@lowers(dgl_nn.SAGEConv)
+def lower_sage_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """X' = (mean, "gcn" mean or maximum of the neighbours) W_1 + X W_2 + b: two branches meet in one membrane."""
+    assert isinstance(module, dgl_nn.SAGEConv)
+    graph, feat, edge_weight = args
+    kind = module._aggre_type
+    x, _ = ends(builder, path, feat)
+    if kind == "lstm":
+        return builder.refuse(path, "aggregator_type='lstm'", "has gates.", "Use 'mean', 'gcn' or 'pool'.")
+    if kind == "pool":
+        return _after_sage(builder, path, module, *_pooled(builder, path, module, graph, feat, x, edge_weight))
+    if kind == "gcn" and isinstance(feat, tuple | list):
+        return builder.refuse(path, "a pair of features", "needs another sum.", "Use aggregator_type='mean'.")
+    loops = "add" if kind == "gcn" else "keep"
+    operator = graph_operator(builder, path, graph, x, edge_weight, norm="mean", loops=loops)
+    if module._in_src_feats > module._out_feats:
+        gathered = aggregate(builder, path, operator, linear(builder, path, module.fc_neigh, x, "message"))
+    else:
+        gathered = linear(builder, path, module.fc_neigh, aggregate(builder, path, operator, x), "message")
+    return _after_sage(
+        builder, path, module, gathered, None if kind == "gcn" else ends(builder, path, feat, operator)[1]
+    )
+
+
+def _pooled(
+    builder: Builder, path: str, module: Any, graph: Any, feat: Any, x: Ref, edge_weight: Any
+) -> tuple[Ref, Ref]:
+    if edge_weight is not None:
+        why = "takes a maximum over weighted messages, and the first spike wins whatever its weight."
+        builder.refuse(path, "aggregator_type='pool' with edge weights", why, "Leave the edge weights out.")
+    operator = graph_operator(builder, path, graph, x, norm="max")
+    pool = builder.add(ir.Relu(name=f"{path}.pool.relu", inputs=(linear(builder, path, module.fc_pool, x, "pool"),)))
+    gathered = builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, pool)))
+    return linear(builder, path, module.fc_neigh, gathered, "message"), ends(builder, path, feat, operator)[1]
+
+
+def _after_sage(builder: Builder, path: str, module: Any, gathered: Ref, target: Ref | None) -> Ref:
+    if target is None:
+        value = add(builder, path, (gathered,), bias=module.bias, name="bias")
+    else:
+        value = add(builder, path, (linear(builder, path, module.fc_self, target, "root"), gathered))
+    value = activation(builder, path, module.activation, value)
+    return activation(builder, f"{path}.norm", module.norm, value)
+
+
+@lowers(dgl_nn.GINConv)
+def lower_gin_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """X' = f((1 + eps) X + sum, mean or maximum of the neighbours)."""
+    assert isinstance(module, dgl_nn.GINConv)
+    graph, feat, edge_weight = args
+    kind = module._aggregator_type
+    x, _ = ends(builder, path, feat)
+    if kind == "max" and edge_weight is not None:
+        why = "takes a maximum over weighted messages, and the first spike wins whatever its weight."
+        return builder.refuse(path, "aggregator_type='max' with edge weights", why, "Leave the edge weights out.")
+    norm = {"sum": "none", "mean": "mean", "max": "max"}[kind]
+    operator = graph_operator(builder, path, graph, x, edge_weight, norm=norm)
+    if kind == "max":
+        gathered = builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, x)))
+    else:
+        gathered = aggregate(builder, path, operator, x)
+    target = ends(builder, path, feat, operator)[1]
+    value = add(builder, path, (gathered, target), (1.0, 1.0 + float(module.eps.detach())))
+    value = activation(builder, f"{path}.apply_func", module.apply_func, value)
+    return activation(builder, path, module.activation, value)
+
+
+@lowers(dgl_nn.SGConv)
+def lower_sg_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """X' = A^k X W + b: k aggregations, then message passing."""
+    assert isinstance(module, dgl_nn.SGConv)
+    graph, feat, edge_weight = args
+    x = value_of(builder, path, feat)
+    operator = graph_operator(builder, path, graph, x, edge_weight, norm=_square(edge_weight, "in"))
+    for hop in powers(builder, path, operator, x, module._k):
+        x = hop
+    return linear(builder, path, module.fc, activation(builder, f"{path}.norm", module.norm, x), "message")
+
+
+def _square(edge_weight: Any, unweighted: str) -> str:
+    """DGL normalises by numbers of edges without weights, and by sums of weights with them."""
+    return unweighted if edge_weight is None else "weights"
+
+
+@lowers(dgl_nn.TAGConv)
+def lower_tag_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """X' = sum_k A^k X W_k + b, all hops in one membrane."""
+    assert isinstance(module, dgl_nn.TAGConv)
+    graph, feat, edge_weight = args
+    x = value_of(builder, path, feat)
+    operator = graph_operator(builder, path, graph, x, edge_weight, norm=_square(edge_weight, "in"))
+    value = _side_by_side(builder, path, module.lin, [x, *powers(builder, path, operator, x, module._k)])
+    return activation(builder, path, module._activation, value)
+
+
+def _side_by_side(builder: Builder, path: str, module: nn.Linear, values: list[Ref]) -> Ref:
+    """[X_0, X_1, ...] W + b as one message passing for each X_k, so that each keeps a scale of its own."""
+    parts: tuple[Tensor, ...] = torch.chunk(module.weight, len(values), dim=1)
+    terms = [dense(builder, path, x, w, name=f"message{k}") for k, (x, w) in enumerate(zip(values, parts, strict=True))]
+    return add(builder, path, terms, bias=module.bias)
+
+
+@lowers(dgl_nn.APPNPConv)
+def lower_appnp_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Z_k = (1 - alpha) A Z_{k-1} + alpha X, k times."""
+    assert isinstance(module, dgl_nn.APPNPConv)
+    graph, feat, edge_weight = args
+    x = value_of(builder, path, feat)
+    operator = graph_operator(builder, path, graph, x, edge_weight, norm=_square(edge_weight, "both"))
+    return propagated(builder, path, operator, x, module._k, module._alpha)
+
+
+@lowers(dgl_nn.ChebConv)
+def lower_cheb_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """X' = f([T_0(L) X, ..., T_{k-1}(L) X] W + b) with the signed Laplacian L scaled to [-1, 1]."""
+    assert isinstance(module, dgl_nn.ChebConv)
+    graph, feat, lambda_max = args
+    x = value_of(builder, path, feat)
+    if isinstance(lambda_max, list | tuple) and not any(isinstance(v, Ref) for v in lambda_max):
+        lambda_max = torch.tensor(lambda_max)
+    given = () if lambda_max is None else (graph_input(builder, f"{path}.lambda_max", lambda_max),)
+    inputs = (graph_input(builder, path, graph), *given, builder.rows(x))
+    node = ir.Laplacian(name=f"{path}.laplacian", inputs=inputs, norm="dgl", given=bool(given))
+    terms = chebyshev(builder, path, builder.operator(node, builder.rows(x)), x, module._k)
+    return activation(builder, path, module.activation, _side_by_side(builder, path, module.linear, terms))

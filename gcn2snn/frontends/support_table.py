@@ -1,0 +1,112 @@
+"""The README's table of supported layers, made from the registry so that it cannot lie.
+
+``python -m gcn2snn.frontends.support_table README.md`` rewrites the part between the markers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gcn2snn.errors import DataError, MissingPackageError
+from gcn2snn.files import save_text
+from gcn2snn.frontends.read_model import load_handlers
+from gcn2snn.frontends.registry import FUNCTIONS, REFUSED, REGISTRY
+
+BEGIN, END = "<!-- support-table:begin -->", "<!-- support-table:end -->"
+PLUMBING = {
+    *("getattr", "getitem", "setitem", "size", "dim", "ndimension", "local_scope", "num_dst_nodes", "coalesce"),
+    *("number_of_dst_nodes", "t", "to_dense", "to_sparse", "to_sparse_csr", "scatter", "contiguous", "clone", "detach"),
+    *("float", "iadd", "isub", "imul", "itruediv", "sum", "sparse_mm", "sparse_addmm", "max_pool2d_with_indices"),
+}
+"""Functions that models use without thinking of them; the table leaves them out."""
+
+LIBRARIES = {
+    "torch": "PyTorch",
+    "torch_geometric": "PyTorch Geometric",
+    "dgl": "DGL",
+}
+"""Package -> heading; layers that users register are not listed."""
+
+
+def support_table() -> str:
+    """Markdown: per library the layers and functions with what they become, then what is refused and why.
+
+    Raises:
+        MissingPackageError: PyTorch Geometric or DGL is not installed, so their part is unknown.
+    """
+    os.environ.setdefault("DGLBACKEND", "pytorch")  # otherwise DGL writes a settings file into the home folder
+    for library in LIBRARIES:
+        try:
+            import_module(library)
+        except ImportError as error:
+            raise MissingPackageError(f"the table needs {library}: pip install 'gcn2snn[pyg,dgl]'") from error
+    load_handlers()
+    parts = [f"**{title}**\n\n{_layers(library)}\n\n{_functions(library)}" for library, title in LIBRARIES.items()]
+    return "\n\n".join([*parts, f"**Refused, with the reason**\n\n{_refusals()}"]) + "\n"
+
+
+def _layers(library: str) -> str:
+    targets: dict[Callable[..., Any], list[str]] = {}
+    for target, handler in REGISTRY.items():
+        if _home(target) == library:
+            targets.setdefault(handler, []).append(target.__name__)
+    rows = [f"| {_joined(names)} | {_first_line(handler)} |" for handler, names in targets.items()]
+    return "\n".join(["| layer | becomes |", "|-|-|", *rows])
+
+
+def _functions(library: str) -> str:
+    names = [_name(target) for target in FUNCTIONS if _home(target) == library]
+    shown = dict.fromkeys(name for name in names if name not in PLUMBING and not name.endswith("_"))
+    return f"Functions and methods: {_joined(list(shown))}."
+
+
+def _refusals() -> str:
+    reasons: dict[str, list[str]] = {}
+    for target, (why, _) in REFUSED.items():
+        if isinstance(target, type):
+            reasons.setdefault(why, []).append(target.__name__)
+    rows = [f"| {_joined(names)} | {reason} |" for reason, names in reasons.items()]
+    return "\n".join(["| layer | why |", "|-|-|", *rows])
+
+
+def _home(target: Any) -> str:
+    """The library of a class or function; methods, operators and built-ins count to PyTorch."""
+    home = "" if isinstance(target, str) else str(getattr(target, "__module__", "") or "")
+    package = home.split(".")[0]
+    return package if package in ("torch_geometric", "dgl", "gcn2snn") else "torch"
+
+
+def _name(target: Any) -> str:
+    return target if isinstance(target, str) else str(target.__name__).lstrip("_")
+
+
+def _joined(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in dict.fromkeys(names))
+
+
+def _first_line(handler: Callable[..., Any]) -> str:
+    text = (handler.__doc__ or "").strip().splitlines()
+    return text[0].replace("|", "\\|") if text else ""
+
+
+def updated(readme: str) -> str:
+    """The README's text with a fresh table between the markers.
+
+    Raises:
+        DataError: a marker is missing.
+    """
+    before, found, rest = readme.partition(BEGIN)
+    _, found_end, after = rest.partition(END)
+    if not (found and found_end):
+        raise DataError(f"the text has no {BEGIN} ... {END}; put both markers where the table belongs")
+    return f"{before}{BEGIN}\n{support_table()}{END}{after}"
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1] if len(sys.argv) > 1 else "README.md")
+    save_text(file, updated(file.read_text(encoding="utf-8")))

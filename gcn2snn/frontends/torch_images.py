@@ -1,0 +1,251 @@
+"""Image layers and functions -> description."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gcn2snn import ir
+from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.registry import lowers, lowers_function, parameter
+from gcn2snn.frontends.torch_layers import batch_norm
+from gcn2snn.frontends.windows import pair, same_padding, sides, window_of_adaptive
+
+Sizes = int | Sequence[int]
+
+
+@lowers(nn.Conv2d)
+def lower_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Y = W * X + b, zero padding of any form."""
+    assert isinstance(module, nn.Conv2d)
+    if module.padding_mode != "zeros":
+        what = f"padding_mode={module.padding_mode!r}"
+        why = "fills the border with copies of spikes, which no synapse sends."
+        return builder.refuse(path, what, why, "Use padding_mode='zeros'.")
+    return _conv(
+        builder,
+        path,
+        args[0],
+        module.weight,
+        module.bias,
+        module.stride,
+        module.padding,
+        module.dilation,
+        module.groups,
+    )
+
+
+@lowers_function(functional.conv2d, torch.conv2d)
+def lower_conv_function(
+    builder: Builder,
+    path: str,
+    input: Ref,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Ref:
+    """Y = W * X + b with weights of the model."""
+    if isinstance(weight, Ref):
+        why = "convolves with a value of the network; a spike only adds fixed weights."
+        return builder.refuse(path, "conv2d", why, "Use weights that are parameters.")
+    return _conv(builder, path, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _conv(
+    builder: Builder,
+    path: str,
+    x: Ref,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sizes,
+    padding: Sizes | str,
+    dilation: Sizes,
+    groups: int,
+) -> Ref:
+    kernel, spacing = (weight.shape[2], weight.shape[3]), pair(dilation)
+    if isinstance(padding, str):
+        around = same_padding(kernel, spacing) if padding == "same" else (0, 0, 0, 0)
+    else:
+        around = sides(pair(padding))
+    source = builder.nodes.get(x)
+    if isinstance(source, ir.Pad):  # the convolution pads by itself
+        x = Ref(source.inputs[0])
+        around = tuple(a + b for a, b in zip(around, source.padding, strict=True))  # type: ignore[assignment]
+    return builder.add(
+        ir.Conv(
+            name=path,
+            inputs=(x,),
+            weight=parameter(weight),
+            bias=None if bias is None else parameter(bias),
+            stride=pair(stride),
+            padding=around,
+            dilation=spacing,
+            groups=groups,
+        )
+    )
+
+
+@lowers(nn.BatchNorm2d)
+def lower_batch_norm(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """y = gamma (x - mean) / sqrt(var + eps) + beta with running statistics."""
+    return batch_norm(builder, path, args[0], module)
+
+
+@lowers_function(functional.pad)
+def lower_pad(
+    builder: Builder, path: str, input: Ref, pad: Sequence[int], mode: str = "constant", value: Any = 0
+) -> Ref:
+    """Zeros around the image, or zero channels before and after (option-A shortcuts)."""
+    what = f"pad({tuple(pad)}, mode={mode!r}, value={value})"
+    if mode != "constant" or value not in (None, 0):
+        return builder.refuse(path, what, "does not pad with zeros.", "Use mode='constant' and value=0.")
+    left, right, top, bottom, before, after, *rest = (*pad, *[0] * (8 - len(pad)))
+    if len(builder.shape(input)) != 4 or any(rest) or min(pad) < 0:
+        why = "crops, or pads something else than an image or its channels."
+        return builder.refuse(path, what, why, "Pad [N, C, H, W] by numbers of 0 and more.", input)
+    if before or after:
+        input = builder.add(
+            ir.Subsample(name=path, inputs=(input,), stride=1, channels_before=before, channels_after=after)
+        )
+    return _pad(builder, path, input, (left, right, top, bottom))
+
+
+@lowers(nn.ZeroPad2d)
+def lower_zero_pad(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Zeros around the image."""
+    assert isinstance(module, nn.ZeroPad2d)
+    return lower_pad(builder, path, args[0], module.padding)
+
+
+def _pad(builder: Builder, path: str, x: Ref, padding: tuple[int, int, int, int]) -> Ref:
+    return builder.add(ir.Pad(name=path, inputs=(x,), padding=padding)) if any(padding) else x
+
+
+@lowers_function(functional.max_pool2d, torch.max_pool2d, functional.max_pool2d_with_indices)
+def lower_max_pool_function(
+    builder: Builder,
+    path: str,
+    input: Ref,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Ref:
+    """Largest value of each window: the earliest spike wins."""
+    if return_indices:
+        return builder.refuse(path, "return_indices=True", "spikes carry no indices.", "Use return_indices=False.")
+    kernel = pair(kernel_size)
+    return builder.add(
+        ir.MaxPool(
+            name=path,
+            inputs=(input,),
+            kernel=kernel,
+            stride=pair(stride) if stride else kernel,
+            padding=pair(padding),
+            dilation=pair(dilation),
+            ceil_mode=ceil_mode,
+        )
+    )
+
+
+@lowers(nn.MaxPool2d)
+def lower_max_pool(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Largest value of each window: the earliest spike wins."""
+    m = module
+    assert isinstance(m, nn.MaxPool2d)
+    return lower_max_pool_function(
+        builder, path, args[0], m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
+    )
+
+
+@lowers_function(functional.avg_pool2d)
+def lower_avg_pool_function(
+    builder: Builder,
+    path: str,
+    input: Ref,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Ref:
+    """Mean of each window."""
+    if divisor_override is not None:
+        what = f"divisor_override={divisor_override}"
+        return builder.refuse(path, what, "is no mean.", "Leave it out and multiply the result by a constant.")
+    kernel = pair(kernel_size)
+    return builder.add(
+        ir.AvgPool(
+            name=path,
+            inputs=(input,),
+            kernel=kernel,
+            stride=pair(stride) if stride else kernel,
+            padding=pair(padding),
+            ceil_mode=ceil_mode,
+            count_padding=count_include_pad,
+        )
+    )
+
+
+@lowers(nn.AvgPool2d)
+def lower_avg_pool(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Mean of each window."""
+    m = module
+    assert isinstance(m, nn.AvgPool2d)
+    options = (m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override)
+    return lower_avg_pool_function(builder, path, args[0], *options)
+
+
+@lowers_function(functional.adaptive_avg_pool2d)
+def lower_adaptive_avg_function(builder: Builder, path: str, input: Ref, output_size: Any) -> Ref:
+    """Mean of equal windows."""
+    return _adaptive(builder, path, input, output_size, ir.AvgPool)
+
+
+@lowers_function(functional.adaptive_max_pool2d)
+def lower_adaptive_max_function(builder: Builder, path: str, input: Ref, output_size: Any) -> Ref:
+    """Largest value of equal windows."""
+    return _adaptive(builder, path, input, output_size, ir.MaxPool)
+
+
+@lowers(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+def lower_adaptive(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Mean or largest value of equal windows."""
+    assert isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d)
+    kind = ir.AvgPool if isinstance(module, nn.AdaptiveAvgPool2d) else ir.MaxPool
+    return _adaptive(builder, path, args[0], module.output_size, kind)
+
+
+def _adaptive(builder: Builder, path: str, x: Ref, output_size: Any, kind: type[ir.AvgPool] | type[ir.MaxPool]) -> Ref:
+    size = builder.shape(x)[2:]
+    kernel = window_of_adaptive(size, output_size)
+    if kernel is None:
+        what = f"adaptive pooling of {list(size)} to {output_size}"
+        why = "has windows of unequal size."
+        return builder.refuse(path, what, why, "Use images whose size is a multiple, or AvgPool2d.", x)
+    return x if kernel == (1, 1) else builder.add(kind(name=path, inputs=(x,), kernel=kernel, stride=kernel))
+
+
+@lowers_function(torch.mean, "mean")
+def lower_mean(builder: Builder, path: str, input: Ref, dim: Any = None, keepdim: bool = False, **more: Any) -> Ref:
+    """Mean over height and width; other means are refused."""
+    size = builder.shape(input)
+    axes = sorted(d % len(size) for d in ((dim,) if isinstance(dim, int) else dim or range(len(size))))
+    if len(size) != 4 or axes != [2, 3] or None in size[2:]:
+        why = "is over other axes than the height and width of an image."
+        instead = "Use mean((2, 3)), or a pooling layer (nn.AvgPool2d, global_mean_pool)."
+        return builder.refuse(path, f"mean(dim={dim})", why, instead, input)
+    kernel = (int(size[2] or 1), int(size[3] or 1))
+    name = path if keepdim else f"{path}.mean"
+    mean = builder.add(ir.AvgPool(name=name, inputs=(input,), kernel=kernel, stride=kernel))
+    return mean if keepdim else builder.add(ir.Flatten(name=path, inputs=(mean,)))

@@ -1,0 +1,87 @@
+"""What torch has and one spike cannot do: every refusal of a torch layer or function, with its reason and a way out."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gcn2snn.frontends.registry import refuses
+
+_RELU = "Use ReLU, or fine-tune the model with ReLU."
+
+refuses(
+    *(nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Mish, nn.Softplus, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardswish),
+    *(functional.gelu, functional.silu, functional.elu, functional.selu, functional.celu, functional.mish),
+    *(
+        functional.softplus,
+        functional.leaky_relu,
+        functional.prelu,
+        torch.prelu,
+        functional.hardswish,
+        torch.selu,
+        torch.celu,
+    ),
+    why="is not a ReLU; a neuron that fires at most once sends max(x, 0).",
+    instead=_RELU,
+)
+refuses(
+    *(nn.ReLU6, functional.relu6, nn.Hardtanh, functional.hardtanh),
+    why="is bounded above, and a one-spike neuron's bound is its calibrated maximum, not a fixed number.",
+    instead="Use ReLU.",
+)
+refuses(
+    *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, torch.sigmoid, torch.tanh, functional.sigmoid, functional.tanh),
+    *("sigmoid", "tanh", "sigmoid_", "tanh_", functional.hardsigmoid, functional.logsigmoid, nn.LogSigmoid),
+    why="saturates; a neuron that fires at most once sends max(x, 0).",
+    instead="Use ReLU inside the model, and return scores before the sigmoid.",
+)
+refuses(
+    *(nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.LocalResponseNorm, nn.RMSNorm),
+    *(functional.layer_norm, functional.group_norm, functional.instance_norm, functional.normalize),
+    why="divides by a statistic of its own input, which no single neuron knows.",
+    instead="Use batch norm, which is constant after training.",
+)
+refuses(
+    *(nn.MultiheadAttention, nn.Transformer, nn.TransformerEncoder, nn.TransformerEncoderLayer),
+    *(functional.scaled_dot_product_attention, nn.TransformerDecoder, nn.TransformerDecoderLayer),
+    why="multiplies values with values; a spike only adds its weight.",
+    instead="Use fixed edge weights (GCN, SAGE, GIN).",
+)
+refuses(
+    nn.Embedding,
+    why="looks rows up by numbers that come with the call.",
+    instead="Use embedding.weight as the features of all nodes, or pass the looked-up features.",
+)
+refuses(
+    *(nn.GRU, nn.LSTM, nn.RNN, nn.GRUCell, nn.LSTMCell, nn.RNNCell),
+    why="has gates that multiply values with values, and a state over time of its own.",
+    instead="Use feed-forward layers with ReLU.",
+)
+refuses(
+    *(torch.mean, torch.sum, torch.max, torch.amax, "mean", "sum", "max", "amax"),
+    why="reduces over an axis in a way no handler knows.",
+    instead="Use a pooling layer (global_add_pool, global_mean_pool, nn.AvgPool2d, nn.AdaptiveAvgPool2d).",
+)
+
+refuses(
+    *(nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d, nn.ConstantPad2d),
+    why="fills the border with something else than zeros, which no synapse sends.",
+    instead="Use nn.ZeroPad2d, or the padding of the convolution.",
+)
+refuses(
+    *(nn.Conv1d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, functional.conv_transpose2d),
+    *(nn.LazyConv2d, nn.Unfold, nn.Fold),
+    why="is not a 2-D convolution over images.",
+    instead="Use nn.Conv2d.",
+)
+refuses(
+    *(nn.Upsample, nn.PixelShuffle, functional.interpolate, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d),
+    why="enlarges the image; only classifiers are supported.",
+    instead="Leave it out, or use strides.",
+)
+refuses(
+    *(nn.LPPool2d, nn.FractionalMaxPool2d, nn.MaxUnpool2d, functional.lp_pool2d),
+    why="is neither a mean nor a maximum over windows.",
+    instead="Use MaxPool2d or AvgPool2d.",
+)

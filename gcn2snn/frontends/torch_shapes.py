@@ -1,0 +1,157 @@
+"""Functions that look at sizes or end a model -> description: view, size, attributes, softmax; and what is refused."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gcn2snn import ir
+from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.example_inputs import part
+from gcn2snn.frontends.registry import lowers, lowers_function
+
+
+class Rows(int):
+    """The number of rows of a value, unknown until a batch or graph comes; as an int it is -1, what ``view`` infers."""
+
+    def __new__(cls) -> Rows:
+        return super().__new__(cls, -1)
+
+
+@dataclass(frozen=True)
+class TargetRows:
+    """The number of target nodes of a graph; ``of(x)`` is an operator with so many rows over the rows of x."""
+
+    of: Callable[[Ref], Ref]
+
+
+@lowers_function(operator.setitem)
+def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any) -> None:
+    """``graph.ndata["h"] = h`` keeps a value for a later readout."""
+    if builder.example(input) is None or isinstance(builder.example(input), torch.Tensor) or not isinstance(key, str):
+        builder.refuse(path, "item assignment", "changes a value in place.", "Use operations that give a new tensor.")
+    else:
+        builder.frames[input, key] = value
+
+
+@lowers_function("size")
+def lower_size(builder: Builder, path: str, input: Ref, dim: int | None = None) -> Any:
+    """The sizes, with :class:`Rows` for the batch axis."""
+    sizes = tuple(Rows() if size is None else size for size in builder.shape(input))
+    return sizes if dim is None else sizes[dim]
+
+
+@lowers_function("dim", "ndimension")
+def lower_dim(builder: Builder, path: str, input: Ref) -> int:
+    """Number of axes."""
+    return len(builder.shape(input))
+
+
+@lowers_function(getattr)
+def lower_getattr(builder: Builder, path: str, input: Ref, name: str, *default: Any) -> Any:
+    """``shape`` and the like of a value; an attribute of a graph input."""
+    if builder.example(input) is not None and not isinstance(builder.example(input), torch.Tensor):
+        return part(builder, input, "attribute", name)
+    known = {"shape": lambda: lower_size(builder, path, input), "ndim": lambda: len(builder.shape(input))}
+    if name in known:
+        return known[name]()
+    why = "no handler knows this attribute."
+    return builder.refuse(path, f".{name}", why, "Use layers and functions that are supported.", of=input)
+
+
+@lowers_function(operator.getitem)
+def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
+    """An item of a graph input, such as ``blocks[0]`` or ``graph.ndata["feat"]``, or the target rows of a block."""
+    if not isinstance(input, Ref):  # a tuple or list that holds references
+        return input[key]
+    whole = builder.example(input)
+    if (input, key if isinstance(key, str) else "") in builder.frames:
+        return builder.frames[input, key]
+    if isinstance(key, slice) and isinstance(key.stop, TargetRows) and (key.start, key.step) == (None, None):
+        return builder.add(ir.Rows(name=path, inputs=(key.stop.of(input), input)))
+    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int):
+        return part(builder, input, "item", key)
+    if (stride := _pixel_stride(builder, input, key)) is not None:
+        return builder.add(ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0))
+    if isinstance(whole, torch.Tensor) and builder.nodes[input].role == "graph":  # type: ignore[attr-defined]
+        why = "takes a description of the graph apart inside the model."
+        return builder.refuse(path, "indexing", why, "Do it before the model is called.", of=input)
+    why = "takes a part of a value of the network."
+    return builder.refuse(path, "indexing", why, "Index the network's result instead.", of=input)
+
+
+def _pixel_stride(builder: Builder, x: Ref, key: Any) -> int | None:
+    """s for ``x[:, :, ::s, ::s]`` of an image, else None."""
+    whole = slice(None)
+    if not isinstance(key, tuple) or len(key) != 4 or len(builder.shape(x)) != 4 or key[:2] != (whole, whole):
+        return None
+    stride = key[2].step if isinstance(key[2], slice) else None
+    return stride if isinstance(stride, int) and stride > 0 and key[2:] == (slice(None, None, stride),) * 2 else None
+
+
+@lowers_function("view", "reshape", torch.reshape)
+def lower_view(builder: Builder, path: str, input: Ref, *shape: Any, **named: Any) -> Ref:
+    """Flattening all axes but the first; anything else is refused."""
+    sizes: Sequence[Any] = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    sizes = named.get("shape", named.get("size", sizes))
+    own = builder.shape(input)
+    known = [size for size in own[1:] if size is not None]
+    channels = math.prod(known)
+    if len(sizes) == 2 and len(known) == len(own) - 1:
+        flat = (isinstance(sizes[0], Rows) and sizes[1] in (-1, channels)) or (sizes[0] == -1 and sizes[1] == channels)
+        if flat:
+            return input if len(own) == 2 else builder.add(ir.Flatten(name=path, inputs=(input,)))
+    why = f"turns {['*' if size is None else size for size in own]} into {list(sizes)}."
+    return builder.refuse(path, "view", why, "Only flattening all axes but the first is known: x.flatten(1).", input)
+
+
+@lowers_function("squeeze", torch.squeeze)
+def lower_squeeze(builder: Builder, path: str, input: Ref, dim: int | tuple[int, ...] | None = None) -> Ref:
+    """[N, C, 1, 1] -> [N, C]; the value itself where there is no axis of size one."""
+    own = builder.shape(input)
+    dims = range(1, len(own)) if dim is None else [d % len(own) for d in ([dim] if isinstance(dim, int) else dim)]
+    gone = [d for d in dims if own[d] == 1]
+    if not gone:
+        return input
+    if len(own) == 4 and gone == [2, 3]:
+        return builder.add(ir.Flatten(name=path, inputs=(input,)))
+    return builder.refuse(
+        path, f"squeeze({dim})", "removes an axis that the network needs.", "Use x.flatten(1).", input
+    )
+
+
+@lowers_function(functional.log_softmax, torch.log_softmax, "log_softmax")
+def lower_log_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
+    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
+    return _read_out(builder, path, input, dim, "log_softmax")
+
+
+@lowers_function(functional.softmax, torch.softmax, "softmax")
+def lower_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
+    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
+    return _read_out(builder, path, input, dim, "softmax")
+
+
+@lowers(nn.LogSoftmax, nn.Softmax)
+def lower_softmax_module(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
+    assert isinstance(module, nn.LogSoftmax | nn.Softmax)
+    kind = "log_softmax" if isinstance(module, nn.LogSoftmax) else "softmax"
+    return _read_out(builder, path, args[0], -1 if module.dim is None else module.dim, kind)
+
+
+def _read_out(builder: Builder, path: str, x: Ref, dim: int, kind: str) -> Ref:
+    if not builder.at_end:
+        why = "divides by a sum over the layer, which no single neuron knows."
+        return builder.refuse(path, f"{kind} in the middle", why, "It is allowed as the model's last step only.")
+    if dim % len(builder.shape(x)) != 1:
+        return builder.refuse(path, f"{kind}(dim={dim})", "does not normalise each row's classes.", "Use dim=1.")
+    builder.readout = kind
+    return x

@@ -1,0 +1,30 @@
+"""Rewriting a network description: batch norm away, neurons in, scales, horizons, corrections. Every pass takes a description and gives one."""
+
+from gcn2snn.passes.bias_correction import correct_means
+from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate
+from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
+from gcn2snn.passes.fold import fold_batch_norm, merge_linear
+from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
+from gcn2snn.passes.neurons import coding_of, insert_neurons
+from gcn2snn.passes.weight_rounding import round_weights
+
+__all__ = [
+    "FanOut",
+    "PopulationReport",
+    "Statistics",
+    "calibrate",
+    "coding_of",
+    "correct_means",
+    "cut_spikes",
+    "expected_error",
+    "fan_out",
+    "fold_batch_norm",
+    "insert_neurons",
+    "layer_bases",
+    "measure_activations",
+    "merge_linear",
+    "optimal_base",
+    "round_weights",
+    "rules_of",
+    "set_horizons",
+]

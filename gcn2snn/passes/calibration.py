@@ -1,0 +1,240 @@
+"""ir -> ir: one scale per neuron population, from what the source model's activations are on calibration data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.encoding import check_finite
+from gcn2snn.engines import Value, dense_value, run_float
+from gcn2snn.errors import InputError
+from gcn2snn.kernels import PhaseCode, decode, encode
+
+BINS = 8192
+"""Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
+
+SCALE_CANDIDATES = 96
+"""Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum."""
+
+ERROR_UNITS = 2**30
+"""Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
+
+Batches = Callable[[], Iterable[Mapping[str, Value]]]
+"""Gives the calibration inputs anew at each call; calibration passes over them up to three times."""
+
+
+@dataclass(frozen=True)
+class PopulationReport:
+    """How well a population's code fits the activations it was calibrated on.
+
+    Args:
+        name: population.
+        neurons: activations seen.
+        scale_min, scale_max: smallest and largest scale among its channels.
+        saturated: percent of the active ones too large for phase 1, which would round to a phase 0: z >= Q threshold_1.
+        underflow: percent of the active ones that send no spike.
+        mape: mean absolute percentage error over the active ones (Eq. 5, with the measured distribution).
+        spike_rate: mean spikes per neuron.
+    """
+
+    name: str
+    neurons: int
+    scale_min: float
+    scale_max: float
+    saturated: float
+    underflow: float
+    mape: float
+    spike_rate: float
+
+
+def calibrate(
+    network: ir.Network, batches: Batches, config: ConvertConfig
+) -> tuple[ir.Network, list[PopulationReport]]:
+    """The network with every scale set, and a report on each population.
+
+    scale = max |a| (Eq. 2), a percentile of |a|, or argmin_s sum (a - decode(encode(a / s)) s)^2, per layer or channel.
+    The input coders always take the maximum. Populations that are silent on all data get scale 1.
+
+    Args:
+        network: with neurons inserted.
+        batches: calibration inputs; no labels are used.
+        config: scale, per, percentile, and exceptions by population.
+
+    Raises:
+        InputError: there are no batches, or an activation is not finite (the message names the layer).
+
+    Source: Section II-C, Eq. 2; percentile and mse are ours.
+    """
+    config = config.settled(network.has_graph)
+    statistics = Statistics(network, batches)
+    changes = {}
+    for node in network.of(ir.Neuron) + network.of(ir.Coder):
+        kind, per = _rule(node, config)
+        changes[node.name] = [replace(node, scale=statistics.scale(node, kind, per, config.percentile))]
+    network = network.replace(changes)
+    quality = _Quality()
+    _observe(network, batches, quality)
+    return network, [quality.report(node) for node in network.of(ir.Neuron)]
+
+
+class Statistics:
+    """Largest magnitudes of every population on calibration data, and their histograms once a scale asks for them.
+
+    Raises:
+        InputError: there are no batches, or an activation is not finite.
+    """
+
+    def __init__(self, network: ir.Network, batches: Batches):
+        self.network, self.batches = network, batches
+        maxima = _Maxima()
+        if _observe(network, batches, maxima) == 0:
+            raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
+        self.maxima = maxima.found
+
+    @cached_property
+    def histograms(self) -> _Histograms:
+        """Counts of magnitude / maximum; a second pass over the data."""
+        found = _Histograms(self.maxima)
+        _observe(self.network, self.batches, found)
+        return found
+
+    def scale(self, node: ir.Neuron | ir.Coder, kind: str, per: str, percentile: float = 99.9) -> Tensor:
+        """Scale of a population by one of the rules, [] per layer or [C] per channel; 1 where all data are silent."""
+        maxima = self.maxima[node.name]
+        top = maxima if per == "channel" else maxima.max()
+        if kind != "max":
+            counts = (self.histograms.channel if per == "channel" else self.histograms.layer)[node.name]
+            assert isinstance(node, ir.Neuron)
+            factor = _percentile(counts, percentile) if kind == "percentile" else _least_error(counts, node.coding)
+            top = top * (factor if per == "channel" else factor[0]).to(top)
+        return torch.where(top > 0, top, 1.0)
+
+
+def _rule(node: ir.Node, config: ConvertConfig) -> tuple[str, str]:
+    if isinstance(node, ir.Coder):
+        return "max", "layer"
+    own = config.layers.get(node.name, LayerConfig())
+    return own.scale or config.scale, own.per or config.per
+
+
+def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None]) -> int:
+    """Show the visitor every activation of every batch; returns the number of batches."""
+
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+        if isinstance(node, ir.Neuron | ir.Coder):
+            x = dense_value(value)
+            check_finite(f"the activation of {node.name}", x)
+            visitor(node, x)
+
+    count = 0
+    with torch.no_grad():
+        for count, batch in enumerate(batches(), start=1):  # noqa: B007 - the number of the last one is the result
+            run_float(network, batch, observe)
+    return count
+
+
+def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
+    """What the population can send of x: |x| when signed, else the positive part; channels first, [C, values]."""
+    signed = not isinstance(node, ir.Neuron) or node.coding.signed
+    x = x.abs() if signed else x.clamp(min=0)
+    return x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
+
+
+class _Maxima:
+    """Largest magnitude of each channel."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Tensor] = {}
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        values = magnitudes(node, x)
+        largest = values.amax(1) if values.shape[1] else values.new_zeros(values.shape[0])
+        self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
+
+
+class _Histograms:
+    """Counts of magnitude / maximum in equal bins, per channel and for the layer as a whole."""
+
+    def __init__(self, maxima: dict[str, Tensor]) -> None:
+        self.maxima = maxima
+        self.channel: dict[str, Tensor] = {}
+        self.layer: dict[str, Tensor] = {}
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if isinstance(node, ir.Coder):
+            return
+        values, top = magnitudes(node, x), self.maxima[node.name]
+        self._count(self.channel, node.name, values, top)
+        self._count(self.layer, node.name, values.reshape(1, -1), top.max()[None])
+
+    def _count(self, store: dict[str, Tensor], name: str, values: Tensor, top: Tensor) -> None:
+        bins = (values / top.clamp(min=1e-30)[:, None] * BINS).long().clamp_(max=BINS - 1)
+        bins += torch.arange(values.shape[0], device=values.device)[:, None] * BINS
+        counts = torch.bincount(bins.flatten(), minlength=values.shape[0] * BINS).view(-1, BINS)
+        store[name] = store[name] + counts if name in store else counts
+
+
+def _percentile(counts: Tensor, percentile: float) -> Tensor:
+    """Upper edge of the bin in which the percentile falls, as a share of the maximum, [C]."""
+    # In float64: single precision cannot count beyond 2^24 activations.
+    reached = counts.cumsum(1) >= torch.ceil(counts.sum(1, keepdim=True).double() * (percentile / 100)).long()
+    return (reached.int().argmax(1) + 1) / BINS
+
+
+def _least_error(counts: Tensor, coding: PhaseCode) -> Tensor:
+    """Share of the maximum that, as a scale, has the least squared encoding error, [C]."""
+    centre = (torch.arange(BINS, dtype=torch.float64, device=counts.device) + 0.5) / BINS
+    low, high = math.log(0.25), math.log(1.05 * coding.base)
+    candidates = torch.linspace(low, high, SCALE_CANDIDATES, dtype=torch.float64, device=counts.device).exp()
+    coded = [decode(encode(centre, scale, coding), torch.float64) for scale in candidates]
+    error = torch.stack([(centre - value) ** 2 for value in coded], 1)
+    return candidates[(counts.double() @ error).argmin(1)]
+
+
+class _Quality:
+    """Counts and error sums of each population with its final scale, all in integers."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, dict[str, int]] = {}
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if not isinstance(node, ir.Neuron):
+            return
+        assert node.scale is not None
+        spikes = encode(x, node.scale, node.coding, node.horizon)
+        active = x != 0 if node.coding.signed or node.activation == "none" else x > 0
+        sums = self.sums.setdefault(
+            node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
+        )
+        sums["neurons"] += x.numel()
+        sums["active"] += int(active.sum())
+        sums["fired"] += int(spikes.fired.sum())
+        sums["silent"] += int((active & ~spikes.fired).sum())
+        # what would round to phase 0 if there were one: z >= Q * threshold_1
+        over = replace(node.coding, timesteps=1)
+        sums["over"] += int(encode(x, node.scale * over.base, over).fired.sum())
+        error = (x - decode(spikes, x.dtype)).abs() / x.abs()
+        units = (torch.where(active, error, 0.0).double() * ERROR_UNITS).round().long()
+        sums["error"] += int(units.sum())
+
+    def report(self, node: ir.Neuron) -> PopulationReport:
+        sums = self.sums[node.name]
+        active = max(sums["active"], 1)
+        assert node.scale is not None
+        return PopulationReport(
+            node.name,
+            sums["neurons"],
+            float(node.scale.min()),
+            float(node.scale.max()),
+            100 * sums["over"] / active,
+            100 * sums["silent"] / active,
+            100 * sums["error"] / ERROR_UNITS / active,
+            sums["fired"] / max(sums["neurons"], 1),
+        )

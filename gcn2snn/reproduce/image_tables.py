@@ -1,0 +1,175 @@
+"""Tables I to IV and VI to VIII: the paper's numbers beside ours, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gcn2snn.config import ConvertConfig
+from gcn2snn.errors import ConfigError
+from gcn2snn.files import save_json, save_text
+from gcn2snn.reproduce.image_paper_numbers import ROWS, WAITS, PaperRow
+from gcn2snn.reproduce.image_workbench import NotRunError, Workbench
+from gcn2snn.reproduce.options import ReproduceOptions
+
+Columns = dict[str, Any]
+Measure = Callable[[Workbench, PaperRow], Columns]
+"""measure(bench, row) -> our numbers by column."""
+
+
+def table1(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+    """CIFAR-10: accuracy of ANN and SNN. Source: Table I."""
+    return _table("table1", out, options, _of("cifar10"), _accuracy)
+
+
+def table2(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+    """CIFAR-100: accuracy of ANN and SNN. Source: Table II."""
+    return _table("table2", out, options, _of("cifar100"), _accuracy)
+
+
+def table3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+    """ImageNet: accuracy of ANN and SNN. Source: Table III."""
+    return _table("table3", out, options, _of("imagenet"), _accuracy)
+
+
+def table4(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+    """Accuracy and energy efficiency alpha. Source: Table IV."""
+    return _table("table4", out, options, ROWS, _efficiency)
+
+
+def table6(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+    """INT8 weights: accuracy and alpha with both energy presets. Source: Table VI."""
+    return _table("table6", out, options, ROWS, _rounded)
+
+
+def table7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+    """Single-spike input. Source: Table VII."""
+    return _table("table7", out, options, ROWS, _single)
+
+
+def table8(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+    """Accuracy by wait timestep, in time. Source: Table VIII."""
+    return _table("table8", out, options, ROWS, _by_wait)
+
+
+def _of(dataset: str) -> tuple[PaperRow, ...]:
+    return tuple(row for row in ROWS if row.dataset == dataset)
+
+
+def _modes(bench: Workbench) -> dict[str, ConvertConfig]:
+    """The conversions to compare, each a step from the one before: the paper's channel maxima; layer maxima; each channel's
+    mean given back; two neurons to a membrane, of which at most one fires; four, where channel maxima are best again."""
+    known = {
+        "paper": ConvertConfig(per="channel"),
+        "layer": ConvertConfig(),
+        "mean": ConvertConfig(correct="mean"),
+        "group2": ConvertConfig(correct="mean", group=2),
+        "group4": ConvertConfig(per="channel", correct="mean", group=4),
+    }
+    wanted = bench.options.modes or ("mean", "group4")
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise ConfigError(f"modes {unknown} are unknown; there are {', '.join(known)}")
+    return {name: known[name] for name in wanted}
+
+
+def _each(bench: Workbench, row: PaperRow, measure: Callable[[ConvertConfig, str], Columns]) -> Columns:
+    """Columns of every mode; the name of the mode stands behind the column where there are several."""
+    found: Columns = {}
+    modes = _modes(bench)
+    for mode, config in modes.items():
+        own = measure(bench.coded(config, row), mode)
+        found |= {key if len(modes) == 1 else f"{key} ({mode})": value for key, value in own.items()}
+    return found
+
+
+def _accuracy(bench: Workbench, row: PaperRow) -> Columns:
+    def measure(config: ConvertConfig, mode: str) -> Columns:
+        return {"SNN": bench.evaluate(row, config).snn.accuracy}
+
+    paper = {"T": row.timesteps, "Q": row.base, "paper ANN": row.ann, "paper SNN": row.snn}
+    return paper | {"ANN": bench.source(row).accuracy} | _each(bench, row, measure)
+
+
+def _efficiency(bench: Workbench, row: PaperRow) -> Columns:
+    def measure(config: ConvertConfig, mode: str) -> Columns:
+        result = bench.evaluate(row, config)
+        energy = result.energy
+        alphas = {"alpha": energy.alpha_eq6, "by events": energy.alpha_events, "with memory": energy.alpha_total}
+        return {"SNN": result.snn.accuracy} | alphas
+
+    paper = {"paper SNN": row.snn, "paper alpha": row.alpha}
+    return paper | {"ANN": bench.source(row).accuracy} | _each(bench, row, measure)
+
+
+def _rounded(bench: Workbench, row: PaperRow) -> Columns:
+    def measure(config: ConvertConfig, mode: str) -> Columns:
+        exact = bench.evaluate(row, config)
+        result = bench.evaluate(row, bench.changed(config, weights="int8"))
+        alphas = {f"alpha {p}": bench.alpha(result, p) for p in ("int8-paper", "int8-horowitz")}
+        return {"FP32": exact.snn.accuracy, "INT8": result.snn.accuracy} | alphas
+
+    paper = {"paper FP32": row.snn, "paper INT8": row.int8, "paper alpha": row.alpha_int8}
+    return paper | _each(bench, row, measure)
+
+
+def _single(bench: Workbench, row: PaperRow) -> Columns:
+    def measure(config: ConvertConfig, mode: str) -> Columns:
+        result = bench.evaluate(row, bench.changed(config, input="single"))
+        return {"SNN": result.snn.accuracy, "alpha": result.energy.alpha_eq6}
+
+    paper = {"paper ANN": row.ann, "paper SNN": row.single, "paper alpha": row.alpha_single}
+    return paper | {"ANN": bench.source(row).accuracy} | _each(bench, row, measure)
+
+
+def _by_wait(bench: Workbench, row: PaperRow) -> Columns:
+    found: Columns = {"images": len(bench.images(row, "test"))}
+    for wait, paper in zip(WAITS, row.waits, strict=False):
+        found[f"w={wait} paper"] = paper
+        for mode, config in _modes(bench).items():
+            label = f"w={wait}" if len(_modes(bench)) == 1 else f"w={wait} ({mode})"
+            found[label] = bench.in_time(row, bench.coded(config, row), wait)
+    return found | {"ANN": bench.source(row).accuracy}
+
+
+def _table(
+    name: str, out: Path, options: ReproduceOptions, rows: Sequence[PaperRow], measure: Measure
+) -> dict[str, Any]:
+    """Measure the rows that are asked for and can be run; print, and write ``name.json`` and ``name.txt`` below out.
+
+    Raises:
+        ConfigError: a row that the table does not have.
+    """
+    known = [row.name for row in rows]
+    unknown = sorted(set(options.rows) - set(known))
+    if unknown:
+        raise ConfigError(f"{name} has no rows {unknown}; there are {', '.join(known)}")
+    bench = Workbench(options)
+    found: dict[str, Any] = {}
+    for row in rows:
+        if options.rows and row.name not in options.rows:
+            continue
+        try:
+            bench.model(row)
+            found[row.name] = measure(bench, row)
+        except NotRunError as reason:
+            found[row.name] = {"not run": str(reason)}
+    text = as_text(name, found)
+    files = [save_json(out / f"{name}.json", found), save_text(out / f"{name}.txt", text + "\n")]
+    return {"rows": found, "text": text, "files": [str(file) for file in files]}
+
+
+def as_text(title: str, rows: dict[str, Columns]) -> str:
+    """A row per network; numbers with two digits behind the point, absent ones as a dash."""
+    lines = [title]
+    for name, columns in rows.items():
+        cells = [f"{key} {_number(value)}" for key, value in columns.items()]
+        lines.append(f"  {name:20s} " + "  ".join(cells))
+    return "\n".join(lines)
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

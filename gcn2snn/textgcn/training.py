@@ -1,0 +1,269 @@
+"""One training loop, resumable: the same final weights whether or not it was interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gcn2snn.config import TrainConfig
+from gcn2snn.errors import DataError
+from gcn2snn.files import load_tensors, save_tensors
+from gcn2snn.graph import Graph
+from gcn2snn.machine import device_named
+from gcn2snn.textgcn.model import TextGCN
+
+STATE_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Measures of one epoch; losses in nats, accuracies in percent of the training and validation nodes."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Nodes whose labels training sees, and nodes held out of them, both [k] int64, ascending."""
+
+    train: Tensor
+    val: Tensor
+
+
+def split_of(graph: Graph, config: TrainConfig) -> Split:
+    """The graph's own validation nodes, or a seeded random share of its training nodes (Yao et al., Section 4).
+
+    Raises:
+        DataError: fewer than two training nodes, a class without training nodes, or a label out of range.
+    """
+    nodes = graph.train_mask.nonzero().flatten()
+    if graph.val_mask is not None:
+        train, val = nodes, graph.val_mask.nonzero().flatten()
+    else:
+        generator = torch.Generator().manual_seed(config.seed)
+        order = nodes[torch.randperm(nodes.numel(), generator=generator)]
+        held = max(1, int(config.validation * nodes.numel()))
+        train, val = order[held:].sort().values, order[:held].sort().values
+    if train.numel() < 1 or val.numel() < 1:
+        raise DataError(f"{nodes.numel()} labelled training nodes are too few to hold some out; at least 2 are needed")
+    present = set(graph.labels[nodes].tolist())
+    absent = [name for index, name in enumerate(graph.class_names) if index not in present]
+    if absent:
+        raise DataError(
+            f"no training node has the class(es) {absent}; each class needs one. Add examples or remove the class"
+        )
+    return Split(train, val)
+
+
+def make_model(graph: Graph, config: TrainConfig) -> TextGCN:
+    """A fresh network for a graph, weights drawn with the configuration's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        identity = graph.features is None
+        inputs = graph.num_nodes if graph.features is None else graph.features.shape[1]
+        hidden = [config.hidden] * (config.layers - 1)
+        return TextGCN(inputs, hidden, graph.num_classes, config.dropout, identity=identity)
+
+
+class Trainer:
+    """Everything a run carries from one epoch to the next.
+
+    The last aggregation is made for the training (and validation) rows only: no other row enters the loss.
+    """
+
+    def __init__(self, graph: Graph, config: TrainConfig):
+        self.graph, self.config = graph, config
+        self.device = device_named(config.device)
+        self.split = split_of(graph, config)
+        self.model = make_model(graph, config).to(self.device)
+        first, rest = self.model.weights[0], list(self.model.weights[1:])
+        groups = [{"params": [first], "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+        self.history: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_loss = float("inf")
+        adjacency = graph.adjacency.to(self.device)
+        self.adjacency = adjacency
+        self.readouts = {k: adjacency.rows(v.to(self.device)) for k, v in parts(self.split)}
+        self.labels = {k: graph.labels[v].to(self.device) for k, v in parts(self.split)}
+        self.features = None if graph.features is None else graph.features.to(self.device)
+
+    @property
+    def done(self) -> bool:
+        """All epochs are run, or the validation loss has risen above the mean of the last ``patience``."""
+        losses = [epoch.val_loss for epoch in self.history]
+        if len(losses) >= self.config.epochs:
+            return True
+        patience = self.config.patience
+        return len(losses) > patience and losses[-1] > sum(losses[-patience - 1 : -1]) / patience
+
+    def run_epoch(self) -> Epoch:
+        """One optimiser step on all training nodes, then the validation loss without dropout."""
+        start = time.perf_counter()
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, accuracy = self._loss("train")
+        loss.backward()
+        self.optimizer.step()
+        self.model.eval()
+        with torch.no_grad():
+            val_loss, val_accuracy = self._loss("val")
+        epoch = Epoch(
+            len(self.history) + 1,
+            float(loss.detach()),
+            accuracy,
+            float(val_loss),
+            val_accuracy,
+            time.perf_counter() - start,
+        )
+        self.history.append(epoch)
+        if epoch.val_loss < self.best_loss:
+            self.best_loss = epoch.val_loss
+            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        return epoch
+
+    def _loss(self, part: str) -> tuple[Tensor, float]:
+        scores = self.model(self.adjacency, self.features, self.readouts[part])
+        labels = self.labels[part]
+        accuracy = 100 * float((scores.detach().argmax(1) == labels).double().mean())
+        return functional.cross_entropy(scores, labels), accuracy
+
+    def save(self, path: Path) -> None:
+        """Write weights, optimiser, random state and history, so that :meth:`load` continues exactly."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
+        tensors["rng"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        meta = {"history": [asdict(epoch) for epoch in self.history], "best_loss": self.best_loss}
+        save_tensors(path, tensors, kind="training", version=STATE_FORMAT, meta=meta)
+
+    def load(self, path: Path) -> None:
+        """Continue from what :meth:`save` wrote."""
+        tensors, meta = load_tensors(path, kind="training", version=STATE_FORMAT)
+        self.model.load_state_dict(_under(tensors, "model."))
+        self.best = {name: tensor.to(self.device) for name, tensor in _under(tensors, "best.").items()}
+        self.best_loss = meta["best_loss"]
+        self.history = [Epoch(**row) for row in meta["history"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _under(tensors, "optimizer.").items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        content = self.optimizer.state_dict()
+        content["state"] = state
+        self.optimizer.load_state_dict(content)
+        torch.set_rng_state(tensors["rng"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["rng.cuda"])
+
+
+def parts(split: Split) -> list[tuple[str, Tensor]]:
+    """The parts of a split, with their names."""
+    return [("train", split.train), ("val", split.val)]
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+@contextlib.contextmanager
+def seeded(config: TrainConfig) -> Iterator[None]:
+    """The global random state and thread count of a run, restored afterwards."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the end of the epoch, so that what is saved is whole; a second one does not wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    caught: list[int] = []
+
+    def hold(number: int, frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    previous = signal.signal(signal.SIGINT, hold)
+    try:
+        yield lambda: bool(caught)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def fit(
+    trainer: Trainer,
+    *,
+    checkpoint: Path | None = None,
+    on_start: Callable[[Trainer], None] | None = None,
+    on_epoch: Callable[[Trainer], None] | None = None,
+) -> TextGCN:
+    """Train a Text GCN as published: Adam, early stop by validation loss, the last weights count.
+
+    >>> from gcn2snn.datasets import load_graph
+    >>> model = fit(Trainer(load_graph("karate"), TrainConfig(hidden=8, epochs=3)))
+
+    Args:
+        trainer: graph, network, optimiser and history; fresh.
+        checkpoint: file to continue from if it is there, and to write every ``config.save_every`` seconds.
+        on_start: called once, after the checkpoint (if any) is read.
+        on_epoch: called after every epoch (progress, metrics).
+
+    Returns:
+        ``trainer.model`` in evaluation mode, on the trainer's device.
+
+    Raises:
+        KeyboardInterrupt: passed on after the checkpoint is written.
+
+    Source: Yao et al. 2019, Section 4 (parameters); docs/method.md.
+    """
+    config = trainer.config
+    with seeded(config), interrupts_held() as interrupted:
+        if checkpoint is not None and checkpoint.exists():
+            trainer.load(checkpoint)
+        if on_start is not None:
+            on_start(trainer)
+        saved = time.monotonic()
+        while not trainer.done:
+            trainer.run_epoch()
+            if on_epoch is not None:
+                on_epoch(trainer)
+            due = interrupted() or time.monotonic() - saved >= config.save_every
+            if checkpoint is not None and due:
+                trainer.save(checkpoint)
+                saved = time.monotonic()
+            if interrupted():
+                raise KeyboardInterrupt
+    return trainer.model.eval()
+
+
+def history_lines(history: Sequence[Any]) -> str:
+    """One JSON object a line, one line an epoch."""
+    return "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)

@@ -1,0 +1,148 @@
+"""The bucketed engine sends the spikes of the temporal engine, for every wait and every node."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from network_kinds import GRAPH_KINDS, IMAGE_KINDS
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig
+from gcn2snn.engines import bucketed
+from gcn2snn.engines.bucketed import run_bucketed
+from gcn2snn.engines.temporal import Emission, run_temporal
+from gcn2snn.kernels import PhaseCode, Spikes, decode
+
+WAITS = (0, 1, 4, None)
+
+configs = st.builds(
+    ConvertConfig,
+    base=st.sampled_from([1.2, 1.3, 1.5, 2.0]),
+    timesteps=st.integers(1, 12),
+    message=st.sampled_from(["signed", "rectified", "fused"]),
+    per=st.sampled_from(["layer", "channel"]),
+    shift=st.booleans(),
+    input=st.sampled_from(["binary", "single", "analog"]),
+    one_hot=st.sampled_from(["unit", "binary"]),
+    batch_norm=st.sampled_from(["weights", "threshold"]),
+    avg_pool=st.sampled_from(["merge", "spike"]),
+)
+seeds = st.integers(0, 2**31 - 1)
+graph_kinds = st.lists(st.sampled_from(GRAPH_KINDS), max_size=5)
+image_kinds = st.lists(st.sampled_from(IMAGE_KINDS), max_size=5)
+
+
+def assert_same(network: ir.Network, data: dict[str, object], wait: int | None) -> dict[str, Spikes]:
+    stepped: dict[str, Spikes] = {}
+    found: dict[str, Spikes] = {}
+    wanted = run_temporal(network, data, wait, emitted=stepped)
+    output = run_bucketed(network, data, wait, found)
+    assert list(found) == list(stepped)
+    for name, spikes in stepped.items():
+        assert torch.equal(spikes.code, found[name].code), (name, wait)
+        assert spikes.coding == found[name].coding
+        assert torch.equal(spikes.scale, found[name].scale)
+    # Summation order only: sums of at most a few hundred terms in double precision.
+    torch.testing.assert_close(output, wanted, rtol=1e-9, atol=1e-9)
+    return found
+
+
+@given(kinds=image_kinds, config=configs, seed=seeds, mixed=st.none() | seeds)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_same_spikes_on_images(make_images, make_spiking, kinds, config, seed, mixed):
+    case = make_images(seed, kinds, torch.float64)
+    network = make_spiking(case, config, mixed)
+    for wait in WAITS:
+        assert_same(network, case[1], wait)
+
+
+@given(kinds=graph_kinds, config=configs, seed=seeds, mixed=st.none() | seeds, one_hot=st.booleans())
+@settings(max_examples=18, deadline=None, suppress_health_check=list(HealthCheck))
+def test_same_spikes_on_graphs(make_graphs, make_spiking, kinds, config, seed, mixed, one_hot):
+    case = make_graphs(seed, kinds, torch.float64, one_hot)
+    network = make_spiking(case, config, mixed)
+    for wait in WAITS:
+        assert_same(network, case[1], wait)
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_both_ways_are_taken_and_give_late_and_false_spikes(make_graphs, make_spiking, monkeypatch, wait):
+    case = make_graphs(3, ["dense", "aggregate", "residual", "max"], torch.float64)
+    network = make_spiking(case, ConvertConfig(timesteps=12), 3)
+    ways: dict[str, bool] = {}
+    kernel = bucketed.in_one_pass
+
+    def watched(network, membrane, emissions):
+        spikes = kernel(network, membrane, emissions)
+        ways[membrane.node.name] = spikes is not None
+        return spikes
+
+    monkeypatch.setattr(bucketed, "in_one_pass", watched)
+    found = assert_same(network, case[1], wait)
+    assert set(ways.values()) == {True, False}
+    on_time: dict[str, Spikes] = {}
+    run_temporal(network, case[1], None, emitted=on_time)
+    differ = any(not torch.equal(found[name].code, on_time[name].code) for name in found)
+    assert differ == (wait in (0, 1, 4))  # the test would pass on networks that no wait changes
+
+
+@pytest.mark.parametrize("first", [1, 2, 5, 9])
+def test_what_arrives_between_two_steps_is_the_sum_of_the_steps(first):
+    random = torch.Generator().manual_seed(first)
+    x = torch.randn(40, 7, generator=random, dtype=torch.float64)
+    scale = 2.0 ** torch.randint(-3, 4, (7,), generator=random).double()  # products are exact
+    binary = ir.Coder(name="c", inputs=("x",), kind="binary", timesteps=11, scale=scale)
+    single = ir.Coder(name="c", inputs=("x",), kind="single", timesteps=11, base=1.3, scale=scale)
+    analog = ir.Coder(name="c", inputs=("x",), kind="analog")
+    sources = [Emission.of_coder(node, x) for node in (binary, single, analog)]
+    sources += [Emission(ir.OneHot(name="o", count=3, binary=bits), 1.0, torch.float64) for bits in (0, 11)]
+    for source in sources:
+        for last in (first, first + 1, first + 3, 30):
+            steps = [source.between(n, n) for n in range(first, last + 1)]
+            total, sent = source.between(first, last)
+            one = sum(_value(value) for value, _ in steps)
+            assert torch.equal(torch.as_tensor(_value(total)), torch.as_tensor(one))  # bits, or a single spike: exact
+            assert sent == any(now for _, now in steps)
+
+
+def _value(value: object) -> Tensor:
+    return decode(value, torch.float64) if isinstance(value, Spikes) else torch.as_tensor(value, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("wait", [0, 4, 10])
+def test_single_precision_differs_only_next_to_a_threshold(wait):
+    """|U_bucketed(n) - U_stepped(n)| <= 2 (n + T + 4) eps sum |w x| at every moment n: elsewhere the phases are equal."""
+    random = torch.Generator().manual_seed(wait)
+    fan_in, outputs, code = 300, 200, PhaseCode(1.3, 16)
+    weight = torch.randn(outputs, fan_in, generator=random) / fan_in**0.5
+    bias = 0.1 * torch.randn(outputs, generator=random)
+    phases = torch.randint(0, 17, (100, fan_in), generator=random).to(torch.int8)
+    one = torch.tensor(1.0)
+    x = decode(Spikes(phases, one, code))
+    scale = (x @ weight.t() + bias).max()
+    network = ir.Network(
+        (
+            ir.Input(name="x", size=(None, fan_in)),
+            ir.Neuron(name="in", inputs=("x",), coding=code, scale=one),
+            ir.Dense(name="synapse", inputs=("in",), weight=weight, bias=bias),
+            ir.Neuron(name="out", inputs=("synapse",), coding=code, scale=scale),
+            ir.Output(name="output", inputs=("out",)),
+        )
+    )
+    stepped: dict[str, Spikes] = {}
+    found: dict[str, Spikes] = {}
+    run_temporal(network, {"x": x}, wait, emitted=stepped)
+    run_bucketed(network, {"x": x}, wait, found)
+    differ = stepped["out"].code != found["out"].code
+    near = torch.zeros_like(differ)
+    thresholds = scale.double() * code.thresholds(torch.float32).double()
+    for phase in range(1, 17):
+        seen = x.double() * (phases <= min(phase + wait, 16))
+        exact, size = seen @ weight.double().t() + bias, seen @ weight.double().abs().t() + bias.abs()
+        bound = 2 * (fan_in + 16 + 4) * torch.finfo(torch.float32).eps * size
+        near |= (exact - thresholds[phase - 1]).abs() <= bound
+    assert not bool((differ & ~near).any())
+    assert float(near.double().mean()) < 0.3  # the bound is not a licence

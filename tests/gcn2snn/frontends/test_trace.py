@@ -1,0 +1,182 @@
+"""Tracing: what is followed, what is left alone, and refusals with their paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gcn2snn import ir
+from gcn2snn.engines.arguments import bind
+from gcn2snn.engines.interpreter import run_float
+from gcn2snn.errors import ConversionError, InputError
+from gcn2snn.frontends.read_model import lower
+
+X = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+
+
+def run(model: nn.Module, *args: Any, **kwargs: Any) -> Tensor:
+    network = lower(model, args, kwargs)
+    return run_float(network, bind(network, args, kwargs))
+
+
+class Nested(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.ModuleDict({"a": nn.Sequential(nn.Linear(4, 6), nn.ReLU())})
+        self.head = nn.Linear(6, 2)
+        self.scale = nn.Parameter(torch.tensor(1.5))
+        self.shift = torch.tensor([0.5, -1.0])  # no buffer, only an attribute
+
+    def forward(self, x: Tensor, again: bool = False, extra: Tensor | None = None) -> Tensor:
+        h = self.body["a"](x)
+        if again:
+            h = h + F.relu(h * 2)
+        if extra is not None:
+            h = h + extra
+        return self.scale * self.head(h) + self.shift
+
+
+@pytest.mark.parametrize("call", [{}, {"again": True}, {"extra": torch.ones(5, 6)}])
+def test_follows_the_call_of_the_example(call: dict[str, Any]) -> None:
+    model = Nested().eval()
+    torch.testing.assert_close(run(model, x=X, **call), model(X, **call))
+
+
+def test_names_are_paths() -> None:
+    network = lower(Nested().eval(), (X,), {"again": True})
+    names = [node.name for node in network if isinstance(node, ir.Dense | ir.Relu)]
+    assert names == ["body.a.0", "body.a.1", "relu", "head"]
+
+
+def test_arguments_keep_their_places() -> None:
+    network = lower(Nested().eval(), (X, False, torch.ones(5, 6)), {})
+    roles = {node.name: node.role for node in network.of(ir.Input)}
+    assert roles == {"x": "dense", "again": "unused", "extra": "dense"}
+
+
+def test_nothing_is_written_to_the_model() -> None:
+    model = Nested().eval()
+    before = {name: (set(vars(m)), set(m._buffers)) for name, m in model.named_modules()}
+    lower(model, (X,), {})
+    assert {name: (set(vars(m)), set(m._buffers)) for name, m in model.named_modules()} == before
+
+
+def test_containers_and_star_arguments() -> None:
+    class Many(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin = nn.Linear(4, 3)
+
+        def forward(self, pair: tuple[Tensor, Tensor], *more: Tensor, **named: Tensor) -> Tensor:
+            a, b = pair
+            return self.lin(a) + self.lin(b) + sum(self.lin(m) for m in more) + self.lin(named["last"])
+
+    model = Many().eval()
+    args = ((X, 2 * X), X, 3 * X)
+    torch.testing.assert_close(run(model, *args, last=-X), model(*args, last=-X))
+
+
+def test_module_used_twice_and_value_read_twice() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin, self.act = nn.Linear(4, 4), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.act(self.lin(x))
+            return self.act(self.lin(h)) + h
+
+    model = Twice().eval()
+    torch.testing.assert_close(run(model, X), model(X))
+
+
+class Control(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin, self.act = nn.Linear(4, 4), nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x) if self.lin(x).sum() > 0 else x
+
+
+def test_dynamic_control_flow_is_refused_with_all_else() -> None:
+    with pytest.raises(ConversionError, match="cannot be traced: symbolically traced variables") as caught:
+        lower(Control().eval(), (X,), {})
+    assert [r.path for r in caught.value.refusals] == ["act", "model"]
+
+
+def test_in_place_changes_that_are_read_again() -> None:
+    class InPlace(nn.Module):
+        def __init__(self, late: bool) -> None:
+            super().__init__()
+            self.lin, self.act, self.late = nn.Linear(4, 4), nn.ReLU(inplace=True), late
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.lin(x)
+            y = self.act(h)
+            y += 1.0
+            return y + h if self.late else y
+
+    model = InPlace(False).eval()
+    torch.testing.assert_close(run(model, X), model(X))
+    with pytest.raises(ConversionError, match="changes a value in place that is read again later"):
+        lower(InPlace(True).eval(), (X,), {})
+
+
+def test_unknown_functions_and_results() -> None:
+    class Odd(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            return torch.cumsum(x, 0), x
+
+    with pytest.raises(ConversionError, match="cumsum: no handler knows this function"):
+        lower(Odd(), (X,), {})
+
+    class Pair(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            return x.relu(), x
+
+    with pytest.raises(ConversionError, match="returns tuple; a spiking network gives one tensor"):
+        lower(Pair(), (X,), {})
+
+
+def test_what_stands_behind_a_refusal_adds_no_noise() -> None:
+    class Behind(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru, self.lin, self.act = nn.GRU(4, 4), nn.Linear(4, 2), nn.Tanh()
+
+        def forward(self, x: Tensor) -> Tensor:
+            h, _ = self.gru(x)
+            h = torch.cat([h, h], 1).view(h.size(0), -1)[:, :4] + 1
+            return self.act(self.lin(h))
+
+    with pytest.raises(ConversionError) as caught:
+        lower(Behind().eval(), (X,), {})
+    assert [r.path for r in caught.value.refusals] == ["gru", "act"]
+
+
+def test_wrong_calls() -> None:
+    with pytest.raises(InputError, match=r"the example does not fit Nested\.forward"):
+        lower(Nested(), (), {})
+    with pytest.raises(InputError, match="unexpected keyword argument 'y'"):
+        lower(Nested(), (X,), {"y": 1})
+    with pytest.raises(InputError, match=r"needs an input of \[\*, 4\]"):
+        lower(Nested(), (X[:, :3],), {})
+
+
+class Larger(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.maximum(self.a(x), self.b(x)).maximum(self.a(x) * 2)
+
+
+def test_maximum_of_two_values() -> None:
+    model = Larger().eval()
+    torch.testing.assert_close(run(model, X), model(X))

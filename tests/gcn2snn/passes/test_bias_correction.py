@@ -1,0 +1,85 @@
+"""Shifts that give back each channel's mean, and weights rounded to 8 bits."""
+
+import pytest
+import torch
+from torch import nn
+
+from gcn2snn import ConvertConfig, convert, ir
+from gcn2snn.kernels import decode
+from gcn2snn.passes.weight_rounding import round_rows, round_weights
+from gcn2snn.spiking_network import SpikingNetwork
+
+
+def _model(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 5))
+    model[1].running_mean.normal_(0, 0.1)
+    model[1].running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+def _batches(count: int = 4) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(25, 3, 6, 6, generator=generator) for _ in range(count)]
+
+
+def _largest_departure(snn: SpikingNetwork, x: torch.Tensor) -> float:
+    """Largest difference between a channel's mean spike value and mean activation, in units of its layer's largest."""
+    wanted: dict[str, torch.Tensor] = {}
+    snn.source(x, observe=lambda node, args, value: wanted.__setitem__(node.name, value))
+    departures = []
+    for name, spikes in snn.spikes(x).items():
+        sent, goal = (value.transpose(0, 1).flatten(1).mean(1) for value in (decode(spikes), wanted[name]))
+        departures.append(float((sent - goal).abs().max() / goal.abs().max()))
+    return max(departures)
+
+
+@pytest.mark.parametrize("batch_norm", ["weights", "threshold"])
+def test_correct_means_gives_each_channel_its_mean(batch_norm: str) -> None:
+    batches = _batches()
+    x = torch.cat(batches)
+    snn = convert(_model(), x, ConvertConfig(correct="mean", batch_norm=batch_norm), calibration=batches)
+    plain = convert(_model(), x, ConvertConfig(batch_norm=batch_norm), calibration=batches)
+    # The mean is a staircase in the shift: one of the 100 values of a dense channel moves it by up to a percent.
+    assert _largest_departure(snn, x) < 0.02
+    assert _largest_departure(snn, x) < 0.6 * _largest_departure(plain, x)
+    # Sums are kept to 2^-24 of the largest difference.
+    assert (snn(x) - snn.source(x)).mean(0).abs().max() < 1e-4
+
+
+def test_correct_means_leaves_the_source_and_the_order_alone() -> None:
+    model, batches = _model(), _batches()
+    config = ConvertConfig(correct="mean")
+    snn = convert(model, batches[0], config, calibration=batches)
+    again = convert(model, batches[0], config, calibration=batches[::-1])
+    x = batches[2]
+    with torch.no_grad():
+        torch.testing.assert_close(snn.source(x), model(x))
+    assert torch.equal(snn(x), again(x))
+    assert all(layer.verdict != "bug" for layer in snn.verify(x).layers)
+
+
+def test_corrected_network_is_the_same_in_time() -> None:
+    batches = [x.double() for x in _batches(2)]
+    snn = convert(_model().double(), batches[0], ConvertConfig(correct="mean"), calibration=batches)
+    closed, temporal = (snn.simulate(batches[1], engine=engine) for engine in ("closed", "temporal"))
+    torch.testing.assert_close(closed, temporal, rtol=1e-12, atol=1e-12)  # only the order of sums differs
+
+
+def test_round_weights_has_255_values_per_output_channel() -> None:
+    weight = torch.randn(6, 4, 3, 3)
+    weight[2] = 0
+    rounded = round_rows(weight)
+    step = weight.abs().flatten(1).amax(1).clamp(min=1e-12) / 127
+    whole = rounded / step.view(-1, 1, 1, 1)
+    torch.testing.assert_close(whole, whole.round(), rtol=0, atol=1e-4)
+    assert (rounded - weight).abs().flatten(1).amax(1).le(step / 2 * 1.0001).all()
+    assert not rounded[2].any()
+
+
+def test_round_weights_rounds_every_weighted_node() -> None:
+    snn = convert(_model(), _batches(1)[0], ConvertConfig(weights="int8"))
+    again = round_weights(snn.network)
+    for node in snn.network.of(ir.Conv) + snn.network.of(ir.Dense):
+        torch.testing.assert_close(again[node.name].weight, node.weight)

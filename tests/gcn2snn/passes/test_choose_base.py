@@ -1,0 +1,102 @@
+"""Eq. 5 and its minimum."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import integrate, special
+
+from gcn2snn.config import ConvertConfig
+from gcn2snn.errors import ConfigError, InputError
+from gcn2snn.kernels import PhaseCode
+from gcn2snn.passes.choose_base import (
+    Activations,
+    expected_error,
+    layer_bases,
+    measure_activations,
+    optimal_base,
+    with_bases,
+)
+
+
+@pytest.mark.parametrize(("timesteps", "base"), [(8, 1.48), (12, 1.35), (16, 1.28), (20, 1.23), (24, 1.20), (32, 1.16)])
+def test_optimal_base_meets_the_known_points(timesteps, base):
+    assert optimal_base(timesteps) == pytest.approx(base, abs=0.005)
+
+
+def closed_form(base: float, timesteps: int, sigma: float) -> float:
+    """Eq. 5 for mu = 0: int f = (erf b - erf a) / 2 and int f / x = (E1(a^2) - E1(b^2)) / (2 sqrt(2 pi) sigma)."""
+    code = PhaseCode(base, timesteps)
+    levels, thresholds = code.levels().tolist(), code.thresholds().tolist()
+
+    def mass(a: float, b: float) -> float:
+        return 0.5 * (special.erf(b / sigma / math.sqrt(2)) - special.erf(a / sigma / math.sqrt(2)))
+
+    def over_x(a: float, b: float) -> float:
+        ends = [special.exp1(x * x / (2 * sigma * sigma)) for x in (a, b)]
+        return (ends[0] - ends[1]) / (2 * math.sqrt(2 * math.pi) * sigma)
+
+    total = mass(0, thresholds[-1])  # silent: everything is lost
+    for level, low, high in zip(levels, thresholds, [1.0, *thresholds[:-1]], strict=True):
+        total += level * over_x(low, level) - mass(low, level)  # below the level: too much
+        total += mass(level, high) - level * over_x(level, high)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("base", "timesteps", "sigma"), [(1.3, 16, 1.0), (1.2, 24, 1.0), (2.0, 4, 0.3), (1.05, 40, 2.0)]
+)
+def test_expected_error_is_the_closed_form(base, timesteps, sigma):
+    assert expected_error(base, timesteps, 0.0, sigma) == pytest.approx(closed_form(base, timesteps, sigma), rel=1e-12)
+
+
+def test_expected_error_is_adaptive_quadrature_with_a_mean():
+    code = PhaseCode(1.4, 6)
+
+    def integrand(x: float) -> float:
+        reached = [level for level, t in zip(code.levels().tolist(), code.thresholds().tolist(), strict=True) if x >= t]
+        value = max(reached, default=0.0)
+        return abs(x - value) / x * math.exp(-0.5 * ((x - 0.4) / 0.2) ** 2) / (0.2 * math.sqrt(2 * math.pi))
+
+    points = sorted([*code.levels().tolist(), *code.thresholds().tolist()])
+    slow = sum(integrate.quad(integrand, a, b)[0] for a, b in zip([1e-12, *points], [*points, 1.0], strict=True))
+    assert expected_error(1.4, 6, 0.4, 0.2) == pytest.approx(slow, rel=1e-8)
+
+
+def test_optimal_base_refuses():
+    with pytest.raises(ConfigError, match="sigma is 0"):
+        optimal_base(16, sigma=0.0)
+    with pytest.raises(ConfigError, match="timesteps is 0"):
+        expected_error(1.3, 0)
+
+
+def test_measured_gaussian_gives_the_base_of_the_gaussian():
+    z = torch.randn(300_000, generator=torch.Generator().manual_seed(0)).abs()
+    measured = Activations.of(z[z < 1])
+    assert measured.optimal_base(16) == pytest.approx(optimal_base(16), abs=0.02)
+    mass = math.erf(1 / math.sqrt(2)) / 2
+    assert measured.error(1.3, 16) == pytest.approx(expected_error(1.3, 16) / mass, rel=0.02)
+
+
+def test_measured_activations_add_up_and_refuse_silence():
+    a, b = torch.tensor([0.5, 0.1, -1.0]), torch.tensor([0.3, 0.0])
+    both = Activations.of(torch.cat([a, b]))
+    assert torch.equal((Activations.of(a) + Activations.of(b)).counts, both.counts)
+    assert int(both.counts.sum()) == 3
+    with pytest.raises(InputError, match="no activation is positive"):
+        Activations.of(torch.zeros(4)).optimal_base(16)
+
+
+def test_each_layer_gets_the_base_of_its_own_activations(make_graphs, make_spiking):
+    case = make_graphs(0, ["dense", "aggregate", "bn"], torch.float64)
+    network = make_spiking(case, ConvertConfig(timesteps=8))
+    batches = lambda: [case[1]]  # noqa: E731
+    bases = layer_bases(network, batches)
+    found = measure_activations(network, batches)
+    changed = with_bases(network, bases)
+    for name, base in bases.items():
+        assert changed[name].coding.base == base
+        grid = [1.05 + 0.05 * i for i in range(30)]
+        assert found[name].error(base, 8) <= min(found[name].error(other, 8) for other in grid) + 1e-4

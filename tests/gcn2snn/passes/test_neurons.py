@@ -1,0 +1,147 @@
+"""Where populations are put, and what an exception by name does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.errors import ConfigError
+from gcn2snn.kernels import PhaseCode
+from gcn2snn.passes.neurons import insert_neurons
+
+ONES = torch.ones(4, 4)
+
+
+def graph(*middle: ir.Node, one_hot: bool = False) -> ir.Network:
+    first: list[ir.Node] = [ir.Input(name="a", size=(4, 4), role="operator")]
+    first.append(ir.OneHot(name="x", count=4) if one_hot else ir.Input(name="x", size=(4, 4)))
+    return ir.Network((*first, *middle, ir.Output(name="output", inputs=(middle[-1].name,))))
+
+
+def text_gcn() -> ir.Network:
+    return graph(
+        ir.Lookup(name="m1", inputs=("x",), table=ONES),
+        ir.Aggregate(name="a1", inputs=("a", "m1")),
+        ir.Relu(name="relu", inputs=("a1",)),
+        ir.Dense(name="m2", inputs=("relu",), weight=ONES),
+        ir.Aggregate(name="a2", inputs=("a", "m2")),
+        one_hot=True,
+    )
+
+
+def populations(network: ir.Network) -> dict[str, tuple[bool, str]]:
+    return {node.name: (node.coding.signed, node.activation) for node in network.of(ir.Neuron)}
+
+
+def test_two_graph_convolutions_are_four_spiking_layers():
+    """Three populations and the output; messages are signed."""
+    network = insert_neurons(text_gcn(), ConvertConfig())
+    assert populations(network) == {"m1.neuron": (True, "none"), "relu": (False, "relu"), "m2.neuron": (True, "none")}
+    assert network["a1"].inputs == ("a", "m1.neuron")
+
+
+def test_message_modes():
+    rectified = insert_neurons(text_gcn(), ConvertConfig(message="rectified"))
+    assert populations(rectified)["m1.neuron"] == (False, "none")
+    assert populations(insert_neurons(text_gcn(), ConvertConfig(message="fused"))) == {"relu": (False, "relu")}
+
+
+def test_groups_cut_every_step_into_phases():
+    network = insert_neurons(
+        text_gcn(), ConvertConfig(base=4.0, timesteps=5, group=2, layers={"relu": LayerConfig(group=1)})
+    )
+    assert network["relu"].coding == PhaseCode(4.0, 5)
+    assert network["m1.neuron"].coding == PhaseCode(2.0, 10, signed=True, group=2)
+    assert network["m1.neuron"].coding.steps == 5
+    with pytest.raises(ConfigError, match=r"64 timesteps in groups of 4 neurons are 256 phases for relu"):
+        insert_neurons(text_gcn(), ConvertConfig(timesteps=64, base=1.1, group=4))
+
+
+def test_one_hot_binary_is_a_choice():
+    assert insert_neurons(text_gcn(), ConvertConfig())["x"].binary == 0
+    assert insert_neurons(text_gcn(), ConvertConfig(one_hot="binary", timesteps=10))["x"].binary == 10
+
+
+@pytest.mark.parametrize(("kind", "base", "steps"), [("binary", 2.0, 16), ("single", 1.3, 16), ("analog", 2.0, 16)])
+def test_inputs_pass_a_coder(kind, base, steps):
+    network = insert_neurons(graph(ir.Dense(name="d", inputs=("x",), weight=ONES)), ConvertConfig(input=kind))
+    coder = network["x.code"]
+    assert (coder.kind, coder.base, coder.timesteps) == (kind, base, steps)
+    assert network["d"].inputs == ("x.code",)
+    assert insert_neurons(text_gcn(), ConvertConfig()).of(ir.Coder) == []
+
+
+def test_layers_change_one_population():
+    own = LayerConfig(base=1.5, timesteps=3)
+    network = insert_neurons(text_gcn(), ConvertConfig(layers={"m1.neuron": own}))
+    codes = {node.name: (node.coding.base, node.coding.timesteps) for node in network.of(ir.Neuron)}
+    assert codes == {"m1.neuron": (1.5, 3), "relu": (1.3, 16), "m2.neuron": (1.3, 16)}
+
+
+@pytest.mark.parametrize("name", ["m1", "x.code"])
+def test_layers_of_unknown_populations_are_refused(name):
+    """A coder is no population: its bits are input_timesteps."""
+    network = graph(ir.Dense(name="d", inputs=("x",), weight=ONES), ir.Relu(name="r", inputs=("d",)))
+    with pytest.raises(ConfigError, match=rf"layers names \['{name}'\], but the populations are \['r'\]"):
+        insert_neurons(network, ConvertConfig(layers={name: LayerConfig(base=1.5)}))
+
+
+def test_a_maximum_reads_single_spikes_only():
+    """Binary words and sums cannot race; the other readers of the input keep the binary code."""
+    network = insert_neurons(
+        graph(
+            ir.AggregateMax(name="m", inputs=("a", "x")),
+            ir.Dense(name="d", inputs=("x",), weight=ONES),
+            ir.Add(name="s", inputs=("m", "d"), coefficients=(1.0, 1.0)),
+            ir.AggregateMax(name="m2", inputs=("a", "x")),
+            ir.Add(name="t", inputs=("s", "m2"), coefficients=(1.0, 1.0)),
+        ),
+        ConvertConfig(),
+    )
+    assert network["m"].inputs == network["m2"].inputs == ("a", "x.code.neuron")
+    assert network["d"].inputs == ("x.code",)
+    plain = insert_neurons(graph(ir.AggregateMax(name="m", inputs=("a", "x"))), ConvertConfig(input="single"))
+    assert plain.of(ir.Neuron) == []
+
+
+def test_a_maximum_of_a_residual_sum_has_a_population():
+    network = insert_neurons(
+        graph(
+            ir.Dense(name="d", inputs=("x",), weight=ONES),
+            ir.Relu(name="r", inputs=("d",)),
+            ir.Dense(name="e", inputs=("r",), weight=ONES),
+            ir.Relu(name="q", inputs=("e",)),
+            ir.Add(name="sum", inputs=("r", "q"), coefficients=(1.0, 1.0)),
+            ir.AggregateMax(name="max", inputs=("a", "sum")),
+        ),
+        ConvertConfig(),
+    )
+    assert network["max"].inputs == ("a", "sum.neuron")
+
+
+def test_residual_branches_meet_in_one_membrane():
+    network = insert_neurons(
+        graph(
+            ir.Dense(name="d", inputs=("x",), weight=ONES),
+            ir.Relu(name="r", inputs=("d",)),
+            ir.Dense(name="e", inputs=("r",), weight=ONES),
+            ir.Add(name="sum", inputs=("e", "r"), coefficients=(1.0, 1.0)),
+            ir.Relu(name="q", inputs=("sum",)),
+        ),
+        ConvertConfig(),
+    )
+    assert list(populations(network)) == ["r", "q"]
+
+
+def test_average_pooling_has_neurons_only_when_asked():
+    image = ir.Input(name="x", size=(None, 4, 4, 4))
+    pool = ir.AvgPool(name="p", inputs=("r",), kernel=(2, 2), stride=(2, 2))
+    nodes = (
+        image, ir.Conv(name="c", inputs=("x",), weight=torch.ones(4, 4, 1, 1)), ir.Relu(name="r", inputs=("c",)), pool,
+        ir.Flatten(name="f", inputs=("p",)), ir.Dense(name="d", inputs=("f",), weight=torch.ones(3, 16)),
+        ir.Output(name="output", inputs=("d",)),
+    )  # fmt: skip
+    assert list(populations(insert_neurons(ir.Network(nodes), ConvertConfig()))) == ["r"]
+    assert list(populations(insert_neurons(ir.Network(nodes), ConvertConfig(avg_pool="spike")))) == ["r", "p.neuron"]
