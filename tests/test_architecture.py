@@ -35,7 +35,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "verify": (*GROUND, "ir", "engines"),
     "spiking_network": (*GROUND, "ir", "engines", "energy", "passes", "verify"),
     "artefact": (*GROUND, "ir", "passes", "spiking_network"),
-    "textgcn": (*GROUND, "engines", "energy", "spiking_network"),
+    "textgcn": (*GROUND, "datasets", "ir", "engines", "energy", "spiking_network"),
     "frontends": (*GROUND, "ir", "matrices", "textgcn"),
     "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network"),
     "tune": (*GROUND, "ir", "engines", "energy", "passes", "frontends", "conversion"),
