@@ -41,9 +41,9 @@ def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None =
 
         return Spikes(native.encode(x.detach(), fire), scale, coding)
     if backend == "triton":
-        from gcn2snn.kernels import encode_triton
+        from gcn2snn.kernels.triton import encode as on_device
 
-        return Spikes(encode_triton.encode(x.detach(), fire), scale, coding)
+        return Spikes(on_device.encode(x.detach(), fire), scale, coding)
     return _encode_torch(x.detach(), scale, coding, horizon)
 
 
@@ -67,9 +67,9 @@ def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
 
         return native.decode(spikes, dtype)
     if backend == "triton":
-        from gcn2snn.kernels import encode_triton
+        from gcn2snn.kernels.triton import encode as on_device
 
-        return encode_triton.decode(spikes, dtype)
+        return on_device.decode(spikes, dtype)
     return _decode_torch(spikes, dtype)
 
 

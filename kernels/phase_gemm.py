@@ -51,9 +51,9 @@ def phase_gemm(
     dtype = weight.dtype if weight_scale is None else weight_scale.dtype
     check_epilogue(spikes.code.shape[0], weight.shape[0], dtype, bias, add)
     if choose(weight.device) == "triton":
-        from gcn2snn.kernels import phase_gemm_triton
+        from gcn2snn.kernels.triton import phase_gemm as on_device
 
-        return phase_gemm_triton.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, None)
+        return on_device.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, None)
     dense = dequantise(weight, weight_scale)
     rows, block = spikes.code.shape[0], _block(spikes.code)
     if rows <= block or (torch.is_grad_enabled() and dense.requires_grad):
@@ -95,9 +95,9 @@ def phase_gemm_fire(
     check_scale(fire.scale, channels)
     fire.check_horizon((rows, channels))
     if choose(weight.device) == "triton":
-        from gcn2snn.kernels import phase_gemm_triton
+        from gcn2snn.kernels.triton import phase_gemm as on_device
 
-        code = phase_gemm_triton.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, fire)
+        code = on_device.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, fire)
         return Spikes(code, fire.scale, fire.coding)
     dense, block = dequantise(weight, weight_scale).detach(), _block(spikes.code)
     code = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=dense.device)

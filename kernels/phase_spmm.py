@@ -57,9 +57,9 @@ def phase_spmm(
         if native.decodes_in_registers(spikes):
             return native.phase_spmm(matrix, spikes, bias, add, None)
     if backend == "triton":
-        from gcn2snn.kernels import phase_spmm_triton
+        from gcn2snn.kernels.triton import phase_spmm as on_device
 
-        return phase_spmm_triton.phase_spmm(matrix, spikes, dtype, bias, add, None)
+        return on_device.phase_spmm(matrix, spikes, dtype, bias, add, None)
     return finish(spmm(matrix, decode(spikes, dtype)), bias, add)
 
 
@@ -100,9 +100,9 @@ def phase_spmm_fire(
         if native.decodes_in_registers(spikes):
             return Spikes(native.phase_spmm(matrix, spikes, bias, add, fire), fire.scale, fire.coding)
     if backend == "triton":
-        from gcn2snn.kernels import phase_spmm_triton
+        from gcn2snn.kernels.triton import phase_spmm as on_device
 
-        code = phase_spmm_triton.phase_spmm(matrix, spikes, dtype, bias, add, fire)
+        code = on_device.phase_spmm(matrix, spikes, dtype, bias, add, fire)
         return Spikes(code, fire.scale, fire.coding)
     potential = phase_spmm(matrix, spikes, dtype, bias=bias, add=add)
     return encode(potential, fire.scale, fire.coding, fire.horizon)

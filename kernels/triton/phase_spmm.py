@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire
-from gcn2snn.kernels.epilogue_triton import (
+from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.triton.epilogue import (
     INTERPRETED,
     FireArguments,
     aligned,
@@ -20,8 +21,7 @@ from gcn2snn.kernels.epilogue_triton import (
     phase_of,
     table_of,
 )
-from gcn2snn.kernels.phase import Spikes
-from gcn2snn.kernels.tuning_triton import Tuner
+from gcn2snn.kernels.triton.tuning import Tuner
 
 SEGMENT = 8 if INTERPRETED else 1024  # entries; not yet tuned on a device
 

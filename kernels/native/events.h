@@ -1,7 +1,7 @@
 // Images of spikes as lists: for each pixel and block of channels, the spikes that were sent and where their weights are.
 #pragma once
 
-#include "native_coding.h"
+#include "coding.h"
 
 namespace gcn2snn {
 
@@ -47,7 +47,7 @@ class Lines {
     real* data_;
 };
 
-// Layouts have channels last. Channel counts are those of one group. Mirrored in native_conv.py.
+// Layouts have channels last. Channel counts are those of one group. Mirrored in structures.py.
 struct Conv {
     int64_t images, height, width, groups, inputs, outputs, rows, cols, kernel_h, kernel_w;
     int64_t stride_h, stride_w, left, top, dilation_h, dilation_w;

@@ -1,7 +1,7 @@
 // A vector of potentials meets the thresholds of its population: sign * phase in each lane.
 #pragma once
 
-#include "native_events.h"
+#include "events.h"
 
 namespace gcn2snn {
 

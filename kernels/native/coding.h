@@ -1,7 +1,7 @@
 // Float -> phase -> float, one pass each.
 #pragma once
 
-#include "native_decode.h"
+#include "decode.h"
 
 namespace gcn2snn {
 

@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-#include "native_rows.h"
+#include "rows.h"
 
 namespace gcn2snn {
 

@@ -1,7 +1,7 @@
-// Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps); AVX2 (native_planes.h).
+// Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps); AVX2 (planes.h).
 #pragma once
 
-#include "native_panels.h"
+#include "panels.h"
 
 #if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #include <immintrin.h>
@@ -85,7 +85,7 @@ inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, 
 }  // namespace gcn2snn
 
 #ifdef GCN2SNN_AVX2
-#include "native_planes.h"
+#include "planes.h"
 #endif
 
 namespace gcn2snn {

@@ -8,14 +8,15 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from gcn2snn.kernels import encode_triton, phase_gemm_triton
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire, finish
-from gcn2snn.kernels.epilogue_triton import FireArguments, aligned, level_of, table_of
 from gcn2snn.kernels.phase import Spikes
-from gcn2snn.kernels.phase_spmm_triton import gather, segment_of, segments_of
 from gcn2snn.kernels.reference import first_crossing
-from gcn2snn.kernels.tuning_triton import Tuner
+from gcn2snn.kernels.triton import encode as coding
+from gcn2snn.kernels.triton import phase_gemm as dense
+from gcn2snn.kernels.triton.epilogue import FireArguments, aligned, level_of, table_of
+from gcn2snn.kernels.triton.phase_spmm import gather, segment_of, segments_of
+from gcn2snn.kernels.triton.tuning import Tuner
 
 ENTRIES = (1, 2, 4, 8)  # of a step
 
@@ -175,8 +176,8 @@ def phase_gemm(
     if weight.dtype == torch.float64:
         code = spikes.code
         parts = (spikes.with_code(torch.where(code.abs() <= n, code, 0)) for n in limits.tolist())
-        potentials = [encode_triton.decode(part, weight.dtype) @ weight.t() for part in parts]
+        potentials = [coding.decode(part, weight.dtype) @ weight.t() for part in parts]
     else:
-        potentials = list(phase_gemm_triton.phase_gemm_moments(spikes, weight, limits))
+        potentials = list(dense.phase_gemm_moments(spikes, weight, limits))
     finished = [finish(u, bias, add) for u in potentials]
     return first_crossing(finished, moment_of.tolist(), fire.scale, fire.coding, fire.horizon).code

@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-#include "native_coding.h"
+#include "coding.h"
 
 namespace gcn2snn {
 

@@ -1,7 +1,7 @@
 // Neurons that decide before all input is there: potentials at several moments in one pass, then the first crossing.
 #pragma once
 
-#include "native_coding.h"
+#include "coding.h"
 
 namespace gcn2snn {
 

@@ -6,8 +6,8 @@
 // columns, in a column kernel rows, in a row channels. Products are rounded before they are added.
 #pragma once
 
-#include "native_events.h"
-#include "native_fire.h"
+#include "events.h"
+#include "fire.h"
 
 namespace gcn2snn {
 

@@ -6,11 +6,11 @@
 // Threads: OpenMP with the symbols of the runtime that torch has loaded (the library is not linked to one of its own),
 // so there is one pool of threads in the process, of the size the caller passes.
 
-#include "native_coding.h"
-#include "native_conv_steps.h"
-#include "native_spmm.h"
-#include "native_step_fire.h"
-#include "native_steps.h"
+#include "coding.h"
+#include "conv_steps.h"
+#include "spmm.h"
+#include "step_fire.h"
+#include "steps.h"
 
 namespace gcn2snn {
 
@@ -114,12 +114,10 @@ int64_t gcn2snn_register_bits() {
 #endif
 }
 
-int64_t gcn2snn_has_openmp() {
-#ifdef _OPENMP
-    return 1;
-#else
-    return 0;
-#endif
+// Bytes of the structures that structures.py declares too, in the order of STRUCTURES in signatures.py: a helper whose layouts differ is refused.
+int64_t gcn2snn_structure_bytes(int64_t index) {
+    const int64_t bytes[] = {sizeof(Fire), sizeof(Epilogue), sizeof(Steps), sizeof(Conv)};
+    return bytes[index];
 }
 
 #define GCN2SNN_FLOAT(suffix, real)                                                                                           \

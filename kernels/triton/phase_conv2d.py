@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gcn2snn.kernels.encode import as_pixels
 from gcn2snn.kernels.epilogue import Fire
-from gcn2snn.kernels.epilogue_triton import FireArguments, level_of, phase_of, table_of
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.phase import Spikes
-from gcn2snn.kernels.tuning_triton import tile_grid, tiled
+from gcn2snn.kernels.triton.epilogue import FireArguments, level_of, phase_of, table_of
+from gcn2snn.kernels.triton.tuning import tile_grid, tiled
 
 
 @triton.jit

@@ -9,8 +9,8 @@ import triton.language as tl
 from torch import Tensor
 
 from gcn2snn.kernels.epilogue import Fire
-from gcn2snn.kernels.epilogue_triton import INTERPRETED, FireArguments, level_of, phase_of, table_of
 from gcn2snn.kernels.phase import Spikes
+from gcn2snn.kernels.triton.epilogue import INTERPRETED, FireArguments, level_of, phase_of, table_of
 
 BLOCK = 256 if INTERPRETED else 1024
 

@@ -2,7 +2,7 @@
 // columns at a time.
 #pragma once
 
-#include "native_rows.h"
+#include "rows.h"
 
 namespace gcn2snn {
 

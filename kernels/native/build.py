@@ -14,22 +14,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-SOURCES = (
-    "native.cpp",
-    "native_rows.h",
-    "native_panels.h",
-    "native_spmm.h",
-    "native_decode.h",
-    "native_planes.h",
-    "native_coding.h",
-    "native_step_fire.h",
-    "native_steps.h",
-    "native_events.h",
-    "native_thresholds.h",
-    "native_fire.h",
-    "native_conv.h",
-    "native_conv_steps.h",
-)
+from gcn2snn.kernels.native.signatures import declare
+
+FOLDER = Path(__file__).parent
 # No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
 # symbols are those of the runtime torch has loaded, so there is one pool of threads.
 FLAGS = ("-std=c++17", "-O3", "-g0", "-w", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
@@ -61,14 +48,34 @@ def load(machine: str = "native") -> Native:
         path = _library_path(machine)
         if not path.exists():
             _build(path, machine)
-        import torch  # noqa: F401 - its OpenMP runtime must be in the process before the helper is
-
-        library = ctypes.CDLL(str(path))
-        for name in ("gcn2snn_register_bits", "gcn2snn_has_openmp"):
-            getattr(library, name).restype = ctypes.c_int64
+        library, fault = _open(path)
+        if fault:  # the file is damaged or was left there by another build
+            path.unlink(missing_ok=True)
+            _build(path, machine)
+            library, fault = _open(path)
+        if fault:
+            return Native(None, f"the compiled helper was built again and still cannot be used: {fault}")
         return Native(library)
     except (OSError, _BuildError) as error:
         return Native(None, f"the compiled helper could not be built or loaded: {error}")
+
+
+def _open(path: Path) -> tuple[ctypes.CDLL | None, str]:
+    """A library with its functions declared, or what is wrong with it."""
+    import torch  # noqa: F401 - its OpenMP runtime must be in the process before the helper is
+
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        return None, str(error)
+    fault = declare(library)
+    if not fault:
+        return library, ""
+    # The loader knows libraries by their paths: it would give this one again after the file has been replaced.
+    close = ctypes.CDLL(None).dlclose
+    close.argtypes, close.restype = (ctypes.c_void_p,), ctypes.c_int
+    close(library._handle)
+    return None, fault
 
 
 class _BuildError(Exception):
@@ -82,11 +89,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("GCN2SNN_CACHE") or user_cache_path("gcn2snn")) / "native"
 
 
+def sources() -> list[Path]:
+    """Every C++ file of this folder, in the order of their names: all of them enter the name of the library."""
+    return sorted(path for path in FOLDER.iterdir() if path.suffix in (".cpp", ".h"))
+
+
 def _library_path(machine: str) -> Path:
-    folder = Path(__file__).parent
     digest = hashlib.sha256(" ".join((machine, *FLAGS, platform.machine(), _processor())).encode())
-    for name in SOURCES:
-        digest.update((folder / name).read_bytes())
+    for path in sources():
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
     return cache_folder() / f"gcn2snn-{digest.hexdigest()[:20]}.so"
 
 
@@ -128,7 +140,7 @@ def _compile(folder: Path, machine: str) -> Path:
     """Run setuptools' own extension build, which finds the compiler of this Python (or ``CC`` and ``CXX``)."""
     target = f"-mcpu={machine}" if platform.machine() in ("aarch64", "arm64") else f"-march={machine}"
     arguments = [*FLAGS, target, *(["-fopenmp"] if platform.system() == "Linux" else [])]
-    command = [sys.executable, "-c", _BUILD, str(Path(__file__).parent / "native.cpp"), str(folder), *arguments]
+    command = [sys.executable, "-c", _BUILD, str(FOLDER / "native.cpp"), str(folder), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]

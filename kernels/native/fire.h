@@ -1,7 +1,7 @@
 // What happens to the sums of a row of output pixels before they leave the cache: bias, second input, then stored or fired.
 #pragma once
 
-#include "native_thresholds.h"
+#include "thresholds.h"
 
 namespace gcn2snn {
 

@@ -9,11 +9,11 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.kernels import encode_triton
 from gcn2snn.kernels.epilogue import Fire, finish
-from gcn2snn.kernels.epilogue_triton import FireArguments, aligned, level_of, phase_of, table_of
 from gcn2snn.kernels.phase import Spikes
-from gcn2snn.kernels.tuning_triton import tile_grid, tiled
+from gcn2snn.kernels.triton import encode as coding
+from gcn2snn.kernels.triton.epilogue import FireArguments, aligned, level_of, phase_of, table_of
+from gcn2snn.kernels.triton.tuning import tile_grid, tiled
 
 
 @triton.jit
@@ -78,8 +78,8 @@ def phase_gemm(
         dense = (
             weight if weight_scale is None else weight.to(dtype) * weight_scale.reshape(-1, *[1] * weight_scale.dim())
         )
-        potential = finish(functional.linear(encode_triton.decode(spikes, dtype), dense, bias), None, add)
-        return potential if fire is None else encode_triton.encode(potential, fire)
+        potential = finish(functional.linear(coding.decode(spikes, dtype), dense, bias), None, add)
+        return potential if fire is None else coding.encode(potential, fire)
     out_dtype = fire.coding.code_dtype if fire else dtype
     out = torch.empty(spikes.code.shape[0], weight.shape[0], dtype=out_dtype, device=weight.device)
     return _launch(spikes, weight.detach(), weight_scale, bias, add, fire, None, out)

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from gcn2snn import kernels
+
 FOLDER = Path(__file__).parent
 pytestmark = pytest.mark.skipif(
     find_spec("triton") is None, reason="Triton is not installed: pip install 'gcn2snn[triton]'"
@@ -29,35 +31,35 @@ COMMON = {
 SEGMENT = ("segment_row_ptr", "segment_start_ptr", "segment_end_ptr", "partial_ptr_of", "col_ptr")
 # kernel: pointers that are neither COMMON nor fp32, compile-time numbers, and whether out_ptr takes codes
 KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
-    "encode_triton.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
-    "encode_triton.decode_fwd_kernel": ({}, {"BLOCK": 1024}, False),
-    "counts_triton.count_fwd_kernel": ({"count_ptr": "*i64"}, {"BLOCK": 256}, False),
-    "phase_spmm_triton.phase_spmm_fwd_kernel": (
+    "encode.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
+    "encode.decode_fwd_kernel": ({}, {"BLOCK": 1024}, False),
+    "counts.count_fwd_kernel": ({"count_ptr": "*i64"}, {"BLOCK": 256}, False),
+    "phase_spmm.phase_spmm_fwd_kernel": (
         dict.fromkeys(SEGMENT, "*i32"),
         {"BLOCK_E": 16, "BLOCK_C": 256},
         True,
     ),
-    "phase_spmm_triton.phase_spmm_reduce_kernel": (
+    "phase_spmm.phase_spmm_reduce_kernel": (
         {"long_row_ptr": "*i32", "long_start_ptr": "*i32"},
         {"BLOCK_C": 256},
         True,
     ),
-    "phase_gemm_triton.phase_gemm_fwd_kernel": (
+    "phase_gemm.phase_gemm_fwd_kernel": (
         {"limit_ptr": "*i32"},
         {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32},
         True,
     ),
-    "phase_conv2d_triton.phase_conv2d_fwd_kernel": (
+    "phase_conv2d.phase_conv2d_fwd_kernel": (
         {"limit_ptr": "*i32"},
         {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32},
         True,
     ),
-    "bucketed_triton.bucketed_spmm_fwd_kernel": (
+    "bucketed.bucketed_spmm_fwd_kernel": (
         dict.fromkeys((*SEGMENT, "limit_ptr", "moment_ptr"), "*i32"),
         {"MOMENTS": 8, "BLOCK_E": 4, "BLOCK_C": 128},
         True,
     ),
-    "bucketed_triton.bucketed_spmm_reduce_kernel": (
+    "bucketed.bucketed_spmm_reduce_kernel": (
         dict.fromkeys(("long_row_ptr", "long_start_ptr", "moment_ptr"), "*i32"),
         {"MOMENTS": 8, "BLOCK_C": 128},
         True,
@@ -105,7 +107,7 @@ def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, .
     from triton.compiler import ASTSource
 
     module, function = name.split(".")
-    kernel = getattr(importlib.import_module(f"gcn2snn.kernels.{module}"), function)
+    kernel = getattr(importlib.import_module(f"gcn2snn.kernels.triton.{module}"), function)
     pointers, numbers, codes = KERNELS[name]
     numbers = {**numbers, **{block: options.pop(block) for block in numbers if block in options}}
     constants = {**numbers}
@@ -137,24 +139,20 @@ def test_kernels_compile_without_a_gpu(
         assert len(result.asm["cubin"]) > 1000
 
 
-@pytest.mark.parametrize(
-    "name", ["phase_spmm_triton.phase_spmm_fwd_kernel", "bucketed_triton.bucketed_spmm_fwd_kernel"]
-)
+@pytest.mark.parametrize("name", ["phase_spmm.phase_spmm_fwd_kernel", "bucketed.bucketed_spmm_fwd_kernel"])
 def test_gathered_codes_are_read_several_at_a_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One byte a load would cost as many instructions as floats; a stride of 16 (epilogue_triton.aligned) is what vectors need."""
+    """One byte a load would cost as many instructions as floats; a stride of 16 (epilogue.aligned) is what vectors need."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     assert "ld.global.b8" in compiled(name, 90, True, ("code_ptr",)).asm["ptx"]
     assert "ld.global.b8" not in compiled(name, 90, True, ("code_ptr", "stride")).asm["ptx"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["phase_gemm_triton.phase_gemm_fwd_kernel", "phase_conv2d_triton.phase_conv2d_fwd_kernel"]
-)
+@pytest.mark.parametrize("name", ["phase_gemm.phase_gemm_fwd_kernel", "phase_conv2d.phase_conv2d_fwd_kernel"])
 def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from triton import knobs
 
-    from gcn2snn.kernels.tuning_triton import STAGES, TERMS, TILES
+    from gcn2snn.kernels.triton.tuning import STAGES, TERMS, TILES
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     sizes = ("inputs", "outputs", "channels", "code_ptr", "weight_ptr", "out_ptr")
@@ -170,7 +168,7 @@ def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest
 
 def test_one_choice_holds_for_every_variant_of_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else potentials and the spikes of neurons that read them could be sums in two orders."""
-    from gcn2snn.kernels import tuning_triton
+    from gcn2snn.kernels.triton import tuning
 
     launches: list[tuple[str, dict[str, Any]]] = []
 
@@ -185,9 +183,9 @@ def test_one_choice_holds_for_every_variant_of_a_kernel(monkeypatch: pytest.Monk
         class best_config:  # noqa: N801 - Triton's name
             all_kwargs = staticmethod(lambda: {"BLOCK_E": 8, "num_warps": 2})
 
-    monkeypatch.setattr(tuning_triton, "INTERPRETED", False)
-    monkeypatch.setattr(tuning_triton.triton, "autotune", lambda configs, key: lambda kernel: Timed("timed"))
-    tuner = tuning_triton.Tuner(Kernel("chosen"), [], {})
+    monkeypatch.setattr(tuning, "INTERPRETED", False)
+    monkeypatch.setattr(tuning.triton, "autotune", lambda configs, key: lambda kernel: Timed("timed"))
+    tuner = tuning.Tuner(Kernel("chosen"), [], {})
     tuner.launch((200,), 1000, (1,), FIRES=False)
     tuner.launch((200,), 600, (1,), FIRES=True)
     tuner.launch((200,), 5000, (1,), FIRES=True)  # another size is timed anew
@@ -197,7 +195,7 @@ def test_one_choice_holds_for_every_variant_of_a_kernel(monkeypatch: pytest.Monk
 
 def test_every_kernel_is_in_the_table() -> None:
     found = set()
-    for path in Path(__import__("gcn2snn.kernels").kernels.__file__).parent.glob("*_triton.py"):
+    for path in (Path(kernels.__file__).parent / "triton").glob("*.py"):
         found |= {f"{path.stem}.{name}" for name in re.findall(r"^def (\w+_kernel)\(", path.read_text(), re.MULTILINE)}
     assert found
     assert found == set(KERNELS)

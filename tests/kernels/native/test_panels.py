@@ -1,4 +1,4 @@
-"""Operands larger than the caches, which the compiled helper multiplies a panel of columns at a time (native_panels.h)."""
+"""Operands larger than the caches, which the compiled helper multiplies a panel of columns at a time (panels.h)."""
 
 from __future__ import annotations
 

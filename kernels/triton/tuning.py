@@ -7,7 +7,7 @@ from typing import Any
 
 import triton
 
-from gcn2snn.kernels.epilogue_triton import INTERPRETED
+from gcn2snn.kernels.triton.epilogue import INTERPRETED
 
 # Rows and columns of a tile, warps: all compile for sm_90 without spilled registers. The terms of a step are fixed: tiles of
 # any size add in one order.

@@ -1,7 +1,7 @@
 // The float product, of all rows and columns or of some.
 #pragma once
 
-#include "native_panels.h"
+#include "panels.h"
 
 namespace gcn2snn {
 

@@ -2,10 +2,10 @@
 // the moments that see them; then potentials run up over the moments in registers, and a neuron's code is the phase of its
 // first crossing. Every spike is added once, and no potential is stored.
 //
-// Order of each sum: the spikes of a moment by themselves, in the order of native_conv.h; then the moments in theirs.
+// Order of each sum: the spikes of a moment by themselves, in the order of conv.h; then the moments in theirs.
 #pragma once
 
-#include "native_conv.h"
+#include "conv.h"
 
 namespace gcn2snn {
 
