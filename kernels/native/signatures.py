@@ -40,15 +40,14 @@ class Array:
         Raises:
             TypeError: the value is no such tensor.
         """
+        if isinstance(value, Tensor) and value.dtype == self.dtype and value.is_cpu and value.is_contiguous():
+            return ctypes.c_void_p(value.data_ptr())
         if value is None and self.optional:
             return ctypes.c_void_p(None)
-        if not isinstance(value, Tensor):
-            raise TypeError(f"a contiguous CPU tensor of {self.dtype} is needed, not a {type(value).__name__}")
-        if value.dtype != self.dtype or value.device.type != "cpu" or not value.is_contiguous():
-            layout = "contiguous" if value.is_contiguous() else "strided"
-            got = f"a {layout} one of {value.dtype} on {value.device}"
-            raise TypeError(f"a contiguous CPU tensor of {self.dtype} is needed, not {got}")
-        return ctypes.c_void_p(value.data_ptr())
+        got = f"a {type(value).__name__}"
+        if isinstance(value, Tensor):
+            got = f"a {'contiguous' if value.is_contiguous() else 'strided'} one of {value.dtype} on {value.device}"
+        raise TypeError(f"a contiguous CPU tensor of {self.dtype} is needed, not {got}")
 
 
 def _signatures() -> dict[str, tuple[Parameter, ...]]:

@@ -147,18 +147,18 @@ class Segments:
     parts: int
 
     @classmethod
-    def of(cls, matrix: CSR, size: int) -> Segments:
+    def of(cls, rowptr: Tensor, size: int) -> Segments:
         """Cut once for a matrix; longest pieces first would change nothing, they are all bounded."""
-        counts = matrix.rowptr.diff().long()
+        counts = rowptr.diff().long()
         pieces = ((counts + size - 1) // size).clamp(min=1)
-        row = torch.repeat_interleave(torch.arange(counts.numel(), device=matrix.device), pieces)
+        row = torch.repeat_interleave(torch.arange(counts.numel(), device=rowptr.device), pieces)
         first = torch.cumsum(pieces, 0) - pieces
-        start = matrix.rowptr.long()[row] + (torch.arange(row.numel(), device=matrix.device) - first[row]) * size
-        end = torch.minimum(start + size, matrix.rowptr.long()[row + 1])
+        start = rowptr.long()[row] + (torch.arange(row.numel(), device=rowptr.device) - first[row]) * size
+        end = torch.minimum(start + size, rowptr.long()[row + 1])
         is_long = pieces[row] > 1
         slot = torch.where(is_long, torch.cumsum(is_long, 0) - 1, -1)
         long_row = (pieces > 1).nonzero().flatten()
-        long_start = torch.zeros(long_row.numel() + 1, dtype=torch.int64, device=matrix.device)
+        long_start = torch.zeros(long_row.numel() + 1, dtype=torch.int64, device=rowptr.device)
         long_start[1:] = torch.cumsum(pieces[long_row], 0)
         return cls(row.int(), start.int(), end.int(), slot.int(), long_row.int(), long_start.int(), int(long_start[-1]))
 
@@ -203,7 +203,4 @@ def phase_spmm(
 
 def segments_of(matrix: CSR) -> Segments:
     """The segments of a matrix, cut once and kept with it."""
-    kept = matrix.__dict__.get("_segments")
-    if kept is None:
-        kept = matrix.__dict__["_segments"] = Segments.of(matrix, SEGMENT)
-    return kept
+    return matrix.derive("segments", lambda rowptr: Segments.of(rowptr, SEGMENT))

@@ -89,6 +89,14 @@ def test_phase_spmm(channels: int, per_channel: bool, dtype: torch.dtype) -> Non
     assert torch.equal(fired.code, reference.encode(potential, fire.scale, fire.coding, fire.horizon).code)
 
 
+def test_rows_that_were_written_to_are_cut_again() -> None:
+    matrix, code = operands(7, CODES[0], False)
+    phase_spmm(matrix, code)
+    matrix.rowptr[1:-1] = matrix.rowptr[1:-1].flip(0).sort().values // 2
+    moved = CSR(matrix.rowptr.clone(), matrix.col, matrix.value, matrix.num_cols)
+    assert torch.equal(phase_spmm(matrix, code), phase_spmm(moved, code))
+
+
 @pytest.mark.parametrize("level", [0, 1])
 def test_silent_and_saturated_inputs(level: int) -> None:
     matrix, code = operands(3, PhaseCode(2.0, 4), False)
