@@ -15,7 +15,7 @@ from gcn2snn.kernels import phase_gemm as dense
 from gcn2snn.kernels import phase_spmm as sparse
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
-from gcn2snn.kernels.encode import decode
+from gcn2snn.kernels.encode import decode_checked
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import first_crossing
@@ -69,7 +69,7 @@ def phase_spmm_bucketed(
 
         code = on_device.phase_spmm(matrix, spikes, fire, limits, moment_of, bias, add, dtype)
         return Spikes(code, fire.scale, fire.coding)
-    potentials = [finish(spmm(matrix, decode(up_to(spikes, n), dtype)), bias, add) for n in limits.tolist()]
+    potentials = [finish(spmm(matrix, decode_checked(up_to(spikes, n), dtype)), bias, add) for n in limits.tolist()]
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
 
 
@@ -112,7 +112,7 @@ def phase_gemm_bucketed(
 
         code = on_device.phase_gemm(spikes, matrix, fire, limits, moment_of, bias, add)
         return Spikes(code, fire.scale, fire.coding)
-    potentials = [finish(decode(up_to(spikes, n), dtype) @ matrix.t(), bias, add) for n in limits.tolist()]
+    potentials = [finish(decode_checked(up_to(spikes, n), dtype) @ matrix.t(), bias, add) for n in limits.tolist()]
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
-from gcn2snn.kernels.encode import check_codes, decode, encode
+from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_scale, finish
 from gcn2snn.kernels.geometry import Geometry, Pair, Sides
 from gcn2snn.kernels.phase import Spikes
@@ -192,7 +192,7 @@ def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:
 
 def _convolve(spikes: Spikes, weight: Tensor, bias: Tensor | None, add: Tensor | None, geometry: Geometry) -> Tensor:
     """Decoded in one pass, then convolved by the library that torch brings."""
-    x, (left, _, top, _) = decode(spikes, weight.dtype), geometry.padding
+    x, (left, _, top, _) = decode_checked(spikes, weight.dtype), geometry.padding
     if not geometry.is_symmetric:
         x, left, top = functional.pad(x, geometry.padding), 0, 0
     with _full_precision():

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
-from gcn2snn.kernels.encode import check_codes, decode, encode
+from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale
 from gcn2snn.kernels.phase import Spikes
 
@@ -57,7 +57,7 @@ def phase_gemm(
     dense = dequantise(weight, weight_scale)
     rows, block = spikes.code.shape[0], _block(spikes.code)
     if rows <= block or (torch.is_grad_enabled() and dense.requires_grad):
-        return _plus(functional.linear(decode(spikes, dtype), dense, bias), add)
+        return _plus(functional.linear(decode_checked(spikes, dtype), dense, bias), add)
     out = torch.empty(rows, dense.shape[0], dtype=dtype, device=dense.device)
     for start in range(0, rows, block):
         part = slice(start, start + block)
@@ -158,7 +158,7 @@ def _block(code: Tensor) -> int:
 
 
 def _block_product(spikes: Spikes, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
-    x = decode(spikes, weight.dtype)
+    x = decode_checked(spikes, weight.dtype)
     if bias is None:
         torch.mm(x, weight.t(), out=out)
     else:

@@ -8,7 +8,7 @@ from torch import Tensor
 from gcn2snn.errors import InputError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
-from gcn2snn.kernels.encode import check_codes, decode, encode
+from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.spmm import check_device, spmm
@@ -60,7 +60,7 @@ def phase_spmm(
         from gcn2snn.kernels.triton import phase_spmm as on_device
 
         return on_device.phase_spmm(matrix, spikes, dtype, bias, add, None)
-    return finish(spmm(matrix, decode(spikes, dtype)), bias, add)
+    return finish(spmm(matrix, decode_checked(spikes, dtype)), bias, add)
 
 
 def phase_spmm_fire(

@@ -198,11 +198,11 @@ def _phase_spmm_unsigned(p: Problem) -> Work:
 
 @case("aggregate and fire", "embedding_bag, bucketize", product_bytes(4), device="cpu")
 def _bag_and_encode(p: Problem) -> Work:
-    from gcn2snn.kernels.encode import _encode_torch
+    from gcn2snn.kernels import encode_torch
 
     a, fire = p.matrix, p.fire
     return lambda: (
-        _encode_torch(
+        encode_torch(
             functional.embedding_bag(
                 a.col, p.x, a.rowptr, mode="sum", per_sample_weights=a.value, include_last_offset=True
             ),
@@ -265,9 +265,9 @@ def _elements(p: Problem) -> int:
 
 @case("encode", "torch.bucketize", lambda p: 5 * _elements(p))
 def _bucketize(p: Problem) -> Work:
-    from gcn2snn.kernels.encode import _encode_torch
+    from gcn2snn.kernels import encode_torch
 
-    return lambda: _encode_torch(p.x, p.spikes.scale, p.coding, None).code
+    return lambda: encode_torch(p.x, p.spikes.scale, p.coding, None).code
 
 
 @case("encode", "gcn2snn encode", lambda p: 5 * _elements(p), ours=True)
@@ -277,9 +277,9 @@ def _encode(p: Problem) -> Work:
 
 @case("decode", "torch.index_select", lambda p: 5 * _elements(p))
 def _index_select(p: Problem) -> Work:
-    from gcn2snn.kernels.encode import _decode_torch
+    from gcn2snn.kernels import decode_torch
 
-    return lambda: _decode_torch(p.spikes, torch.float32)
+    return lambda: decode_torch(p.spikes, torch.float32)
 
 
 @case("decode", "gcn2snn decode", lambda p: 5 * _elements(p), ours=True)
@@ -299,9 +299,9 @@ def _phase_gemm(p: Problem) -> Work:
 
 @case("dense and fire", "torch linear, bucketize")
 def _linear_encode(p: Problem) -> Work:
-    from gcn2snn.kernels.encode import _encode_torch
+    from gcn2snn.kernels import encode_torch
 
-    return lambda: _encode_torch(functional.linear(p.x, p.weight), p.fire.scale, p.coding, None).code
+    return lambda: encode_torch(functional.linear(p.x, p.weight), p.fire.scale, p.coding, None).code
 
 
 @case("dense and fire", "gcn2snn phase_gemm_fire", ours=True)
