@@ -15,7 +15,7 @@ from gcn2snn.kernels.reference import first_crossing
 from gcn2snn.kernels.triton import encode as coding
 from gcn2snn.kernels.triton import phase_gemm as dense
 from gcn2snn.kernels.triton.epilogue import FireArguments, aligned, level_of, table_of
-from gcn2snn.kernels.triton.phase_spmm import gather, segment_of, segments_of
+from gcn2snn.kernels.triton.segments import gather, segment_of, segments_of
 from gcn2snn.kernels.triton.tuning import Tuner
 
 ENTRIES = (1, 2, 4, 8)  # of a step

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import triton
+from torch import Tensor
 
 from gcn2snn.kernels.triton.epilogue import INTERPRETED
 
+Grid = tuple[int, ...] | Callable[[dict[str, int]], tuple[int, ...]]
 # Rows and columns of a tile, warps: all compile for sm_90 without spilled registers. The terms of a step are fixed: tiles of
 # any size add in one order.
 TILES = ((64, 16, 4), (128, 32, 4), (64, 64, 4), (128, 64, 8))
@@ -28,11 +30,11 @@ class Tuner:
         interpreted: blocks where there is no device to ask.
     """
 
-    def __init__(self, kernel: Any, configs: list[Any], interpreted: dict[str, int]):
+    def __init__(self, kernel: Any, configs: list[triton.Config], interpreted: dict[str, int]):
         self.kernel, self.configs, self.interpreted = kernel, configs, interpreted
-        self.chosen: dict[tuple[int, ...], dict[str, Any]] = {}
+        self.chosen: dict[tuple[int, ...], dict[str, int]] = {}
 
-    def launch(self, key: tuple[int, ...], size: int, grid: Any, *args: Any, **flags: Any) -> None:
+    def launch(self, key: tuple[int, ...], size: int, grid: Grid, *args: Tensor | int, **flags: bool | int) -> None:
         """Run the kernel.
 
         Args:
@@ -63,9 +65,7 @@ def tiled(kernel: Any) -> Tuner:
     return Tuner(kernel, configs, {"BLOCK_M": 16, "BLOCK_N": 16, "BLOCK_K": 16})
 
 
-def tile_grid(
-    rows: int, outputs: int, groups: int = 1, moments: int = 1
-) -> Callable[[dict[str, int]], tuple[int, ...]]:
+def tile_grid(rows: int, outputs: int, groups: int = 1, moments: int = 1) -> Grid:
     """Programs of a dense kernel: tiles of rows, tiles of outputs in each group, moments."""
     return lambda meta: (
         triton.cdiv(rows, meta["BLOCK_M"]),
