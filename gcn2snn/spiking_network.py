@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +28,20 @@ from gcn2snn.engines import (
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
 from gcn2snn.passes import PopulationReport
+from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
     from gcn2snn.verify import VerifyReport
+
+
+class Documents(Protocol):
+    """What classifies texts with a network; :class:`gcn2snn.textgcn.NewDocuments` is the one that Text GCNs have."""
+
+    class_names: tuple[str, ...]
+
+    def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
+
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
 
 
 class SpikingNetwork(nn.Module):
@@ -47,6 +58,7 @@ class SpikingNetwork(nn.Module):
         self.network = network
         self.config = config
         self.report = tuple(report)
+        self.documents: Documents | None = None
         self._known: dict[str, Value] | None = None
         self.eval()
 
@@ -91,6 +103,42 @@ class SpikingNetwork(nn.Module):
         if chosen == "bucketed":
             return run_bucketed(self.network, inputs, wait)
         return run_temporal(self.network, inputs, wait, recordings)
+
+    def documents_of(self) -> Documents:
+        """What classifies new texts with this network.
+
+        Raises:
+            ConfigError: the network cannot classify texts.
+        """
+        if self.documents is None:
+            raise ConfigError(
+                "this network cannot classify texts: only a Text GCN that was converted on its text graph can, with neurons "
+                "between weights and aggregation (message='signed' or 'rectified') and a wait that hears all input. "
+                "Train with `gcn2snn train r8` or a corpus of your own, and convert that run"
+            )
+        return self.documents
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The class name of each new text (docs/method.md, new documents).
+
+        Args:
+            texts: any number of strings; they need not be in the graph that the network was trained on.
+
+        Raises:
+            ConfigError: the network was not converted from a Text GCN on a text graph.
+            InputTypeError: a text is no string.
+        """
+        return [answer.label for answer in self.documents_of().predict(self, texts)]
+
+    def predict_proba(self, texts: Sequence[str]) -> Tensor:
+        """Probability of each class for each new text, [texts, classes], float64, in the order of ``documents.class_names``.
+
+        The softmax of the output potentials divided by the stored temperature. Raises as :meth:`predict`.
+        """
+        documents = self.documents_of()
+        answers = documents.predict(self, texts)
+        rows = [[answer.probability[name] for name in documents.class_names] for answer in answers]
+        return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(documents.class_names))
 
     def _input_free(self) -> dict[str, Value]:
         """Spikes that no input changes, coded once for all calls; they move with the network."""

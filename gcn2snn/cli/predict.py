@@ -11,8 +11,8 @@ import typer
 from gcn2snn.cli.origins import refuse_existing
 
 if TYPE_CHECKING:
+    from gcn2snn.prediction import Prediction
     from gcn2snn.spiking_network import SpikingNetwork
-    from gcn2snn.textgcn import Prediction
 
 LONGEST = 1 << 20
 """Bytes of the longest line that is read; a longer one is not a document but a wrong file."""
@@ -90,11 +90,11 @@ def _answers(
                 if strict:
                     raise InputError(
                         f"text {count} ({_short(given)!r}) has no word that the graph knows. Leave --strict out to "
-                        f"get the answer of the bias alone, or train on a corpus with its words"
+                        f"get the shares of the training documents as the answer, or train on a corpus with its words"
                     )
             yield given, answer
     if unknown:
-        note = f"{unknown} of {count} texts have no word that the graph knows; their answer is the network's bias alone"
+        note = f"{unknown} of {count} texts have no word that the graph knows; their answer is the share of each class in training"
         print(f"gcn2snn: note: {note}", file=sys.stderr)
 
 
@@ -110,7 +110,7 @@ def _lines(file: str) -> Iterator[list[str]]:
 
     name = "standard input" if file == "-" else file
     try:
-        handle = 0 if file == "-" else os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        handle = 0 if file == "-" else os.open(file, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"cannot read {name}: {error.strerror}. Give a file with one text a line, or -") from error
     rest, number = b"", 0

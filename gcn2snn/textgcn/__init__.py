@@ -2,7 +2,7 @@
 
 from gcn2snn.textgcn.evaluation import Evaluation, evaluate, score, score_labels
 from gcn2snn.textgcn.model import TextGCN
-from gcn2snn.textgcn.new_documents import NewDocuments, Prediction, Vocabulary
+from gcn2snn.textgcn.new_documents import NewDocuments, Vocabulary
 from gcn2snn.textgcn.run_folder import (
     METRICS_FILE,
     MODEL_FILE,
@@ -30,7 +30,6 @@ __all__ = [
     "STATE_FILE",
     "Evaluation",
     "NewDocuments",
-    "Prediction",
     "TextGCN",
     "Trainer",
     "Vocabulary",

@@ -19,6 +19,7 @@ from gcn2snn.engines import Observer, Value, choose_engine, dense_value, depths,
 from gcn2snn.errors import ConfigError, InputError, InputTypeError
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR, PhaseCode, Spikes
+from gcn2snn.prediction import Prediction
 from gcn2snn.spiking_network import SpikingNetwork
 
 DOCUMENTS_AT_ONCE = 4096
@@ -96,36 +97,6 @@ class Vocabulary:
         )
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What the network says about one text.
-
-    Args:
-        label: the class with the largest potential.
-        probability: of each class, by the softmax of the potentials divided by the stored temperature.
-        known_words: words of the text that the graph knows; without any, the answer is the bias of the network alone.
-        spikes: that arrive for this document, of its words and of its own neurons.
-        additions: that these spikes cost.
-        joules: of the additions.
-        steps: from the first spike to the result, T + w for each layer that waits for the one before.
-        influence: word -> what it adds to the label's potential above the mean of all classes; largest first.
-    """
-
-    label: str
-    probability: dict[str, float]
-    known_words: int
-    spikes: int
-    additions: int
-    joules: float
-    steps: int
-    influence: dict[str, float]
-
-    @property
-    def confidence(self) -> float:
-        """Probability of the label."""
-        return self.probability[self.label]
-
-
 @dataclass(frozen=True, eq=False)
 class NewDocuments:
     """What a converted Text GCN needs beside its weights to classify texts that were not in its graph.
@@ -142,12 +113,14 @@ class NewDocuments:
         vocabulary: how a text becomes a row.
         states: spikes of the words in every population that an aggregation reads, by name.
         class_names: one per class.
+        prior: share of each class among the training documents, [classes]: the answer to a text without a known word.
         temperature: divisor of the potentials before the softmax.
     """
 
     vocabulary: Vocabulary
     states: Mapping[str, Spikes]
     class_names: tuple[str, ...]
+    prior: Tensor
     temperature: float = 1.0
 
     @classmethod
@@ -179,7 +152,8 @@ class NewDocuments:
                 f"{', '.join(missing)} send no spikes (message='fused'), so words have no states to keep. "
                 f"Convert with message='signed' to classify new documents"
             )
-        return cls(vocabulary, states, graph.class_names, temperature)
+        of_class = torch.bincount(graph.labels[graph.train_mask], minlength=graph.num_classes).double()
+        return cls(vocabulary, states, graph.class_names, of_class / of_class.sum(), temperature)
 
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]:
         """What the network says about each text.
@@ -200,21 +174,23 @@ class NewDocuments:
         watch = _Watch()
         potential = self.potentials(snn, matrix, watch)
         probability = torch.softmax(potential.double() / self.temperature, 1)
-        best = potential.argmax(1)
+        known = [len(self.vocabulary.known(text)) for text in texts]
+        probability[[i for i, count in enumerate(known) if not count]] = self.prior
+        best = probability.argmax(1)
         influence = watch.influence(best, self.vocabulary.words)
         cost, steps = preset_of(preset).add, _steps(snn)
         return [
             Prediction(
                 label=self.class_names[int(best[i])],
                 probability=dict(zip(self.class_names, probability[i].tolist(), strict=True)),
-                known_words=len(self.vocabulary.known(text)),
+                known_words=known[i],
                 spikes=int(watch.spikes[i]),
                 additions=int(watch.additions[i]),
                 joules=cost * int(watch.additions[i]),
                 steps=steps,
                 influence=influence[i],
             )
-            for i, text in enumerate(texts)
+            for i in range(len(texts))
         ]
 
     def potentials(self, snn: SpikingNetwork, matrix: CSR, observe: Observer | None = None) -> Tensor:
@@ -240,7 +216,7 @@ class NewDocuments:
 
     def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and JSON values that :meth:`of_parts` makes the same object from; for files."""
-        tensors = {"weight": self.vocabulary.weight, "inverse_root": self.vocabulary.inverse_root}
+        tensors = {"weight": self.vocabulary.weight, "inverse_root": self.vocabulary.inverse_root, "prior": self.prior}
         for name, spikes in self.states.items():
             tensors |= {f"state.{name}.code": spikes.code, f"state.{name}.scale": spikes.scale}
         meta = {
@@ -265,7 +241,7 @@ class NewDocuments:
             name: Spikes(tensors[f"state.{name}.code"], tensors[f"state.{name}.scale"], PhaseCode(**coding))
             for name, coding in meta["codings"].items()
         }
-        return cls(vocabulary, states, tuple(meta["class_names"]), meta["temperature"])
+        return cls(vocabulary, states, tuple(meta["class_names"]), tensors["prior"], meta["temperature"])
 
 
 class _Watch:

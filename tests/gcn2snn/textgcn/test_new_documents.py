@@ -127,6 +127,7 @@ def test_predictions(graph: Graph, snn: SpikingNetwork) -> None:
         assert answer.confidence == max(answer.probability.values())
     assert set(found[0].influence) == {"ripe", "apple"}
     assert found[2].influence == {}
+    assert list(found[2].probability.values()) == [0.5, 0.5]  # the shares of the training documents
     assert found[0].additions > 0
     assert found[0].joules == pytest.approx(0.9e-12 * found[0].additions)
 
