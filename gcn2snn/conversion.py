@@ -113,7 +113,8 @@ def check_model(model: nn.Module) -> None:
         if isinstance(parameter, UninitializedParameter):
             raise InputError(f"{name} has no values yet: a lazy layer was never run. Run the model once, and train it")
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        values = tensor if tensor.layout is torch.strided else tensor.to_sparse_coo().coalesce().values()
+        values = tensor.detach()
+        values = values if values.layout is torch.strided else values.to_sparse_coo().coalesce().values()
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
             raise InputError(
                 f"{name} holds values that are NaN or infinite; the model cannot be converted. Train it again"
