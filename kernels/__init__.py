@@ -9,6 +9,7 @@ from gcn2snn.kernels.counts import event_count, spike_count
 from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
 from gcn2snn.kernels.encode import decode, decode_torch, encode, encode_torch
 from gcn2snn.kernels.epilogue import Fire
+from gcn2snn.kernels.fingerprint import fingerprint
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
@@ -30,6 +31,7 @@ __all__ = [
     "encode",
     "encode_torch",
     "event_count",
+    "fingerprint",
     "fire_step",
     "moments",
     "per_channel",
