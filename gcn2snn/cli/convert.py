@@ -121,9 +121,10 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     from gcn2snn.config import to_dict
     from gcn2snn.conversion import convert as convert_model
     from gcn2snn.machine import peak_memory
-    from gcn2snn.textgcn import load_model, read_run
+    from gcn2snn.run_folder import read_run
+    from gcn2snn.textgcn import load_model
 
-    summary = read_run(run)
+    summary = read_run(run, "graph")
     refuse_existing(out, force)
     if summary["status"] != "finished":
         note = f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it"

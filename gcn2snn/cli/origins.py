@@ -47,7 +47,7 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
 def is_image_run(folder: Path) -> bool:
     """Whether a run folder holds an image classifier."""
     from gcn2snn.files import load_json
-    from gcn2snn.textgcn import RUN_FILE
+    from gcn2snn.run_folder import RUN_FILE
 
     if not (folder / RUN_FILE).is_file():
         return False

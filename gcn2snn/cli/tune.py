@@ -67,10 +67,11 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
     from gcn2snn import artefact
     from gcn2snn.cli.origins import graph_of, origin_of
     from gcn2snn.conversion import convert
-    from gcn2snn.textgcn import evaluate, load_model, read_run, validation_of
+    from gcn2snn.run_folder import read_run
+    from gcn2snn.textgcn import evaluate, load_model, validation_of
     from gcn2snn.tune import Problem
 
-    summary = read_run(run)
+    summary = read_run(run, "graph")
     graph = graph_of(summary, data_dir)
     model = load_model(run, graph)
 

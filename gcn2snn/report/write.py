@@ -12,7 +12,7 @@ from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.files import load_json, load_tensors, save_text
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
-from gcn2snn.textgcn import RUN_FILE
+from gcn2snn.run_folder import RUN_FILE
 
 NETWORKS = ("snn.safetensors", "tuned.safetensors")
 """Files of a run folder that a report looks at."""
