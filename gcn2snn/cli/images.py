@@ -16,12 +16,12 @@ def train(
     data: str, out: Path, options: dict[str, Any], data_dir: Path | None, force: bool, resume: bool, as_json: bool
 ) -> None:
     """Train an image classifier into a run folder."""
-    from gcn2snn.cli.progress import EpochProgress
+    from gcn2snn.cli.progress import epochs_shown
     from gcn2snn.cnn import RECIPES, ImageTrainConfig, train_images
     from gcn2snn.errors import InterruptedRunError
 
     config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
-    with EpochProgress(config.epochs, _measures) as on_epoch:
+    with epochs_shown(config.epochs, _measures) as on_epoch:
         try:
             summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)
         except KeyboardInterrupt:  # typer would end the program without a word

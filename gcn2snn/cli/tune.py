@@ -97,11 +97,12 @@ def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | No
 
 
 def _search(task: _Task, run: Path, config: TuneConfig) -> TuneResult:
+    from gcn2snn.cli.progress import trials_shown
     from gcn2snn.errors import InterruptedRunError
     from gcn2snn.files import save_json
     from gcn2snn.tune import choose, search
 
-    with _progress(config.trials) as on_trial:
+    with trials_shown(config.trials) as on_trial:
         try:
             result = search(task.problem, config, run / "tune.journal", on_trial)
         except KeyboardInterrupt:
@@ -139,33 +140,3 @@ def _cells(point: Point, chosen: bool) -> tuple[str, ...]:
         f"{point.loss:+.2f}", f"{point.accuracy:.2f}", f"{point.agreement:.2f}",
         f"{point.alpha:.1f}", f"{point.alpha_eq6:.1f}", "chosen" if chosen else "",
     )  # fmt: skip
-
-
-class _progress:  # noqa: N801 - used as a function
-    """A bar on standard error that shows the newest point."""
-
-    def __init__(self, trials: int):
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        screen = Console(stderr=True)
-        columns = (
-            TextColumn("tuning"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-        )
-        self.bar = Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True)
-        self.task = self.bar.add_task("", total=trials)
-
-    def __enter__(self) -> Any:
-        self.bar.start()
-        return self.update
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-    def update(self, done: int, point: Point) -> None:
-        text = f"accuracy {point.accuracy:.2f} %  alpha {point.alpha:.1f}"
-        self.bar.update(self.task, completed=done, description=text)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from gcn2snn.config import ConvertConfig
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, NotRunError
 from gcn2snn.kernels import decode
 from gcn2snn.reproduce.figures.drawing import COLOURS, blank, save, title
 from gcn2snn.reproduce.image_paper_numbers import ROWS
-from gcn2snn.reproduce.image_workbench import NotRunError, Workbench
+from gcn2snn.reproduce.image_workbench import Workbench
 from gcn2snn.reproduce.options import ReproduceOptions
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -79,7 +79,7 @@ def fig7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     for number, shift in enumerate((True, False)):
         for column, name in enumerate(chosen):
             true, sent = (value.flatten() for value in found[shift][name])
-            kept = _spread(true, POINTS)
+            kept = _indices_over(true, POINTS)
             ax = axes[number * len(chosen) + column]
             limit = float(true.max())
             ax.plot([0, limit], [0, limit], color=COLOURS["grey"], linewidth=0.7)
@@ -180,6 +180,6 @@ def _accuracy(bench: Workbench, row: Any, base: float, timesteps: int) -> float:
     return bench.quick(row, config)[1]
 
 
-def _spread(values: Tensor, count: int) -> Tensor:
+def _indices_over(values: Tensor, count: int) -> Tensor:
     """Indices of about ``count`` values spread evenly over their range of sizes, deterministic."""
     return values.argsort()[:: max(1, values.numel() // count)]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gcn2snn.config import ConvertConfig
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, NotRunError
 from gcn2snn.files import save_json, save_text
 from gcn2snn.reproduce.image_paper_numbers import ROWS, WAITS, PaperRow
-from gcn2snn.reproduce.image_workbench import NotRunError, Workbench
+from gcn2snn.reproduce.image_workbench import Workbench
 from gcn2snn.reproduce.options import ReproduceOptions
 
 Columns = dict[str, Any]

@@ -26,7 +26,7 @@ from gcn2snn.cnn import (
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.energy import preset_of
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, NotRunError
 from gcn2snn.reproduce.image_paper_numbers import PaperRow
 from gcn2snn.reproduce.options import ReproduceOptions
 from gcn2snn.spiking_network import SpikingNetwork
@@ -41,10 +41,6 @@ CALIBRATION_IMAGES = {"cifar10": 1000, "cifar100": 1000, "imagenet": 100}
 
 IMAGES_IN_SWEEPS = 500
 """Test images of a sweep over many conversions unless ``--limit`` says otherwise."""
-
-
-class NotRunError(Exception):
-    """Why a row cannot be run here; printed in its place."""
 
 
 class Workbench:

@@ -14,6 +14,7 @@ from gcn2snn.errors import ConfigError
 from gcn2snn.files import load_json, save_json, save_text
 from gcn2snn.machine import environment
 from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.reproduce.over_seeds import deviation, spread
 from gcn2snn.reproduce.planetoid_models import EPOCHS, accuracy, models, trained
 
 DATASETS = ("cora", "citeseer")
@@ -108,14 +109,14 @@ def chosen_names(known: tuple[str, ...], asked: tuple[str, ...], what: str) -> t
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation over the seeds."""
+    """Mean and sample standard deviation over the seeds."""
     ann = [row["ann"] for row in rows]
-    result: dict[str, Any] = {"ann": statistics.mean(ann), "ann_std": statistics.pstdev(ann), "summary": {}}
+    result: dict[str, Any] = {"ann": statistics.mean(ann), "ann_std": deviation(ann), "summary": {}}
     for mode in rows[0]["modes"]:
         snn = [row["modes"][mode]["snn"] for row in rows]
         result["summary"][mode] = {
             "snn": statistics.mean(snn),
-            "snn_std": statistics.pstdev(snn),
+            "snn_std": deviation(snn),
             "loss": statistics.mean(ann) - statistics.mean(snn),
             "alpha_eq6": statistics.mean(row["modes"][mode]["alpha"]["eq6"] for row in rows),
             "alpha_events": statistics.mean(row["modes"][mode]["alpha"]["events"] for row in rows),
@@ -124,12 +125,13 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The summary as a Markdown table."""
+    """The summary as a Markdown table; accuracies with their :func:`spread` over the seeds."""
     lines = ["| set | model | mode | ANN | SNN | loss | alpha (Eq. 6) | alpha (events) |", "|-|-|-|-|-|-|-|-|"]
     for row in results:
+        ann = spread([seed["ann"] for seed in row["seeds"]])
         for mode, s in row["summary"].items():
+            snn = spread([seed["modes"][mode]["snn"] for seed in row["seeds"]])
             lines.append(
-                f"| {row['dataset']} | {row['model']} | {mode} | {row['ann']:.2f} ± {row['ann_std']:.2f} "
-                f"| {s['snn']:.2f} ± {s['snn_std']:.2f} | {s['loss']:+.2f} | {s['alpha_eq6']:.2f} | {s['alpha_events']:.2f} |"
+                f"| {row['dataset']} | {row['model']} | {mode} | {ann} | {snn} | {s['loss']:+.2f} | {s['alpha_eq6']:.2f} | {s['alpha_events']:.2f} |"
             )
     return "\n".join(lines) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from gcn2snn.files import save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.machine import peak_memory
 from gcn2snn.reproduce.options import ReproduceOptions, flags
+from gcn2snn.reproduce.over_seeds import spread
 from gcn2snn.reproduce.seeded_runs import Runs, available, chosen, left_out
 from gcn2snn.reproduce.table5_search import PooledSearch
 from gcn2snn.textgcn import evaluate, load_model
@@ -174,9 +174,3 @@ def table_text(rows: Iterable[Row]) -> str:
         mode = row.mode if row.met else f"{row.mode} (nothing met the rule; nearest)"
         lines.append(f"| {row.dataset} | {mode} | {len(row.ann)} | " + " | ".join(values) + " |")
     return "\n".join(lines)
-
-
-def spread(values: list[float]) -> str:
-    """Mean, and sample standard deviation if there are several values."""
-    mean = f"{statistics.fmean(values):.2f}"
-    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.2f}"
