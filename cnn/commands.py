@@ -21,6 +21,7 @@ from gcn2snn.cnn.weights import load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.files import refuse_existing
 from gcn2snn.machine import peak_memory
 from gcn2snn.run_folder import (
     MODEL_FILE,
@@ -121,8 +122,7 @@ def convert_images(
     Raises:
         ConfigError, ArtefactError, DataError, ConversionError: before long work.
     """
-    if out.exists() and not force:
-        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
+    refuse_existing(out, force)
     if calibration_images < 1:
         raise DataError(f"the calibration set is empty: {calibration_images} images asked for; at least 1 is needed")
     images, module, origin = source_of(run, model, weights, data, data_dir, stem, normalise)

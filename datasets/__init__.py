@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.corpus import Corpus
     from gcn2snn.datasets.counts import count_graph
     from gcn2snn.datasets.fetching import fetch
+    from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
     from gcn2snn.datasets.loading import load, load_graph
     from gcn2snn.datasets.locate import fetched_root, located, search_roots
     from gcn2snn.datasets.options import TextGraphOptions
@@ -32,6 +33,7 @@ _HOME = {
     "Corpus": "gcn2snn.datasets.corpus",
     "DATASETS": "gcn2snn.datasets.registry",
     "Dataset": "gcn2snn.datasets.registry",
+    "LabelledCall": "gcn2snn.datasets.graph_file",
     "TextGraphOptions": "gcn2snn.datasets.options",
     "build_text_graph": "gcn2snn.datasets.text_graph",
     "clean_corpus": "gcn2snn.datasets.clean",
@@ -42,6 +44,7 @@ _HOME = {
     "find": "gcn2snn.datasets.registry",
     "load": "gcn2snn.datasets.loading",
     "load_graph": "gcn2snn.datasets.loading",
+    "load_labelled": "gcn2snn.datasets.graph_file",
     "located": "gcn2snn.datasets.locate",
     "names": "gcn2snn.datasets.registry",
     "search_roots": "gcn2snn.datasets.locate",
@@ -54,6 +57,7 @@ __all__ = [
     "CleanCorpus",
     "Corpus",
     "Dataset",
+    "LabelledCall",
     "TextGraphOptions",
     "build_text_graph",
     "clean_corpus",
@@ -64,6 +68,7 @@ __all__ = [
     "find",
     "load",
     "load_graph",
+    "load_labelled",
     "located",
     "names",
     "search_roots",

@@ -36,6 +36,16 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("gcn2snn", appauthor=False))
 
 
+def refuse_existing(path: Path, force: bool) -> None:
+    """Refuse to replace a file unasked, before any work is done.
+
+    Raises:
+        ArtefactError: ``path`` exists and ``force`` is not given.
+    """
+    if path.exists() and not force:
+        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another --out")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well, and vanishes when it does not.

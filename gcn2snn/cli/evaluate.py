@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, refuse_given
+from gcn2snn.cli.options import AsJson, Data, DataDir, refuse_given
 
 if TYPE_CHECKING:
+    from gcn2snn.datasets import LabelledCall
+    from gcn2snn.spiking_network import SpikingNetwork
     from gcn2snn.textgcn import Evaluation
 
 
 def evaluate(
     snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
+    data: Data = None,
     data_dir: DataDir = None,
     engine: Annotated[str, typer.Option(help="auto, closed, bucketed or temporal.")] = "auto",
     energy: Annotated[str, typer.Option(help="Joules per operation: fp32, int8-paper or int8-horowitz.")] = "fp32",
@@ -26,7 +29,7 @@ def evaluate(
 ) -> None:
     """Compare a converted network with its source on the test split."""
     from gcn2snn.artefact import load_with_origin
-    from gcn2snn.cli.origins import graph_of
+    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
     from gcn2snn.cli.output import console, emit
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
@@ -39,22 +42,50 @@ def evaluate(
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import evaluate as evaluate_images
 
-        evaluate_images(snn, data_dir, engine, energy, limit, layers, as_json)
+        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, as_json)
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
-    graph = graph_of(origin, data_dir)
-    result = compare(network, graph, engine=engine, preset=energy)
-    checks = network.verify(*call(graph)) if layers else None
+    if data is None:
+        refuse_unknown_origin(snn, origin)
+        graph = graph_of(origin, data_dir)
+        result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
+        title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+    else:
+        given, args = given_call(network, data, data_dir)
+        result, dataset = _compare(network, given, args, engine, energy), {"dataset": given.name}
+        title = f"{given.name}: {result.test_nodes} test rows"
+    checks = network.verify(*args) if layers else None
     if as_json:
-        content = {"snn_file": str(snn), "dataset": origin["dataset"], "config": to_dict(network.config)}
+        content = {"snn_file": str(snn), "dataset": dataset, "config": to_dict(network.config)}
         content |= {"verify": checks.table()} if checks else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
-    for part in tables(result, f"{origin['dataset'].get('dataset')}: {result.test_nodes} test nodes"):
+    for part in tables(result, title):
         screen.print(part)
     if checks:
         screen.print(str(checks), soft_wrap=True)
+
+
+def _compare(
+    network: SpikingNetwork, given: LabelledCall, args: tuple[Any, ...], engine: str, energy: str
+) -> Evaluation:
+    """The network beside its source on labelled data that were given."""
+    from gcn2snn.engines import choose_engine
+    from gcn2snn.errors import DataError
+    from gcn2snn.textgcn import Evaluation, score_labels
+
+    chosen = choose_engine(network.network, network.config.wait, engine)
+    source, scores = network.source(*args), network.simulate(*args, engine=chosen)
+    if scores.shape[0] != given.labels.numel():
+        raise DataError(
+            f"{given.name} has {given.labels.numel()} labels; the network gives {scores.shape[0]} rows for it"
+        )
+    labels, source, scores = given.labels[given.rows], source[given.rows], scores[given.rows]
+    agreement = 100 * float((source.argmax(1) == scores.argmax(1)).double().mean())
+    measured = network.energy(*args, preset=energy)
+    ann, snn = score_labels(source, labels), score_labels(scores, labels)
+    return Evaluation(ann, snn, agreement, labels.numel(), measured, chosen)
 
 
 def tables(result: Evaluation, title: str) -> list[Any]:

@@ -36,14 +36,16 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Find the Pareto front of accuracy against energy. An interrupted search continues where it was."""
-    from gcn2snn.cli.origins import is_image_run, refuse_existing
+    from gcn2snn.cli.origins import is_image_run
     from gcn2snn.errors import ConfigError
+    from gcn2snn.files import refuse_existing
     from gcn2snn.tune import TuneConfig
 
     if max_loss is not None and min_alpha is not None:
         raise ConfigError("--max-loss takes the cheapest and --min-alpha the most accurate; give one of them")
     rule = {"max_loss": max_loss, "min_alpha": min_alpha, "trials": trials}
     config = TuneConfig(seed=seed, max_timesteps=max_timesteps, **given(rule))
+    _refuse_network(run)
     target = out or run / "tuned.safetensors"
     refuse_existing(target, force)
     if is_image_run(run):
@@ -52,6 +54,22 @@ def tune(
         refuse_given({"images": images}, f"{run} is a run on a graph")
         task = _graph_task(run, target, data_dir)
     _show(run, target, _search(task, run, config), task, as_json)
+
+
+def _refuse_network(file: Path) -> None:
+    """Say why a converted network cannot be tuned, instead of calling it no run folder.
+
+    Raises:
+        ArtefactError: it is a file and no run folder.
+    """
+    from gcn2snn.errors import ArtefactError
+
+    if file.is_file():
+        raise ArtefactError(
+            f"{file} is a file; a run folder of `gcn2snn train` is needed. A search converts the trained model anew for "
+            f"each configuration, and a converted network holds its weights in one converted form only. For a model of "
+            f"your own, tune in Python: gcn2snn.tune.tune(Problem(model, [(example, labels)]))"
+        )
 
 
 @dataclass(frozen=True)
