@@ -15,7 +15,7 @@ from gcn2snn.kernels import decode
 from gcn2snn.reproduce.figures.drawing import COLOURS, blank, save, title
 from gcn2snn.reproduce.image_paper_numbers import ROWS
 from gcn2snn.reproduce.image_workbench import Workbench
-from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.spiking_network import SpikingNetwork
 
 BASES = (1.1, 1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
@@ -154,11 +154,9 @@ def _network(options: ReproduceOptions) -> tuple[Workbench, Any]:
     """
     bench = Workbench(options)
     reasons = []
-    wanted = options.rows or ("cifar10/resnet20", "cifar10/resnet8")
-    for name in wanted:
-        row = next((row for row in ROWS if row.name == name), None)
-        if row is None:
-            raise ConfigError(f"row {name!r} is unknown; there are {', '.join(row.name for row in ROWS)}")
+    rows = {row.name: row for row in ROWS}
+    for name in chosen_names(rows, options.rows or ("cifar10/resnet20", "cifar10/resnet8"), "row"):
+        row = rows[name]
         try:
             bench.model(row)
             bench.images(row, "test")

@@ -10,10 +10,9 @@ from typing import Any
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
-from gcn2snn.errors import ConfigError
 from gcn2snn.files import load_json, save_json, save_text
 from gcn2snn.machine import environment
-from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import deviation, spread
 from gcn2snn.reproduce.planetoid_models import EPOCHS, accuracy, models, trained
 
@@ -48,8 +47,8 @@ def planetoid(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Args:
         options: ``rows`` narrow the models, ``datasets`` the sets, ``modes`` the variants, ``seeds`` the seeds.
     """
-    chosen = chosen_names(tuple(models()), options.rows, "row")
-    modes = {name: MODES[name] for name in chosen_names(tuple(MODES), options.modes or ("default", "paper"), "mode")}
+    chosen = chosen_names(models(), options.rows, "row")
+    modes = {name: MODES[name] for name in chosen_names(MODES, options.modes or ("default", "paper"), "mode")}
     sets = chosen_names(DATASETS, options.datasets, "dataset")
     graphs = {name: load_graph(name, options.data_dir) for name in sets}
     done = _Progress(out / "planetoid-rows.json", modes)
@@ -93,19 +92,6 @@ class _Progress:
 
     def rows(self, dataset: str, model: str) -> list[dict[str, Any]]:
         return [row for name, row in self.found.items() if name.startswith(f"{dataset}/{model}/")]
-
-
-def chosen_names(known: tuple[str, ...], asked: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """The asked names as they are spelt, in the order asked; all of them when none is.
-
-    Raises:
-        ConfigError: an unknown name.
-    """
-    by_name = {name.lower(): name for name in known}
-    unknown = [name for name in asked if name.lower() not in by_name]
-    if unknown:
-        raise ConfigError(f"there is no {what} {', '.join(unknown)}; there are {', '.join(known)}")
-    return tuple(by_name[name.lower()] for name in asked) or known
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

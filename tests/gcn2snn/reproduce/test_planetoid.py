@@ -59,7 +59,7 @@ def test_rows_are_not_computed_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"rows": ("GAT",)}, {"datasets": ("pubmed",)}, {"modes": ("best",)}])
 def test_unknown_names(options: dict[str, tuple[str, ...]], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there is no .*; there are"):
+    with pytest.raises(ConfigError, match=r"there is no .*; allowed are"):
         planetoid.planetoid(tmp_path, ReproduceOptions(**options))
 
 
