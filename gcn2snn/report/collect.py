@@ -45,12 +45,14 @@ class Subject:
         class_names: one per class.
         unit: what is classified, in the plural: "test nodes".
         extent: what the counts of energy and spikes are about: "one run on the whole graph".
+        source: what the data are (JSON values), None for what the network keeps of its origin.
     """
 
     batches: Callable[[], Iterable[Batch]]
     class_names: tuple[str, ...]
     unit: str
     extent: str
+    source: dict[str, Any] | None = None
 
 
 def subject_of(graph: Graph) -> Subject:
@@ -96,7 +98,7 @@ def measure(snn: SpikingNetwork, subject: Subject, preset: str = "fp32") -> Meas
     """Run a network and its source, and look at every population.
 
     Raises:
-        DataError: the network gives another number of classes than the subject has.
+        DataError: the network gives another number of rows or classes than the subject has.
     """
     engine = choose_engine(snn.network, snn.config.wait, "auto")
     view, counter = View(), EventCounter(snn.network, snn.config.wait)
@@ -154,6 +156,8 @@ def _outputs(
             run(network, inputs, _replayed(sent), code_input, seen)
         masked = run(network, inputs, _masked(view.fired), lambda node, x: x)
         rows = batch.rows
+        if source.shape[0] != rows.numel():
+            raise DataError(f"the data have {rows.numel()} labels; the network gives {source.shape[0]} rows for them")
         yield batch.labels[rows], source[rows], scores[rows], masked[rows]
 
 
