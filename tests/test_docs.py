@@ -157,12 +157,21 @@ def test_the_picture_shows_the_rooms_and_which_imports_are_allowed() -> None:
         for room, below in rooms.items()
         if room not in ground
     }
-    picture = re.search(
-        r"```mermaid\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.S
-    )
+    picture = re.search(r"```mermaid\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.S)
     assert picture is not None
     drawn: set[tuple[str, str]] = set()
     for line in picture[1].splitlines():
         steps = [part.strip().split(" & ") for part in line.split("-->")]
         drawn |= {(start, end) for starts, ends in pairwise(steps) for start in starts for end in ends}
     assert drawn == without_detours(inside) | without_detours(above)
+
+
+def test_the_table_of_rooms_has_every_room_and_only_names_of_its_door() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| .+? \| (.+?) \|$", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.M
+    )
+    assert [room for room, _ in rows] == list(rules_of_the_tree().ALLOWED)
+    for room, names in rows:
+        door = importlib.import_module(f"gcn2snn.{room}")
+        unknown = [name for name in re.findall(r"`(\w+)`", names) if not hasattr(door, name)]
+        assert not unknown, f"gcn2snn.{room} has no {unknown}"
