@@ -20,16 +20,15 @@ WIDTH = 140
 
 DECISIONS = ROOT / "docs" / "decisions"
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|\*|<|^runs/")
-SKIPPED = {".venv", ".venv-wheel", ".pp", "build", "dist"}
 
 
 def tracked(*suffixes: str) -> list[Path]:
-    """Files of the checkout with one of the endings, without environments and build outputs."""
+    """Files with one of the endings in the checkout's root and in the folders of the project."""
     found = sorted(
         path
         for folder in (ROOT, *(ROOT / name for name in ("gcn2snn", "cnn", "datasets", "kernels", "tests", "docs")))
         for path in (folder.glob("*") if folder == ROOT else folder.rglob("*"))
-        if path.suffix in suffixes and not SKIPPED & set(path.relative_to(ROOT).parts)
+        if path.suffix in suffixes
     )
     assert found
     return found
