@@ -1,8 +1,8 @@
 """Reading a trained model of PyTorch, PyTorch Geometric or DGL into a network description."""
 
-from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.builder import Builder, Handler, Ref
 from gcn2snn.frontends.read_model import lower
-from gcn2snn.frontends.registry import Handler, lowers, lowers_function, refuses
+from gcn2snn.frontends.registry import lowers, lowers_function, refuses
 
 __all__ = [
     "Builder",

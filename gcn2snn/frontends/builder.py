@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gcn2snn import ir
 from gcn2snn.errors import ConversionError, Refusal
+from gcn2snn.kernels import fingerprint
 from gcn2snn.matrices import build_operand
 
 
@@ -19,6 +20,12 @@ class Ref(str):
     __slots__ = ()
 
 
+Operand = Ref | Tensor
+"""A value or a graph input: a reference to what the network computes or the caller passes, or a tensor of the model."""
+
+Handler = Callable[..., Any]
+"""handler(builder, path, module, ...) -> what the module returns, a :class:`Ref` for its value; see ``frontends/arguments.py``."""
+
 LowerModule = Callable[["Builder", str, nn.Module, tuple[Any, ...], dict[str, Any]], Any]
 """lower_module(builder, path, module, args, kwargs) -> the module's result."""
 
@@ -27,14 +34,14 @@ class Builder:
     """Collects nodes and refusals while a model is read; knows the shape and the rows of every result.
 
     Args:
-        handlers: class -> handler (see ``frontends/registry.py``).
-        lower_module: gives the result of a module that another one holds; the tracer of ``frontends/trace.py``.
+        handlers: class -> handler.
+        lower_module: gives the result of a module that another one holds; see ``frontends/read_module.py``.
 
     ``at_end``: what is being lowered gives the model's own result. ``readout``: see :class:`ir.Output`.
     ``frames``: (frame of a graph, key) -> the value that the model wrote there.
     """
 
-    def __init__(self, handlers: Mapping[type[nn.Module], Any], lower_module: LowerModule) -> None:
+    def __init__(self, handlers: Mapping[type[nn.Module], Handler], lower_module: LowerModule) -> None:
         self.nodes: dict[str, ir.Node] = {}
         self.refusals: list[Refusal] = []
         self.handlers = dict(handlers)
@@ -46,6 +53,8 @@ class Builder:
         self._shapes: dict[str, ir.Shape] = {}
         self._rows: dict[str, Ref] = {}
         self._refused: set[str] = set()
+        self._operators: dict[Hashable, Ref] = {}
+        self._counts: dict[str, int] = {}
 
     def add(self, node: ir.Node, rows: Ref | None = None) -> Ref:
         """Append a node (its name is made unique) and return its name.
@@ -77,14 +86,16 @@ class Builder:
         Raises:
             InputError, InputTypeError: the example's graph does not fit (see :func:`gcn2snn.matrices.build_operand`).
         """
-        for other in self.nodes.values():
-            if type(other) is type(node) and _options(other) == _options(node):
-                return Ref(other.name)
+        key = _options(node)
+        if key in self._operators:
+            return self._operators[key]
         name = self.add(node)
         self._rows[name] = rows if rows is not None else name
         given = [self.examples.get(source) for source in node.inputs]
         if not self.is_refused(name) and all(value is not None for value in given):
             self.examples[name] = build_operand(node, *given)
+        if name in self.nodes:
+            self._operators[key] = name
         return name
 
     def input(self, name: str, size: ir.Shape, role: str = "dense", example: Any = None) -> Ref:
@@ -109,15 +120,21 @@ class Builder:
         """Note that an input describes the graph (a dense adjacency, two-dimensional edge values), so it is not coded."""
         node = self.nodes[ref]
         if isinstance(node, ir.Input | ir.Part) and node.role == "dense":
-            self.nodes[ref] = replace(node, role="graph", size=(None,) * len(node.size))
+            self._change(ref, replace(node, role="graph", size=(None,) * len(node.size)))
         return ref
 
     def fix_size(self, ref: Ref, size: ir.Shape) -> None:
         """Note sizes that an input must have, where the model knows more than the example says."""
         node = self.nodes[ref]
         assert isinstance(node, ir.Input | ir.Part)
-        self.nodes[ref] = replace(node, size=size)
+        self._change(ref, replace(node, size=size))
         self._shapes[ref] = size
+
+    def _change(self, ref: Ref, node: ir.Node) -> None:
+        """Put a node in the place of one that has its name."""
+        before, self.nodes[ref] = self.nodes[ref], node
+        if self._operators.pop(_options(before), None) is not None:
+            self._operators[_options(node)] = ref
 
     def module(self, path: str, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Any:
         """Lower a module by its handler, or by tracing what it calls. For handlers of modules that hold others."""
@@ -163,10 +180,11 @@ class Builder:
         return ir.Network(tuple(kept))
 
     def _unique(self, name: str) -> str:
-        free, count = name, 2
+        """The name, or the first free one of name_2, name_3, ..."""
+        free = name
         while free in self._shapes:
-            free = f"{name}_{count}"
-            count += 1
+            self._counts[name] = self._counts.get(name, 1) + 1
+            free = f"{name}_{self._counts[name]}"
         return free
 
     def _unknown(self, name: str) -> Ref:
@@ -192,7 +210,7 @@ def refs(value: Any) -> list[Ref]:
     return [ref for item in value for ref in refs(item)] if isinstance(value, tuple | list) else []
 
 
-def _options(node: ir.Node) -> dict[str, Any]:
-    return {
-        f.name: id(v) if isinstance(v := getattr(node, f.name), Tensor) else v for f in fields(node) if f.name != "name"
-    }
+def _options(node: ir.Node) -> Hashable:
+    """All that a node computes with; its tensors by what they hold, for handlers give each node copies of its own."""
+    values = [getattr(node, f.name) for f in fields(node) if f.name != "name"]
+    return (type(node), *((fingerprint(v), v.device) if isinstance(v, Tensor) else v for v in values))

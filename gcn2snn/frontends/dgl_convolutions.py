@@ -5,6 +5,7 @@ The number of target nodes comes from the graph, so that one description serves 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from dgl.nn import pytorch as dgl_nn
 from torch import Tensor, nn
 
 from gcn2snn import ir
-from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.builder import Builder, Operand, Ref
 from gcn2snn.frontends.graph_steps import (
     activation,
     add,
@@ -25,12 +26,19 @@ from gcn2snn.frontends.graph_steps import (
     propagated,
     value_of,
 )
+from gcn2snn.frontends.refusal_reasons import GATES, WEIGHTED_MAXIMUM
 from gcn2snn.frontends.registry import LEAVES, lowers
 
 LEAVES.append("dgl.nn.")
 
 
-def graph_operator(builder: Builder, path: str, graph: Any, x: Ref, weight: Any = None, **options: Any) -> Ref:
+Features = Operand | tuple[Operand, Operand]
+"""Values of the nodes, or of (sources, targets)."""
+
+
+def graph_operator(
+    builder: Builder, path: str, graph: Operand, x: Ref, weight: Operand | None = None, **options: Any
+) -> Ref:
     """[targets, sources] of a DGL graph or block; ``options`` are fields of :class:`ir.Adjacency`."""
     weights = () if weight is None else (graph_input(builder, f"{path}.weight", weight),)
     rows = builder.rows(x)
@@ -38,7 +46,18 @@ def graph_operator(builder: Builder, path: str, graph: Any, x: Ref, weight: Any 
     return builder.operator(ir.Adjacency(name=f"{path}.adjacency", inputs=inputs, weighted=bool(weights), **options))
 
 
-def ends(builder: Builder, path: str, feat: Any, operator: Ref | None = None) -> tuple[Ref, Ref]:
+def propagation(
+    builder: Builder, path: str, graph: Operand, feat: Operand, edge_weight: Operand | None, norm: str
+) -> tuple[Ref, Ref]:
+    """feat as a value, and the matrix that its neighbours are weighed by.
+
+    DGL normalises by numbers of edges (``norm``) without edge weights, and by their sums with them.
+    """
+    x = value_of(builder, path, feat)
+    return x, graph_operator(builder, path, graph, x, edge_weight, norm=norm if edge_weight is None else "weights")
+
+
+def ends(builder: Builder, path: str, feat: Features, operator: Ref | None = None) -> tuple[Ref, Ref]:
     """(sources, targets) from a pair, or from one value whose first rows are the targets."""
     if isinstance(feat, tuple | list):
         return value_of(builder, path, feat[0]), value_of(builder, path, feat[1])
@@ -47,10 +66,16 @@ def ends(builder: Builder, path: str, feat: Any, operator: Ref | None = None) ->
 
 
 @lowers(dgl_nn.GraphConv)
-def lower_graph_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_graph_conv(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.GraphConv,
+    graph: Operand,
+    feat: Features,
+    weight: Operand | None = None,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """X' = A X W + b, A by ``norm``; message passing first if it makes the features fewer, else aggregation."""
-    assert isinstance(module, dgl_nn.GraphConv)
-    graph, feat, weight, edge_weight = args
     x, _ = ends(builder, path, feat)
     matrix = module.weight if weight is None else weight
     if isinstance(matrix, Ref):
@@ -68,14 +93,19 @@ def lower_graph_conv(builder: Builder, path: str, module: nn.Module, args: tuple
 
 
 @lowers(dgl_nn.SAGEConv)
-def lower_sage_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_sage_conv(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.SAGEConv,
+    graph: Operand,
+    feat: Features,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """X' = (mean, "gcn" mean or maximum of the neighbours) W_1 + X W_2 + b: two branches meet in one membrane."""
-    assert isinstance(module, dgl_nn.SAGEConv)
-    graph, feat, edge_weight = args
     kind = module._aggre_type
     x, _ = ends(builder, path, feat)
     if kind == "lstm":
-        return builder.refuse(path, "aggregator_type='lstm'", "has gates.", "Use 'mean', 'gcn' or 'pool'.")
+        return builder.refuse(path, "aggregator_type='lstm'", GATES["why"], "Use 'mean', 'gcn' or 'pool'.")
     if kind == "pool":
         return _after_sage(builder, path, module, *_pooled(builder, path, module, graph, feat, x, edge_weight))
     if kind == "gcn" and isinstance(feat, tuple | list):
@@ -92,18 +122,23 @@ def lower_sage_conv(builder: Builder, path: str, module: nn.Module, args: tuple[
 
 
 def _pooled(
-    builder: Builder, path: str, module: Any, graph: Any, feat: Any, x: Ref, edge_weight: Any
+    builder: Builder,
+    path: str,
+    module: dgl_nn.SAGEConv,
+    graph: Operand,
+    feat: Features,
+    x: Ref,
+    edge_weight: Operand | None,
 ) -> tuple[Ref, Ref]:
     if edge_weight is not None:
-        why = "takes a maximum over weighted messages, and the first spike wins whatever its weight."
-        builder.refuse(path, "aggregator_type='pool' with edge weights", why, "Leave the edge weights out.")
+        builder.refuse(path, "aggregator_type='pool' with edge weights", **WEIGHTED_MAXIMUM)
     operator = graph_operator(builder, path, graph, x, norm="max")
     pool = builder.add(ir.Relu(name=f"{path}.pool.relu", inputs=(linear(builder, path, module.fc_pool, x, "pool"),)))
     gathered = builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, pool)))
     return linear(builder, path, module.fc_neigh, gathered, "message"), ends(builder, path, feat, operator)[1]
 
 
-def _after_sage(builder: Builder, path: str, module: Any, gathered: Ref, target: Ref | None) -> Ref:
+def _after_sage(builder: Builder, path: str, module: dgl_nn.SAGEConv, gathered: Ref, target: Ref | None) -> Ref:
     if target is None:
         value = add(builder, path, (gathered,), bias=module.bias, name="bias")
     else:
@@ -113,15 +148,19 @@ def _after_sage(builder: Builder, path: str, module: Any, gathered: Ref, target:
 
 
 @lowers(dgl_nn.GINConv)
-def lower_gin_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_gin_conv(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.GINConv,
+    graph: Operand,
+    feat: Features,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """X' = f((1 + eps) X + sum, mean or maximum of the neighbours)."""
-    assert isinstance(module, dgl_nn.GINConv)
-    graph, feat, edge_weight = args
     kind = module._aggregator_type
     x, _ = ends(builder, path, feat)
     if kind == "max" and edge_weight is not None:
-        why = "takes a maximum over weighted messages, and the first spike wins whatever its weight."
-        return builder.refuse(path, "aggregator_type='max' with edge weights", why, "Leave the edge weights out.")
+        return builder.refuse(path, "aggregator_type='max' with edge weights", **WEIGHTED_MAXIMUM)
     norm = {"sum": "none", "mean": "mean", "max": "max"}[kind]
     operator = graph_operator(builder, path, graph, x, edge_weight, norm=norm)
     if kind == "max":
@@ -135,29 +174,32 @@ def lower_gin_conv(builder: Builder, path: str, module: nn.Module, args: tuple[A
 
 
 @lowers(dgl_nn.SGConv)
-def lower_sg_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_sg_conv(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.SGConv,
+    graph: Operand,
+    feat: Operand,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """X' = A^k X W + b: k aggregations, then message passing."""
-    assert isinstance(module, dgl_nn.SGConv)
-    graph, feat, edge_weight = args
-    x = value_of(builder, path, feat)
-    operator = graph_operator(builder, path, graph, x, edge_weight, norm=_square(edge_weight, "in"))
+    x, operator = propagation(builder, path, graph, feat, edge_weight, "in")
     for hop in powers(builder, path, operator, x, module._k):
         x = hop
     return linear(builder, path, module.fc, activation(builder, f"{path}.norm", module.norm, x), "message")
 
 
-def _square(edge_weight: Any, unweighted: str) -> str:
-    """DGL normalises by numbers of edges without weights, and by sums of weights with them."""
-    return unweighted if edge_weight is None else "weights"
-
-
 @lowers(dgl_nn.TAGConv)
-def lower_tag_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_tag_conv(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.TAGConv,
+    graph: Operand,
+    feat: Operand,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """X' = sum_k A^k X W_k + b, all hops in one membrane."""
-    assert isinstance(module, dgl_nn.TAGConv)
-    graph, feat, edge_weight = args
-    x = value_of(builder, path, feat)
-    operator = graph_operator(builder, path, graph, x, edge_weight, norm=_square(edge_weight, "in"))
+    x, operator = propagation(builder, path, graph, feat, edge_weight, "in")
     value = _side_by_side(builder, path, module.lin, [x, *powers(builder, path, operator, x, module._k)])
     return activation(builder, path, module._activation, value)
 
@@ -170,22 +212,31 @@ def _side_by_side(builder: Builder, path: str, module: nn.Linear, values: list[R
 
 
 @lowers(dgl_nn.APPNPConv)
-def lower_appnp_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_appnp_conv(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.APPNPConv,
+    graph: Operand,
+    feat: Operand,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """Z_k = (1 - alpha) A Z_{k-1} + alpha X, k times."""
-    assert isinstance(module, dgl_nn.APPNPConv)
-    graph, feat, edge_weight = args
-    x = value_of(builder, path, feat)
-    operator = graph_operator(builder, path, graph, x, edge_weight, norm=_square(edge_weight, "both"))
+    x, operator = propagation(builder, path, graph, feat, edge_weight, "both")
     return propagated(builder, path, operator, x, module._k, module._alpha)
 
 
 @lowers(dgl_nn.ChebConv)
-def lower_cheb_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_cheb_conv(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.ChebConv,
+    graph: Operand,
+    feat: Operand,
+    lambda_max: Operand | Sequence[float] | None = None,
+) -> Ref:
     """X' = f([T_0(L) X, ..., T_{k-1}(L) X] W + b) with the signed Laplacian L scaled to [-1, 1]."""
-    assert isinstance(module, dgl_nn.ChebConv)
-    graph, feat, lambda_max = args
     x = value_of(builder, path, feat)
-    if isinstance(lambda_max, list | tuple) and not any(isinstance(v, Ref) for v in lambda_max):
+    if isinstance(lambda_max, list | tuple) and not any(isinstance(value, Ref) for value in lambda_max):
         lambda_max = torch.tensor(lambda_max)
     given = () if lambda_max is None else (graph_input(builder, f"{path}.lambda_max", lambda_max),)
     inputs = (graph_input(builder, path, graph), *given, builder.rows(x))

@@ -1,28 +1,32 @@
-"""What DGL models hold besides convolutions -> description: readouts of batched graphs, frames, blocks; refusals."""
+"""What DGL models hold besides convolutions -> description: readouts of batched graphs, frames, blocks."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import dgl
 from dgl.nn import pytorch as dgl_nn
 from torch import nn
 
 from gcn2snn import ir
-from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.builder import Builder, Operand, Ref
 from gcn2snn.frontends.dgl_convolutions import graph_operator
 from gcn2snn.frontends.example_inputs import part
 from gcn2snn.frontends.graph_steps import aggregate, graph_input
-from gcn2snn.frontends.registry import lowers, lowers_function, refuses
+from gcn2snn.frontends.registry import lowers, lowers_function
 from gcn2snn.frontends.torch_shapes import TargetRows
 
-KINDS: dict[Any, str] = {dgl_nn.SumPooling: "sum", dgl_nn.AvgPooling: "mean", dgl_nn.MaxPooling: "max"}
+KINDS: dict[type[nn.Module], str] = {dgl_nn.SumPooling: "sum", dgl_nn.AvgPooling: "mean", dgl_nn.MaxPooling: "max"}
 
 
 @lowers(dgl_nn.SumPooling, dgl_nn.AvgPooling, dgl_nn.MaxPooling)
-def lower_pooling(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_pooling(
+    builder: Builder,
+    path: str,
+    module: dgl_nn.SumPooling | dgl_nn.AvgPooling | dgl_nn.MaxPooling,
+    graph: Operand,
+    feat: Ref,
+) -> Ref:
     """Sum, mean or maximum over the nodes of each graph of a batch."""
-    return _pool(builder, path, args[0], args[1], KINDS[type(module)])
+    return _pool(builder, path, graph, feat, KINDS[type(module)])
 
 
 @lowers_function(dgl.sum_nodes)
@@ -65,7 +69,7 @@ def _frame(builder: Builder, graph: Ref, key: str) -> Ref:
     return builder.frames[frame, key] if (frame, key) in builder.frames else part(builder, frame, "item", key)
 
 
-def _pool(builder: Builder, path: str, graph: Ref, x: Ref, kind: str) -> Ref:
+def _pool(builder: Builder, path: str, graph: Operand, x: Ref, kind: str) -> Ref:
     inputs = (graph_input(builder, path, graph), builder.rows(x))
     operator = builder.operator(ir.Membership(name=f"{path}.graphs", inputs=inputs, mean=kind == "mean"))
     if kind == "max":
@@ -83,26 +87,3 @@ def lower_local_scope(builder: Builder, path: str, graph: Ref) -> Ref:
 def lower_num_dst_nodes(builder: Builder, path: str, graph: Ref) -> TargetRows:
     """As the end of a slice, ``x[:block.num_dst_nodes()]``: the rows of the target nodes."""
     return TargetRows(lambda x: graph_operator(builder, path, graph, x))
-
-
-refuses(
-    *(dgl_nn.GATConv, dgl_nn.GATv2Conv, dgl_nn.EdgeGATConv, dgl_nn.DotGatConv, dgl_nn.AGNNConv, dgl_nn.HGTConv),
-    *(dgl_nn.GlobalAttentionPooling, dgl_nn.SetTransformerEncoder, dgl_nn.SetTransformerDecoder, dgl_nn.NNConv),
-    why="weighs its edges by the values themselves, and a spike only adds its weight.",
-    instead="Use fixed edge weights: GraphConv, SAGEConv, GINConv and others in the support table.",
-)
-refuses(
-    *("update_all", "apply_edges", "send_and_recv", "pull", "push", "apply_nodes"),
-    why="runs functions of its own along the edges.",
-    instead="Use the layers of dgl.nn in the support table.",
-)
-refuses(
-    *(dgl.add_self_loop, dgl.remove_self_loop, dgl.to_bidirected, dgl.to_simple, dgl.reverse, dgl.add_reverse_edges),
-    why="changes the graph inside the model.",
-    instead="Do it before the model is called.",
-)
-refuses(
-    *(dgl_nn.GatedGraphConv, dgl_nn.Set2Set),
-    why="has gates that multiply values with values.",
-    instead="Use feed-forward layers: GraphConv, SAGEConv, GINConv and others in the support table.",
-)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from gcn2snn import ir
-from gcn2snn.frontends.builder import Builder, Ref
-from gcn2snn.frontends.registry import FUNCTIONS, REFUSED, parameter
+from gcn2snn.frontends.builder import Builder, Operand, Ref
+from gcn2snn.frontends.registry import FUNCTIONS, REFUSED_FUNCTIONS, Reason, parameter
 from gcn2snn.kernels import CSR
 from gcn2snn.matrices import to_csr
 
 
-def graph_input(builder: Builder, path: str, value: Any) -> Ref:
+def graph_input(builder: Builder, path: str, value: Operand | Sequence[object]) -> Ref:
     """A graph input as a reference: the caller's, or a tensor of the model, which is copied into the description."""
     if isinstance(value, Ref):
         return builder.as_graph(value)
@@ -26,7 +26,7 @@ def graph_input(builder: Builder, path: str, value: Any) -> Ref:
     return builder.refuse(path, what, "is kept in the model.", "Pass it as an argument of the model.")
 
 
-def matrix(builder: Builder, path: str, value: Any) -> Ref:
+def matrix(builder: Builder, path: str, value: Operand | CSR) -> Ref:
     """A matrix that multiplies values, as an operator: the caller's (sparse, dense or CSR), or a tensor of the model."""
     if isinstance(value, Ref):
         node = builder.nodes.get(value)
@@ -38,25 +38,19 @@ def matrix(builder: Builder, path: str, value: Any) -> Ref:
         return builder.refuse(
             path, "matrix product", why, "Multiply by weights, or by an adjacency that is passed in.", value
         )
-    csr: CSR = to_csr(value)
-    fields: dict[str, Any] = {
-        "rowptr": csr.rowptr,
-        "col": csr.col,
-        "value": parameter(csr.value),
-        "num_cols": csr.num_cols,
-    }
-    for node in builder.nodes.values():
-        if isinstance(node, ir.FixedMatrix) and all(_equal(getattr(node, k), v) for k, v in fields.items()):
-            return Ref(node.name)
-    name = f"{path}.matrix"
-    return builder.operator(ir.FixedMatrix(name=name, **fields))
+    csr = to_csr(value)
+    return builder.operator(
+        ir.FixedMatrix(
+            name=f"{path}.matrix",
+            rowptr=parameter(csr.rowptr),
+            col=parameter(csr.col),
+            value=parameter(csr.value),
+            num_cols=csr.num_cols,
+        )
+    )
 
 
-def _equal(a: Any, b: Any) -> bool:
-    return torch.equal(a, b) if isinstance(a, Tensor) else a == b
-
-
-def value_of(builder: Builder, path: str, x: Any) -> Ref:
+def value_of(builder: Builder, path: str, x: Operand) -> Ref:
     """A value of the network; a table of the model (learned node features) is one-hot nodes times that table."""
     if isinstance(x, Ref):
         return x
@@ -66,7 +60,13 @@ def value_of(builder: Builder, path: str, x: Any) -> Ref:
 
 
 def adjacency(
-    builder: Builder, path: str, edges: Any, weight: Any, x: Ref, target: Ref | None = None, **options: Any
+    builder: Builder,
+    path: str,
+    edges: Operand,
+    weight: Operand | None,
+    x: Ref,
+    target: Ref | None = None,
+    **options: Any,
 ) -> Ref:
     """The operator of one graph layer; layers that normalise one graph in one way share it.
 
@@ -99,7 +99,14 @@ def dense(
     )
 
 
-def linear(builder: Builder, path: str, module: Any, x: Ref, name: str) -> Ref:
+class Linear(Protocol):
+    """A linear layer of any library."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+
+def linear(builder: Builder, path: str, module: Linear, x: Ref, name: str) -> Ref:
     """A linear layer inside a graph layer."""
     return dense(builder, path, x, module.weight, module.bias, name)
 
@@ -171,7 +178,7 @@ class _Function(nn.Module):
         return self.function(x)
 
 
-def activation(builder: Builder, path: str, function: Any, x: Ref) -> Ref:
+def activation(builder: Builder, path: str, function: Callable[[Tensor], Tensor] | None, x: Ref) -> Ref:
     """What a layer's own activation makes of x: a module, a function, or None."""
     if function is None:
         return x
@@ -179,8 +186,8 @@ def activation(builder: Builder, path: str, function: Any, x: Ref) -> Ref:
         return builder.module(f"{path}.activation", function, (x,))
     if function in FUNCTIONS:
         return FUNCTIONS[function](builder, f"{path}.relu", x)
-    if inspect.isfunction(function) and function not in REFUSED:
+    if inspect.isfunction(function) and function not in REFUSED_FUNCTIONS:
         return builder.module(f"{path}.activation", _Function(function), (x,))
     what = f"activation {getattr(function, '__name__', type(function).__name__)}"
-    why, instead = REFUSED.get(function, ("no handler knows it.", "Use ReLU."))
-    return builder.refuse(path, what, why, instead)
+    unknown = Reason(why="no handler knows it.", instead="Use ReLU.")
+    return builder.refuse(path, what, **REFUSED_FUNCTIONS.get(function, unknown))

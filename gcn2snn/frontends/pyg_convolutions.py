@@ -17,8 +17,9 @@ from torch_geometric.nn import (
 )
 
 from gcn2snn import ir
-from gcn2snn.frontends.builder import Builder, Ref
-from gcn2snn.frontends.graph_steps import add, adjacency, aggregate, dense, linear, value_of
+from gcn2snn.frontends.builder import Builder, Operand, Ref
+from gcn2snn.frontends.graph_steps import Linear, add, adjacency, aggregate, dense, linear, value_of
+from gcn2snn.frontends.refusal_reasons import WEIGHTED_MAXIMUM
 from gcn2snn.frontends.registry import LEAVES, lowers
 from gcn2snn.kernels import CSR
 
@@ -27,29 +28,40 @@ LEAVES += [MessagePassing, "torch_geometric.nn.norm.", "torch_geometric.nn.aggr.
 SUMS = ("add", "sum")
 
 
-def gcn_operator(
-    builder: Builder, path: str, module: Any, edges: Any, weight: Any, x: Ref, *, loops: bool, normalise: bool = True
-) -> Ref:
-    """D^-1/2 (A + I) D^-1/2 as ``gcn_norm`` makes it, or A as it is; a filled cache must hold the example's graph."""
+def propagation(
+    builder: Builder,
+    path: str,
+    module: MessagePassing,
+    x: Operand,
+    edge_index: Operand,
+    edge_weight: Operand | None,
+    *,
+    loops: bool,
+    normalise: bool = True,
+) -> tuple[Ref, Ref]:
+    """x as a value, and the matrix that its neighbours are weighed by.
+
+    That is D^-1/2 (A + I) D^-1/2 as ``gcn_norm`` makes it, or A as it is; a filled cache must hold the example's graph.
+    """
+    value = value_of(builder, path, x)
     if module.aggr not in SUMS:
         why = "changes the normalisation that the layer is defined by."
-        return builder.refuse(path, f"aggr={module.aggr!r}", why, "Use the layer's own aggr='add'.")
+        return value, builder.refuse(path, f"aggr={module.aggr!r}", why, "Use the layer's own aggr='add'.")
     options: dict[str, Any] = {"flow": module.flow}
     if normalise:
         options |= {"norm": "gcn", "loops": "remaining" if loops else "keep"}
         # gcn_norm fills in 2 for `improved` only where there are edge weights or a sparse matrix
         options |= {"loop_weight": 2.0} if getattr(module, "improved", False) else {}
-    operator = adjacency(builder, path, edges, weight, x, **options)
+    operator = adjacency(builder, path, edge_index, edge_weight, value, **options)
     cached = getattr(module, "_cached_edge_index", None)
     if normalise and cached is not None and not _holds(cached, builder.example(operator), module.flow):
         why = "holds another graph than the example, and the layer would go on using it."
-        return builder.refuse(
-            path, "cached=True", why, "Pass the graph the model was trained on, or call reset_parameters."
-        )
-    return operator
+        instead = "Pass the graph the model was trained on, or call reset_parameters."
+        return value, builder.refuse(path, "cached=True", why, instead)
+    return value, operator
 
 
-def _holds(cached: tuple[Any, Any], expected: CSR | None, flow: str) -> bool:
+def _holds(cached: tuple[Tensor, Tensor], expected: CSR | None, flow: str) -> bool:
     index, weight = cached
     if expected is None or not isinstance(index, Tensor) or index.layout is not torch.strided:
         return True
@@ -62,42 +74,52 @@ def _holds(cached: tuple[Any, Any], expected: CSR | None, flow: str) -> bool:
 
 
 @lowers(GCNConv)
-def lower_gcn_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_gcn_conv(
+    builder: Builder, path: str, module: GCNConv, x: Operand, edge_index: Operand, edge_weight: Operand | None = None
+) -> Ref:
     """X' = D^-1/2 (A + I) D^-1/2 X W + b: message passing, then aggregation."""
-    assert isinstance(module, GCNConv)
-    x, edges, weight = args
-    x = value_of(builder, path, x)
-    operator = gcn_operator(
-        builder, path, module, edges, weight, x, loops=module.add_self_loops, normalise=module.normalize
+    x, operator = propagation(
+        builder, path, module, x, edge_index, edge_weight, loops=module.add_self_loops, normalise=module.normalize
     )
     message = dense(builder, path, x, module.lin.weight)
     return add(builder, path, (aggregate(builder, path, operator, message),), bias=module.bias, name="bias")
 
 
+Pair = tuple[Ref, Ref | None]
+"""(sources, targets) of a layer; the targets are None where they have no values of their own."""
+
+
 def neighbours(
-    builder: Builder, path: str, module: Any, edges: Any, weight: Any, pair: tuple[Any, Any], size: Any, x: Ref
+    builder: Builder,
+    path: str,
+    module: MessagePassing,
+    edge_index: Operand,
+    edge_weight: Operand | None,
+    ends: Pair,
+    size: tuple[int, int] | None = None,
 ) -> Ref:
-    """Sum, mean or maximum over the neighbours, by the layer's ``aggr``; ``x`` are the sources' messages."""
-    targets = int(size[1]) if size is not None and pair[1] is None else None
-    options = {"flow": module.flow, "targets": targets}
-    target = pair[1] if pair[1] is not None else pair[0]
+    """Sum, mean or maximum over the neighbours, by the layer's ``aggr``."""
+    source, target = ends
+    options: dict[str, Any] = {
+        "flow": module.flow,
+        "targets": int(size[1]) if size is not None and target is None else None,
+        "target": target if target is not None else source,
+    }
     if module.aggr in SUMS:
-        return aggregate(builder, path, adjacency(builder, path, edges, weight, x, target, **options), x)
+        return aggregate(builder, path, adjacency(builder, path, edge_index, edge_weight, source, **options), source)
     if module.aggr == "mean":
-        return aggregate(builder, path, adjacency(builder, path, edges, weight, x, target, norm="mean", **options), x)
-    if module.aggr == "max" and weight is None:
-        operator = adjacency(builder, path, edges, None, x, target, norm="max", **options)
-        return builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, x)))
+        operator = adjacency(builder, path, edge_index, edge_weight, source, norm="mean", **options)
+        return aggregate(builder, path, operator, source)
+    if module.aggr == "max" and edge_weight is None:
+        operator = adjacency(builder, path, edge_index, None, source, norm="max", **options)
+        return builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, source)))
     if module.aggr == "max":
-        why = "takes a maximum over weighted messages, and the first spike wins whatever its weight."
-        return builder.refuse(
-            path, "aggr='max' with edge weights", why, "Leave the edge weights out, or use aggr='mean'."
-        )
+        return builder.refuse(path, "aggr='max' with edge weights", **WEIGHTED_MAXIMUM)
     what = f"aggr={module.aggr!r}"
     return builder.refuse(path, what, "is no sum, mean or maximum.", "Use aggr='add', 'mean' or 'max'.")
 
 
-def pair_of(builder: Builder, path: str, x: Any) -> tuple[Ref, Ref | None]:
+def pair_of(builder: Builder, path: str, x: Operand | tuple[Operand, Operand | None]) -> Pair:
     """(sources, targets) from one value or a bipartite tuple."""
     if isinstance(x, tuple | list):
         return value_of(builder, path, x[0]), None if x[1] is None else value_of(builder, path, x[1])
@@ -106,63 +128,87 @@ def pair_of(builder: Builder, path: str, x: Any) -> tuple[Ref, Ref | None]:
 
 
 @lowers(GraphConv)
-def lower_graph_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_graph_conv(
+    builder: Builder,
+    path: str,
+    module: GraphConv,
+    x: Operand | tuple[Operand, Operand | None],
+    edge_index: Operand,
+    edge_weight: Operand | None = None,
+    size: tuple[int, int] | None = None,
+) -> Ref:
     """X' = (A X) W_1 + b + X W_2, A summed, averaged or maximised over the neighbours."""
-    assert isinstance(module, GraphConv)
-    x, edges, weight, size = args
-    pair = pair_of(builder, path, x)
-    result = linear(
-        builder, path, module.lin_rel, neighbours(builder, path, module, edges, weight, pair, size, pair[0]), "message"
+    source, target = pair_of(builder, path, x)
+    gathered = neighbours(builder, path, module, edge_index, edge_weight, (source, target), size)
+    return _with_root(
+        builder, path, linear(builder, path, module.lin_rel, gathered, "message"), module.lin_root, target
     )
-    if pair[1] is None:
-        return result
-    return add(builder, path, (result, linear(builder, path, module.lin_root, pair[1], "root")))
+
+
+def _with_root(builder: Builder, path: str, message: Ref, root: Linear, target: Ref | None) -> Ref:
+    """The messages plus what the layer makes of the target nodes themselves: both meet in one membrane."""
+    if target is None:
+        return message
+    return add(builder, path, (message, linear(builder, path, root, target, "root")))
 
 
 @lowers(SAGEConv)
-def lower_sage_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_sage_conv(
+    builder: Builder,
+    path: str,
+    module: SAGEConv,
+    x: Operand | tuple[Operand, Operand | None],
+    edge_index: Operand,
+    size: tuple[int, int] | None = None,
+) -> Ref:
     """X' = (mean, sum or maximum of the neighbours) W_1 + b + X W_2: two branches meet in one membrane."""
-    assert isinstance(module, SAGEConv)
-    x, edges, size = args
-    pair = pair_of(builder, path, x)
+    source, target = pair_of(builder, path, x)
     if module.normalize:
         why = "divides each node by the length of its own result, which no single neuron knows."
         return builder.refuse(path, "normalize=True", why, "Use normalize=False.")
-    source = pair[0]
+    message = source
     if module.project:
         projected = linear(builder, path, module.lin, source, "project")
-        source = builder.add(ir.Relu(name=f"{path}.project.relu", inputs=(projected,)))
-    gathered = neighbours(builder, path, module, edges, None, pair, size, source)
+        message = builder.add(ir.Relu(name=f"{path}.project.relu", inputs=(projected,)))
+    gathered = neighbours(builder, path, module, edge_index, None, (message, target), size)
     result = linear(builder, path, module.lin_l, gathered, "message")
-    if not module.root_weight or pair[1] is None:
-        return result
-    return add(builder, path, (result, linear(builder, path, module.lin_r, pair[1], "root")))
+    return _with_root(builder, path, result, module.lin_r, target) if module.root_weight else result
 
 
 @lowers(GINConv)
-def lower_gin_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_gin_conv(
+    builder: Builder,
+    path: str,
+    module: GINConv,
+    x: Operand | tuple[Operand, Operand | None],
+    edge_index: Operand,
+    size: tuple[int, int] | None = None,
+) -> Ref:
     """X' = nn((1 + eps) X + A X): sums, then its own network."""
-    assert isinstance(module, GINConv)
-    x, edges, size = args
-    pair = pair_of(builder, path, x)
-    result = neighbours(builder, path, module, edges, None, pair, size, pair[0])
-    if pair[1] is not None:
-        result = add(builder, path, (result, pair[1]), (1.0, 1.0 + float(module.eps.detach())))
+    source, target = pair_of(builder, path, x)
+    result = neighbours(builder, path, module, edge_index, None, (source, target), size)
+    if target is not None:
+        result = add(builder, path, (result, target), (1.0, 1.0 + float(module.eps.detach())))
     assert isinstance(module.nn, nn.Module)
     return builder.module(f"{path}.nn", module.nn, (result,))
 
 
 @lowers(LEConv)
-def lower_le_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_le_conv(
+    builder: Builder,
+    path: str,
+    module: LEConv,
+    x: Operand | tuple[Operand, Operand | None],
+    edge_index: Operand,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """X' = A (X W_1 + b_1) - D X W_2 + X W_3 + b_3 with D the sums of A's rows."""
-    assert isinstance(module, LEConv)
-    x, edges, weight = args
     source, target = pair_of(builder, path, x)
     if target is None:
         return builder.refuse(path, "x = (x, None)", "the layer needs target nodes.", "Pass both.")
     flow = {"flow": module.flow}
-    operator = adjacency(builder, path, edges, weight, source, target, **flow)
-    degrees = adjacency(builder, f"{path}.degrees", edges, weight, source, target, norm="degree", **flow)
+    operator = adjacency(builder, path, edge_index, edge_weight, source, target, **flow)
+    degrees = adjacency(builder, f"{path}.degrees", edge_index, edge_weight, source, target, norm="degree", **flow)
     gathered = aggregate(builder, path, operator, linear(builder, path, module.lin1, source, "message"))
     own = aggregate(builder, path, degrees, linear(builder, path, module.lin2, target, "own"), "own.degree")
     root = linear(builder, path, module.lin3, target, "root")
@@ -170,16 +216,14 @@ def lower_le_conv(builder: Builder, path: str, module: nn.Module, args: tuple[An
 
 
 @lowers(ClusterGCNConv)
-def lower_cluster_gcn_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_cluster_gcn_conv(builder: Builder, path: str, module: ClusterGCNConv, x: Operand, edge_index: Operand) -> Ref:
     """X' = (A^ + lambda diag A^) X W_1 + b + X W_2 with A^ = D^-1 (A + I)."""
-    assert isinstance(module, ClusterGCNConv)
-    x, edges = args
     x = value_of(builder, path, x)
     if module.flow != "source_to_target":
         why = "normalises by the other end of its edges than it sums over."
         return builder.refuse(path, f"flow={module.flow!r}", why, "Use flow='source_to_target'.")
     loops = "replace" if module.add_self_loops else "keep"
-    operator = adjacency(builder, path, edges, None, x, norm="cluster", loops=loops, factor=module.diag_lambda)
+    operator = adjacency(builder, path, edge_index, None, x, norm="cluster", loops=loops, factor=module.diag_lambda)
     gathered = aggregate(builder, path, operator, x)
     branches = (
         linear(builder, path, module.lin_out, gathered, "message"),

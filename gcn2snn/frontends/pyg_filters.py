@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import nn
+from torch import Tensor
 from torch_geometric.nn import APPNP, ARMAConv, ChebConv, GCN2Conv, MixHopConv, SGConv, SSGConv, TAGConv
 
 from gcn2snn import ir
-from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.builder import Builder, Operand, Ref
 from gcn2snn.frontends.graph_steps import (
     activation,
     add,
@@ -22,41 +20,40 @@ from gcn2snn.frontends.graph_steps import (
     propagated,
     value_of,
 )
-from gcn2snn.frontends.pyg_convolutions import gcn_operator
+from gcn2snn.frontends.pyg_convolutions import propagation
 from gcn2snn.frontends.registry import lowers
 
 
 @lowers(SGConv)
-def lower_sg_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_sg_conv(
+    builder: Builder, path: str, module: SGConv, x: Operand, edge_index: Operand, edge_weight: Operand | None = None
+) -> Ref:
     """X' = A^K X W + b: K aggregations, then message passing."""
-    assert isinstance(module, SGConv)
-    x, edges, weight = args
-    x = value_of(builder, path, x)
-    operator = gcn_operator(builder, path, module, edges, weight, x, loops=module.add_self_loops)
+    x, operator = propagation(builder, path, module, x, edge_index, edge_weight, loops=module.add_self_loops)
     for hop in powers(builder, path, operator, x, module.K):
         x = hop
     return linear(builder, path, module.lin, x, "message")
 
 
 @lowers(SSGConv)
-def lower_ssg_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_ssg_conv(
+    builder: Builder, path: str, module: SSGConv, x: Operand, edge_index: Operand, edge_weight: Operand | None = None
+) -> Ref:
     """X' = (alpha X + (1 - alpha) / K sum_k A^k X) W + b."""
-    assert isinstance(module, SSGConv)
-    x, edges, weight = args
-    x = value_of(builder, path, x)
-    operator = gcn_operator(builder, path, module, edges, weight, x, loops=module.add_self_loops)
+    x, operator = propagation(builder, path, module, x, edge_index, edge_weight, loops=module.add_self_loops)
     hops = powers(builder, path, operator, x, module.K)
     shares = (module.alpha, *[(1 - module.alpha) / module.K] * len(hops))
     return linear(builder, path, module.lin, add(builder, path, (x, *hops), shares), "message")
 
 
 @lowers(TAGConv)
-def lower_tag_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_tag_conv(
+    builder: Builder, path: str, module: TAGConv, x: Operand, edge_index: Operand, edge_weight: Operand | None = None
+) -> Ref:
     """X' = sum_k A^k X W_k + b, all hops in one membrane."""
-    assert isinstance(module, TAGConv)
-    x, edges, weight = args
-    x = value_of(builder, path, x)
-    operator = gcn_operator(builder, path, module, edges, weight, x, loops=False, normalise=module.normalize)
+    x, operator = propagation(
+        builder, path, module, x, edge_index, edge_weight, loops=False, normalise=module.normalize
+    )
     hops = [x, *powers(builder, path, operator, x, module.K)]
     terms = [
         linear(builder, path, lin, hop, f"message{k}")
@@ -66,41 +63,47 @@ def lower_tag_conv(builder: Builder, path: str, module: nn.Module, args: tuple[A
 
 
 @lowers(APPNP)
-def lower_appnp(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_appnp(
+    builder: Builder, path: str, module: APPNP, x: Operand, edge_index: Operand, edge_weight: Operand | None = None
+) -> Ref:
     """Z_k = (1 - alpha) A Z_{k-1} + alpha X, K times."""
-    assert isinstance(module, APPNP)
-    x, edges, weight = args
-    x = value_of(builder, path, x)
-    operator = gcn_operator(
-        builder, path, module, edges, weight, x, loops=module.add_self_loops, normalise=module.normalize
+    x, operator = propagation(
+        builder, path, module, x, edge_index, edge_weight, loops=module.add_self_loops, normalise=module.normalize
     )
     return propagated(builder, path, operator, x, module.K, module.alpha)
 
 
 @lowers(ChebConv)
-def lower_cheb_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_cheb_conv(
+    builder: Builder,
+    path: str,
+    module: ChebConv,
+    x: Operand,
+    edge_index: Operand,
+    edge_weight: Operand | None = None,
+    batch: Operand | None = None,
+    lambda_max: Operand | float | None = None,
+) -> Ref:
     """X' = sum_k T_k(L) X W_k + b with the signed Laplacian L scaled to [-1, 1]."""
-    assert isinstance(module, ChebConv)
-    x, edges, weight, batch, lambda_max = args
     x = value_of(builder, path, x)
     if module.flow != "source_to_target":
         why = "normalises by the other end of its edges than it sums over."
         return builder.refuse(path, f"flow={module.flow!r}", why, "Use flow='source_to_target'.")
-    inputs = [graph_input(builder, path, edges)]
-    inputs += [] if weight is None else [graph_input(builder, path, weight)]
-    given = lambda_max is not None and not isinstance(lambda_max, int | float)
-    inputs += [graph_input(builder, path, lambda_max)] if given else []
-    batched = given and batch is not None
-    inputs += [graph_input(builder, path, batch)] if batched else []
+    inputs = [graph_input(builder, path, edge_index)]
+    inputs += [] if edge_weight is None else [graph_input(builder, path, edge_weight)]
+    fixed = None if lambda_max is None or isinstance(lambda_max, Tensor | Ref) else float(lambda_max)
+    given = isinstance(lambda_max, Tensor | Ref)
+    inputs += [graph_input(builder, path, lambda_max)] if isinstance(lambda_max, Tensor | Ref) else []
+    inputs += [graph_input(builder, path, batch)] if given and batch is not None else []
     rows = builder.rows(x)
     node = ir.Laplacian(
         name=f"{path}.laplacian",
         inputs=(*inputs, rows),
         norm=module.normalization or "none",
-        weighted=weight is not None,
+        weighted=edge_weight is not None,
         given=given,
-        batched=batched,
-        lambda_max=None if given or lambda_max is None else float(lambda_max),
+        batched=given and batch is not None,
+        lambda_max=fixed,
     )
     operator = builder.operator(node, rows)
     terms = chebyshev(builder, path, operator, x, len(module.lins))
@@ -111,12 +114,11 @@ def lower_cheb_conv(builder: Builder, path: str, module: nn.Module, args: tuple[
 
 
 @lowers(MixHopConv)
-def lower_mixhop_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_mixhop_conv(
+    builder: Builder, path: str, module: MixHopConv, x: Operand, edge_index: Operand, edge_weight: Operand | None = None
+) -> Ref:
     """X' = [A^p X W_p for p in powers] + b, side by side."""
-    assert isinstance(module, MixHopConv)
-    x, edges, weight = args
-    x = value_of(builder, path, x)
-    operator = gcn_operator(builder, path, module, edges, weight, x, loops=module.add_self_loops)
+    x, operator = propagation(builder, path, module, x, edge_index, edge_weight, loops=module.add_self_loops)
     hops = [x, *powers(builder, path, operator, x, len(module.lins) - 1)]
     parts = [linear(builder, path, module.lins[p], hops[p], f"message{p}") for p in module.powers]
     joined = builder.add(ir.Concat(name=f"{path}.hops", inputs=tuple(parts)))
@@ -124,14 +126,20 @@ def lower_mixhop_conv(builder: Builder, path: str, module: nn.Module, args: tupl
 
 
 @lowers(GCN2Conv)
-def lower_gcn2_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_gcn2_conv(
+    builder: Builder,
+    path: str,
+    module: GCN2Conv,
+    x: Operand,
+    x_0: Operand,
+    edge_index: Operand,
+    edge_weight: Operand | None = None,
+) -> Ref:
     """X' = ((1 - alpha) A X + alpha X_0) ((1 - beta) I + beta W), with its own W for X_0 if they are not shared."""
-    assert isinstance(module, GCN2Conv)
-    x, initial, edges, weight = args
-    x, initial = value_of(builder, path, x), value_of(builder, path, initial)
-    operator = gcn_operator(
-        builder, path, module, edges, weight, x, loops=module.add_self_loops, normalise=module.normalize
+    x, operator = propagation(
+        builder, path, module, x, edge_index, edge_weight, loops=module.add_self_loops, normalise=module.normalize
     )
+    initial = value_of(builder, path, x_0)
     gathered = aggregate(builder, path, operator, x)
     identity = torch.eye(module.channels, dtype=module.weight1.dtype, device=module.weight1.device)
     weights = [
@@ -150,12 +158,11 @@ def lower_gcn2_conv(builder: Builder, path: str, module: nn.Module, args: tuple[
 
 
 @lowers(ARMAConv)
-def lower_arma_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_arma_conv(
+    builder: Builder, path: str, module: ARMAConv, x: Operand, edge_index: Operand, edge_weight: Operand | None = None
+) -> Ref:
     """X' = mean over stacks of X_T, X_{t+1} = ReLU(A X_t W_t + X_0 V_t + b_t)."""
-    assert isinstance(module, ARMAConv)
-    x, edges, weight = args
-    x = value_of(builder, path, x)
-    operator = gcn_operator(builder, path, module, edges, weight, x, loops=False)
+    x, operator = propagation(builder, path, module, x, edge_index, edge_weight, loops=False)
     stacks = []
     for k in range(module.num_stacks):
         value = x

@@ -11,17 +11,17 @@ from torch import nn
 
 from gcn2snn import ir
 from gcn2snn.errors import ConversionError, Refusal
-from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.builder import Builder, Handler, Ref
 from gcn2snn.frontends.example_inputs import declare
-from gcn2snn.frontends.registry import REGISTRY, Handler
-from gcn2snn.frontends.trace import lower_module
+from gcn2snn.frontends.read_module import lower_module
+from gcn2snn.frontends.registry import REGISTRY
 
 ALWAYS = ("text_gcn", "torch_images", "torch_layers", "torch_products", "torch_refusals", "torch_shapes")
 """Modules of this package whose handlers are loaded for every model."""
 
 OPTIONAL = {
-    "torch_geometric": ("pyg_convolutions", "pyg_filters", "pyg_models"),
-    "dgl": ("dgl_convolutions", "dgl_models"),
+    "torch_geometric": ("pyg_convolutions", "pyg_filters", "pyg_models", "pyg_refusals"),
+    "dgl": ("dgl_convolutions", "dgl_models", "dgl_refusals"),
 }
 """Library -> modules with its handlers, loaded only if the library is: a model of it implies that."""
 

@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, overload
 
 from torch import Tensor, nn
 
 from gcn2snn.errors import ConfigError
-from gcn2snn.frontends.builder import Builder
+from gcn2snn.frontends.builder import Builder, Handler
 
-Handler = Callable[[Builder, str, nn.Module, tuple[Any, ...]], Any]
-"""handler(builder, path, module, args) -> name of the node that holds the module's result.
+M = TypeVar("M", bound=nn.Module)
+P = ParamSpec("P")
+R = TypeVar("R")
 
-``args`` are the arguments of ``module.forward`` in the order of its signature, defaults filled in: a :class:`Ref` for
-a value of the network or a graph input, anything else as it is.
-"""
-
+Function = Callable[..., object] | str
+"""A function, or the name of a tensor method."""
 
 FunctionHandler = Callable[..., Any]
 """handler(builder, path, *args, **kwargs) -> result, called with the arguments that the function was called with."""
+
+
+class Reason(TypedDict):
+    """Why something cannot become spikes, and what would work; the keywords of :func:`refuses` and ``Builder.refuse``."""
+
+    why: str
+    instead: str
 
 
 REGISTRY: dict[type[nn.Module], Handler] = {}
 """Exact class -> handler. Sub-classes are not assumed to compute what their parents do."""
 
 
-FUNCTIONS: dict[Callable[..., Any] | str, FunctionHandler] = {}
+FUNCTIONS: dict[Function, FunctionHandler] = {}
 """Function, or name of a tensor method -> handler."""
 
 
-REFUSED: dict[Any, tuple[str, str]] = {}
-"""Class, function or method name -> (why it cannot become spikes, what would work)."""
+REFUSED_LAYERS: dict[type[nn.Module], Reason] = {}
+"""Exact class -> why it is refused."""
+
+
+REFUSED_FUNCTIONS: dict[Function, Reason] = {}
+"""Function, or name of a tensor method -> why it is refused."""
 
 
 LEAVES: list[type[nn.Module] | str] = ["torch.nn."]
 """Base classes, or beginnings of the names of modules, of what is never looked into: it has a handler or is refused."""
 
 
+@overload
+def lowers(
+    cls: type[M], /
+) -> Callable[[Callable[Concatenate[Builder, str, M, P], R]], Callable[Concatenate[Builder, str, M, P], R]]: ...
+
+
+@overload
+def lowers(*classes: type[nn.Module]) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
 def lowers(*classes: type[nn.Module]) -> Callable[[Handler], Handler]:
-    """Register a handler for exact classes.
+    """Register a handler for exact classes; ``frontends/arguments.py`` says how it gets its arguments.
 
     Raises:
         ConfigError: one of them has a handler already; pass yours as ``convert(..., handlers={Class: handler})`` instead.
@@ -57,14 +77,14 @@ def lowers(*classes: type[nn.Module]) -> Callable[[Handler], Handler]:
     return register
 
 
-def lowers_function(*targets: Callable[..., Any] | str) -> Callable[[FunctionHandler], FunctionHandler]:
+def lowers_function(*targets: Function) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a handler for functions (the objects) and tensor methods (their names).
 
     Raises:
         ConfigError: one of them has a handler already.
     """
 
-    def register(handler: FunctionHandler) -> FunctionHandler:
+    def register(handler: Callable[P, R]) -> Callable[P, R]:
         for target in dict.fromkeys(targets):  # torch has one function under several names
             if target in FUNCTIONS:
                 raise ConfigError(f"{target} already has a handler")
@@ -74,9 +94,14 @@ def lowers_function(*targets: Callable[..., Any] | str) -> Callable[[FunctionHan
     return register
 
 
-def refuses(*targets: Any, why: str, instead: str) -> None:
+def refuses(*targets: type[nn.Module] | Function, why: str, instead: str) -> None:
     """Give the reason for which classes, functions or methods (by name) cannot be converted."""
-    REFUSED.update(dict.fromkeys(targets, (why, instead)))
+    reason = Reason(why=why, instead=instead)
+    for target in targets:
+        if isinstance(target, type) and issubclass(target, nn.Module):
+            REFUSED_LAYERS[target] = reason
+        else:
+            REFUSED_FUNCTIONS[target] = reason
 
 
 def parameter(tensor: Tensor) -> Tensor:

@@ -10,12 +10,11 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from gcn2snn.errors import DataError, MissingPackageError
 from gcn2snn.files import save_text
 from gcn2snn.frontends.read_model import load_handlers
-from gcn2snn.frontends.registry import FUNCTIONS, REFUSED, REGISTRY
+from gcn2snn.frontends.registry import FUNCTIONS, REFUSED_LAYERS, REGISTRY, Function
 
 BEGIN, END = "<!-- support-table:begin -->", "<!-- support-table:end -->"
 PLUMBING = {
@@ -51,7 +50,7 @@ def support_table() -> str:
 
 
 def _layers(library: str) -> str:
-    targets: dict[Callable[..., Any], list[str]] = {}
+    targets: dict[Callable[..., object], list[str]] = {}
     for target, handler in REGISTRY.items():
         if _home(target) == library:
             targets.setdefault(handler, []).append(target.__name__)
@@ -67,29 +66,28 @@ def _functions(library: str) -> str:
 
 def _refusals() -> str:
     reasons: dict[str, list[str]] = {}
-    for target, (why, _) in REFUSED.items():
-        if isinstance(target, type):
-            reasons.setdefault(why, []).append(target.__name__)
-    rows = [f"| {_joined(names)} | {reason} |" for reason, names in reasons.items()]
+    for layer, reason in REFUSED_LAYERS.items():
+        reasons.setdefault(reason["why"], []).append(layer.__name__)
+    rows = [f"| {_joined(names)} | {why} |" for why, names in reasons.items()]
     return "\n".join(["| layer | why |", "|-|-|", *rows])
 
 
-def _home(target: Any) -> str:
+def _home(target: Function) -> str:
     """The library of a class or function; methods, operators and built-ins count to PyTorch."""
     home = "" if isinstance(target, str) else str(getattr(target, "__module__", "") or "")
     package = home.split(".")[0]
     return package if package in ("torch_geometric", "dgl", "gcn2snn") else "torch"
 
 
-def _name(target: Any) -> str:
-    return target if isinstance(target, str) else str(target.__name__).lstrip("_")
+def _name(target: Function) -> str:
+    return target if isinstance(target, str) else str(getattr(target, "__name__", target)).lstrip("_")
 
 
 def _joined(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in dict.fromkeys(names))
 
 
-def _first_line(handler: Callable[..., Any]) -> str:
+def _first_line(handler: Callable[..., object]) -> str:
     text = (handler.__doc__ or "").strip().splitlines()
     return text[0].replace("|", "\\|") if text else ""
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import nn
-
 from gcn2snn import ir
-from gcn2snn.frontends.builder import Builder
+from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.registry import lowers, parameter
 from gcn2snn.textgcn import TextGCN
 
 
 @lowers(TextGCN)
-def lower_text_gcn(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> str:
+def lower_text_gcn(
+    builder: Builder,
+    path: str,
+    module: TextGCN,
+    adjacency: Ref,
+    features: Ref | None = None,
+    readout: Ref | None = None,
+) -> Ref:
     """Two layers become the paper's four: layer1.message, layer1.aggregation, layer2.message, layer2.aggregation."""
-    assert isinstance(module, TextGCN)
-    adjacency, features, readout = args
     if module.identity:
         nodes = module.weights[0].shape[0]
         builder.fix_size(adjacency, (nodes, nodes))
         value = builder.add(ir.OneHot(name="one_hot", count=nodes))
     else:
+        assert features is not None  # TextGCN's own forward refuses such a call
         value = features
     for index, weight in enumerate(module.weights, start=1):
         if index > 1:

@@ -19,9 +19,8 @@ Sizes = int | Sequence[int]
 
 
 @lowers(nn.Conv2d)
-def lower_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_conv(builder: Builder, path: str, module: nn.Conv2d, input: Ref) -> Ref:
     """Y = W * X + b, zero padding of any form."""
-    assert isinstance(module, nn.Conv2d)
     if module.padding_mode != "zeros":
         what = f"padding_mode={module.padding_mode!r}"
         why = "fills the border with copies of spikes, which no synapse sends."
@@ -29,7 +28,7 @@ def lower_conv(builder: Builder, path: str, module: nn.Module, args: tuple[Any, 
     return _conv(
         builder,
         path,
-        args[0],
+        input,
         module.weight,
         module.bias,
         module.stride,
@@ -93,9 +92,9 @@ def _conv(
 
 
 @lowers(nn.BatchNorm2d)
-def lower_batch_norm(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_batch_norm(builder: Builder, path: str, module: nn.BatchNorm2d, input: Ref) -> Ref:
     """y = gamma (x - mean) / sqrt(var + eps) + beta with running statistics."""
-    return batch_norm(builder, path, args[0], module)
+    return batch_norm(builder, path, input, module)
 
 
 @lowers_function(functional.pad)
@@ -118,10 +117,9 @@ def lower_pad(
 
 
 @lowers(nn.ZeroPad2d)
-def lower_zero_pad(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_zero_pad(builder: Builder, path: str, module: nn.ZeroPad2d, input: Ref) -> Ref:
     """Zeros around the image."""
-    assert isinstance(module, nn.ZeroPad2d)
-    return lower_pad(builder, path, args[0], module.padding)
+    return lower_pad(builder, path, input, module.padding)
 
 
 def _pad(builder: Builder, path: str, x: Ref, padding: tuple[int, int, int, int]) -> Ref:
@@ -158,12 +156,11 @@ def lower_max_pool_function(
 
 
 @lowers(nn.MaxPool2d)
-def lower_max_pool(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_max_pool(builder: Builder, path: str, module: nn.MaxPool2d, input: Ref) -> Ref:
     """Largest value of each window: the earliest spike wins."""
     m = module
-    assert isinstance(m, nn.MaxPool2d)
     return lower_max_pool_function(
-        builder, path, args[0], m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
+        builder, path, input, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
     )
 
 
@@ -198,12 +195,11 @@ def lower_avg_pool_function(
 
 
 @lowers(nn.AvgPool2d)
-def lower_avg_pool(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_avg_pool(builder: Builder, path: str, module: nn.AvgPool2d, input: Ref) -> Ref:
     """Mean of each window."""
     m = module
-    assert isinstance(m, nn.AvgPool2d)
     options = (m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override)
-    return lower_avg_pool_function(builder, path, args[0], *options)
+    return lower_avg_pool_function(builder, path, input, *options)
 
 
 @lowers_function(functional.adaptive_avg_pool2d)
@@ -219,11 +215,10 @@ def lower_adaptive_max_function(builder: Builder, path: str, input: Ref, output_
 
 
 @lowers(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-def lower_adaptive(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_adaptive(builder: Builder, path: str, module: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d, input: Ref) -> Ref:
     """Mean or largest value of equal windows."""
-    assert isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d)
     kind = ir.AvgPool if isinstance(module, nn.AdaptiveAvgPool2d) else ir.MaxPool
-    return _adaptive(builder, path, args[0], module.output_size, kind)
+    return _adaptive(builder, path, input, module.output_size, kind)
 
 
 def _adaptive(builder: Builder, path: str, x: Ref, output_size: Any, kind: type[ir.AvgPool] | type[ir.MaxPool]) -> Ref:

@@ -13,16 +13,16 @@ from torch.nn import functional
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.graph_steps import maximum
+from gcn2snn.frontends.refusal_reasons import BATCH_STATISTICS, NO_STATISTICS, RANDOM
 from gcn2snn.frontends.registry import lowers, lowers_function, parameter
 
 Number = int | float | Tensor | Ref
 
 
 @lowers(nn.Linear)
-def lower_linear(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_linear(builder: Builder, path: str, module: nn.Linear, input: Ref) -> Ref:
     """Y = X W^T + b."""
-    assert isinstance(module, nn.Linear)
-    return dense(builder, path, args[0], module.weight, module.bias)
+    return dense(builder, path, input, module.weight, module.bias)
 
 
 @lowers_function(functional.linear)
@@ -38,9 +38,9 @@ def dense(builder: Builder, path: str, x: Ref, weight: Tensor, bias: Tensor | No
 
 
 @lowers(nn.ReLU)
-def lower_relu(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_relu(builder: Builder, path: str, module: nn.ReLU, input: Ref) -> Ref:
     """Y = max(X, 0): becomes a neuron population."""
-    return builder.add(ir.Relu(name=path, inputs=(args[0],)))
+    return builder.add(ir.Relu(name=path, inputs=(input,)))
 
 
 @lowers_function(torch.relu, torch.relu_, functional.relu, functional.relu_, "relu", "relu_")
@@ -58,9 +58,13 @@ def lower_clamp(builder: Builder, path: str, input: Ref, min: Any = None, max: A
 
 
 @lowers(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity)
-def lower_dropout(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_dropout(
+    builder: Builder, path: str, module: nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Identity, input: Ref
+) -> Ref:
     """Nothing: the model is in evaluation mode."""
-    return args[0]
+    if module.training and not isinstance(module, nn.Identity) and module.p > 0:
+        return builder.refuse(path, f"{type(module).__qualname__} in training mode", **RANDOM)
+    return input
 
 
 @lowers_function(functional.dropout, functional.dropout1d, functional.dropout2d, torch.dropout)
@@ -69,8 +73,7 @@ def lower_dropout_function(
 ) -> Ref:
     """Nothing, unless the model drops values in evaluation mode too."""
     if training and p > 0:
-        why = "is active in evaluation mode, so the model's result is random."
-        return builder.refuse(path, f"dropout(p={p}, training=True)", why, "Pass training=self.training.")
+        return builder.refuse(path, f"dropout(p={p}, training=True)", **RANDOM)
     return input
 
 
@@ -81,17 +84,17 @@ def lower_nothing(builder: Builder, path: str, input: Ref, *args: Any, **kwargs:
 
 
 @lowers(nn.BatchNorm1d)
-def lower_batch_norm(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_batch_norm(builder: Builder, path: str, module: nn.BatchNorm1d, input: Ref) -> Ref:
     """y = gamma (x - mean) / sqrt(var + eps) + beta with running statistics."""
-    assert isinstance(module, nn.BatchNorm1d)
-    return batch_norm(builder, path, args[0], module)
+    return batch_norm(builder, path, input, module)
 
 
 def batch_norm(builder: Builder, path: str, x: Ref, module: Any) -> Ref:
     """A BatchNorm node from a torch batch norm of any dimension; refused without running statistics."""
     if module.running_mean is None or module.running_var is None:
-        why = "has no running statistics, so its result depends on the batch."
-        return builder.refuse(path, "track_running_stats=False", why, "Train with track_running_stats=True.")
+        return builder.refuse(path, "track_running_stats=False", **NO_STATISTICS)
+    if module.training:
+        return builder.refuse(path, "batch norm in training mode", **BATCH_STATISTICS)
     mean, var = parameter(module.running_mean), parameter(module.running_var)
     gamma = torch.ones_like(mean) if module.weight is None else parameter(module.weight)
     beta = torch.zeros_like(mean) if module.bias is None else parameter(module.bias)
@@ -225,7 +228,6 @@ def lower_flatten_function(builder: Builder, path: str, input: Ref, start_dim: i
 
 
 @lowers(nn.Flatten)
-def lower_flatten(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_flatten(builder: Builder, path: str, module: nn.Flatten, input: Ref) -> Ref:
     """[N, C, ...] -> [N, C * ...]."""
-    assert isinstance(module, nn.Flatten)
-    return lower_flatten_function(builder, path, args[0], module.start_dim, module.end_dim)
+    return lower_flatten_function(builder, path, input, module.start_dim, module.end_dim)

@@ -6,9 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from gcn2snn.frontends.refusal_reasons import ATTENTION, BOUNDED, GATES, NORMALISATION, NOT_RELU, SATURATES
 from gcn2snn.frontends.registry import refuses
-
-_RELU = "Use ReLU, or fine-tune the model with ReLU."
 
 refuses(
     *(nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Mish, nn.Softplus, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardswish),
@@ -22,31 +21,26 @@ refuses(
         torch.selu,
         torch.celu,
     ),
-    why="is not a ReLU; a neuron that fires at most once sends max(x, 0).",
-    instead=_RELU,
+    **NOT_RELU,
 )
 refuses(
     *(nn.ReLU6, functional.relu6, nn.Hardtanh, functional.hardtanh),
-    why="is bounded above, and a one-spike neuron's bound is its calibrated maximum, not a fixed number.",
-    instead="Use ReLU.",
+    **BOUNDED,
 )
 refuses(
     *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, torch.sigmoid, torch.tanh, functional.sigmoid, functional.tanh),
     *("sigmoid", "tanh", "sigmoid_", "tanh_", functional.hardsigmoid, functional.logsigmoid, nn.LogSigmoid),
-    why="saturates; a neuron that fires at most once sends max(x, 0).",
-    instead="Use ReLU inside the model, and return scores before the sigmoid.",
+    **SATURATES,
 )
 refuses(
     *(nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.LocalResponseNorm, nn.RMSNorm),
     *(functional.layer_norm, functional.group_norm, functional.instance_norm, functional.normalize),
-    why="divides by a statistic of its own input, which no single neuron knows.",
-    instead="Use batch norm, which is constant after training.",
+    **NORMALISATION,
 )
 refuses(
     *(nn.MultiheadAttention, nn.Transformer, nn.TransformerEncoder, nn.TransformerEncoderLayer),
     *(functional.scaled_dot_product_attention, nn.TransformerDecoder, nn.TransformerDecoderLayer),
-    why="multiplies values with values; a spike only adds its weight.",
-    instead="Use fixed edge weights (GCN, SAGE, GIN).",
+    **ATTENTION,
 )
 refuses(
     nn.Embedding,
@@ -55,8 +49,7 @@ refuses(
 )
 refuses(
     *(nn.GRU, nn.LSTM, nn.RNN, nn.GRUCell, nn.LSTMCell, nn.RNNCell),
-    why="has gates that multiply values with values, and a state over time of its own.",
-    instead="Use feed-forward layers with ReLU.",
+    **GATES,
 )
 refuses(
     *(torch.mean, torch.sum, torch.max, torch.amax, "mean", "sum", "max", "amax"),

@@ -140,11 +140,10 @@ def lower_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args:
 
 
 @lowers(nn.LogSoftmax, nn.Softmax)
-def lower_softmax_module(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...]) -> Ref:
+def lower_softmax_module(builder: Builder, path: str, module: nn.LogSoftmax | nn.Softmax, input: Ref) -> Ref:
     """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
-    assert isinstance(module, nn.LogSoftmax | nn.Softmax)
     kind = "log_softmax" if isinstance(module, nn.LogSoftmax) else "softmax"
-    return _read_out(builder, path, args[0], -1 if module.dim is None else module.dim, kind)
+    return _read_out(builder, path, input, -1 if module.dim is None else module.dim, kind)
 
 
 def _read_out(builder: Builder, path: str, x: Ref, dim: int, kind: str) -> Ref:

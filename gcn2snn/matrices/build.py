@@ -1,33 +1,29 @@
-"""Graph inputs -> sparse operands: what an ``ir.Operator`` computes when a graph comes, with a cache for repeated calls."""
+"""Graph inputs -> sparse operands: what an ``ir.Operator`` computes when a graph comes."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Hashable
 from dataclasses import fields
 from functools import singledispatch
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
 from gcn2snn import ir
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
+from gcn2snn.matrices.cache import MATRICES
+from gcn2snn.matrices.contents import contents
 from gcn2snn.matrices.edges import coordinates, edges_of, plain, sum_at, with_loops
 from gcn2snn.matrices.normalisation import NORMS, unscaled
-
-_CACHE: MutableMapping[Any, list[tuple[tuple[Any, ...], Any]]] = WeakIdKeyDictionary()
-"""First input (by identity, while it lives) -> [(what else the matrix depends on, the matrix)]."""
-
-CACHED_FORMS = 16
-"""Matrices kept per graph: one for each way its layers normalise it."""
 
 
 def build_operand(node: ir.Operator, *inputs: Any) -> Any:
     """The operand of a node: a CSR matrix, or for :class:`ir.Part` what the caller passed.
 
-    A matrix is built once for one graph: again only if a tensor it came from was replaced or written to.
+    A matrix is built once for one graph, and again when the graph holds something else, whoever wrote to its memory. To see
+    that, each call reads the graph's tensors: 0.6 ms for a million edges on one CPU core, 1 % of a small network's call.
 
     Raises:
         InputError: indices out of range, sizes that do not meet, or weights that the normalisation forbids.
@@ -35,17 +31,10 @@ def build_operand(node: ir.Operator, *inputs: Any) -> Any:
     """
     if isinstance(node, ir.Part):
         return _part(node, inputs[0])
-    if not inputs or not _weakly_referable(inputs[0]):
-        return _matrix(node, *inputs)
     key = _key(node, inputs)
-    entries = _CACHE.setdefault(inputs[0], [])
-    for known, matrix in entries:
-        if _same(known, key):
-            return matrix
-    matrix = _matrix(node, *inputs)
-    entries.insert(0, (key, matrix))
-    del entries[CACHED_FORMS:]
-    return matrix
+    if key is None:
+        return _matrix(node, *inputs)
+    return MATRICES.get(inputs[0], key, lambda: _matrix(node, *inputs))
 
 
 def _part(node: ir.Part, whole: Any) -> Any:
@@ -60,33 +49,19 @@ def _part(node: ir.Part, whole: Any) -> Any:
     return value
 
 
-def _weakly_referable(value: Any) -> bool:
-    return isinstance(value, Tensor) or hasattr(value, "__weakref__")
+def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
+    """All that the matrix depends on: options of the node, contents of the graph, sizes of what only counts rows.
 
-
-def _state(value: Any) -> tuple[Any, ...]:
-    """What tells that a graph input is still the same: a tensor and its version, or a DGL graph's structure."""
-    if isinstance(value, Tensor):
-        return (value, value._version)
-    return (getattr(value, "_graph", value),)
-
-
-def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Options of the node, and its inputs; of those that only count rows, their sizes."""
+    None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
+    """
     rows = 2 if isinstance(node, ir.Adjacency) else 1 if isinstance(node, ir.Laplacian | ir.Membership) else 0
-    graph, counted = inputs[: len(inputs) - rows], inputs[len(inputs) - rows :]
+    split = len(inputs) - rows
+    graph = [contents(value) for value in inputs[:split]]
+    if not inputs or None in graph:
+        return None
     options = tuple(getattr(node, f.name) for f in fields(node) if f.name not in ("name", "inputs"))
-    # the first input holds the entry alive, so the entry must not hold the first input
-    states = tuple(_state(value) for value in graph[1:]) + tuple(_state(value)[1:] for value in graph[:1])
-    structure = getattr(inputs[0], "_graph", None)
-    return (type(node), options, states, structure, tuple((int(v.shape[0]), v.dtype, v.device) for v in counted))
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    plain = (int, float, str, type, torch.dtype, torch.device)
-    return a is b or (isinstance(a, plain) and isinstance(b, plain) and a == b)
+    counted = tuple((count_rows(value), value.dtype, value.device) for value in inputs[split:])
+    return (type(node), options, tuple(graph), counted)
 
 
 @singledispatch

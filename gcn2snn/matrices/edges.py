@@ -51,7 +51,7 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
             raise InputError(
                 f"the graph has {edges.num_src_nodes()} source nodes, but the features have {sources} rows"
             )
-        first, second = edges.edges()
+        first, second = edges_by_number(edges)
     else:
         raise InputTypeError(
             f"the graph is {type(edges).__name__}; pass an edge index [2, edges], a sparse tensor or a DGL graph"
@@ -64,6 +64,16 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
                 f"allowed are 0 to {count - 1}"
             )
     return Edges(target.long(), source.long(), _checked_weight(weight, source), targets, sources)
+
+
+def edges_by_number(graph: Any) -> tuple[Tensor, Tensor]:
+    """(sources, targets) of a DGL graph in the order of its edge frames, whatever formats it is restricted to."""
+    formats = graph.formats()
+    if "coo" in (*formats["created"], *formats["not created"]):
+        return graph.edges()
+    source, target, number = graph.edges(form="all", order="srcdst")
+    order = torch.argsort(number)
+    return source[order], target[order]
 
 
 def _index(edges: Tensor) -> tuple[Tensor, Tensor]:

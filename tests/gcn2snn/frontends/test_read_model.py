@@ -18,8 +18,8 @@ from gcn2snn.conversion import convert
 from gcn2snn.errors import ConfigError, ConversionError, DataError, InputError
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.read_model import lower
-from gcn2snn.frontends.registry import FUNCTIONS, REFUSED, REGISTRY, lowers, lowers_function, parameter, refuses
-from gcn2snn.frontends.trace import lower_module
+from gcn2snn.frontends.read_module import lower_module
+from gcn2snn.frontends.registry import FUNCTIONS, REFUSED_LAYERS, REGISTRY, lowers, lowers_function, parameter, refuses
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -105,7 +105,7 @@ def test_own_refusal() -> None:
         with pytest.raises(ConversionError, match=r"0: .*Never: is only a test\. Leave it out\."):
             lower(nn.Sequential(Never()), (torch.randn(2, 3),), {})
     finally:
-        REFUSED.pop(Never, None)
+        REFUSED_LAYERS.pop(Never, None)
 
 
 def test_builder_knows_shapes_and_rows() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.errors import InputError, InputTypeError
-from gcn2snn.matrices import build
+from gcn2snn.kernels import CSR
 from gcn2snn.matrices.build import build_operand, to_csr
-from gcn2snn.matrices.edges import edges_of, with_loops
+from gcn2snn.matrices.cache import MATRICES
 
 EDGES = torch.tensor([[0, 1, 1, 2], [1, 0, 1, 1]])  # 0 -> 1, 1 -> 0, a loop at 1, 2 -> 1
 X = torch.zeros(3, 2)
@@ -35,13 +37,6 @@ def test_loops() -> None:
     weight = torch.tensor([1.0, 2.0, 5.0, 3.0])
     assert adjacency(loops="remaining", weight=weight, loop_weight=2.0).diag().tolist() == [2, 5, 2]
     assert adjacency(loops="replace", weight=weight).diag().tolist() == [1, 1, 1]
-
-
-def test_last_of_several_loops_is_kept() -> None:
-    edges = edges_of(torch.tensor([[0, 0], [0, 0]]), torch.tensor([3.0, 4.0]), "source_to_target", 1, 1)
-    kept = with_loops(edges, "remaining")
-    assert kept.weight is not None
-    assert kept.weight.tolist() == [4.0]
 
 
 def test_normalisations_by_hand() -> None:
@@ -89,24 +84,91 @@ def test_a_matrix_is_built_once_per_graph() -> None:
     assert build_operand(node, edges, X, X) is not first
 
 
-def test_written_weights_are_seen() -> None:
-    node = ir.Adjacency(name="a", inputs=("e", "w", "x", "x"), weighted=True)
-    edges, weight = EDGES.clone(), torch.ones(4)
-    build_operand(node, edges, weight, X, X)
-    weight[0] = 7.0
-    assert build_operand(node, edges, weight, X, X).to_dense()[1, 0] == 7.0
-
-
 def test_the_cache_does_not_keep_graphs_alive() -> None:
     node = ir.Adjacency(name="a", inputs=("e", "w", "x", "x"), weighted=True)
     gc.collect()
-    before = len(build._CACHE)
+    before = len(MATRICES)
     edges = EDGES.clone()
     build_operand(node, edges, torch.ones(4), X, X)
-    assert len(build._CACHE) == before + 1
+    assert len(MATRICES) == before + 1
     del edges
     gc.collect()
-    assert len(build._CACHE) == before
+    assert len(MATRICES) == before
+
+
+def test_a_matrix_that_is_passed_is_not_kept() -> None:
+    node, matrix = ir.Matrix(name="m", inputs=("a",)), CSR.from_dense(torch.eye(2))
+    before = len(MATRICES)
+    assert build_operand(node, matrix) is matrix
+    assert len(MATRICES) == before
+
+
+def add_in_place(weight: Tensor) -> None:
+    weight[0] += 6.0
+
+
+def write_data(weight: Tensor) -> None:
+    weight.data[0] = 7.0
+
+
+def write_numpy(weight: Tensor) -> None:
+    weight.numpy()[0] = 7.0
+
+
+def set_storage(weight: Tensor) -> None:
+    weight.set_(torch.tensor([7.0, 1.0, 1.0, 1.0]).untyped_storage())
+
+
+def resize(weight: Tensor) -> None:
+    weight.resize_(0).resize_(4).copy_(torch.tensor([7.0, 1.0, 1.0, 1.0]))
+
+
+def swap_data(weight: Tensor) -> None:
+    weight.data = torch.tensor([7.0, 1.0, 1.0, 1.0])
+
+
+WRITES = (add_in_place, write_data, write_numpy, set_storage, resize, swap_data)
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_every_way_to_write_weights_is_seen(write: Callable[[Tensor], None]) -> None:
+    node = ir.Adjacency(name="a", inputs=("e", "w", "x", "x"), weighted=True)
+    edges, weight = EDGES.clone(), torch.ones(4)
+    assert build_operand(node, edges, weight, X, X).to_dense()[1, 0] == 1.0
+    write(weight)
+    assert build_operand(node, edges, weight, X, X).to_dense()[1, 0] == 7.0
+
+
+def test_a_write_to_shared_indices_is_seen_and_undone() -> None:
+    node = ir.Adjacency(name="a", inputs=("e", "x", "x"), norm="gcn", loops="add")
+    array = EDGES.numpy().copy()
+    edges = torch.from_numpy(array)
+    before = build_operand(node, edges, X, X)
+    array[0, 0] = 2
+    written = build_operand(node, edges, X, X).to_dense()
+    assert torch.equal(written, build_operand(node, edges.clone(), X, X).to_dense())
+    assert not torch.equal(written, before.to_dense())
+    array[0, 0] = 0
+    assert build_operand(node, edges, X, X) is before  # the contents say that it is right again
+
+
+@pytest.mark.parametrize("layout", ["coo", "csr", "csc"])
+def test_a_write_to_the_values_of_a_sparse_tensor_is_seen(layout: str) -> None:
+    node = ir.Matrix(name="m", inputs=("a",))
+    dense = torch.tensor([[0.0, 2.0], [3.0, 0.0]])
+    matrix = {"coo": dense.to_sparse_coo, "csr": dense.to_sparse_csr, "csc": dense.to_sparse_csc}[layout]()
+    first = build_operand(node, matrix)
+    assert build_operand(node, matrix) is first
+    matrix.values().numpy()[:] = 5.0
+    assert build_operand(node, matrix).value.tolist() == [5.0, 5.0]
+
+
+def test_tensors_made_in_inference_mode() -> None:
+    node = ir.Adjacency(name="a", inputs=("e", "x", "x"))
+    with torch.inference_mode():
+        edges = EDGES.clone()
+        first = build_operand(node, edges, X, X)
+    assert build_operand(node, edges, X, X) is first
 
 
 def test_matrices() -> None:

@@ -1,0 +1,91 @@
+"""A copy of a model whose layers record that they are called: reading a model changes neither it nor any class."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from types import MethodType
+from typing import Any
+
+from torch import nn
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+Record = Callable[[str, nn.Module, tuple[Any, ...], dict[str, Any]], Any]
+"""record(path, module, args, kwargs) -> the result of a layer's call."""
+
+Enter = Callable[[str, nn.Module, Callable[[], Any]], Any]
+"""enter(path, module, forward) -> what ``forward()`` gives, while the path is the one of this module."""
+
+
+ReadParameter = Callable[[str], object]
+"""read(path) -> what stands for a parameter."""
+
+
+def recording_copy(
+    root: nn.Module, is_leaf: Callable[[nn.Module], bool], record: Record, enter: Enter, read: ReadParameter
+) -> nn.Module:
+    """The same tree of modules with the same buffers, whose leaves call ``record`` and whose other modules ``enter``.
+
+    Attributes can be set, and lists and dicts of the modules written to, without a trace in the source. A leaf's hooks do
+    not run: its handler knows the layer alone.
+    """
+    modules = dict(root.named_modules())  # the first path of a module that stands in several places
+    leaves = {path for path, module in modules.items() if path and is_leaf(module)}
+    copies: dict[int, nn.Module] = {
+        id(module): object.__new__(_called_by_forward(type(module)) if path in leaves else type(module))
+        for path, module in modules.items()
+    }
+    for path, module in modules.items():
+        twin = copies[id(module)]
+        vars(twin).update({name: _copied(value, copies) for name, value in vars(module).items()})
+        vars(twin)["_compiled_call_impl"] = None
+        for name, parameter in module._parameters.items():  # what stands in __dict__ is found before the parameter
+            if parameter is not None:
+                vars(twin)[name] = read(f"{path}.{name}" if path else name)
+        if path in leaves:
+            vars(twin).update({name: OrderedDict() for name in HOOKS if name in vars(twin)})
+            vars(twin)["forward"] = functools.partial(_recorded, record, path, module)
+        elif path:
+            vars(twin)["forward"] = _entered(enter, path, module, _forward_of(twin))
+    return copies[id(root)]
+
+
+def _copied(value: Any, copies: Mapping[int, nn.Module]) -> Any:
+    """An attribute for the copy: containers of its own, modules and their methods those of the copy."""
+    if isinstance(value, nn.Module):
+        return copies.get(id(value), value)
+    if isinstance(value, MethodType) and id(value.__self__) in copies:
+        return MethodType(value.__func__, copies[id(value.__self__)])
+    if type(value) in (list, tuple):
+        return type(value)(_copied(item, copies) for item in value)
+    if type(value) in (dict, OrderedDict):
+        return type(value)((key, _copied(item, copies)) for key, item in value.items())
+    return copy.copy(value) if type(value) is set else value
+
+
+def _forward_of(twin: nn.Module) -> Callable[..., Any]:
+    """The forward of a copy; of a model that went through ``torch.compile``, the one it was made from."""
+    original = twin._modules.get("_orig_mod")
+    return twin.forward if original is None else original
+
+
+def _recorded(record: Record, path: str, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    return record(path, module, args, kwargs)
+
+
+def _entered(enter: Enter, path: str, module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return enter(path, module, lambda: forward(*args, **kwargs))
+
+    return call
+
+
+def _called_by_forward(cls: type[nn.Module]) -> type[nn.Module]:
+    """The class, or where it looks at values in a ``__call__`` of its own (PyG's aggregations), a sub-class without."""
+    if cls.__call__ is nn.Module.__call__:
+        return cls
+    metaclass: Callable[..., type[nn.Module]] = type(cls)
+    return metaclass(cls.__name__, (cls,), {"__call__": nn.Module.__call__})
