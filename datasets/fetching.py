@@ -120,7 +120,7 @@ def newsgroups_files(filenames: Sequence[str], texts: Sequence[str]) -> list[byt
 
 
 def _download(row: Dataset, root: Path, progress: bool) -> None:
-    """Files with an address of their own, by pooch; those that are there and whole are not fetched again."""
+    """Files with an address of their own, by pooch; files that are present with the right checksum are not fetched again."""
     if not row.files:
         return
     import pooch

@@ -1,4 +1,4 @@
-"""The two doors: ``load`` gives a raw corpus, ``load_graph`` the graph of any dataset or own corpus."""
+"""The two entry points: ``load`` gives a raw corpus, ``load_graph`` the graph of any dataset or own corpus."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _PLANETOID = "https://raw.githubusercontent.com/kimiyoung/planetoid/master/data"
 
 @dataclass(frozen=True)
 class GraphCounts:
-    """The numbers a text graph is recognised by.
+    """The counts by which two text graphs are compared.
 
     Args:
         documents, train, test: document nodes, and those of each split.
@@ -43,7 +43,7 @@ class GraphCounts:
     weight_sum: float
 
     def differences(self, built: GraphCounts) -> list[str]:
-        """One line for each number that departs.
+        """One line for each number that differs.
 
         The published sums are twice a sum over one direction that was rounded to three decimals, so they are known
         to 0.001.

@@ -1,4 +1,4 @@
-"""Image data: digits, CIFAR from every form, class folders, and what is said when something is wrong."""
+"""Image data: digits, CIFAR from every form, class folders, and the errors for data that are wrong."""
 
 import os
 import pickle

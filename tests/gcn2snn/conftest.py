@@ -109,7 +109,7 @@ def _image_step(net: Sketch, kind: str) -> None:
         net.add(ir.Relu)
     elif kind == "maxpool" and min(height, width) > 2:
         net.add(ir.MaxPool, **pool)
-    elif kind == "raw_maxpool" and min(height, width) > 2:  # of a membrane: signed spikes race
+    elif kind == "raw_maxpool" and min(height, width) > 2:  # of a membrane: the first signed spike wins
         net.conv(4)
         net.add(ir.MaxPool, **pool)
     elif kind == "avgpool" and min(height, width) > 2:
@@ -276,7 +276,7 @@ def _assert_same(network: ir.Network, model: nn.Module, call: dict[str, Any]) ->
 
 
 def _assert_engines_agree(model: nn.Module, call: dict[str, Any]) -> None:
-    """In float64 only a tie could tell them apart, and random sums have none."""
+    """In float64 the engines could differ only where a sum is exactly on a threshold; random sums are not."""
     snn = convert(model, call).double()
     double = {k: _double(v) for k, v in call.items()}
     closed, temporal = (snn.simulate(**double, engine=e) for e in ("closed", "temporal"))

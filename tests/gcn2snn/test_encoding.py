@@ -1,4 +1,4 @@
-"""The paper's equations, exact to the tie."""
+"""The paper's equations, also for values exactly on a threshold."""
 
 from __future__ import annotations
 

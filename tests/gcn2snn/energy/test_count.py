@@ -147,7 +147,7 @@ def test_padded_pooling_counts_valid_pixels():
     x = torch.full((2, 1, 4, 4), 0.5)
     got = row(count(ir.Network(nodes), {"x": x}), "pool")
     assert got.operations == 2 * (4 + 6 + 6 + 9)
-    assert got.events == got.operations  # every pixel fires, and the output's membrane hears each window's spikes
+    assert got.events == got.operations  # every pixel fires, and the output receives the spikes of each window
 
 
 def residual() -> ir.Network:
@@ -255,7 +255,7 @@ def test_runs_add_up():
 
 
 def test_energy_counts_the_spikes_of_a_short_wait():
-    """With w = 0, a neuron that the full sum leaves silent fires early and falsely: the count must know."""
+    """With w = 0, a neuron that the full sum leaves silent fires early and falsely; that spike must be counted."""
     nodes = (
         ir.Input(name="x", size=(None, 2)),
         neuron("n", "x"),

@@ -89,7 +89,7 @@ def test_a_term_with_another_reader_is_left_alone() -> None:
     network = two_terms()
     more = ir.Add(name="more", inputs=("second", "right"), coefficients=(1.0, 1.0))
     read_twice = ir.Network((*network.nodes[:-1], more, ir.Output(name="out", inputs=("more",))))
-    assert beside(read_twice) == ["right"]  # the left term is the one that the kernel takes
+    assert beside(read_twice) == ["right"]  # the kernel computes the left term of the sum
     data = {"x": torch.rand(5, 2)}
     assert torch.equal(run_closed(read_twice, data), apart(read_twice, data))
 

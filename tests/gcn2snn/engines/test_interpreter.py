@@ -138,7 +138,7 @@ def test_many_phases_approach_the_source_model(make_graphs, make_spiking):
 
 
 def test_values_are_dropped_after_their_last_reader():
-    """The closed form holds no more than the largest cut of a long chain."""
+    """The closed form keeps at most the values that are still to be read, also in a long chain."""
     nodes: list[ir.Node] = [ir.Input(name="x", size=(None, 4)), ir.Coder(name="c", inputs=("x",), kind="analog")]
     seen = []
     for index in range(5):

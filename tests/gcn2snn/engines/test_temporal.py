@@ -193,7 +193,7 @@ def test_single_precision_differs_only_next_to_a_threshold(seed):
     distance = (exact[..., None] - scale.double() * code.thresholds(torch.float32).double()).abs().amin(-1)
     differ = closed["out"].code != emitted["out"].code
     assert not bool((differ & (distance > bound)).any())
-    assert float((distance <= bound).double().mean()) < 0.05  # the bound is not a licence
+    assert float((distance <= bound).double().mean()) < 0.05  # the bound must not excuse a large number of differences
 
 
 @pytest.mark.slow

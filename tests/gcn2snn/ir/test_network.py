@@ -1,4 +1,4 @@
-"""The description: names, shapes, and what does not meet."""
+"""The description: names, shapes, and errors for shapes that do not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shifts that give back each channel's mean, and weights rounded to 8 bits."""
+"""Bias correction removes each channel's mean error, and weights are rounded to 8 bits."""
 
 import pytest
 import torch

@@ -89,7 +89,7 @@ def test_layers_of_unknown_populations_are_refused(name):
 
 
 def test_a_maximum_reads_single_spikes_only():
-    """Binary words and sums cannot race; the other readers of the input keep the binary code."""
+    """A maximum over binary words or sums reads a population of its own; other readers keep the binary code."""
     network = insert_neurons(
         graph(
             ir.AggregateMax(name="m", inputs=("a", "x")),

@@ -1,4 +1,4 @@
-"""The report: one whole HTML file that needs nothing else, shows what evaluate says, and escapes every text."""
+"""The report: one self-contained HTML file that shows the numbers of evaluate and escapes every text."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Page(HTMLParser):
 
 
 def checked(file: Path) -> Page:
-    """The page, after everything that holds for each of them."""
+    """The page as text, after the checks that every page must pass."""
     source = file.read_text(encoding="utf-8")
     assert source.startswith("<!DOCTYPE html>")
     page = Page(source)

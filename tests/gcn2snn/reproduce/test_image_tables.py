@@ -1,4 +1,4 @@
-"""Tables: what is said where weights are absent, and public ResNet-20 where they are there."""
+"""Tables: the message where weights are missing, and the public ResNet-20 where they are present."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The search: a front that nothing beats, journals that continue, rules out of reach, and test data left alone."""
+"""The search: a Pareto front, journals that continue, rules that no point meets, and no use of test data."""
 
 from __future__ import annotations
 
