@@ -17,13 +17,12 @@ from gcn2snn.engines import (
     Value,
     bind,
     choose_engine,
-    code_input,
     input_free,
-    run,
     run_bucketed,
     run_closed,
     run_float,
     run_temporal,
+    spike_value,
 )
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
@@ -70,7 +69,7 @@ class SpikingNetwork(nn.Module):
             args, kwargs: as for the source model.
             engine: "auto", "closed", "bucketed" or "temporal" (docs/method.md, three engines).
             wait: w, default the one of the configuration.
-            observe: called with every node of the closed form.
+            observe: called with every node; of an engine in time after the run, with all that has arrived by then.
             recordings: {population: Recording()} to fill; needs the temporal engine.
 
         Raises:
@@ -89,8 +88,8 @@ class SpikingNetwork(nn.Module):
         if chosen == "closed":
             return run_closed(self.network, inputs, observe, self._input_free())
         if chosen == "bucketed":
-            return run_bucketed(self.network, inputs, wait)
-        return run_temporal(self.network, inputs, wait, recordings)
+            return run_bucketed(self.network, inputs, wait, observe=observe)
+        return run_temporal(self.network, inputs, wait, recordings, observe=observe)
 
     def _input_free(self) -> dict[str, Value]:
         """Spikes that no input changes, coded once for all calls; they move with the network."""
@@ -109,7 +108,7 @@ class SpikingNetwork(nn.Module):
 
         def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
             if isinstance(node, ir.Neuron):
-                found[node.name] = value
+                found[node.name] = spike_value(value)
 
         run_closed(self.network, inputs, observe)
         return found
@@ -123,8 +122,7 @@ class SpikingNetwork(nn.Module):
         if choose_engine(self.network, self.config.wait, "auto") == "closed":
             run_closed(self.network, inputs, counter)
         else:
-            sent = self.spikes(*args, **kwargs)  # late and false spikes included
-            run(self.network, inputs, lambda node, potential: sent[node.name], code_input, counter)
+            run_bucketed(self.network, inputs, self.config.wait, observe=counter)  # late and false spikes included
         return counter.report(preset)
 
     @torch.no_grad()

@@ -35,7 +35,7 @@ def path_of(network: Any, membrane: Any) -> list[Any]:
     """Nodes between the sources of a membrane and the membrane."""
     from gcn2snn.engines import path
 
-    return path(network, membrane)
+    return list(path(network, membrane))
 
 
 def report_table(report: tuple[PopulationReport, ...]) -> Any:

@@ -222,7 +222,7 @@ def test_a_group_is_charged_as_many_updates_as_it_has_neurons():
 def test_values_that_are_not_spikes_cost_what_they_cost_the_source_model():
     nodes = (
         ir.Input(name="x", size=(None, 3)),
-        ir.Coder(name="c", inputs=("x",), kind="analog"),
+        ir.Coder(name="c", inputs=("x",), kind="analog", scale=torch.tensor(1.0)),
         ir.Dense(name="fc", inputs=("c",), weight=torch.ones(2, 3)),
         ir.Output(name="output", inputs=("fc",)),
     )

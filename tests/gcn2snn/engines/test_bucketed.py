@@ -13,7 +13,8 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import bucketed
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.temporal import Emission, run_temporal
+from gcn2snn.engines.emission import OneHotSpikes, emission_of_coder
+from gcn2snn.engines.temporal import run_temporal
 from gcn2snn.kernels import PhaseCode, Spikes, decode
 
 WAITS = (0, 1, 4, None)
@@ -96,9 +97,9 @@ def test_what_arrives_between_two_steps_is_the_sum_of_the_steps(first):
     scale = 2.0 ** torch.randint(-3, 4, (7,), generator=random).double()  # products are exact
     binary = ir.Coder(name="c", inputs=("x",), kind="binary", timesteps=11, scale=scale)
     single = ir.Coder(name="c", inputs=("x",), kind="single", timesteps=11, base=1.3, scale=scale)
-    analog = ir.Coder(name="c", inputs=("x",), kind="analog")
-    sources = [Emission.of_coder(node, x) for node in (binary, single, analog)]
-    sources += [Emission(ir.OneHot(name="o", count=3, binary=bits), 1.0, torch.float64) for bits in (0, 11)]
+    analog = ir.Coder(name="c", inputs=("x",), kind="analog", scale=torch.tensor(1.0))
+    sources = [emission_of_coder(node, x) for node in (binary, single, analog)]
+    sources += [OneHotSpikes(ir.OneHot(name="o", count=3, binary=bits)) for bits in (0, 11)]
     for source in sources:
         for last in (first, first + 1, first + 3, 30):
             steps = [source.between(n, n) for n in range(first, last + 1)]

@@ -62,7 +62,7 @@ def test_the_wait_that_suffices_is_the_input_of_each_layer(case):
     first, *rest = network.of(ir.Neuron)
     assert input_timesteps(network, first) == 10
     assert {input_timesteps(network, node) for node in rest} == {3}
-    assert sources(network, first) == [network.of(ir.Coder)[0].name]
+    assert sources(network, first) == (network.of(ir.Coder)[0].name,)
     assert not is_exact(network, 8)
     emitted: dict[str, Spikes] = {}
     run_temporal(network, data, 9, emitted=emitted)
@@ -139,7 +139,10 @@ def test_many_phases_approach_the_source_model(make_graphs, make_spiking):
 
 def test_values_are_dropped_after_their_last_reader():
     """The closed form holds no more than the largest cut of a long chain."""
-    nodes: list[ir.Node] = [ir.Input(name="x", size=(None, 4)), ir.Coder(name="c", inputs=("x",), kind="analog")]
+    nodes: list[ir.Node] = [
+        ir.Input(name="x", size=(None, 4)),
+        ir.Coder(name="c", inputs=("x",), kind="analog", scale=torch.tensor(1.0)),
+    ]
     seen = []
     for index in range(5):
         nodes.append(ir.Dense(name=f"d{index}", inputs=(nodes[-1].name,), weight=torch.eye(4)))

@@ -97,11 +97,13 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_nodes_are_frozen_and_networks_are_values():
-    neuron = ir.Neuron(name="y", inputs=("x",), coding=PhaseCode(1.3, 16))
+    neuron = ir.UncalibratedNeuron(name="y", inputs=("x",), coding=PhaseCode(1.3, 16))
     with pytest.raises(AttributeError):
         neuron.name = "z"  # type: ignore[misc]
     network = ir.Network((X, neuron, OUT))
-    other = network.insert_after("x", ir.Relu(name="r", inputs=("x",)))
+    draft = ir.Draft(network)
+    draft.insert_after("x", ir.Relu(name="r", inputs=("x",)))
+    other = draft.network()
     assert [node.name for node in network] == ["x", "y", "output"]
     assert [node.name for node in other] == ["x", "r", "y", "output"]
     assert other["y"].inputs == ("r",)

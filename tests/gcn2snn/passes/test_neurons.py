@@ -32,7 +32,7 @@ def text_gcn() -> ir.Network:
 
 
 def populations(network: ir.Network) -> dict[str, tuple[bool, str]]:
-    return {node.name: (node.coding.signed, node.activation) for node in network.of(ir.Neuron)}
+    return {node.name: (node.coding.signed, node.activation) for node in network.of(ir.Population)}
 
 
 def test_two_graph_convolutions_are_four_spiking_layers():
@@ -70,13 +70,13 @@ def test_inputs_pass_a_coder(kind, base, steps):
     coder = network["x.code"]
     assert (coder.kind, coder.base, coder.timesteps) == (kind, base, steps)
     assert network["d"].inputs == ("x.code",)
-    assert insert_neurons(text_gcn(), ConvertConfig()).of(ir.Coder) == []
+    assert insert_neurons(text_gcn(), ConvertConfig()).of(ir.UncalibratedCoder) == []
 
 
 def test_layers_change_one_population():
     own = LayerConfig(base=1.5, timesteps=3)
     network = insert_neurons(text_gcn(), ConvertConfig(layers={"m1.neuron": own}))
-    codes = {node.name: (node.coding.base, node.coding.timesteps) for node in network.of(ir.Neuron)}
+    codes = {node.name: (node.coding.base, node.coding.timesteps) for node in network.of(ir.Population)}
     assert codes == {"m1.neuron": (1.5, 3), "relu": (1.3, 16), "m2.neuron": (1.3, 16)}
 
 
@@ -103,7 +103,7 @@ def test_a_maximum_reads_single_spikes_only():
     assert network["m"].inputs == network["m2"].inputs == ("a", "x.code.neuron")
     assert network["d"].inputs == ("x.code",)
     plain = insert_neurons(graph(ir.AggregateMax(name="m", inputs=("a", "x"))), ConvertConfig(input="single"))
-    assert plain.of(ir.Neuron) == []
+    assert plain.of(ir.Population) == []
 
 
 def test_a_maximum_of_a_residual_sum_has_a_population():
