@@ -145,3 +145,31 @@ def test_average_pooling_has_neurons_only_when_asked():
     )  # fmt: skip
     assert list(populations(insert_neurons(ir.Network(nodes), ConvertConfig()))) == ["r"]
     assert list(populations(insert_neurons(ir.Network(nodes), ConvertConfig(avg_pool="spike")))) == ["r", "p.neuron"]
+
+
+def test_a_population_in_front_makes_spikes_of_sums_that_were_visited_before():
+    """m2 + relu is a potential until the aggregation asks for spikes of m2; then it is two spikes, and needs none."""
+    network = insert_neurons(
+        graph(
+            ir.Dense(name="m1", inputs=("x",), weight=ONES),
+            ir.Relu(name="relu", inputs=("m1",)),
+            ir.Dense(name="m2", inputs=("relu",), weight=ONES),
+            ir.Add(name="sum", inputs=("m2", "relu"), coefficients=(1.0, 1.0)),
+            ir.Flatten(name="flat", inputs=("sum",)),
+            ir.Aggregate(name="a2", inputs=("a", "m2")),
+            ir.Dense(name="m3", inputs=("flat",), weight=ONES),
+            ir.Add(name="end", inputs=("a2", "m3"), coefficients=(1.0, 1.0)),
+        ),
+        ConvertConfig(),
+    )
+    assert populations(network) == {"relu": (False, "relu"), "m2.neuron": (True, "none")}
+    assert network["sum"].inputs == ("m2.neuron", "relu")
+    assert network["m3"].inputs == ("flat",)
+
+
+def test_a_thousand_messages_in_a_row_get_their_populations():
+    middle: list[ir.Node] = []
+    for layer in range(1000):
+        middle.append(ir.Dense(name=f"m{layer}", inputs=(middle[-1].name if middle else "x",), weight=ONES))
+    network = insert_neurons(graph(*middle), ConvertConfig())
+    assert list(populations(network)) == [f"m{layer}.neuron" for layer in range(999)]
