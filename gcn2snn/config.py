@@ -154,7 +154,7 @@ class ConvertConfig:
         An option that is set stays as it is; with ``scale="max"`` alone, ``per`` and ``correct`` are the paper's too.
 
         Args:
-            graph_layers: whether the network has layers of a graph library or a sparse adjacency (``Network.has_graph``).
+            graph_layers: whether the network has layers of a graph library or a sparse adjacency (``Network.builds_matrices``).
         """
         own = {"scale": self.scale, "per": self.per, "correct": self.correct}
         chosen = GRAPH if graph_layers and self.scale != "max" else PAPER

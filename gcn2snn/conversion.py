@@ -60,7 +60,7 @@ def convert(
     """
     config = config or ConvertConfig()
     network = prepare(model, example, config, handlers)
-    config = config.settled(network.has_graph)
+    config = config.settled(network.builds_matrices)
     batches = _batches(network, example, calibration)
     network, report = calibrate(network, batches, config)
     args, kwargs = call_of(example)

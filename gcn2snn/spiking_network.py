@@ -18,9 +18,7 @@ from gcn2snn.engines import (
     Value,
     bind,
     choose_engine,
-    code_input,
     input_free,
-    run,
     run_bucketed,
     run_closed,
     run_float,
@@ -159,19 +157,13 @@ class SpikingNetwork(nn.Module):
         wait: int | None,
         observe: Observer | None,
         recordings: dict[str, Recording] | None,
-        sent: dict[str, Spikes] | None = None,
     ) -> Tensor:
         chosen = choose_engine(self.network, wait, engine)
         if chosen == "closed":
             return run_closed(self.network, inputs, observe, self._input_free() if observe is None else None)
-        sent = {} if sent is None else sent
         if chosen == "bucketed":
-            result = run_bucketed(self.network, inputs, wait, sent)
-        else:
-            result = run_temporal(self.network, inputs, wait, recordings, sent)
-        if observe is not None:
-            run(self.network, inputs, lambda node, potential: sent[node.name], code_input, observe)
-        return result
+            return run_bucketed(self.network, inputs, wait, observe=observe)
+        return run_temporal(self.network, inputs, wait, recordings, observe=observe)
 
     def _input_free(self) -> dict[str, Value]:
         """Spikes that no input changes, coded once for all calls; they move with the network."""

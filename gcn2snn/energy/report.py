@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from gcn2snn.errors import ConfigError
@@ -80,6 +80,11 @@ class LayerEvents:
     def spike_rate(self) -> float:
         """Mean spikes of each input neuron."""
         return self.input_spikes / self.input_neurons if self.input_neurons else 0.0
+
+    def __add__(self, other: LayerEvents) -> LayerEvents:
+        """The same node in two runs: every count is added."""
+        counts = [item.name for item in fields(self) if item.name not in ("name", "kind")]
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
 
     @property
     def additions(self) -> float:

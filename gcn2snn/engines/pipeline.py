@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gcn2snn import ir
+from gcn2snn.engines.emission import Emission, SpikeTrain
+from gcn2snn.engines.membrane import Membrane
 from gcn2snn.engines.node_rules import Value
-from gcn2snn.engines.temporal import Emission, Membrane, constants, emissions_of_inputs
-from gcn2snn.engines.topology import network_dtype, timesteps_of, wait_of
+from gcn2snn.engines.temporal import constants, emissions_of_inputs
+from gcn2snn.engines.topology import check_calibrated, timesteps_of, wait_of
 from gcn2snn.errors import ConfigError, InputError
 
 
@@ -69,8 +71,7 @@ class _Item:
 
     def __init__(self, network: ir.Network, inputs: Mapping[str, Value], wait: int):
         self.fixed = constants(network, inputs)
-        self.dtype = network_dtype(network)
-        self.emissions = emissions_of_inputs(network, self.fixed, self.dtype)
+        self.emissions = emissions_of_inputs(network, self.fixed)
         self.membranes: dict[str, Membrane] = {}
         self.wait = wait
 
@@ -83,7 +84,7 @@ class _Item:
 
     def _emission(self, name: str) -> Emission:
         # A population that is still firing is heard as it fires; a spike of phase n is out by the reader's step n.
-        return self.emissions[name] if name in self.emissions else self.membranes[name].emission(self.dtype)
+        return self.emissions[name] if name in self.emissions else SpikeTrain(self.membranes[name].spikes)
 
 
 def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait: int | None) -> PipelineRun:
@@ -102,7 +103,7 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
         Outputs equal to those of ``run_temporal`` on each input alone, and the number of steps.
 
     Raises:
-        ConfigError: wait is negative.
+        ConfigError: wait is negative, or the network is not calibrated.
         InputError: there are no inputs.
 
     Source: Section V-C2, Fig. 10.
@@ -111,12 +112,12 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
         raise ConfigError(f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more")
     if not items:
         raise InputError("a pipeline needs at least one input")
-    layers: list[ir.Neuron | ir.Output] = [n for n in network if isinstance(n, ir.Neuron | ir.Output)]
+    check_calibrated(network)
+    layers = [node for node in network if isinstance(node, ir.Neuron | ir.Output)]
     depth = depths(network)
     longest = max(timesteps_of(node) for node in network if isinstance(node, ir.Neuron | ir.Coder | ir.OneHot))
     shared = max(wait_of(network, node, wait) for node in layers) - (1 if wait is None else 0)
     period, count = longest + shared, 1 + max(depth.values())
-    output = network.of(ir.Output)[0].name
     slots = [
         Slot(depth[node.name], node.name, item, start + 1, start + period)
         for item in range(len(items))
@@ -136,8 +137,6 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
                 if 1 <= n <= period:
                     item.step(network, node, n)
             if clock == index * period + shared * (count - 1) + period:
-                potential = item.membranes[output].potential
-                assert potential is not None
-                outputs.append(potential)
+                outputs.append(item.membranes[network.output.name].potential)
                 del working[index]
     return PipelineRun(outputs, clock, longest, shared, count, slots)

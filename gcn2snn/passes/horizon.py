@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
-from gcn2snn.engines import Value, code_input, dense_value, fire, run
+from gcn2snn.engines import Value, code_input, dense_value, fire, matrix_value, run
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes, encode, per_channel
 
@@ -50,7 +50,7 @@ def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> F
     square: Tensor | float = 0.0
     for reader in network.readers(name):
         if isinstance(reader, ir.Aggregate):
-            matrix: CSR = operators[reader.inputs[0]]
+            matrix = matrix_value(operators[reader.inputs[0]])
             additions = additions + matrix.column_counts.to(matrix.dtype)[:, None]
             norm = torch.zeros(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
             square = square + norm.index_add_(0, matrix.col.long(), matrix.value**2)[:, None]
@@ -69,7 +69,6 @@ def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> F
 
 def moved(node: ir.Neuron, worth: Tensor) -> Tensor:
     """Worth of each neuron in units of its code: scale * worth; a spike at phase t moves Q^-t of it."""
-    assert node.scale is not None
     return per_channel(node.scale.to(worth.dtype), 2) * worth  # [N or 1, C or 1]
 
 
@@ -165,8 +164,6 @@ def cut(node: ir.Neuron, potential: Tensor, fans: FanOut, threshold: float | Non
     """The population with a horizon by lambda, or by the share of its events that may remain."""
     if threshold is None:
         assert share is not None
-        assert node.scale is not None
-        scale = node.scale if node.gain is None else node.scale * node.gain
-        spikes = replace(encode(potential, scale, node.coding), scale=node.scale)
+        spikes = replace(encode(potential, node.threshold_scale, node.coding), scale=node.scale)
         threshold = threshold_for(node, spikes, fans, share)
     return replace(node, horizon=horizon_of(node, fans.worth, threshold))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,10 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.energy import EnergyReport, EventCounter
-from gcn2snn.engines import Value, bind, choose_engine, code_input, dense_value, run, run_closed, run_float
+from gcn2snn.engines import Value, activate, bind, choose_engine, dense_value, replay, run, run_closed, run_float
 from gcn2snn.errors import DataError
 from gcn2snn.evaluation import Evaluation, score_labels
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import Spikes, per_channel
 from gcn2snn.report.population import Population, View
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import call
@@ -139,7 +138,7 @@ def _outputs(
 
     def source_seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
         if isinstance(node, ir.Neuron):
-            view.activations[node.name] = value
+            view.activations[node.name] = dense_value(value)
         skipping(node, args, value)
 
     def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
@@ -153,7 +152,7 @@ def _outputs(
             scores = run_closed(network, inputs, seen)
         else:
             scores, sent = snn(*batch.args), snn.spikes(*batch.args)
-            run(network, inputs, _replayed(sent), code_input, seen)
+            replay(network, inputs, sent, seen)
         masked = run(network, inputs, _masked(view.fired), lambda node, x: x)
         rows = batch.rows
         if source.shape[0] != rows.numel():
@@ -176,18 +175,10 @@ class _ZeroSkipping:
         self.counter(node, args, value)
 
 
-def _replayed(sent: Mapping[str, Spikes]) -> Callable[[ir.Neuron, Value], Value]:
-    """What each population sent in time, whatever its potential is."""
-    return lambda node, _: sent[node.name]
-
-
 def _masked(fired: dict[str, Tensor]) -> Callable[[ir.Neuron, Value], Value]:
     """The source model's activation where the network fires, 0 where it is silent."""
 
     def population(node: ir.Neuron, potential: Value) -> Tensor:
-        x = dense_value(potential)
-        if node.gain is not None:
-            x = x / per_channel(node.gain, x.dim())
-        return torch.where(fired[node.name], torch.relu(x) if node.activation == "relu" else x, 0.0)
+        return torch.where(fired[node.name], activate(node, potential), 0.0)
 
     return population

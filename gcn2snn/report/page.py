@@ -205,7 +205,6 @@ def _multiplied(energy: EnergyReport) -> tuple[int, float]:
 
 def _population(key: str, population: Population) -> dict[str, Any]:
     node = population.node
-    assert node.scale is not None
     own = f"{key}-{id_of(node.name)}"
     pictures: list[Chart] = [charts.scatter(f"{own}-scatter", population), charts.phases(f"{own}-phases", population)]
     if population.degrees:

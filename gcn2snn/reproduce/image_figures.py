@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.config import ConvertConfig
+from gcn2snn.engines import dense_value
 from gcn2snn.errors import ConfigError, NotRunError
 from gcn2snn.kernels import decode
 from gcn2snn.reproduce.figures.drawing import COLOURS, blank, save, title
@@ -27,7 +28,7 @@ POINTS = 2000
 def activations(snn: SpikingNetwork, inputs: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Of every population: the source's activation, and the value of the spike that the converted network sends."""
     true: dict[str, Tensor] = {}
-    snn.source(inputs, observe=lambda node, args, value: true.__setitem__(node.name, value))
+    snn.source(inputs, observe=lambda node, args, value: true.__setitem__(node.name, dense_value(value)))
     return {name: (true[name], decode(spikes)) for name, spikes in snn.spikes(inputs).items()}
 
 

@@ -102,11 +102,11 @@ def _prepared(folder: Path, graph: Graph) -> tuple[ir.Network, Statistics]:
 def with_code(network: ir.Network, found: Statistics, base: float, timesteps: int, scale: str, per: str) -> ir.Network:
     """The network with one phase code and one rule for the scale in all of its populations."""
     changes: dict[str, list[ir.Node]] = {}
-    for node in network.of(ir.Neuron):
+    for node in network.of(ir.UncalibratedNeuron):
         node = replace(node, coding=replace(node.coding, base=base, timesteps=timesteps))
-        changes[node.name] = [replace(node, scale=found.scale(node, scale, per))]
-    for node in network.of(ir.Coder):
-        changes[node.name] = [replace(node, scale=found.scale(node, "max", "layer"))]
+        changes[node.name] = [node.calibrated(found.scale(node, scale, per))]
+    for coder in network.of(ir.UncalibratedCoder):
+        changes[coder.name] = [coder.calibrated(found.largest(coder))]
     return network.replace(changes)
 
 

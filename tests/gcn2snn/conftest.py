@@ -207,14 +207,19 @@ def spiking(case: Case, config: ConvertConfig, mixed: int | None = None) -> ir.N
     if mixed is not None:
         random = torch.Generator().manual_seed(mixed)
         changes: dict[str, list[ir.Node]] = {}
-        for node in network.of(ir.Neuron):
+        horizons: dict[str, Tensor] = {}
+        for node in network.of(ir.UncalibratedNeuron):
             base, steps = 1.1 + float(torch.rand((), generator=random)), int(torch.randint(1, 13, (), generator=random))
-            horizon = torch.randint(1, steps + 1, (1, 1), generator=random) if steps % 3 == 0 else None
+            if steps % 3 == 0:
+                horizons[node.name] = torch.randint(1, steps + 1, (1, 1), generator=random)
             coding = PhaseCode(base, steps, node.coding.signed, node.coding.shift, group=1 + steps % 4)
-            changes[node.name] = [replace(node, coding=coding, horizon=horizon)]
+            changes[node.name] = [replace(node, coding=coding)]
         network = network.replace(changes)
     network = calibrate(network, lambda: [data], config)[0]
-    return network if mixed is None else _with_starts(network, random)
+    if mixed is None:
+        return network
+    late = {name: [replace(network[name], horizon=horizon)] for name, horizon in horizons.items()}
+    return _with_starts(network.replace(late), random)
 
 
 def _with_starts(network: ir.Network, random: torch.Generator) -> ir.Network:
