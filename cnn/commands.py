@@ -35,7 +35,7 @@ from gcn2snn.run_folder import (
 )
 
 DEFAULT_CONFIG = ConvertConfig(correct="mean")
-"""How images are converted unless told otherwise: the paper's code, and each channel's mean given back."""
+"""Default conversion of images: the paper's code with bias correction (each channel's mean error is removed)."""
 
 
 def train_images(

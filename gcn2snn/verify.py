@@ -85,7 +85,7 @@ class VerifyReport:
 
     @property
     def bugs(self) -> tuple[LayerCheck, ...]:
-        """Layers that neither the code nor the timing explains."""
+        """Layers whose error is explained neither by their code nor by the timing."""
         return tuple(layer for layer in self.layers if layer.verdict == "bug")
 
     def table(self) -> list[dict[str, Any]]:

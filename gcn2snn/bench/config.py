@@ -99,7 +99,7 @@ def _all_cases() -> list[Case]:
 
 
 def _matches(name: str, wanted: tuple[str, ...], known: set[str]) -> bool:
-    """A whole name chooses itself only; any other text chooses every name that holds it."""
+    """A text that is a whole name selects only that name; any other text selects every name that contains it."""
     return not wanted or any(name == text or (text not in known and text in name) for text in wanted)
 
 

@@ -1,4 +1,4 @@
-"""``gcn2snn datasets``: what there is, what a graph built from it looks like, and fetching it."""
+"""``gcn2snn datasets``: lists the datasets, describes the graph built from one, and fetches one."""
 
 from __future__ import annotations
 

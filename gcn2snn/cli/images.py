@@ -1,4 +1,4 @@
-"""The verbs for image classifiers: the same commands, another source of data."""
+"""What train, convert and evaluate do for image classifiers."""
 
 from __future__ import annotations
 

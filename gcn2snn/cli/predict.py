@@ -18,7 +18,7 @@ LONGEST = 1 << 20
 """Bytes of the longest line that is read; a longer one is not a document but a wrong file."""
 
 READ = 1 << 16
-"""Bytes that one read of a stream asks for. A pipe gives what is there, so lines are answered as they come."""
+"""Bytes that one read of a stream asks for. A pipe returns what has arrived, so each line is answered as it comes."""
 
 
 def predict(

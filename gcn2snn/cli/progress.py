@@ -55,7 +55,7 @@ def epochs_shown(epochs: int, describe: Callable[[Any], str], every: int = 1) ->
 
     Args:
         epochs: at most.
-        describe: measures of an epoch, for people.
+        describe: the text that shows the measures of an epoch.
         every: epochs a printed line.
     """
     with StepProgress("training", epochs) as progress:

@@ -192,7 +192,7 @@ class EventCounter:
         total = torch.stack(known).sum(0) if known else torch.zeros(0)
         pure = len(known) == branches
         if branches > 1:
-            # Beside a potential, spikes enter the membrane here; sums of spikes alone are counted where they go.
+            # Spikes that are added to a potential are counted here; sums of spikes alone are counted at their reader.
             events = 0 if pure else int(total.sum(dtype=torch.float64))
             self._add(node, "sum", value.numel() * (branches - 1), total, events, value.numel())
         return total if pure else None

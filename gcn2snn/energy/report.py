@@ -178,7 +178,7 @@ class EnergyReport:
 
 
 def joules(amount: float) -> str:
-    """Energy for people: 5.2e-08 J is 52 nJ."""
+    """Energy in a readable unit: 5.2e-08 J is 52 nJ."""
     for unit, size in (("J", 1.0), ("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
         if abs(amount) >= size:
             return f"{amount / size:.3g} {unit}"

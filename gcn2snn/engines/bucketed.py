@@ -62,7 +62,7 @@ def _work(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emiss
 
 
 def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
-    """Take a membrane to its end, one evaluation of its synapses for each moment that its neurons look at."""
+    """Run one membrane to its last step: its synapses are evaluated once for each moment at which its neurons look."""
     node, wait, last = membrane.node, membrane.wait, membrane.steps_in
     if isinstance(node, ir.Output):
         membrane.arriving(1, last, emissions)
@@ -70,7 +70,7 @@ def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None
     heard, step = 0, 1
     while step <= node.coding.steps:
         moment = min(step + wait, last)
-        until = step if moment < last else node.coding.steps  # all is there: later steps look at the same potential
+        until = step if moment < last else node.coding.steps  # all input is there: the potential stays
         membrane.fire(step, membrane.arriving(heard + 1, moment, emissions) if moment > heard else None, until)
         heard, step = moment, until + 1
 
@@ -90,7 +90,7 @@ def in_one_pass(network: ir.Network, membrane: Membrane, emissions: Mapping[str,
 def _heard_by(
     network: ir.Network, synapse: ir.Node, membrane: Membrane, emissions: Mapping[str, Emission]
 ) -> tuple[Value, ...] | None:
-    """Arguments of a synapse that reads the spikes of one population as long as the membrane listens, else None."""
+    """Arguments of a synapse that reads the spikes of one population while the membrane receives input, else None."""
     wires: list[ir.Node] = []
     name = synapse.inputs[-1]
     while name not in emissions:
@@ -140,7 +140,7 @@ def _split(network: ir.Network, total: ir.Add) -> tuple[ir.Conv, ir.Network] | N
 
 
 def _at_moments(rest: Membrane, membrane: Membrane, emissions: Mapping[str, Emission]) -> Tensor | None:
-    """[M, ...], what the terms of ``rest`` have brought by each moment of a membrane; None where that is too much memory."""
+    """[M, ...], sum of the terms of ``rest`` at each moment of a membrane; None where that is too much memory."""
     last, steps = membrane.steps_in, membrane.neuron.coding.steps
     moments = list(range(min(1 + membrane.wait, last), min(steps + membrane.wait, last) + 1))
     rest.arriving(1, moments[0], emissions)

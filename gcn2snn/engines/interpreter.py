@@ -35,7 +35,7 @@ def run(
 ) -> Tensor:
     """Evaluate every node that the output needs once; ``population`` and ``coder`` say what neurons and input coders do.
 
-    Values are dropped after their last reader, so the peak is the largest cut of the network, not its sum.
+    Values are dropped after their last reader, so memory holds only the values that are still to be read.
     ``known`` holds results that need no evaluation; ``fuse`` may compute a synapse and its only reader at once.
     """
     values: dict[str, Value] = dict(known or {})
@@ -91,13 +91,13 @@ def run_closed(
     """One evaluation per synapse: each population sends the phase of Eq. 4 of its exact potential.
 
     Equal to the temporal engine for every wait >= T - 1 of the layers that feed it: all input has arrived before
-    phase 1 decides (docs/method.md). Costs one synapse evaluation where the temporal engine makes T.
+    phase 1 decides (docs/method.md). Each synapse is evaluated once; the temporal engine evaluates it T times.
 
     Raises:
         ConfigError: the network is not calibrated.
     """
     check_calibrated(network)
-    fuse = fire_synapse if observe is None else None  # an observer wants to see the potentials between the two
+    fuse = fire_synapse if observe is None else None  # observers need the potentials, which fusing never stores
     return started(network.output, run(network, inputs, fire, code_input, observe, known, fuse))
 
 
@@ -154,7 +154,7 @@ def single_coding(node: ir.Coder) -> PhaseCode:
 
 
 def read_out(network: ir.Network, potentials: Tensor) -> Tensor:
-    """What the source model makes of the potentials at its very end: itself, or their softmax or log-softmax."""
+    """The source model's result from the potentials: unchanged, or their softmax or log-softmax."""
     if network.output.readout == "softmax":
         return potentials.softmax(1)
     return potentials.log_softmax(1) if network.output.readout == "log_softmax" else potentials

@@ -37,7 +37,7 @@ class PipelineRun:
         timesteps: T, the longest of all populations and coders.
         wait: w.
         layers: N_L, the depth of the network counted in membranes, the output among them.
-        slots: who worked when, for a picture like Fig. 10.
+        slots: the clock steps of each layer and input, for a picture like Fig. 10.
     """
 
     outputs: list[Tensor]
@@ -54,7 +54,7 @@ def latency(inputs: int, timesteps: int, wait: int, layers: int) -> int:
 
 
 def depths(network: ir.Network) -> dict[str, int]:
-    """Layer of each membrane, 0 for those that hear inputs only: the longest way to it, counted in populations."""
+    """Layer of each membrane, 0 for those that read inputs only: the longest way to it, counted in populations."""
     depth: dict[str, int] = {}
     behind: dict[str, int] = {}  # populations on the longest way to a value
     for node in network:
@@ -67,7 +67,7 @@ def depths(network: ir.Network) -> dict[str, int]:
 
 
 class _Item:
-    """One input on its way through the network: a membrane for each layer that works on it or is still heard."""
+    """One input in the pipeline: a membrane for each layer that works on it, or whose spikes are still to be read."""
 
     def __init__(self, network: ir.Network, inputs: Mapping[str, Value], wait: int):
         self.fixed = constants(network, inputs)
@@ -76,14 +76,14 @@ class _Item:
         self.wait = wait
 
     def step(self, network: ir.Network, node: ir.Neuron | ir.Output, n: int) -> None:
-        """One membrane to its local step n, hearing what its sources send at their phase n (delayed to meet)."""
+        """Advance one membrane to its step n with what its sources send at their phase n (delayed until they meet)."""
         if n == 1:
             self.membranes[node.name] = Membrane(network, node, self.fixed, self.wait)
         membrane = self.membranes[node.name]
         membrane.step(n, {name: self._emission(name) for name in membrane.feeds})
 
     def _emission(self, name: str) -> Emission:
-        # A population that is still firing is heard as it fires; a spike of phase n is out by the reader's step n.
+        # The spikes of a population that is still firing are read as it fires; phase n is sent by the reader's step n.
         return self.emissions[name] if name in self.emissions else SpikeTrain(self.membranes[name].spikes)
 
 
@@ -91,13 +91,13 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
     """N inputs through the network on one clock.
 
     Layer l starts l w steps after an input has entered and holds it for T + w steps; the next input enters T + w steps
-    after the last. A source that is more than one layer above its reader is heard from a delay line of (distance - 1) w
+    after the last. A source more than one layer above its reader is read through a delay line of (distance - 1) w
     steps. All membranes share T (the longest) and w.
 
     Args:
         network: calibrated.
         items: inputs by Input name, one mapping each.
-        wait: w; None is the shortest wait that hears all input, T - 1.
+        wait: w; None is the shortest wait after which all input has arrived, T - 1.
 
     Returns:
         Outputs equal to those of ``run_temporal`` on each input alone, and the number of steps.

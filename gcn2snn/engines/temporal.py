@@ -74,7 +74,7 @@ def run_membranes(
 ) -> Tensor:
     """Potentials of the output; ``work`` takes one membrane after the other to its last step.
 
-    The spikes of a population are let go after its last reader. The other arguments are those of :func:`run_temporal`.
+    The spikes of a population are dropped after its last reader. The other arguments are those of :func:`run_temporal`.
     """
     check_calibrated(network)
     if observe is not None and emitted is None:

@@ -1,4 +1,4 @@
-"""The description of a network between the trained model and the spikes: plain frozen data, no execution."""
+"""The description of a network between the trained model and the spikes: frozen dataclasses; nothing runs here."""
 
 from gcn2snn.ir.draft import Draft
 from gcn2snn.ir.graph_operands import Adjacency, Fixed, FixedMatrix, Laplacian, Matrix, Membership, Part

@@ -1,4 +1,4 @@
-"""ir -> ir after calibration: what the codes of all layers before do to each channel on average is given back."""
+"""ir -> ir: bias correction, shifts initial potentials to remove each channel's mean encoding error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spending spikes where they matter: a last phase per neuron, from what its spike costs and what it moves."""
+"""ir -> ir: a last phase for each neuron, so that spikes that move the output least per addition are not sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FanOut:
 
     @property
     def worth(self) -> Tensor:
-        """norm / sqrt(additions): output moved per square root of an addition; 0 where nothing listens."""
+        """norm / sqrt(additions): output moved per square root of an addition; 0 where no synapse reads the neuron."""
         return torch.where(self.additions > 0, self.norm / self.additions.clamp(min=1).sqrt(), 0.0)
 
 
@@ -73,7 +73,7 @@ def moved(node: ir.Neuron, worth: Tensor) -> Tensor:
 
 
 def horizon_of(node: ir.Neuron, worth: Tensor, threshold: float) -> Tensor:
-    """Last phase at which each neuron listens: T_i = #{t : s Q^-t worth_i >= lambda}, int16, broadcastable.
+    """Last phase at which each neuron may fire: T_i = #{t : s Q^-t worth_i >= lambda}, int16, broadcastable.
 
     Dropping the spikes with |h_i| worth_i < lambda is the least expected output error for the additions that remain:
     it is the greedy order of a knapsack with value |h|^2 norm^2 and weight additions (docs/method.md).
@@ -96,7 +96,7 @@ def threshold_for(node: ir.Neuron, spikes: Spikes, fans: FanOut, share: float) -
     bins = value.float().view(torch.int32) >> BIN_SHIFT
     weight = fans.additions.to(torch.float64).expand(value.shape)
     total = torch.bincount(bins.flatten(), weights=weight.flatten(), minlength=BINS)
-    total[0] = 0.0  # silent neurons; a spike that moves less than single precision can hold never stays under a cut
+    total[0] = 0.0  # silent neurons, and spikes whose effect underflows in single precision: they are always cut
     kept = total.flip(0).cumsum(0) <= share * total.sum()
     lowest = BINS - int(kept.sum())
     return (

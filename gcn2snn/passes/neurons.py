@@ -21,7 +21,7 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
     Every ReLU is an unsigned population. A synapse or max node that would read a membrane potential gets a population
     in front: signed, rectified, or for ``message="fused"`` none in front of a synapse. Every reader of that potential
     then reads the spikes. A max node that would read sums of spikes or binary words gets a population of its own: its
-    first spike must say all. Input data pass through a coder.
+    first spike must carry the whole value. Input data pass through a coder.
 
     Raises:
         ConfigError: ``config.layers`` names a population that does not exist, or a code has more than 255 phases.
@@ -78,7 +78,7 @@ def _between_synapses(draft: ir.Draft, config: ConvertConfig) -> None:
     was visited before: only those values are looked at again, so the time is linear in the depth.
     """
     potentials: set[str] = set()  # values that have not passed a population yet
-    sums: set[str] = set()  # values that take more than one spike: no race of first spikes can rank them
+    sums: set[str] = set()  # values that take more than one spike: the order of first spikes does not rank them
     for node in draft.of(ir.Node):
         features = node.inputs[-1] if node.inputs else ""
         fused = config.message == "fused" and isinstance(node, ir.Synapse)

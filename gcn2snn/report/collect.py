@@ -37,7 +37,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a network is looked at on.
+    """The data that a report measures a network on.
 
     Args:
         batches: gives the batches, anew at each call.
@@ -76,7 +76,7 @@ class Measured:
         skipping: energy of a source model that skips its own zeros.
         masked_accuracy: percent, of a source model in which every neuron that is silent in the network is 0 as well.
         confusion: test rows by true and predicted class of the network, [classes, classes].
-        both, only_ann, only_snn, neither: test rows by who is right.
+        both, only_ann, only_snn, neither: test rows by which of the two networks is right.
         subject: what it was measured on.
     """
 

@@ -1,4 +1,4 @@
-"""What a report says, and the templates that say it: one HTML file, nothing loaded from elsewhere, every text escaped."""
+"""A report as HTML: its numbers and templates, one file that loads nothing from elsewhere, every text escaped."""
 
 from __future__ import annotations
 

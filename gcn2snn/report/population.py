@@ -1,4 +1,4 @@
-"""What each spiking population does while a network runs: phases, fates, its error, and who pays by node degree."""
+"""What each spiking population does while a network runs: phases, silent neurons, error, cost by node degree."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _of(dataset: str) -> tuple[PaperRow, ...]:
 
 def _modes(bench: Workbench) -> dict[str, ConvertConfig]:
     """The conversions to compare, each a step from the one before: the paper's channel maxima; layer maxima; each channel's
-    mean given back; two neurons to a membrane, of which at most one fires; four, where channel maxima are best again."""
+    mean error removed; two neurons to a membrane, of which at most one fires; four, where channel maxima are best again."""
     known = {
         "paper": ConvertConfig(per="channel"),
         "layer": ConvertConfig(),

@@ -1,4 +1,4 @@
-"""What every item of the paper may be told: data, weights, seeds, modes."""
+"""The options of figures and tables: data, weights, seeds, modes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gcn2snn.errors import ConfigError, DataError
 
 @dataclass(frozen=True)
 class ReproduceOptions:
-    """What narrows or feeds a run; an item refuses what it has no use for.
+    """Options of a figure or table; an item refuses those that it does not use.
 
     Args:
         data_dir: where datasets are found and kept; None is the default place.

@@ -98,7 +98,7 @@ def run_first_spike(
 ) -> CodedRun:
     """Time to first spike with an exponential kernel: a spike at time t = 0 .. T-1 carries scale * exp(-t / tau).
 
-    The threshold falls as scale * exp(-t / tau), the neuron fires once when its potential reaches it; a layer hears all
+    The threshold falls as scale * exp(-t / tau), the neuron fires once when its potential reaches it; a layer gets all
     its input before it may fire. Input data are coded the same way, with a sign.
 
     Args:
@@ -141,7 +141,7 @@ def run_phase(
     """Multi-spike phase coding: a spike at phase t carries scale * Q^-t, and a neuron sends as many as it needs.
 
     r(0) = |z|;  at t = 1..T: fire if r >= Q^-t, then r -= Q^-t (soft reset). With Q = 2 these are the T bits of z. A layer
-    hears all its input before phase 1.
+    gets all its input before phase 1.
 
     Args:
         network: calibrated.

@@ -20,7 +20,7 @@ Loader = Callable[[], Graph]
 
 
 def available(datasets: Iterable[str], data_dir: Path | None) -> tuple[dict[str, Loader], dict[str, str]]:
-    """Loaders of the datasets that are there, and why the others are not; said aloud before any long work.
+    """Loaders of the datasets that are there, and why the others are not; printed before any long work.
 
     Raises:
         DataError: none is there.

@@ -1,4 +1,4 @@
-"""Runs that differ only in late populations share what comes before: each goes on from where it departs."""
+"""Runs that differ only in late populations share the earlier ones: each continues from the first difference."""
 
 from __future__ import annotations
 

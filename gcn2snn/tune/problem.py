@@ -99,7 +99,7 @@ class Problem:
 
     def run(self, config: ConvertConfig) -> tuple[Tensor, EnergyReport]:
         """Scores of the rows with labels [N, classes], and the energy of all runs."""
-        config = replace(config, correct="none").settled(self._builds_matrices)  # no means are given back here
+        config = replace(config, correct="none").settled(self._builds_matrices)  # without bias correction
         form = self._form(replace(config, layers={}))
         nodes: list[ir.UncalibratedNeuron | ir.UncalibratedCoder]
         nodes = [*form.network.of(ir.UncalibratedNeuron), *form.network.of(ir.UncalibratedCoder)]
@@ -142,7 +142,7 @@ class Problem:
 class Pool:
     """Several trained networks of one kind, tuned together: one configuration for all, judged by all their validation rows.
 
-    A validation tenth of some hundred documents cannot tell a loss of 0.3 points from none; those of five seeds can.
+    A loss of 0.3 points is within chance on the validation documents of one seed, but not on those of five seeds.
 
     Args:
         problems: one for each network; their populations have the same names.
