@@ -18,8 +18,8 @@ from gcn2snn.conversion import convert
 from gcn2snn.errors import ConfigError, ConversionError, DataError, InputError
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.read_model import lower
-from gcn2snn.frontends.registry import FUNCTIONS, REFUSED_LAYERS, REGISTRY, lowers, lowers_function, parameter, refuses
 from gcn2snn.frontends.read_module import lower_module
+from gcn2snn.frontends.registry import FUNCTIONS, REFUSED_LAYERS, REGISTRY, lowers, lowers_function, parameter, refuses
 
 README = Path(__file__).parents[3] / "README.md"
 
