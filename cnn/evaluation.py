@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gcn2snn.cnn.images import ImageSet, Normalisation
-from gcn2snn.energy import EnergyReport, EventCounter
-from gcn2snn.engines import bind, choose_engine, run_closed
+from gcn2snn.energy import EnergyReport
+from gcn2snn.engines import choose_engine
 from gcn2snn.errors import DataError
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -145,9 +145,8 @@ def check_classes(snn: SpikingNetwork, images: ImageSet) -> None:
 def count_energy(
     snn: SpikingNetwork, images: ImageSet, normalise: Normalisation, preset: str = "fp32", batch_size: int = 100
 ) -> EnergyReport:
-    """Operations and spikes of a network on some images, in closed form (spikes that are late are counted as on time)."""
-    counter = EventCounter(snn.network, snn.config.wait)
-    with torch.no_grad():
-        for x, _ in images.batches(batch_size, normalise):
-            run_closed(snn.network, bind(snn.network, (x,), {}), counter)
+    """Operations and spikes of a network on some images; with a short wait the spikes that are really sent."""
+    counter = snn.counter()
+    for x, _ in images.batches(batch_size, normalise):
+        snn.count(counter, x)
     return counter.report(preset)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from gcn2snn.datasets.clean import CleanCorpus, clean_corpus
+    from gcn2snn.datasets.clean import CleanCorpus, clean_corpus, words_of
     from gcn2snn.datasets.corpus import Corpus
     from gcn2snn.datasets.counts import count_graph
     from gcn2snn.datasets.fetching import fetch
@@ -42,6 +42,7 @@ _HOME = {
     "names": "gcn2snn.datasets.registry",
     "search_roots": "gcn2snn.datasets.locate",
     "stages": "gcn2snn.datasets.progress",
+    "words_of": "gcn2snn.datasets.clean",
 }
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "names",
     "search_roots",
     "stages",
+    "words_of",
 ]
 
 __getattr__, __dir__ = names_on_demand(__name__, _HOME)

@@ -121,9 +121,7 @@ def clean_corpus(corpus: Corpus, options: TextGraphOptions | None = None) -> Cle
     """
     options = (options or TextGraphOptions()).resolved(corpus.min_count, corpus.stop_words)
     stop_words = read_stop_words(str(options.stop_words))
-    normal = clean_text if options.cleaning == "published" else _strip
-    # Yao et al. strip bytes before decoding; only ASCII spaces matter, and clean_text turns the others into spaces.
-    words = [normal(document).split() for document in corpus.documents]
+    words = [words_of(document, options) for document in corpus.documents]
     counts: Counter[str] = Counter()
     for document in words:
         counts.update(document)
@@ -133,8 +131,14 @@ def clean_corpus(corpus: Corpus, options: TextGraphOptions | None = None) -> Cle
     return CleanCorpus(corpus, documents, options, content_hash(sorted(stop_words)))
 
 
-def _strip(text: str) -> str:
-    return text.strip()
+def words_of(text: str, options: TextGraphOptions) -> list[str]:
+    """The cleaned words of one text in their order, stop words and rare words included.
+
+    >>> words_of("It's (not) naïve!", TextGraphOptions())[:2]
+    ['it', "'s"]
+    """
+    # Yao et al. strip bytes before decoding; only ASCII spaces matter, and clean_text turns the others into spaces.
+    return (clean_text(text) if options.cleaning == "published" else text).split()
 
 
 def _refuse_wordless(corpus: Corpus, documents: Sequence[str], options: TextGraphOptions) -> None:

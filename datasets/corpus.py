@@ -83,6 +83,21 @@ class Corpus:
         """Classes in sorted order; a class's number is its place here."""
         return tuple(sorted(set(self.labels)))
 
+    def only(self, *splits: str) -> Corpus:
+        """The documents of some splits, in their order, with the same cleaning; the hash is that of what is left.
+
+        Raises:
+            DataError: a class would be left without a training document.
+
+
+        >>> Corpus("two", ("a b", "c d"), ("x", "x"), ("train", "test"), ("one", "two")).only("train").documents
+        ('a b',)
+        """
+        kept = [place for place, split in enumerate(self.split) if split in splits]
+        columns = (self.documents, self.labels, self.split, self.names)
+        rows = (tuple(column[place] for place in kept) for column in columns)
+        return Corpus(self.name, *rows, min_count=self.min_count, stop_words=self.stop_words)
+
     def size(self, split: str) -> int:
         """Documents of a split."""
         return self.split.count(split)

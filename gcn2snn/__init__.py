@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from gcn2snn.datasets import load_graph
     from gcn2snn.encoding import decode, encode
     from gcn2snn.errors import ConversionError, Gcn2SnnError
+    from gcn2snn.evaluation import evaluate
     from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
     from gcn2snn.spiking_network import SpikingNetwork
-    from gcn2snn.textgcn import TextGCN, Trainer, evaluate, fit
+    from gcn2snn.textgcn import TextGCN, Trainer, fit
 
 # Names load on first use, so that the command line answers before torch is imported.
 _HOME = {
@@ -45,7 +46,7 @@ _HOME = {
     "convert": "gcn2snn.conversion",
     "decode": "gcn2snn.encoding",
     "encode": "gcn2snn.encoding",
-    "evaluate": "gcn2snn.textgcn",
+    "evaluate": "gcn2snn.evaluation",
     "fit": "gcn2snn.textgcn",
     "load": "gcn2snn.artefact",
     "load_graph": "gcn2snn.datasets",

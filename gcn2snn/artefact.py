@@ -16,8 +16,9 @@ from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
 from gcn2snn.passes import PopulationReport
 from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn import NewDocuments
 
-SNN_FORMAT = 1
+SNN_FORMAT = 2
 
 
 def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = None) -> Path:
@@ -36,8 +37,13 @@ def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = 
     """
     tensors: dict[str, Tensor] = {}
     nodes = [_pack_node(node, index, tensors) for index, node in enumerate(snn.network)]
+    documents = None
+    if snn.documents is not None:
+        parts, documents = snn.documents.parts()
+        tensors |= {f"documents.{name}": tensor for name, tensor in parts.items()}
     meta = {
         "nodes": nodes,
+        "documents": documents,
         "config": to_dict(snn.config),
         "report": [asdict(row) for row in snn.report],
         "environment": environment(),
@@ -67,6 +73,9 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
         nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
         report = [PopulationReport(**row) for row in meta["report"]]
         snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report)
+        if meta["documents"] is not None:
+            parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
+            snn.documents = NewDocuments.of_parts(parts, meta["documents"])
         return snn, meta["origin"]
     except (KeyError, TypeError, Gcn2SnnError) as error:
         raise ArtefactError(f"{path} does not hold a whole network: {error}. Convert the model again") from error

@@ -13,7 +13,7 @@ from torch.nn.parameter import UninitializedParameter
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import bind, choose_engine, read_out, run_float
-from gcn2snn.errors import ConversionError, InputError, Refusal
+from gcn2snn.errors import ConfigError, ConversionError, InputError, Refusal
 from gcn2snn.frontends import Handler, lower
 from gcn2snn.graph import Graph
 from gcn2snn.passes import (
@@ -26,6 +26,7 @@ from gcn2snn.passes import (
     set_horizons,
 )
 from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn import NewDocuments
 
 
 def convert(
@@ -69,7 +70,11 @@ def convert(
     network = set_horizons(network, bind(network, args, kwargs), config)
     if config.correct == "mean":
         network = correct_means(network, batches, source)
-    return SpikingNetwork(network, config, report)
+    snn = SpikingNetwork(network, config, report)
+    if isinstance(example, Graph) and example.vocabulary and network.of(ir.OneHot):
+        with contextlib.suppress(ConfigError):  # no spikes of words to keep: asking for a prediction says so
+            snn.documents = NewDocuments.of(snn, example)
+    return snn
 
 
 def prepare(
@@ -108,7 +113,8 @@ def check_model(model: nn.Module) -> None:
         if isinstance(parameter, UninitializedParameter):
             raise InputError(f"{name} has no values yet: a lazy layer was never run. Run the model once, and train it")
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        values = tensor if tensor.layout is torch.strided else tensor.to_sparse_coo().coalesce().values()
+        values = tensor.detach()
+        values = values if values.layout is torch.strided else values.to_sparse_coo().coalesce().values()
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
             raise InputError(
                 f"{name} holds values that are NaN or infinite; the model cannot be converted. Train it again"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -27,14 +28,45 @@ from gcn2snn.engines import (
 )
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
+from gcn2snn.network_summary import headline, layers, summary
 from gcn2snn.passes import PopulationReport
+from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
     from gcn2snn.verify import VerifyReport
 
+_PROCESS = [os.getpid()]
+"""The process that has threads to compute with. They do not follow it through a fork."""
+
+ALIGNMENT = 64
+"""Bytes. Products of matrices may sum in another order where an operand begins elsewhere in a cache line."""
+
+
+class Documents(Protocol):
+    """What classifies texts with a network; :class:`gcn2snn.textgcn.NewDocuments` is the one that Text GCNs have."""
+
+    class_names: tuple[str, ...]
+
+    def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
+
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+
 
 class SpikingNetwork(nn.Module):
     """A converted network. ``snn(*args)`` takes what the source model takes and gives the output potentials.
+
+    It is used like any module: ``to``, ``double``, ``copy.deepcopy``, ``pickle``, ``torch.save`` and ``state_dict`` work, and
+    so do calls from several threads and after a fork (with one thread in the child). It has no training mode and no parameters, for a converted network is not trained:
+    weights, scales, thresholds and starting potentials are buffers.
+
+    ``snn(...)`` hands every keyword to the source model. The other methods have keywords of their own (``engine``,
+    ``wait`` and so on); where the source model has an argument of the same name, give that one by position there.
+
+    >>> import torch, gcn2snn
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
+    >>> snn = gcn2snn.convert(model, torch.rand(8, 4))
+    >>> snn(torch.rand(5, 4)).shape
+    torch.Size([5, 2])
 
     Args:
         network: calibrated description.
@@ -44,15 +76,29 @@ class SpikingNetwork(nn.Module):
 
     def __init__(self, network: ir.Network, config: ConvertConfig, report: Sequence[PopulationReport] = ()):
         super().__init__()
-        self.network = network
+        self.network = network.map_tensors(_in_order)
         self.config = config
         self.report = tuple(report)
+        self.documents: Documents | None = None
         self._known: dict[str, Value] | None = None
         self.eval()
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Output potentials, with the closed form where it is exact and the bucketed engine otherwise."""
-        return self.simulate(*args, **kwargs)
+        """Output potentials, with the closed form where it is exact and the bucketed engine otherwise.
+
+        Args:
+            args, kwargs: as for the source model. NumPy arrays, lists, sparse tensors and other number types become
+                tensors of the network's type where a value of the network is expected.
+
+        Raises:
+            InputError, InputTypeError: the arguments are not those of the source model.
+        """
+        if torch.compiler.is_compiling():
+            from gcn2snn.opaque_call import call  # only now: it loads torch's compiler, which takes seconds
+
+            return call(self, args, kwargs)
+        with torch.no_grad():
+            return self._run(self._bound(args, kwargs), "auto", self.config.wait, None, None)
 
     @torch.no_grad()
     def simulate(
@@ -70,27 +116,62 @@ class SpikingNetwork(nn.Module):
             args, kwargs: as for the source model.
             engine: "auto", "closed", "bucketed" or "temporal" (docs/method.md, three engines).
             wait: w, default the one of the configuration.
-            observe: called with every node of the closed form.
+            observe: called with every node, its inputs and its result. With an engine in time it sees, after the run, the
+                spikes that were really sent and the sums that they make.
             recordings: {population: Recording()} to fill; needs the temporal engine.
 
         Raises:
-            ConfigError: the closed form is asked for where w < T - 1, wait is negative, or another engine is to record.
-            InputError: the arguments are not those of the source model.
+            ConfigError: the closed form is asked for where w < T - 1, wait is negative, another engine is to record, or a
+                recording is asked of what is no population.
+            InputError, InputTypeError: the arguments are not those of the source model.
         """
         wait = self.config.wait if wait is None else wait
-        inputs = bind(self.network, args, kwargs)
-        if recordings is not None and engine not in ("auto", "temporal"):
+        if recordings is not None:
+            self._check_recordings(recordings, engine)
+            engine = "temporal"
+        return self._run(self._bound(args, kwargs), engine, wait, observe, recordings)
+
+    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Value]:
+        """The inputs of a call by name; in a forked child the first one goes over to one thread.
+
+        The OpenMP runtime of a child would wait for ever for the threads of its parent. One thread waits for none; the
+        workers of torch's own data loaders do the same.
+        """
+        if _PROCESS[0] != os.getpid():
+            _PROCESS[0] = os.getpid()
+            torch.set_num_threads(1)
+        return bind(self.network, args, kwargs)
+
+    def _check_recordings(self, recordings: Mapping[str, Recording], engine: str) -> None:
+        if engine not in ("auto", "temporal"):
             raise ConfigError(
                 f"engine is {engine!r}; only the temporal engine has a step to record. Use engine='temporal'"
             )
-        if recordings is not None:
-            engine = "temporal"
+        names = [node.name for node in self.network if isinstance(node, ir.Neuron | ir.Output)]
+        unknown = sorted(set(recordings) - set(names))
+        if unknown:
+            raise ConfigError(f"recordings names {unknown}; what can be recorded is {names}")
+
+    def _run(
+        self,
+        inputs: dict[str, Value],
+        engine: str,
+        wait: int | None,
+        observe: Observer | None,
+        recordings: dict[str, Recording] | None,
+        sent: dict[str, Spikes] | None = None,
+    ) -> Tensor:
         chosen = choose_engine(self.network, wait, engine)
         if chosen == "closed":
-            return run_closed(self.network, inputs, observe, self._input_free())
+            return run_closed(self.network, inputs, observe, self._input_free() if observe is None else None)
+        sent = {} if sent is None else sent
         if chosen == "bucketed":
-            return run_bucketed(self.network, inputs, wait)
-        return run_temporal(self.network, inputs, wait, recordings)
+            result = run_bucketed(self.network, inputs, wait, sent)
+        else:
+            result = run_temporal(self.network, inputs, wait, recordings, sent)
+        if observe is not None:
+            run(self.network, inputs, lambda node, potential: sent[node.name], code_input, observe)
+        return result
 
     def _input_free(self) -> dict[str, Value]:
         """Spikes that no input changes, coded once for all calls; they move with the network."""
@@ -99,38 +180,65 @@ class SpikingNetwork(nn.Module):
         return self._known
 
     @torch.no_grad()
-    def spikes(self, *args: Any, **kwargs: Any) -> dict[str, Spikes]:
-        """The spikes of every population, by name."""
+    def spikes(self, *args: Any, engine: str = "auto", wait: int | None = None, **kwargs: Any) -> dict[str, Spikes]:
+        """The spikes of every population, by name: with a short wait those that are really sent, late and false ones too.
+
+        Args:
+            args, kwargs: as for the source model.
+            engine, wait: as in :meth:`simulate`.
+
+        Raises:
+            ConfigError, InputError, InputTypeError: as :meth:`simulate`.
+        """
         found: dict[str, Spikes] = {}
-        inputs = bind(self.network, args, kwargs)
-        if choose_engine(self.network, self.config.wait, "auto") == "bucketed":
-            run_bucketed(self.network, inputs, self.config.wait, found)
-            return found
 
         def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-            if isinstance(node, ir.Neuron):
+            if isinstance(node, ir.Neuron) and isinstance(value, Spikes):
                 found[node.name] = value
 
-        run_closed(self.network, inputs, observe)
+        wait = self.config.wait if wait is None else wait
+        self._run(self._bound(args, kwargs), engine, wait, observe, None)
         return found
 
-    @torch.no_grad()
-    def energy(self, *args: Any, preset: str = "fp32", **kwargs: Any) -> EnergyReport:
-        """Operations, additions and joules of one call (docs/method.md, energy)."""
+    def energy(
+        self, *args: Any, preset: str = "fp32", engine: str = "auto", wait: int | None = None, **kwargs: Any
+    ) -> EnergyReport:
+        """Operations, additions and joules of one call (docs/method.md, energy).
+
+        Args:
+            args, kwargs: as for the source model.
+            preset: energy per operation: "fp32", "int8-paper" or "int8-horowitz".
+            engine, wait: as in :meth:`simulate`. With a short wait the spikes that are really sent are counted.
+
+        Raises:
+            ConfigError, InputError, InputTypeError: as :meth:`simulate`, or an unknown preset.
+        """
         preset_of(preset)
-        inputs = bind(self.network, args, kwargs)
-        counter = EventCounter(self.network, self.config.wait)
-        if choose_engine(self.network, self.config.wait, "auto") == "closed":
-            run_closed(self.network, inputs, counter)
-        else:
-            sent = self.spikes(*args, **kwargs)  # late and false spikes included
-            run(self.network, inputs, lambda node, potential: sent[node.name], code_input, counter)
+        counter = self.counter(wait)
+        self.count(counter, *args, engine=engine, **kwargs)
         return counter.report(preset)
+
+    def counter(self, wait: int | None = None) -> EventCounter:
+        """A fresh counter for :meth:`count`; the counts of several calls add up in it."""
+        return EventCounter(self.network, self.config.wait if wait is None else wait)
+
+    @torch.no_grad()
+    def count(
+        self, counter: EventCounter, *args: Any, engine: str = "auto", observe: Observer | None = None, **kwargs: Any
+    ) -> Tensor:
+        """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
+
+        def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+            counter(node, args, value)
+            if observe is not None:
+                observe(node, args, value)
+
+        return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None)
 
     @torch.no_grad()
     def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> Tensor:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
-        return run_float(self.network, bind(self.network, args, kwargs), observe)
+        return run_float(self.network, self._bound(args, kwargs), observe)
 
     @torch.no_grad()
     def verify(self, *args: Any, tolerance: float = 0.0, wait: int | None = None, **kwargs: Any) -> VerifyReport:
@@ -147,7 +255,7 @@ class SpikingNetwork(nn.Module):
         from gcn2snn.verify import verify
 
         wait = self.config.wait if wait is None else wait
-        return verify(self.network, bind(self.network, args, kwargs), wait, tolerance)
+        return verify(self.network, self._bound(args, kwargs), wait, tolerance)
 
     def layers_table(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """A row per population and the output: its code, its spikes and its errors on these inputs, as JSON values."""
@@ -162,7 +270,127 @@ class SpikingNetwork(nn.Module):
             rows.append({"name": row.pop("name"), **code, **row})
         return rows
 
+    def summary(self) -> str:
+        """A table of the spiking layers: operation, spikes that arrive, population, shape, code, scale and weights."""
+        return summary(self.network)
+
+    def __repr__(self) -> str:
+        body = "\n".join(f"  {line}" for line in layers(self.network).splitlines())
+        return f"{type(self).__name__}({headline(self.network)}\n{body}\n)"
+
+    def documents_of(self) -> Documents:
+        """What classifies new texts with this network.
+
+        Raises:
+            ConfigError: the network cannot classify texts.
+        """
+        if self.documents is None:
+            raise ConfigError(
+                "this network cannot classify texts: only a Text GCN that was converted on its text graph can, with neurons "
+                "between weights and aggregation (message='signed' or 'rectified') and a wait that hears all input. "
+                "Train with `gcn2snn train r8` or a corpus of your own, and convert that run"
+            )
+        return self.documents
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The class name of each new text (docs/method.md, new documents).
+
+        Args:
+            texts: any number of strings; they need not be in the graph that the network was trained on.
+
+        Raises:
+            ConfigError: the network was not converted from a Text GCN on a text graph.
+            InputTypeError: a text is no string.
+        """
+        return [answer.label for answer in self.documents_of().predict(self, texts)]
+
+    def predict_proba(self, texts: Sequence[str]) -> Tensor:
+        """Probability of each class for each new text, [texts, classes], float64, in the order of ``documents.class_names``.
+
+        The softmax of the output potentials divided by the stored temperature. Raises as :meth:`predict`.
+        """
+        documents = self.documents_of()
+        answers = documents.predict(self, texts)
+        rows = [[answer.probability[name] for name in documents.class_names] for answer in answers]
+        return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(documents.class_names))
+
+    # What follows makes the tensors of the description look like buffers: a frozen description cannot be registered.
+
+    def train(self, mode: bool = True) -> SpikingNetwork:
+        """The network stays in evaluation mode: dropout and batch statistics are gone, and nothing is trained."""
+        return super().train(False)
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor of the description as ``NODE.FIELD``."""
+        start = f"{prefix}." if prefix else ""
+        for name, tensor in _tensors(self.network).items():
+            yield f"{start}{name}", tensor
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination |= {f"{prefix}{name}": tensor.detach() for name, tensor in _tensors(self.network).items()}
+        destination |= {f"{prefix}{name}": tensor for name, tensor in _thresholds(self.network).items()}
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        own, codes = _tensors(self.network), _thresholds(self.network)
+        given = {name.removeprefix(prefix): value for name, value in state_dict.items() if name.startswith(prefix)}
+        missing_keys += [f"{prefix}{name}" for name in (*own, *codes) if name not in given]
+        unexpected_keys += [f"{prefix}{name}" for name in given if name not in own and name not in codes]
+        for name in own.keys() & given.keys():
+            if given[name].shape != own[name].shape:
+                sizes = f"{list(given[name].shape)} in the state, {list(own[name].shape)} in the network"
+                error_msgs.append(f"size mismatch for {prefix}{name}: {sizes}")
+        for name in codes.keys() & given.keys():
+            if not torch.equal(given[name].cpu(), codes[name]):
+                error_msgs.append(f"{prefix}{name} differ: the state belongs to a network with another phase code")
+        if not error_msgs:
+            new = {name: given[name].detach().to(own[name]).clone() for name in own.keys() & given.keys()}
+            self._replace(_with_tensors(self.network, new))
+
+    def _replace(self, network: ir.Network) -> None:
+        self.network, self._known = network, None
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
-        self.network = self.network.map_tensors(fn)
-        self._known = None
+        moved = self.network.map_tensors(fn)
+        types = {tensor.dtype for tensor in _tensors(moved).values() if tensor.is_floating_point()}
+        if not types <= {torch.float32, torch.float64}:
+            asked = next(iter(types - {torch.float32, torch.float64}))
+            raise ConfigError(
+                f"a spiking network computes in float32 or float64, not in {asked}; inputs may be {asked}"
+            )
+        self._replace(moved)
         return super()._apply(fn, recurse)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_known": None}  # made again from the description where it is needed
+
+
+def _in_order(tensor: Tensor) -> Tensor:
+    """The tensor in the memory layout that a file gives back: contiguous and aligned, so that sums have one order."""
+    kept = tensor.is_contiguous() and tensor.data_ptr() % ALIGNMENT == 0 and not tensor.is_inference()
+    return tensor if kept else tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _tensors(network: ir.Network) -> dict[str, Tensor]:
+    return {f"{node.name}.{field}": tensor for node in network for field, tensor in node.tensors().items()}
+
+
+def _thresholds(network: ir.Network) -> dict[str, Tensor]:
+    """Least potential, in units of the scale, at which each population fires at phase 1 to T, float64."""
+    return {f"{node.name}.thresholds": node.coding.thresholds() for node in network.of(ir.Neuron)}
+
+
+def _with_tensors(network: ir.Network, new: Mapping[str, Tensor]) -> ir.Network:
+    names = iter(_tensors(network))
+    return network.map_tensors(lambda tensor: new.get(next(names), tensor))

@@ -1,15 +1,17 @@
 """Sparse-dense operations on spike phases, shared by graphs and images. Knows nothing of graphs or models.
 
-Every operation has a plain-torch definition in :mod:`gcn2snn.kernels.reference`; the other files are speed.
+Every operation has a plain-torch definition in :mod:`gcn2snn.kernels.reference`; the other files are speed. The rest of the
+package imports from here only. The compiled helper (``native``) and ``triton`` load when an operation needs them.
 """
 
-from gcn2snn.kernels.backend import describe
+from gcn2snn.kernels import backend, reference
 from gcn2snn.kernels.bucketed import moments, phase_gemm_bucketed, phase_spmm_bucketed, up_to
 from gcn2snn.kernels.counts import event_count, spike_count
 from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
 from gcn2snn.kernels.encode import decode, decode_torch, encode, encode_torch
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.fingerprint import fingerprint
+from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
@@ -22,11 +24,12 @@ __all__ = [
     "CSR",
     "MAX_ENTRIES",
     "Fire",
+    "Geometry",
     "PhaseCode",
     "Spikes",
+    "backend",
     "decode",
     "decode_torch",
-    "describe",
     "emit_step",
     "encode",
     "encode_torch",
@@ -44,6 +47,7 @@ __all__ = [
     "phase_spmm",
     "phase_spmm_bucketed",
     "phase_spmm_fire",
+    "reference",
     "spike_count",
     "spmm",
     "up_to",

@@ -50,9 +50,9 @@ def why_not(name: str, device_type: str) -> str:
     if name == "native":
         if device_type != "cpu":
             return f"the compiled helper works on CPU tensors and these are on {device_type}"
-        from gcn2snn.kernels import native_build
+        from gcn2snn.kernels import native
 
-        return native_build.load().reason
+        return native.load().reason
     if name == "triton":
         if find_spec("triton") is None:
             return "Triton is not installed; pip install 'gcn2snn[triton]'"
@@ -73,9 +73,9 @@ def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:
     name = choose(device)
     decode = "table"
     if name == "native":
-        from gcn2snn.kernels import native_build
+        from gcn2snn.kernels import native
 
-        bits = native_build.load().register_bits
+        bits = native.load().register_bits
         decode = f"{bits}-bit registers" if bits else "table"
     return {"backend": name, "decode": decode, "device": device.type, "threads": torch.get_num_threads()}
 

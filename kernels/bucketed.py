@@ -15,7 +15,7 @@ from gcn2snn.kernels import phase_gemm as dense
 from gcn2snn.kernels import phase_spmm as sparse
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
-from gcn2snn.kernels.encode import decode
+from gcn2snn.kernels.encode import decode_checked
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import first_crossing
@@ -62,14 +62,14 @@ def phase_spmm_bucketed(
     if backend == "native":
         from gcn2snn.kernels import native
 
-        code = native.spmm_steps(matrix, spikes, fire, limits, moment_of, bias, add, dtype)
+        code = native.spmm_steps(matrix, spikes, fire, (limits, moment_of), bias, add, dtype)
         return Spikes(code, fire.scale, fire.coding)
     if backend == "triton":
-        from gcn2snn.kernels import bucketed_triton
+        from gcn2snn.kernels.triton import bucketed as on_device
 
-        code = bucketed_triton.phase_spmm(matrix, spikes, fire, limits, moment_of, bias, add, dtype)
+        code = on_device.phase_spmm(matrix, spikes, fire, limits, moment_of, bias, add, dtype)
         return Spikes(code, fire.scale, fire.coding)
-    potentials = [finish(spmm(matrix, decode(up_to(spikes, n), dtype)), bias, add) for n in limits.tolist()]
+    potentials = [finish(spmm(matrix, decode_checked(up_to(spikes, n), dtype)), bias, add) for n in limits.tolist()]
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
 
 
@@ -105,14 +105,14 @@ def phase_gemm_bucketed(
     if backend == "native":
         from gcn2snn.kernels import native
 
-        code = native.gemm_steps(spikes, matrix, fire, limits, moment_of, bias, add)
+        code = native.gemm_steps(spikes, matrix, fire, (limits, moment_of), bias, add)
         return Spikes(code, fire.scale, fire.coding)
     if backend == "triton":
-        from gcn2snn.kernels import bucketed_triton
+        from gcn2snn.kernels.triton import bucketed as on_device
 
-        code = bucketed_triton.phase_gemm(spikes, matrix, fire, limits, moment_of, bias, add)
+        code = on_device.phase_gemm(spikes, matrix, fire, limits, moment_of, bias, add)
         return Spikes(code, fire.scale, fire.coding)
-    potentials = [finish(decode(up_to(spikes, n), dtype) @ matrix.t(), bias, add) for n in limits.tolist()]
+    potentials = [finish(decode_checked(up_to(spikes, n), dtype) @ matrix.t(), bias, add) for n in limits.tolist()]
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
 
 

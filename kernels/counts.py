@@ -45,7 +45,7 @@ def node_spike_counts(spikes: Spikes) -> Tensor:
     code = spikes.code
     code = code.reshape(code.shape[0] if code.dim() else 1, -1)
     if choose(code.device) == "triton" and code.numel():
-        from gcn2snn.kernels import counts_triton
+        from gcn2snn.kernels.triton import counts as on_device
 
-        return counts_triton.node_spike_counts(code)
+        return on_device.node_spike_counts(code)
     return torch.count_nonzero(code, dim=1)

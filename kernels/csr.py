@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.kernels.derived import Derived, contents, either, versions
+from gcn2snn.kernels.symmetry import check_symmetric
 
+T = TypeVar("T")
 MAX_ENTRIES = 2**31 - 64  # a kernel may count a few past the last one in 32 bits
 
 
@@ -24,13 +29,20 @@ class CSR:
     >>> A.to_dense()
     tensor([[0., 2.],
             [3., 4.]])
+    >>> A
+    CSR(2 x 2, 3 entries, float32)
+
+    Products read the three tensors as they are now. What is derived from them (the transpose, values of another dtype,
+    counts) is kept, and is made again when their contents differ. Indices are checked at the first use, and again after
+    each in-place operation on them. Two kinds of writes are not seen, and not allowed: indices out of range through
+    ``.data`` or a shared NumPy array, and indices on a CUDA device through ``.data``.
 
     Args:
         rowptr: [rows + 1], int32, ascending, from 0 to nnz.
         col: [nnz], int32, ascending within a row, each in [0, columns).
         value: [nnz], float32 or float64.
         num_cols: columns.
-        symmetric: A equals its transpose, so none is stored for the backward pass.
+        symmetric: A equals its transpose, so none is stored for the backward pass; checked.
     """
 
     rowptr: Tensor
@@ -94,38 +106,60 @@ class CSR:
 
         Raises:
             InputTypeError: an index tensor is not int32, or the values are not float32 or float64.
-            InputError: sizes, ranges or order are broken, or a value is not finite.
+            InputError: sizes, ranges or order are broken, a value is not finite, or ``symmetric`` is not true.
         """
+        self._validate_indices()
+        self._validate_values()
+        return self
+
+    def _validate_indices(self) -> None:
         if self.rowptr.dtype != torch.int32 or self.col.dtype != torch.int32:
             got = f"{self.rowptr.dtype} and {self.col.dtype}"
             raise InputTypeError(f"rowptr and col must be int32, got {got}. Convert with .int()")
-        if self.value.dtype not in (torch.float32, torch.float64):
-            raise InputTypeError(f"values must be float32 or float64, got {self.value.dtype}")
-        shapes = f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]}"
-        if (
-            self.rowptr.dim() != 1
-            or self.col.dim() != 1
-            or self.rowptr.numel() < 1
-            or self.col.shape != self.value.shape
-        ):
-            raise InputError(f"{shapes} do not describe one matrix; vectors of rows + 1, nnz and nnz are needed")
+        if self.rowptr.dim() != 1 or self.col.dim() != 1 or self.rowptr.numel() < 1:
+            self._refuse_shapes()
         _check_entries(self.nnz)
         first, last = int(self.rowptr[0]), int(self.rowptr[-1])
         if first != 0 or last != self.nnz or bool((self.rowptr.diff() < 0).any()):
             raise InputError(f"rowptr must ascend from 0 to {self.nnz}, got first {first}, last {last}")
         _check_range("column", self.col, self.num_cols)
+
+    def _validate_values(self) -> None:
+        if self.value.dtype not in (torch.float32, torch.float64):
+            raise InputTypeError(f"values must be float32 or float64, got {self.value.dtype}")
+        if self.col.shape != self.value.shape:
+            self._refuse_shapes()
         if not bool(torch.isfinite(self.value).all()):
             raise InputError("the matrix holds a value that is NaN or infinite")
-        return self
+        if self.symmetric:
+            self._validate_symmetry()
 
-    @cached_property
+    def _validate_what_changed(self) -> None:
+        self._derived.get("valid indices", versions(self.rowptr, self.col), self._validate_indices)
+        self._validate_values()
+
+    def _refuse_shapes(self) -> None:
+        shapes = f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]}"
+        raise InputError(f"{shapes} do not describe one matrix; vectors of rows + 1, nnz and nnz are needed")
+
+    def _validate_symmetry(self) -> None:
+        key = either(self.rowptr, self.col, self.value)
+        self._derived.get("symmetry", key, self._check_symmetric)
+
+    def _check_symmetric(self) -> None:
+        check_symmetric(self._rows_of_entries(), self.col, self.value, self.shape)
+
+    @property
     def checked(self) -> CSR:
-        """The matrix, validated and contiguous, once: fast kernels read it without further checks."""
-        matrix = self.validate()
-        contiguous = replace(
-            matrix, rowptr=self.rowptr.contiguous(), col=self.col.contiguous(), value=self.value.contiguous()
-        )
-        return matrix if matrix.is_contiguous else contiguous
+        """The matrix as it is now, validated and contiguous: fast kernels read it without further checks.
+
+        It is validated at the first use and after in-place operations on its tensors. Strided tensors are copied each time.
+        """
+        self._derived.get("valid", versions(self.rowptr, self.col, self.value), self._validate_what_changed)
+        if self.is_contiguous:
+            return self
+        rowptr, col, value = (tensor.contiguous() for tensor in (self.rowptr, self.col, self.value))
+        return replace(self, rowptr=rowptr, col=col, value=value)
 
     @property
     def is_contiguous(self) -> bool:
@@ -133,41 +167,68 @@ class CSR:
         return all(tensor.is_contiguous() for tensor in (self.rowptr, self.col, self.value))
 
     def values(self, dtype: torch.dtype) -> Tensor:
-        """Contiguous values in ``dtype``; another dtype than the stored one is converted once and kept."""
-        return self.checked.value if dtype == self.dtype else self._other_dtype
+        """Contiguous values in ``dtype``: those that are stored, or a converted copy."""
+        if dtype == self.value.dtype:
+            return self.value.contiguous()
+        if not self.value.is_cpu:
+            return self.value.to(dtype).contiguous()
+        return self._derived.get("values", contents(self.value), lambda: self.value.to(dtype).contiguous())
 
     def torch_csr(self, dtype: torch.dtype) -> Tensor:
-        """``torch.sparse_csr`` tensor with values of ``dtype``, built once: cuSPARSE keeps its plan with the tensor."""
-        if dtype not in self._torch_csr:
-            entries = self.checked
-            matrix = replace(entries, value=self.values(dtype))
-            self._torch_csr[dtype] = matrix.to_torch()
-        return self._torch_csr[dtype]
+        """``torch.sparse_csr`` tensor with values of ``dtype`` over the storage of this matrix where that is possible."""
+        entries = self.checked
+        return replace(entries, value=entries.values(dtype)).to_torch()
 
-    @cached_property
-    def _torch_csr(self) -> dict[torch.dtype, Tensor]:
-        return {}
-
-    @cached_property
-    def _other_dtype(self) -> Tensor:
-        return self.checked.value.to(torch.float64 if self.dtype == torch.float32 else torch.float32)
-
-    @cached_property
+    @property
     def row(self) -> Tensor:
         """Row index of each entry, [nnz], int64."""
-        return torch.repeat_interleave(torch.arange(self.shape[0], device=self.device), self.rowptr.diff().long())
+        return self._derived.get("row", either(self.rowptr), lambda: self._rows_of_entries().long())
 
-    @cached_property
+    def _rows_of_entries(self) -> Tensor:
+        rows = torch.arange(self.shape[0], dtype=torch.int32, device=self.device)
+        return torch.repeat_interleave(rows, self.rowptr.diff())
+
+    @property
     def transpose(self) -> CSR:
-        """A^T; the matrix itself when it is symmetric, else built once and kept."""
-        if self.symmetric:
-            return self
-        return CSR.from_coo(self.col.long(), self.row, self.value, (self.num_cols, self.shape[0]))
+        """A^T; the matrix itself when it is symmetric, else built and kept.
 
-    @cached_property
+        Raises:
+            InputError: the matrix is said to be symmetric and is not, or not any more.
+        """
+        if self.symmetric:
+            self._validate_symmetry()
+            return self
+        return self._derived.get("transpose", contents(self.rowptr, self.col, self.value), self._transposed)
+
+    def _transposed(self) -> CSR:
+        return CSR.from_coo(self.col.long(), self._rows_of_entries(), self.value, (self.num_cols, self.shape[0]))
+
+    @property
     def column_counts(self) -> Tensor:
         """Entries in each column, [columns], int64: the fan-out of a neuron that feeds this product."""
+        return self._derived.get("column counts", either(self.col), self._count_columns)
+
+    def _count_columns(self) -> Tensor:
         return torch.bincount(self.col.long(), minlength=self.num_cols)
+
+    def derive(self, name: str, make: Callable[[Tensor], T]) -> T:
+        """What a kernel makes of ``rowptr``, kept with the matrix as long as ``rowptr`` stays as it is."""
+        return self._derived.get(name, either(self.rowptr), lambda: make(self.rowptr))
+
+    @cached_property
+    def _derived(self) -> Derived:
+        return Derived()
+
+    def __getstate__(self) -> dict[str, object]:
+        """The fields alone: copies and pickles derive their own values."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __repr__(self) -> str:
+        """Sizes, entries, dtype; where it lies if not on the CPU."""
+        words = [f"{self.shape[0]} x {self.shape[1]}", f"{self.nnz} entries", str(self.dtype).removeprefix("torch.")]
+        words += ["symmetric"] if self.symmetric else []
+        words += [] if self.device.type == "cpu" else [str(self.device)]
+        return f"CSR({', '.join(words)})"
 
     def rows(self, index: Tensor) -> CSR:
         """The sub-matrix of the rows in ``index`` ([k], int64), in that order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputTypeError
+from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
 from gcn2snn.kernels.phase import PhaseCode, Spikes
@@ -41,9 +41,9 @@ def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None =
 
         return Spikes(native.encode(x.detach(), fire), scale, coding)
     if backend == "triton":
-        from gcn2snn.kernels import encode_triton
+        from gcn2snn.kernels.triton import encode as on_device
 
-        return Spikes(encode_triton.encode(x.detach(), fire), scale, coding)
+        return Spikes(on_device.encode(x.detach(), fire), scale, coding)
     return encode_torch(x.detach(), scale, coding, horizon)
 
 
@@ -54,22 +54,27 @@ def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
     tensor([[ 4., -2.,  0.]])
 
     Raises:
-        InputError: the scale does not fit the codes.
+        InputError: the scale does not fit the codes, or codes (on a CPU) are none of the population.
         InputTypeError: ``dtype`` is not float32 or float64, or the codes are not int8 or int16.
     """
     check_float("the dtype asked for", dtype)
     check_codes(spikes)
+    return decode_checked(spikes, dtype)
+
+
+def decode_checked(spikes: Spikes, dtype: torch.dtype) -> Tensor:
+    """``decode`` for operations that have checked the codes."""
     if not spikes.code.is_contiguous() and pixels_last(spikes.code):
-        return as_images(decode(spikes.with_code(as_pixels(spikes.code)), dtype), spikes.code.shape)
+        return as_images(decode_checked(spikes.with_code(as_pixels(spikes.code)), dtype), spikes.code.shape)
     backend = choose(spikes.code.device)
     if backend == "native":
         from gcn2snn.kernels import native
 
         return native.decode(spikes, dtype)
     if backend == "triton":
-        from gcn2snn.kernels import encode_triton
+        from gcn2snn.kernels.triton import encode as on_device
 
-        return encode_triton.decode(spikes, dtype)
+        return on_device.decode(spikes, dtype)
     return decode_torch(spikes, dtype)
 
 
@@ -90,6 +95,27 @@ def as_images(pixels: Tensor, shape: torch.Size) -> Tensor:
 
 
 def check_codes(spikes: Spikes) -> None:
+    """Refuse codes of another storage than their population's, codes that it cannot send, and a scale that does not fit.
+
+    The range is looked at on a CPU only, one pass over the bytes; a caller would have to wait for another device.
+
+    Raises:
+        InputError, InputTypeError: as said.
+    """
+    check_storage(spikes)
+    code, coding = spikes.code, spikes.coding
+    if code.device.type != "cpu" or not code.numel():
+        return
+    low, high = [int(end) for end in torch.aminmax(code)]
+    least = -coding.timesteps if coding.signed else 0
+    if low < least or high > coding.timesteps:
+        kind = "a signed population" if coding.signed else "a population without sign"
+        raise InputError(
+            f"codes run from {low} to {high}; {kind} of {coding.timesteps} phases sends {least} to {coding.timesteps}"
+        )
+
+
+def check_storage(spikes: Spikes) -> None:
     """Refuse codes of another storage than their population's, and a scale that does not fit them.
 
     Raises:
@@ -103,7 +129,7 @@ def check_codes(spikes: Spikes) -> None:
 
 
 def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None) -> Spikes:
-    """A binary search makes the same comparisons as the reference; NaN, which sorts last there, must stay silent."""
+    """``encode`` in plain torch, operands unchecked: a binary search makes the same comparisons as the reference; NaN, which sorts last there, must stay silent."""
     z = x / per_channel(scale.to(x.dtype), x.dim())
     magnitude = (z.abs() if coding.signed else z).contiguous()
     boundaries = coding.thresholds(x.dtype, x.device).flip(0)
@@ -116,6 +142,7 @@ def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | 
 
 
 def decode_torch(spikes: Spikes, dtype: torch.dtype) -> Tensor:
+    """``decode`` in plain torch, codes unchecked."""
     coding, code = spikes.coding, spikes.code
     levels = coding.levels(dtype, code.device)
     table = torch.cat([-levels.flip(0), levels.new_zeros(1), levels])

@@ -80,9 +80,12 @@ class PhaseCode:
 class Spikes:
     """At most one spike per neuron: ``code = sign * phase``, 0 for silence.
 
+    >>> Spikes(torch.tensor([[1, 2, 0]], dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4))
+    Spikes([1, 3] int8, PhaseCode(base=2.0, timesteps=4, signed=False, shift=True, group=1), one scale)
+
     Args:
-        code: [N, C, ...], int8 (int16 beyond 127 phases); from -T to T, from 0 without sign. Kernels do not look for
-            others, which no population sends: what they read then is not defined.
+        code: [N, C, ...], int8 (int16 beyond 127 phases); from -T to T, from 0 without sign. On a CPU products and
+            ``decode`` refuse others; on a device they are not looked for, and the result is not defined.
         scale: value of phase 0, scalar [] or one per channel [C] (axis 1 of ``code``).
         coding: what a phase means.
     """
@@ -109,6 +112,13 @@ class Spikes:
     @property
     def shape(self) -> torch.Size:
         return self.code.shape
+
+    def __repr__(self) -> str:
+        """Shape and storage of the codes, the population, how many scales; where the codes lie if not on the CPU."""
+        words = [f"{[*self.code.shape]} {str(self.code.dtype).removeprefix('torch.')}", str(self.coding)]
+        words.append("one scale" if self.scale.dim() == 0 else f"{self.scale.numel()} scales")
+        words += [] if self.code.device.type == "cpu" else [str(self.code.device)]
+        return f"Spikes({', '.join(words)})"
 
     def with_code(self, code: Tensor) -> Spikes:
         """The same population with other spikes (rows taken, shape flattened, pooled)."""

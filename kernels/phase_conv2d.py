@@ -12,7 +12,7 @@ from torch.nn import functional
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
-from gcn2snn.kernels.encode import check_codes, decode, encode
+from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_scale, finish
 from gcn2snn.kernels.geometry import Geometry, Pair, Sides
 from gcn2snn.kernels.phase import Spikes
@@ -20,7 +20,7 @@ from gcn2snn.kernels.phase_gemm import check_weight, dequantise
 from gcn2snn.kernels.reference import first_crossing, per_channel
 
 Shape = tuple[int, int, int, int]
-KERNEL_ROWS = 16  # of the compiled kernel, kKernelRows of native_events.h
+KERNEL_ROWS = 16  # of the compiled kernel, kKernelRows of events.h
 LEAST_OUTPUTS = 8  # of a group, float32 lanes of an AVX2 vector
 
 
@@ -62,13 +62,13 @@ def phase_conv2d(
     dense = dequantise(weight, weight_scale)
     path = "library" if torch.is_grad_enabled() and dense.requires_grad else _path(spikes, dense, geometry)
     if path == "native":
-        from gcn2snn.kernels import native_conv
+        from gcn2snn.kernels import native
 
-        return native_conv.conv2d(spikes, dense, bias, add, geometry)
+        return native.conv2d(spikes, dense, bias, add, geometry)
     if path == "triton":
-        from gcn2snn.kernels import phase_conv2d_triton
+        from gcn2snn.kernels.triton import phase_conv2d as on_device
 
-        return phase_conv2d_triton.phase_conv2d(spikes, dense, bias, add, geometry)
+        return on_device.phase_conv2d(spikes, dense, bias, add, geometry)
     return _convolve(spikes, dense, bias, add, geometry)
 
 
@@ -104,13 +104,13 @@ def phase_conv2d_fire(
     dense = dequantise(weight, weight_scale).detach()
     path = _path(spikes, dense, geometry)
     if path == "native":
-        from gcn2snn.kernels import native_conv
+        from gcn2snn.kernels import native
 
-        return Spikes(native_conv.conv2d(spikes, dense, bias, add, geometry, fire), fire.scale, fire.coding)
+        return Spikes(native.conv2d(spikes, dense, bias, add, geometry, fire), fire.scale, fire.coding)
     if path == "triton":
-        from gcn2snn.kernels import phase_conv2d_triton
+        from gcn2snn.kernels.triton import phase_conv2d as on_device
 
-        code = phase_conv2d_triton.phase_conv2d(spikes, dense, bias, add, geometry, fire)
+        code = on_device.phase_conv2d(spikes, dense, bias, add, geometry, fire)
         return Spikes(code, fire.scale, fire.coding)
     potential = _convolve(spikes, dense, bias, add, geometry)
     return encode(potential, fire.scale, fire.coding, fire.horizon)
@@ -154,15 +154,15 @@ def phase_conv2d_bucketed(
     dense = dequantise(weight, weight_scale).detach()
     backend = choose(weight.device)
     if backend == "native" and weight.shape[2] <= KERNEL_ROWS:
-        from gcn2snn.kernels import native_conv
+        from gcn2snn.kernels import native
 
         look = (limits, moment_of)
-        code = native_conv.conv2d(spikes, dense, bias, add, geometry, fire, look)
+        code = native.conv2d(spikes, dense, bias, add, geometry, fire, look)
         return Spikes(code, fire.scale, fire.coding)
     if backend == "triton" and dense.dtype == torch.float32:
-        from gcn2snn.kernels import phase_conv2d_triton
+        from gcn2snn.kernels.triton import phase_conv2d as on_device
 
-        seen = list(phase_conv2d_triton.phase_conv2d(spikes, dense, None, None, geometry, limits=limits))
+        seen = list(on_device.phase_conv2d(spikes, dense, None, None, geometry, limits=limits))
     else:
         seen = [_convolve(up_to(spikes, phase), dense, None, None, geometry) for phase in limits.tolist()]
     start = None if bias is None else per_channel(bias, 4)
@@ -192,7 +192,7 @@ def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:
 
 def _convolve(spikes: Spikes, weight: Tensor, bias: Tensor | None, add: Tensor | None, geometry: Geometry) -> Tensor:
     """Decoded in one pass, then convolved by the library that torch brings."""
-    x, (left, _, top, _) = decode(spikes, weight.dtype), geometry.padding
+    x, (left, _, top, _) = decode_checked(spikes, weight.dtype), geometry.padding
     if not geometry.is_symmetric:
         x, left, top = functional.pad(x, geometry.padding), 0, 0
     with _full_precision():

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
-from gcn2snn.kernels.encode import check_codes, decode, encode
+from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale
 from gcn2snn.kernels.phase import Spikes
 
@@ -51,13 +51,13 @@ def phase_gemm(
     dtype = weight.dtype if weight_scale is None else weight_scale.dtype
     check_epilogue(spikes.code.shape[0], weight.shape[0], dtype, bias, add)
     if choose(weight.device) == "triton":
-        from gcn2snn.kernels import phase_gemm_triton
+        from gcn2snn.kernels.triton import phase_gemm as on_device
 
-        return phase_gemm_triton.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, None)
+        return on_device.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, None)
     dense = dequantise(weight, weight_scale)
     rows, block = spikes.code.shape[0], _block(spikes.code)
     if rows <= block or (torch.is_grad_enabled() and dense.requires_grad):
-        return _plus(functional.linear(decode(spikes, dtype), dense, bias), add)
+        return _plus(functional.linear(decode_checked(spikes, dtype), dense, bias), add)
     out = torch.empty(rows, dense.shape[0], dtype=dtype, device=dense.device)
     for start in range(0, rows, block):
         part = slice(start, start + block)
@@ -95,9 +95,9 @@ def phase_gemm_fire(
     check_scale(fire.scale, channels)
     fire.check_horizon((rows, channels))
     if choose(weight.device) == "triton":
-        from gcn2snn.kernels import phase_gemm_triton
+        from gcn2snn.kernels.triton import phase_gemm as on_device
 
-        code = phase_gemm_triton.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, fire)
+        code = on_device.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, fire)
         return Spikes(code, fire.scale, fire.coding)
     dense, block = dequantise(weight, weight_scale).detach(), _block(spikes.code)
     code = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=dense.device)
@@ -158,7 +158,7 @@ def _block(code: Tensor) -> int:
 
 
 def _block_product(spikes: Spikes, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
-    x = decode(spikes, weight.dtype)
+    x = decode_checked(spikes, weight.dtype)
     if bias is None:
         torch.mm(x, weight.t(), out=out)
     else:

@@ -8,7 +8,7 @@ from torch import Tensor
 from gcn2snn.errors import InputError
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
-from gcn2snn.kernels.encode import check_codes, decode, encode
+from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.spmm import check_device, spmm
@@ -57,10 +57,10 @@ def phase_spmm(
         if native.decodes_in_registers(spikes):
             return native.phase_spmm(matrix, spikes, bias, add, None)
     if backend == "triton":
-        from gcn2snn.kernels import phase_spmm_triton
+        from gcn2snn.kernels.triton import phase_spmm as on_device
 
-        return phase_spmm_triton.phase_spmm(matrix, spikes, dtype, bias, add, None)
-    return finish(spmm(matrix, decode(spikes, dtype)), bias, add)
+        return on_device.phase_spmm(matrix, spikes, dtype, bias, add, None)
+    return finish(spmm(matrix, decode_checked(spikes, dtype)), bias, add)
 
 
 def phase_spmm_fire(
@@ -100,9 +100,9 @@ def phase_spmm_fire(
         if native.decodes_in_registers(spikes):
             return Spikes(native.phase_spmm(matrix, spikes, bias, add, fire), fire.scale, fire.coding)
     if backend == "triton":
-        from gcn2snn.kernels import phase_spmm_triton
+        from gcn2snn.kernels.triton import phase_spmm as on_device
 
-        code = phase_spmm_triton.phase_spmm(matrix, spikes, dtype, bias, add, fire)
+        code = on_device.phase_spmm(matrix, spikes, dtype, bias, add, fire)
         return Spikes(code, fire.scale, fire.coding)
     potential = phase_spmm(matrix, spikes, dtype, bias=bias, add=add)
     return encode(potential, fire.scale, fire.coding, fire.horizon)

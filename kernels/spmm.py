@@ -80,7 +80,10 @@ def check_device(matrix: CSR, x: Tensor) -> None:
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: CSR, rows: Tensor | None, columns: Tensor | None) -> Tensor:
-        ctx.matrix, ctx.rows, ctx.columns = matrix, rows, columns
+        ctx.matrix = matrix
+        if ctx.needs_input_grad[0]:  # saved with the matrix, so that autograd refuses to go back after a write to it
+            stored = (matrix.rowptr, matrix.col, matrix.value)
+            ctx.save_for_backward(rows, columns, *(tensor for tensor in stored if not tensor.is_inference()))
         if choose(x.device) == "native":
             from gcn2snn.kernels import native
 
@@ -90,7 +93,8 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        return spmm(ctx.matrix.transpose, grad.contiguous(), ctx.columns, ctx.rows), None, None, None
+        rows, columns, *_ = ctx.saved_tensors
+        return spmm(ctx.matrix.transpose, grad.contiguous(), columns, rows), None, None, None
 
 
 def _only(mask: Tensor | None, x: Tensor) -> Tensor:

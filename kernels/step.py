@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.backend import choose
-from gcn2snn.kernels.encode import as_pixels, check_codes, pixels_last
+from gcn2snn.kernels.encode import as_pixels, check_storage, pixels_last
 from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import per_channel
@@ -25,7 +25,7 @@ def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> bool:
     (True, [[0, -2, 0, 2]])
 
     Args:
-        spikes: codes [N, C, ...].
+        spikes: codes [N, C, ...]; those past the last phase are never sent.
         first, last: phases, 1 <= first <= last; past the last phase of the population nothing is sent.
         out: overwritten; like the codes, dense, with their strides.
 
@@ -33,7 +33,7 @@ def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> bool:
         InputError: the phases are no range, or ``out`` does not fit the codes.
         InputTypeError: a dtype is not allowed.
     """
-    check_codes(spikes)
+    check_storage(spikes)
     if not 1 <= first <= last:
         raise InputError(f"phases {first} to {last} were asked for; neurons fire at phase 1 and later")
     if out.dtype != spikes.code.dtype:

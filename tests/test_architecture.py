@@ -16,13 +16,14 @@ FOLDERS = ("gcn2snn", "cnn", "datasets", "kernels")
 
 # Rooms from the ground up: a folder, or a single file of gcn2snn/. A room may import the rooms named behind it and
 # nothing else of the package. They are written in an order in which every room stands above all that it imports.
-GROUND = ("errors", "on_demand", "config", "files", "machine", "kernels", "encoding", "graph")
+GROUND = ("errors", "on_demand", "config", "files", "machine", "prediction", "kernels", "encoding", "graph")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "on_demand": (),
     "config": ("errors",),
     "files": ("errors",),
     "machine": ("errors",),
+    "prediction": (),
     "kernels": ("errors", "files"),
     "encoding": ("errors", "kernels"),
     "graph": ("errors", "files", "kernels"),
@@ -33,11 +34,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "energy": (*GROUND, "ir", "engines"),
     "passes": (*GROUND, "ir", "engines"),
     "verify": (*GROUND, "ir", "engines"),
-    "spiking_network": (*GROUND, "ir", "engines", "energy", "passes", "verify"),
-    "artefact": (*GROUND, "ir", "passes", "spiking_network"),
-    "textgcn": (*GROUND, "engines", "energy", "spiking_network"),
+    "opaque_call": (),
+    "network_summary": (*GROUND, "ir", "engines"),
+    "spiking_network": (*GROUND, "ir", "engines", "energy", "passes", "verify", "network_summary", "opaque_call"),
+    "evaluation": (*GROUND, "ir", "engines", "energy", "spiking_network"),
+    "textgcn": (*GROUND, "evaluation", "datasets", "ir", "engines", "energy", "spiking_network"),
+    "artefact": (*GROUND, "ir", "passes", "spiking_network", "textgcn"),
     "frontends": (*GROUND, "ir", "matrices", "textgcn"),
-    "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network"),
+    "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network", "textgcn"),
     "tune": (*GROUND, "ir", "engines", "energy", "passes", "frontends", "conversion"),
 }
 CORE = tuple(ALLOWED)

@@ -76,7 +76,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
     import torch
 
     from gcn2snn.bench import copy_bandwidth, left_out, measure
-    from gcn2snn.kernels import describe
+    from gcn2snn.kernels import backend
     from gcn2snn.machine import environment
 
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
@@ -85,7 +85,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
     if config.device == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # peers of kernels with float32's precision
     out = console(as_json)
-    about: dict[str, Any] = describe(config.device)
+    about: dict[str, Any] = backend.describe(config.device)
     rate = copy_bandwidth(config.device, clock=config.clock)
     about |= {"copy_gb_per_s": rate / 1e9, "channels": config.channels, "rounds": config.rounds, "clock": config.clock}
     cells = (f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}" for key, value in about.items())

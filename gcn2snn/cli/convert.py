@@ -114,14 +114,15 @@ def _layers(words: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force: bool, as_json: bool) -> None:
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from gcn2snn import artefact
     from gcn2snn.cli.output import console, emit, megabytes
     from gcn2snn.config import to_dict
     from gcn2snn.conversion import convert as convert_model
     from gcn2snn.machine import peak_memory
-    from gcn2snn.textgcn import load_model, read_run
+    from gcn2snn.textgcn import NewDocuments, load_model, read_run, validation_of
+    from gcn2snn.tune import temperature
 
     summary = read_run(run)
     refuse_existing(out, force)
@@ -130,6 +131,11 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
         console(True).print(note, soft_wrap=True, markup=False)
     graph = graph_of(summary, data_dir)
     snn = convert_model(load_model(run, graph), graph, config)
+    if isinstance(snn.documents, NewDocuments):  # probabilities of new texts, calibrated on the validation documents
+        _, labels = validation_of(summary, graph)
+        held = labels >= 0
+        own = temperature(snn(graph.adjacency)[held], labels[held])
+        snn.documents = replace(snn.documents, temperature=own)
     artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}

@@ -10,7 +10,7 @@ import typer
 from gcn2snn.cli.options import AsJson, DataDir, refuse_given
 
 if TYPE_CHECKING:
-    from gcn2snn.textgcn import Evaluation
+    from gcn2snn.evaluation import Evaluation
 
 
 def evaluate(
@@ -30,9 +30,9 @@ def evaluate(
     from gcn2snn.cli.output import console, emit
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
+    from gcn2snn.evaluation import evaluate as compare
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import call
-    from gcn2snn.textgcn import evaluate as compare
 
     preset_of(energy)
     network, origin = load_with_origin(snn)

@@ -67,7 +67,8 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
     from gcn2snn import artefact
     from gcn2snn.cli.origins import graph_of, origin_of
     from gcn2snn.conversion import convert
-    from gcn2snn.textgcn import evaluate, load_model, read_run, validation_of
+    from gcn2snn.evaluation import evaluate
+    from gcn2snn.textgcn import load_model, read_run, validation_of
     from gcn2snn.tune import Problem
 
     summary = read_run(run)

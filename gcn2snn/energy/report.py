@@ -143,6 +143,17 @@ class EnergyReport:
     def alpha_total(self) -> float:
         return _ratio(self.ann_total_joules, self.snn_total_joules)
 
+    def __str__(self) -> str:
+        total = "saves energy" if self.alpha_total > 1 else "costs more energy"
+        return (
+            f"additions   {sum(layer.events for layer in self.layers):,} of the spiking network for "
+            f"{sum(layer.operations for layer in self._synapses):,} multiply-accumulates of the source\n"
+            f"arithmetic  source {joules(self.ann_joules)}, spiking {joules(self.snn_joules)}: alpha {self.alpha_events:.2f} by "
+            f"exact events, {self.alpha_eq6:.2f} by Eq. 6\n"
+            f"with neuron updates and memory  source {joules(self.ann_total_joules)}, spiking {joules(self.snn_total_joules)}: "
+            f"alpha {self.alpha_total:.2f}, so the spiking network {total}"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values: alphas, joules, and a row per layer."""
         rows = [asdict(x) | {"spike_rate": x.spike_rate, "additions": x.additions} for x in self.layers]
@@ -159,6 +170,14 @@ class EnergyReport:
             "preset": asdict(self.preset),
             "layers": rows,
         }
+
+
+def joules(amount: float) -> str:
+    """Energy for people: 5.2e-08 J is 52 nJ."""
+    for unit, size in (("J", 1.0), ("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
+        if abs(amount) >= size:
+            return f"{amount / size:.3g} {unit}"
+    return f"{amount / 1e-12:.3g} pJ"
 
 
 def _ratio(numerator: float, denominator: float) -> float:

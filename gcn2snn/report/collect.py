@@ -13,11 +13,12 @@ from gcn2snn import ir
 from gcn2snn.energy import EnergyReport, EventCounter
 from gcn2snn.engines import Value, bind, choose_engine, code_input, dense_value, run, run_closed, run_float
 from gcn2snn.errors import DataError
+from gcn2snn.evaluation import Evaluation, score_labels
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import Spikes, per_channel
 from gcn2snn.report.population import Population, View
 from gcn2snn.spiking_network import SpikingNetwork
-from gcn2snn.textgcn import Evaluation, call, score_labels
+from gcn2snn.textgcn import call
 
 
 @dataclass(frozen=True)

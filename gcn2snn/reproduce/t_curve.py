@@ -16,6 +16,7 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import prepare
 from gcn2snn.energy import EventCounter
 from gcn2snn.engines import bind, run_closed, run_float
+from gcn2snn.evaluation import score
 from gcn2snn.files import save_json
 from gcn2snn.graph import Graph
 from gcn2snn.passes import Statistics, optimal_base
@@ -25,7 +26,7 @@ from gcn2snn.reproduce.options import ReproduceOptions
 from gcn2snn.reproduce.seeded_runs import Runs, available, chosen, left_out
 from gcn2snn.reproduce.table5 import PAPER, seeds_of
 from gcn2snn.spiking_network import SpikingNetwork
-from gcn2snn.textgcn import call, load_model, score
+from gcn2snn.textgcn import call, load_model
 
 TIMESTEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24)
 MODES: dict[str, dict[str, Any]] = {

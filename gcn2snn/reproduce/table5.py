@@ -13,13 +13,14 @@ from typing import Any
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ConfigError
+from gcn2snn.evaluation import evaluate
 from gcn2snn.files import save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.machine import peak_memory
 from gcn2snn.reproduce.options import ReproduceOptions, flags
 from gcn2snn.reproduce.seeded_runs import Runs, available, chosen, left_out
 from gcn2snn.reproduce.table5_search import PooledSearch
-from gcn2snn.textgcn import evaluate, load_model
+from gcn2snn.textgcn import load_model
 
 PAPER: dict[str, tuple[float, float, float]] = {
     "20ng": (86.27, 85.90, 5.91),

@@ -1,7 +1,7 @@
 """Text GCN: the model, its training, its run folder and its evaluation."""
 
-from gcn2snn.textgcn.evaluation import Evaluation, evaluate, score, score_labels
 from gcn2snn.textgcn.model import TextGCN
+from gcn2snn.textgcn.new_documents import NewDocuments, Vocabulary
 from gcn2snn.textgcn.run_folder import (
     METRICS_FILE,
     MODEL_FILE,
@@ -27,12 +27,12 @@ __all__ = [
     "RUN_FILE",
     "RUN_FORMAT",
     "STATE_FILE",
-    "Evaluation",
+    "NewDocuments",
     "TextGCN",
     "Trainer",
+    "Vocabulary",
     "call",
     "check_folder",
-    "evaluate",
     "finish",
     "fit",
     "history_lines",
@@ -42,8 +42,6 @@ __all__ = [
     "prepare",
     "read_run",
     "refuse_other_options",
-    "score",
-    "score_labels",
     "split_of",
     "train_run",
     "validation_of",

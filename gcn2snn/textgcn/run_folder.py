@@ -11,10 +11,10 @@ import torch
 
 from gcn2snn.config import TrainConfig, to_dict
 from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.evaluation import score
 from gcn2snn.files import load_json, load_tensors, save_json, save_tensors, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.machine import environment, git_state, peak_memory
-from gcn2snn.textgcn.evaluation import score
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.training import Trainer, fit, history_lines, make_model, split_of
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gcn2snn.tune.choice import choose, excess, front, nearest
+from gcn2snn.tune.loss import temperature
 from gcn2snn.tune.point import Point, TuneConfig, TuneResult, point_of
 from gcn2snn.tune.problem import Labelled, Pool, Problem
 from gcn2snn.tune.study import search
@@ -23,6 +24,7 @@ __all__ = [
     "nearest",
     "point_of",
     "search",
+    "temperature",
     "tune",
 ]
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from gcn2snn.artefact import SNN_FORMAT
 from gcn2snn.cli import app
 from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
 from gcn2snn.cnn.data import load_images
@@ -47,7 +48,7 @@ def test_weights_of_a_run_convert_like_the_run(run: Path, tmp_path: Path) -> Non
     options = {"model": "small", "weights": run / "model.safetensors", "data": "digits", "normalise": "unit"}
     convert_images(tmp_path / "a.safetensors", calibration_images=50, **options)
     convert_images(tmp_path / "b.safetensors", calibration_images=50, run=run)
-    first, second = (load_tensors(tmp_path / f"{name}.safetensors", kind="snn", version=1)[0] for name in "ab")
+    first, second = (load_tensors(tmp_path / f"{name}.safetensors", kind="snn", version=SNN_FORMAT)[0] for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from gcn2snn.kernels import backend as backends
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests import their operands from kernel_problems.py
+sys.path.insert(0, str(Path(__file__).parent / "operands"))  # tests import their operands from kernel_problems.py
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gcn2snn.errors import BackendError, ConfigError
-from gcn2snn.kernels import backend, encode, native_build
+from gcn2snn.kernels import backend, encode
+from gcn2snn.kernels.native import build
 from gcn2snn.kernels.phase import PhaseCode
 
 CPU = torch.device("cpu")
@@ -20,10 +21,10 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("GCN2SNN_CACHE", str(tmp_path))
     monkeypatch.setenv("CC", "no-such-compiler")
     monkeypatch.setenv("CXX", "no-such-compiler")
-    native_build.load.cache_clear()
+    build.load.cache_clear()
     backend._best.cache_clear()
     yield
-    native_build.load.cache_clear()
+    build.load.cache_clear()
     backend._best.cache_clear()
 
 
@@ -73,7 +74,7 @@ def test_triton_on_the_cpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_importing_kernels_compiles_nothing_and_loads_no_triton() -> None:
     script = (
         "import sys, gcn2snn.kernels\n"
-        "loaded = {'triton', 'setuptools', 'gcn2snn.kernels.native', 'gcn2snn.kernels.native_build'} & set(sys.modules)\n"
+        "loaded = {'triton', 'setuptools', 'gcn2snn.kernels.native', 'gcn2snn.kernels.triton'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from gcn2snn.errors import InputError, InputTypeError
-from gcn2snn.kernels import CSR, csr
+from gcn2snn.kernels import CSR, csr, spmm
 
 MATRIX = CSR.from_dense(torch.tensor([[0.0, 2.0, 0.0], [3.0, 4.0, 0.0]]))
 
@@ -77,9 +81,113 @@ def test_transpose_rows_and_dtype() -> None:
     assert MATRIX.column_counts.tolist() == [1, 2, 0]
 
 
-def test_checked_makes_contiguous_once() -> None:
+def test_checked_is_contiguous_and_live() -> None:
     stored = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])
     matrix = replace(MATRIX, value=stored[:, 0])
     assert not matrix.value.is_contiguous()
     assert matrix.checked.value.is_contiguous()
-    assert matrix.checked is matrix.checked
+    stored.mul_(2)
+    assert matrix.checked.value.tolist() == [2.0, 4.0, 6.0]
+    assert MATRIX.checked is MATRIX
+
+
+def fresh(symmetric: bool = False) -> CSR:
+    dense = torch.tensor([[0.0, 2.0, 5.0], [2.0, 4.0, 0.0], [5.0, 0.0, 1.0]])
+    dense[0, 2] = 5.0 if symmetric else 7.0
+    return CSR.from_dense(dense, symmetric=symmetric)
+
+
+WRITES: dict[str, Callable[[torch.Tensor, object], None]] = {
+    "in place": lambda x, new: x.copy_(torch.as_tensor(new)),
+    "data": lambda x, new: x.data.copy_(torch.as_tensor(new)),
+    "numpy": lambda x, new: np.copyto(x.numpy(), new, casting="same_kind"),
+}
+
+
+def gradient(matrix: CSR) -> torch.Tensor:
+    x = torch.eye(3, dtype=matrix.dtype, requires_grad=True)
+    return torch.autograd.grad(spmm(matrix, x).sum(), x)[0]
+
+
+@pytest.mark.parametrize("write", sorted(WRITES))
+@pytest.mark.parametrize("what", ["value", "col", "rowptr"])
+def test_nothing_derived_is_out_of_date(backend: str, write: str, what: str) -> None:
+    matrix, x = fresh(), torch.eye(3)
+
+    def everything(m: CSR) -> list[torch.Tensor]:
+        tensors = [m.row, m.column_counts, m.values(torch.float64), m.values(torch.float32), m.transpose.to_dense()]
+        tensors += [spmm(m, x), spmm(m, x.double()), gradient(m), gradient(m.to(torch.float64)), m.to_dense()]
+        return [*tensors, m.torch_csr(torch.float32).to_dense(), m.torch_csr(torch.float64).to_dense()]
+
+    before = [tensor.clone() for tensor in everything(matrix)]
+    new = {"value": [9.0, 8.0, 7.0, 6.0, 5.0, 4.0], "col": [0, 1, 0, 1, 0, 1], "rowptr": [0, 1, 3, 6]}[what]
+    WRITES[write](getattr(matrix, what), new)
+    after = everything(matrix)
+    wanted = everything(CSR(matrix.rowptr.clone(), matrix.col.clone(), matrix.value.clone(), 3))
+    assert all(torch.equal(a, b) for a, b in zip(after, wanted, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_what_has_not_changed_is_kept() -> None:
+    matrix = fresh()
+    assert matrix.transpose is matrix.transpose
+    assert matrix.column_counts is matrix.column_counts
+    assert matrix.values(torch.float64) is matrix.values(torch.float64)
+    assert matrix.values(torch.float32) is matrix.value
+    assert matrix.derive("rows", lambda rowptr: [rowptr]) is matrix.derive("rows", lambda rowptr: [rowptr])
+
+
+def test_indices_written_after_the_first_use_are_checked_again(backend: str) -> None:
+    matrix = fresh()
+    spmm(matrix, torch.eye(3))
+    matrix.col[0] = 3
+    with pytest.raises(InputError, match="column indices run from 0 to 3; allowed are 0 to 2"):
+        spmm(matrix, torch.eye(3))
+    matrix.col[0] = 0
+    spmm(matrix, torch.eye(3))
+    matrix.value[0] = torch.inf
+    with pytest.raises(InputError, match="NaN or infinite"):
+        spmm(matrix, torch.eye(3))
+
+
+@pytest.mark.parametrize("write", sorted(WRITES))
+def test_a_matrix_that_is_not_symmetric_any_more_has_no_gradient(backend: str, write: str) -> None:
+    matrix = fresh(symmetric=True)
+    gradient(matrix)
+    WRITES[write](matrix.value, [3.0, 5.0, 2.0, 4.0, 5.0, 1.0])
+    with pytest.raises(InputError, match=r"element \(0, 1\) is 3 and element \(1, 0\) is 2"):
+        gradient(matrix)
+
+
+def test_autograd_refuses_to_go_back_through_a_matrix_that_was_written_to(backend: str) -> None:
+    matrix, x = fresh(), torch.eye(3, requires_grad=True)
+    product = spmm(matrix, x).sum()
+    matrix.value.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.backward()
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_matrices_made_in_inference_mode_train(backend: str, symmetric: bool) -> None:
+    with torch.inference_mode():
+        matrix = fresh(symmetric)
+    assert torch.equal(gradient(matrix), gradient(fresh(symmetric)))
+
+
+@pytest.mark.parametrize("way", ["pickle", "deepcopy", "copy"])
+def test_copies_carry_nothing_derived(way: str) -> None:
+    ways = {"pickle": lambda m: pickle.loads(pickle.dumps(m)), "deepcopy": copy.deepcopy, "copy": copy.copy}
+    matrix = fresh()
+    empty = len(pickle.dumps(matrix))
+    assert set(vars(matrix.transpose.checked)) > {"rowptr"}
+    _ = matrix.column_counts, matrix.row, matrix.values(torch.float64)
+    assert len(pickle.dumps(matrix)) == empty
+    again = ways[way](matrix)
+    assert set(vars(again)) == {"rowptr", "col", "value", "num_cols", "symmetric"}
+    assert torch.equal(again.to_dense(), matrix.to_dense())
+
+
+def test_repr_tells_sizes() -> None:
+    assert repr(MATRIX) == "CSR(2 x 3, 3 entries, float32)"
+    assert repr(fresh(symmetric=True).to(torch.float64)) == "CSR(3 x 3, 6 entries, float64, symmetric)"
+    assert repr(MATRIX.to("meta")) == "CSR(2 x 3, 3 entries, float32, meta)"

@@ -6,7 +6,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["backend", "counts", "csr", "encode", "phase_gemm", "phase_spmm", "spmm"])
+@pytest.mark.parametrize(
+    "name", ["backend", "counts", "csr", "encode", "fingerprint", "phase", "phase_gemm", "phase_spmm", "spmm", "step"]
+)
 def test_examples_in_docstrings_run(name: str) -> None:
     found = doctest.testmod(importlib.import_module(f"gcn2snn.kernels.{name}"))
     assert found.attempted

@@ -16,7 +16,6 @@ from gcn2snn.kernels import (
     PhaseCode,
     Spikes,
     encode,
-    native_conv,
     phase_conv2d,
     phase_conv2d_bucketed,
     phase_conv2d_fire,
@@ -24,6 +23,7 @@ from gcn2snn.kernels import (
 )
 from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.geometry import Geometry
+from gcn2snn.kernels.native import conv2d
 
 
 def images(coding: PhaseCode, per_channel: bool) -> Spikes:
@@ -70,12 +70,12 @@ def test_native_conv2d_adds_in_the_order_of_the_reference(
     code, weight, geometry = problem(name, coding, dtype, coding.signed)
     bias = torch.randn(weight.shape[0], dtype=dtype)
     wanted = reference.phase_conv2d(code, weight, geometry, bias)
-    assert torch.equal(native_conv.conv2d(code, weight, bias, None, geometry), wanted)
+    assert torch.equal(conv2d(code, weight, bias, None, geometry), wanted)
     add = torch.randn(wanted.shape, dtype=dtype)
     for horizon in (None, torch.randint(0, 18, (1, wanted.shape[1], 1, wanted.shape[3]))):
         fire = Fire(torch.rand(weight.shape[0]) + 1, coding, horizon)
         for second in (add, add.contiguous(memory_format=torch.channels_last)):
-            got = native_conv.conv2d(code, weight, bias, second, geometry, fire)
+            got = conv2d(code, weight, bias, second, geometry, fire)
             assert torch.equal(got, reference.encode(wanted + add, fire.scale, coding, horizon).code)
 
 
@@ -101,7 +101,7 @@ def test_native_bucketed_conv2d_equals_the_reference(
             )
             assert torch.equal(got.code, wanted.code)
     late = phase_conv2d_bucketed(code, weight, fire, coding.timesteps, bias, *as_arguments(geometry))
-    assert torch.equal(late.code, native_conv.conv2d(code, weight, bias, None, geometry, fire))
+    assert torch.equal(late.code, conv2d(code, weight, bias, None, geometry, fire))
 
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -133,7 +133,7 @@ def test_native_conv2d_of_any_shape(
     code = Spikes(flat.code.view(batch, groups * inputs, *image), torch.tensor(1.2), coding)
     weight = torch.randn(groups * outputs, inputs, *kernel, generator=torch.Generator().manual_seed(seed))
     wanted = reference.phase_conv2d(code, weight, geometry)
-    assert torch.equal(native_conv.conv2d(code, weight, None, None, geometry), wanted)
+    assert torch.equal(conv2d(code, weight, None, None, geometry), wanted)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

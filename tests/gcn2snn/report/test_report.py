@@ -23,13 +23,13 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.evaluation import evaluate
 from gcn2snn.files import save_json
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import encode
 from gcn2snn.report import default_file, write_report
 from gcn2snn.report.collect import Batch, Measured, Subject, measure, subject_of
 from gcn2snn.report.confusion import largest_confusions
-from gcn2snn.textgcn.evaluation import evaluate
 from gcn2snn.textgcn.model import TextGCN
 
 HOSTILE = '<script>alert("1")</script>\' & <b>'

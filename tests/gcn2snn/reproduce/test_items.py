@@ -33,6 +33,7 @@ def test_items_are_the_papers_figures_and_tables():
         "planetoid",
         "tcurve",
         "codings",
+        "inductive",
     } == set(ITEMS)
 
 

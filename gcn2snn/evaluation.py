@@ -1,0 +1,303 @@
+"""A converted network beside its source on labelled data of any kind: accuracy, agreement, energy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.energy import EnergyReport, preset_of
+from gcn2snn.engines import choose_engine
+from gcn2snn.errors import DataError, InputError, InputTypeError
+from gcn2snn.graph import Graph
+from gcn2snn.spiking_network import SpikingNetwork
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracy and macro F1, in percent."""
+
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A converted network beside its source, on the same rows.
+
+    Args:
+        ann, snn: scores of the source and of the spiking network.
+        agreement: percent of the rows on which both predict the same class.
+        test_nodes: how many rows (nodes, graphs, images) were scored.
+        energy: operations, additions and joules of all calls together.
+        engine: "closed", "bucketed" or "temporal".
+    """
+
+    ann: Scores
+    snn: Scores
+    agreement: float
+    test_nodes: int
+    energy: EnergyReport
+    engine: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; the energy report's fields stand on the top level."""
+        head = {"ann": asdict(self.ann), "snn": asdict(self.snn), "loss": self.ann.accuracy - self.snn.accuracy}
+        head |= {"agreement": self.agreement, "test_nodes": self.test_nodes, "engine": self.engine}
+        return head | self.energy.to_dict()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.test_nodes:,} rows, {self.engine} engine\n"
+            f"accuracy    source {self.ann.accuracy:.2f} %, spiking {self.snn.accuracy:.2f} %, "
+            f"loss {self.ann.accuracy - self.snn.accuracy:+.2f}\n"
+            f"macro F1    source {self.ann.macro_f1:.2f} %, spiking {self.snn.macro_f1:.2f} %\n"
+            f"agreement   {self.agreement:.2f} % of the rows have the same prediction\n"
+            f"{self.energy}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One call with labels: arguments of the network, labels [rows] and which rows count, bool [rows]."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    labels: Tensor
+    mask: Tensor
+
+
+def evaluate(
+    snn: SpikingNetwork,
+    data: Any,
+    labels: Any = None,
+    mask: Any = None,
+    *,
+    engine: str = "auto",
+    wait: int | None = None,
+    preset: str = "fp32",
+) -> Evaluation:
+    """Run a converted network and its source on labelled data.
+
+    >>> import torch, gcn2snn
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
+    >>> x = torch.rand(20, 4)
+    >>> result = gcn2snn.evaluate(gcn2snn.convert(model, x), x, labels=model(x).argmax(1))
+    >>> result.ann.accuracy
+    100.0
+
+    Args:
+        snn: converted network.
+        data: one of: a :class:`gcn2snn.Graph`; a PyTorch Geometric ``Data`` or batch; a DGL graph; a loader of batches, each
+            one of these or a tuple ``(argument, ..., labels)``; or, with ``labels``, what the network is called with (a tensor,
+            a tuple of arguments, or a dict of keywords). Arguments of the network are found in graph objects by their
+            names: ``x``, ``edge_index``, ``edge_weight`` (or ``edge_attr``), ``batch``; in DGL graphs features are
+            ``ndata["feat"]`` (or the argument's own name).
+        labels: class of each row, [rows], whole numbers; default: those of the data (``labels``, ``y``, ``ndata["label"]``).
+        mask: rows that count, bool [rows], or the name of a mask of the data; default: ``test_mask`` if there is one, else all.
+        engine: "auto", "closed", "bucketed" or "temporal".
+        wait: w, default the one of the network.
+        preset: energy per operation: "fp32", "int8-paper" or "int8-horowitz".
+
+    Returns:
+        Scores, agreement and the energy of all calls together. Rows outside the mask are computed, and paid for, too.
+
+    Raises:
+        DataError: there are no labels, no rows to score, or a label that the network has no output for.
+        ConfigError: the engine cannot run this wait, or the preset is unknown.
+        InputError, InputTypeError: the data do not fit the network.
+    """
+    preset_of(preset)
+    wait = snn.config.wait if wait is None else wait
+    chosen = choose_engine(snn.network, wait, engine)
+    counter = snn.counter(wait)
+    source: list[Tensor] = []
+    spiking: list[Tensor] = []
+    known: list[Tensor] = []
+    for batch in batches_of(snn, data, labels, mask):
+        scores = snn.count(counter, *batch.args, engine=chosen, **batch.kwargs)
+        checked, rows = _checked(batch, scores)
+        spiking.append(scores[rows].argmax(1).cpu())
+        source.append(snn.source(*batch.args, **batch.kwargs)[rows].argmax(1).cpu())
+        known.append(checked[rows].cpu())
+    if not known or not sum(part.numel() for part in known):
+        raise DataError(
+            "there is no row to score: the data are empty, or the mask chooses none. Give labelled test data"
+        )
+    ann, own, truth = torch.cat(source), torch.cat(spiking), torch.cat(known)
+    agreement = 100 * float((ann == own).double().mean())
+    return Evaluation(
+        score_classes(ann, truth), score_classes(own, truth), agreement, truth.numel(), counter.report(preset), chosen
+    )
+
+
+def score(scores: Tensor, graph: Graph) -> Scores:
+    """Accuracy and macro F1 over the test nodes of a graph.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not bool(graph.test_mask.any()):
+        raise DataError(f"{graph.source.get('dataset', 'the graph')} has no test nodes to evaluate on")
+    return score_labels(scores[graph.test_mask], graph.labels[graph.test_mask])
+
+
+def score_labels(scores: Tensor, labels: Tensor) -> Scores:
+    """Accuracy and macro F1 of the class with the largest score, [N, classes] against [N]."""
+    return score_classes(scores.argmax(1), labels)
+
+
+def score_classes(predicted: Tensor, labels: Tensor) -> Scores:
+    """Accuracy and macro F1 of predicted classes [N] against labels [N].
+
+    F1_c = 2 tp_c / (2 tp_c + fp_c + fn_c), averaged over the classes that are predicted or true somewhere; 0 for a class
+    without a right answer. Source: scikit-learn's f1_score(average="macro", zero_division=0).
+    """
+    classes = int(torch.cat([predicted, labels]).max()) + 1 if labels.numel() else 0
+    right = torch.bincount(labels[predicted == labels], minlength=classes).double()
+    seen = (torch.bincount(predicted, minlength=classes) + torch.bincount(labels, minlength=classes)).double()
+    f1 = (2 * right / seen)[seen > 0]
+    return Scores(100 * float((predicted == labels).double().mean()), 100 * float(f1.mean()))
+
+
+def batches_of(snn: SpikingNetwork, data: Any, labels: Any = None, mask: Any = None) -> Iterator[Batch]:
+    """The calls that some data stand for; arguments and errors as for :func:`evaluate`."""
+    if _is_call(data):
+        if labels is None:
+            raise DataError(
+                "there are no labels: with arguments of the network as data, pass labels=, the class of each row"
+            )
+        args, kwargs = _call_of(data)
+        yield _batch(args, kwargs, labels, mask, None)
+    elif _is_graph(data):
+        yield _of_graph(snn, data, labels, mask)
+    elif isinstance(data, Iterable):
+        if labels is not None:
+            raise DataError("a loader brings its labels with every batch; leave labels= out")
+        for item in data:
+            if _is_graph(item):
+                yield _of_graph(snn, item, None, mask)
+            elif isinstance(item, tuple | list) and len(item) > 1:
+                yield _batch(tuple(item[:-1]), {}, item[-1], None, None)
+            else:
+                raise InputTypeError(
+                    f"a batch of the loader is {type(item).__name__}; a graph with labels, or a tuple (argument, ..., labels) "
+                    f"is needed"
+                )
+    else:
+        raise InputTypeError(
+            f"data is {type(data).__name__}; pass a Graph, a PyTorch Geometric or DGL graph, a loader of batches, or the "
+            f"network's arguments with labels="
+        )
+
+
+def _is_call(data: Any) -> bool:
+    """Whether data are the arguments of one call: a tensor, an array, a tuple or a dict."""
+    return isinstance(data, Tensor | np.ndarray | tuple | dict)
+
+
+def _is_graph(data: Any) -> bool:
+    return isinstance(data, Graph) or hasattr(data, "edge_index") or hasattr(data, "ndata")
+
+
+def _call_of(data: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    if isinstance(data, dict):
+        return (), data
+    return (data if isinstance(data, tuple) else (data,)), {}
+
+
+def _of_graph(snn: SpikingNetwork, data: Any, labels: Any, mask: Any) -> Batch:
+    if isinstance(data, Graph):
+        args = (data.adjacency,) if data.features is None else (data.adjacency, data.features)
+        return _batch(args, {}, data.labels if labels is None else labels, _mask_of(data, mask), data)
+    dgl = hasattr(data, "ndata")
+    args = tuple(_argument(snn, node, data, dgl) for node in snn.network.of(ir.Input))
+    if labels is None:
+        labels = data.ndata.get("label") if dgl else getattr(data, "y", None)
+    if labels is None:
+        where = 'ndata["label"]' if dgl else "data.y"
+        raise DataError(f"there are no labels: {where} is missing. Set it, or pass labels=, the class of each row")
+    return _batch(args, {}, labels, _mask_of(data, mask), data)
+
+
+def _mask_of(data: Any, mask: Any) -> Any:
+    """The mask itself, the one of that name in the data, or their test mask."""
+    if mask is not None and not isinstance(mask, str):
+        return mask
+    name = mask or "test_mask"
+    found = data.ndata.get(name) if hasattr(data, "ndata") else getattr(data, name, None)
+    if found is None and mask is not None:
+        raise DataError(f"the data have no mask {mask!r}; pass mask= as a bool tensor, or the name of one they have")
+    return found
+
+
+ALSO_CALLED = {
+    "edge_weight": ("edge_attr", "weight", "w"),
+    "edge_attr": ("edge_weight",),
+    "weight": ("edge_weight", "w"),
+}
+"""Argument of a model -> other names under which graphs keep it."""
+
+
+def _argument(snn: SpikingNetwork, node: ir.Input, data: Any, dgl: bool) -> Any:
+    """What a graph holds for one argument of the network."""
+    names = (node.name, *ALSO_CALLED.get(node.name, ()))
+    if dgl:
+        if node.role == "dense":
+            return _first(data.ndata, (node.name, "feat", "x", "h"), node.name)
+        if node.name in ALSO_CALLED:
+            return _first(data.edata, names, node.name)
+        return data
+    for name in names:
+        if getattr(data, name, None) is not None:
+            return getattr(data, name)
+    if node.role == "unused":
+        return None
+    if len(snn.network.of(ir.Input)) == 1:
+        return data
+    raise InputError(
+        f"the data have no {node.name!r}, which the network takes. Set data.{node.name}, or call evaluate with the network's "
+        f"arguments and labels="
+    )
+
+
+def _first(frame: Mapping[str, Any], names: tuple[str, ...], wanted: str) -> Any:
+    for name in names:
+        if name in frame:
+            return frame[name]
+    raise InputError(f"the DGL graph has no {wanted!r}: it holds {sorted(frame)}, looked for were {', '.join(names)}")
+
+
+def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any], labels: Any, mask: Any, data: Any) -> Batch:
+    known = torch.as_tensor(labels)
+    if known.is_floating_point() or known.is_complex() or known.dtype is torch.bool:
+        raise InputTypeError(f"labels have dtype {known.dtype}; class numbers are whole, such as torch.int64")
+    known = known.reshape(-1) if known.dim() == 2 and known.shape[1] == 1 else known
+    if known.dim() != 1:
+        raise InputError(f"labels have shape {list(known.shape)}; one class for each row, [rows], is needed")
+    rows = torch.ones(known.shape, dtype=torch.bool) if mask is None else torch.as_tensor(mask)
+    if rows.dtype is not torch.bool or rows.shape != known.shape:
+        got = f"{rows.dtype} {list(rows.shape)}"
+        raise InputError(f"the mask is {got}; torch.bool {list(known.shape)} is needed, one for each label")
+    return Batch(args, kwargs, known.long(), rows)
+
+
+def _checked(batch: Batch, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels and mask of a batch, on the device of the scores, where they fit them."""
+    if scores.dim() != 2 or scores.shape[0] != batch.labels.numel():
+        raise InputError(
+            f"there are {batch.labels.numel()} labels, but the network gives {list(scores.shape)}; one row of class scores for "
+            f"each label is needed"
+        )
+    used = batch.labels[batch.mask]
+    if used.numel() and not 0 <= int(used.min()) <= int(used.max()) < scores.shape[1]:
+        raise DataError(
+            f"labels run from {int(used.min())} to {int(used.max())}; the network has {scores.shape[1]} classes "
+            f"(0 to {scores.shape[1] - 1}). Use the data it was trained on, or mask the rows without a label"
+        )
+    return batch.labels.to(scores.device), batch.mask.to(scores.device)

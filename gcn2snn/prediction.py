@@ -1,0 +1,36 @@
+"""What a network says about one text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says about one text.
+
+    Args:
+        label: the class with the largest potential, which is the most probable one.
+        probability: of each class, by the softmax of the potentials divided by the stored temperature.
+        known_words: words of the text that the graph knows; without any, label and probability are those of the training documents
+            taken together.
+        spikes: that arrive for this document, of its words and of its own neurons.
+        additions: that these spikes cost.
+        joules: of the additions.
+        steps: from the first spike to the result, T + w for each layer that waits for the one before.
+        influence: word -> what it adds to the label's potential above the mean of all classes; largest first.
+    """
+
+    label: str
+    probability: dict[str, float]
+    known_words: int
+    spikes: int
+    additions: int
+    joules: float
+    steps: int
+    influence: dict[str, float]
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the label."""
+        return self.probability[self.label]

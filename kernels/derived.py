@@ -1,0 +1,51 @@
+"""Values that are made from tensors once, and again when the tensors hold something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from torch import Tensor
+
+from gcn2snn.kernels.fingerprint import fingerprint
+
+T = TypeVar("T")
+Key = tuple[object, ...]
+
+
+class Derived:
+    """Derived values by name, each with the key of what it was made from."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Key, object]] = {}
+
+    def get(self, name: str, key: Key, make: Callable[[], T]) -> T:
+        """The value kept under a name if it was made for this key, else a new one."""
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != key:
+            kept = self._kept[name] = (key, make())
+        return cast(T, kept[1])
+
+
+def contents(*tensors: Tensor) -> Key:
+    """A key that differs when the contents do, whoever wrote to the memory."""
+    return tuple(fingerprint(tensor) for tensor in tensors)
+
+
+def versions(*tensors: Tensor) -> Key:
+    """A key that differs after an in-place operation of PyTorch and costs nothing.
+
+    Writes through ``.data`` or a shared NumPy array are not seen. A tensor made in inference mode has no counter: its
+    contents are the key.
+    """
+    return tuple([number for tensor in tensors for number in (tensor.data_ptr(), tensor.numel(), _version(tensor))])
+
+
+def _version(tensor: Tensor) -> int:
+    return fingerprint(tensor) if tensor.is_inference() else tensor._version
+
+
+def either(*tensors: Tensor) -> Key:
+    """``contents`` on a CPU, where NumPy may share the memory; ``versions`` on a device, which nobody has to wait for."""
+    on_cpu = all(tensor.device.type == "cpu" for tensor in tensors)
+    return contents(*tensors) if on_cpu else versions(*tensors)

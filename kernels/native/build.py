@@ -1,0 +1,150 @@
+"""Compiles the CPU helper at first use with the machine's C++ compiler and loads it (decision note 0020)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from gcn2snn.kernels.native.signatures import declare
+
+FOLDER = Path(__file__).parent
+# No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
+# symbols are those of the runtime torch has loaded, so there is one pool of threads.
+FLAGS = ("-std=c++17", "-O3", "-g0", "-w", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+
+
+@dataclass(frozen=True)
+class Native:
+    """The loaded helper, or the reason why there is none."""
+
+    library: ctypes.CDLL | None
+    reason: str = ""
+
+    @property
+    def register_bits(self) -> int:
+        """Width of the registers that decode phases, 0 when phases are decoded through memory."""
+        return int(self.library.gcn2snn_register_bits()) if self.library is not None else 0
+
+
+@lru_cache(maxsize=4)
+def load(machine: str = "native") -> Native:
+    """Build (once per machine, source and flags) and load the helper; never raises, the reason says what is missing.
+
+    Args:
+        machine: value of the compiler's ``-march``; ``native`` is this processor.
+    """
+    if platform.system() == "Windows":
+        return Native(None, "the compiled helper is not built on Windows")
+    try:
+        path = _library_path(machine)
+        if not path.exists():
+            _build(path, machine)
+        library, fault = _open(path)
+        if fault:  # the file is damaged or was left there by another build
+            path.unlink(missing_ok=True)
+            _build(path, machine)
+            library, fault = _open(path)
+        if fault:
+            return Native(None, f"the compiled helper was built again and still cannot be used: {fault}")
+        return Native(library)
+    except (OSError, _BuildError) as error:
+        return Native(None, f"the compiled helper could not be built or loaded: {error}")
+
+
+def _open(path: Path) -> tuple[ctypes.CDLL | None, str]:
+    """A library with its functions declared, or what is wrong with it."""
+    import torch  # noqa: F401 - its OpenMP runtime must be in the process before the helper is
+
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        return None, str(error)
+    fault = declare(library)
+    if not fault:
+        return library, ""
+    # The loader knows libraries by their paths: it would give this one again after the file has been replaced.
+    close = ctypes.CDLL(None).dlclose
+    close.argtypes, close.restype = (ctypes.c_void_p,), ctypes.c_int
+    close(library._handle)
+    return None, fault
+
+
+class _BuildError(Exception):
+    pass
+
+
+def cache_folder() -> Path:
+    """Where helpers are kept: ``GCN2SNN_CACHE`` or the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("GCN2SNN_CACHE") or user_cache_path("gcn2snn")) / "native"
+
+
+def sources() -> list[Path]:
+    """Every C++ file of this folder, in the order of their names: all of them enter the name of the library."""
+    return sorted(path for path in FOLDER.iterdir() if path.suffix in (".cpp", ".h"))
+
+
+def _library_path(machine: str) -> Path:
+    digest = hashlib.sha256(" ".join((machine, *FLAGS, platform.machine(), _processor())).encode())
+    for path in sources():
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
+    return cache_folder() / f"gcn2snn-{digest.hexdigest()[:20]}.so"
+
+
+def _processor() -> str:
+    """Text that differs between processors of different instruction sets (a cache folder may be shared by machines)."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return line
+    return platform.processor()
+
+
+def _build(path: Path, machine: str) -> None:
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():  # another process was faster
+            return
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            os.replace(_compile(Path(folder), machine), path)
+
+
+# Run by a Python of its own: setuptools replaces distutils for the whole process, and the compiler prints on its streams.
+_BUILD = """
+import sys
+from setuptools import Distribution, Extension
+
+source, folder, *arguments = sys.argv[1:]
+extension = Extension("gcn2snn_native", [source], extra_compile_args=arguments, language="c++")
+command = Distribution({"name": "gcn2snn-native", "ext_modules": [extension]}).get_command_obj("build_ext")
+command.build_lib = command.build_temp = folder
+command.ensure_finalized()
+command.run()
+"""
+
+
+def _compile(folder: Path, machine: str) -> Path:
+    """Run setuptools' own extension build, which finds the compiler of this Python (or ``CC`` and ``CXX``)."""
+    target = f"-mcpu={machine}" if platform.machine() in ("aarch64", "arm64") else f"-march={machine}"
+    arguments = [*FLAGS, target, *(["-fopenmp"] if platform.system() == "Linux" else [])]
+    command = [sys.executable, "-c", _BUILD, str(FOLDER / "native.cpp"), str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
+        if "No module named 'setuptools'" in said:
+            raise _BuildError("setuptools is not installed; pip install setuptools")
+        raise _BuildError(f"the C++ compiler failed or is missing ({said[:200]})")
+    return next(folder.glob("gcn2snn_native*.so"))

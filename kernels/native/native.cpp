@@ -1,0 +1,187 @@
+// CPU kernels on one-byte spike phases. Plain C interface for ctypes, no torch headers: it compiles in about half a minute
+// for the machine it runs on (decision note 0020). Every sum is made by one thread in the order of the entries of its row with a
+// rounded product and a rounded addition (no fused multiply-add), which is what the reference does: equal bit for bit,
+// whatever the number of threads.
+//
+// Threads: OpenMP with the symbols of the runtime that torch has loaded (the library is not linked to one of its own),
+// so there is one pool of threads in the process, of the size the caller passes.
+
+#include "coding.h"
+#include "conv_steps.h"
+#include "spmm.h"
+#include "step_fire.h"
+#include "steps.h"
+
+namespace gcn2snn {
+
+// y: the sums of columns start .. start + width of a row.
+void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, int64_t start, int64_t width, float* y) {
+    if (epilogue.scale) for (int64_t c = 0; c < width; ++c) y[c] *= epilogue.scale[start + c];
+    if (epilogue.bias) for (int64_t c = 0; c < width; ++c) y[c] += epilogue.bias[start + c];
+    if (epilogue.add) for (int64_t c = 0; c < width; ++c) y[c] += epilogue.add[row * channels + start + c];
+    if (epilogue.fire) fire_row<float>(*epilogue.fire, y, row, channels, start, width);
+}
+
+// What is done with the rows of a slice; `table` goes to the sums of coded operands.
+template <class... Table>
+auto finished_rows(const Matrix& a, const float* value, int64_t channels, const Epilogue& epilogue, Table... table) {
+    return [=, &a, &epilogue](const auto& slice, int64_t begin, int64_t end) {
+        std::vector<float> scratch(epilogue.out ? 0 : slice.width());
+        for (int64_t row = begin; row < end; ++row) {
+            float* y = epilogue.out ? epilogue.out + row * channels + slice.start() : scratch.data();
+            slice.sum(a, value, a.rowptr[row], a.rowptr[row + 1], a.rowptr[end], y, table...);
+            finish_row(epilogue, row, channels, slice.start(), slice.width(), y);
+        }
+    };
+}
+
+#ifdef GCN2SNN_AVX2
+// Room for decoded codes, at most 16 MiB, kept by the thread that calls: new pages would cost more than the decoding.
+inline float* decoded_room(int64_t size) {
+    thread_local std::unique_ptr<float[]> room;
+    thread_local int64_t held = 0;
+    if (held < size) room.reset(new float[size]), held = size;
+    return room.get();
+}
+
+// With AVX2 floats from a cache take a third of the instructions of codes: codes that are used often become floats first, all
+// of them or a panel at a time. The same products and sums. False: they are too many, or used too seldom.
+bool decoded_product(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, const Epilogue& epilogue, int64_t threads) {
+    const bool whole = is_cached<float>(cols * channels * sizeof(float));
+    const int64_t row_bytes = whole ? 0 : panel_row_bytes<float>(a, cols, channels);
+    if (!is_reused(a, cols) || (!whole && row_bytes < 128)) return false;
+    std::vector<float> levels(2 * timesteps + 1);
+    for (int64_t t = 0; t <= timesteps; ++t) levels[timesteps + t] = table[t], levels[timesteps - t] = -table[t];
+    const auto parts = float_passes<float>(channels, whole ? kMaxVectors : row_bytes / kVectorBytes);
+    const auto body = finished_rows(a, value, channels, epilogue);
+    if (whole) {
+        float* x = decoded_room(cols * channels);
+        decode<float, int8_t>(code, cols, channels, levels.data(), timesteps, nullptr, 0, x, threads);
+        for_slices(a, x, channels, parts, threads, body);
+        return true;
+    }
+    for_panels<float>(a, cols, parts, row_bytes, threads, [&](const auto& part, int64_t row, float* target) {
+        decode_row(code + row * channels + part.start, part.width, levels.data() + timesteps, timesteps, target);
+    }, body);
+    return true;
+}
+#endif
+
+#ifdef GCN2SNN_REGISTER_DECODE
+void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
+#ifdef GCN2SNN_AVX2
+    if (decoded_product(a, value, code, cols, channels, table, timesteps, epilogue, threads)) return;
+#endif
+    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
+    const int64_t row_bytes = panel_row_bytes<int8_t>(a, cols, channels);
+    const auto parts = operand.passes(channels, timesteps, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
+    const auto body = finished_rows(a, value, channels, epilogue, operand.tables);
+    if (row_bytes) for_panels<int8_t>(a, cols, parts, row_bytes, threads, copy_from(operand.code, channels), body);
+    else for_slices(a, operand.code, channels, parts, threads, body);
+}
+
+// Neurons that look at several moments: a table for each (levels of later phases are 0); the rows that the first pass over
+// the entries of a row gathers are in the cache for the others.
+template <class out_t>
+void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
+    const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed);
+    const auto parts = operand.passes(channels, timesteps);
+    for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
+        std::vector<float> y(steps.moments * channels);
+        const int64_t last = a.rowptr[row_end];
+        for (int64_t row = row_begin; row < row_end; ++row) {
+            for (const auto& part : parts)
+                for (int64_t b = 0; b < steps.moments; ++b)
+                    part.sum(a, value, operand.code + part.start, channels, operand.tables + 32 * b, a.rowptr[row], a.rowptr[row + 1], last, part.width, y.data() + b * channels + part.start);
+            fire_first_crossing<float, out_t>(steps, y.data(), row, channels);
+        }
+    });
+}
+#endif
+
+}  // namespace gcn2snn
+
+using namespace gcn2snn;
+
+extern "C" {
+
+// How one-byte phases are decoded here: 512 or 256 bits wide in registers, or 0: through memory, no phase_spmm.
+int64_t gcn2snn_register_bits() {
+#ifdef GCN2SNN_REGISTER_DECODE
+    return kPhaseLanes * 32;
+#else
+    return 0;
+#endif
+}
+
+// Bytes of the structures that structures.py declares too, in the order of STRUCTURES in signatures.py: a helper whose layouts differ is refused.
+int64_t gcn2snn_structure_bytes(int64_t index) {
+    const int64_t bytes[] = {sizeof(Fire), sizeof(Epilogue), sizeof(Steps), sizeof(Conv)};
+    return bytes[index];
+}
+
+#define GCN2SNN_FLOAT(suffix, real)                                                                                           \
+    void gcn2snn_spmm_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value, const real* x,     \
+                               int64_t cols, int64_t channels, const uint8_t* active_rows, const uint8_t* active_columns,     \
+                               real* out, int64_t threads) {                                                                  \
+        spmm<real>({rowptr, col, rows}, value, x, cols, channels, {active_rows, active_columns}, out, threads);                     \
+    }
+GCN2SNN_FLOAT(f32, float)
+GCN2SNN_FLOAT(f64, double)
+
+#define GCN2SNN_CODED(suffix, real, code_t)                                                                                   \
+    void gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const Fire* fire,         \
+                                 int64_t threads) {                                                                           \
+        encode<real, code_t>(x, rows, channels, scale_rows, *fire, threads);                                                  \
+    }                                                                                                                         \
+    void gcn2snn_decode_##suffix(const code_t* code, int64_t rows, int64_t channels, const real* table, int64_t timesteps,    \
+                                 const real* scale, int64_t scale_rows, real* out, int64_t threads) {                         \
+        decode<real, code_t>(code, rows, channels, table, timesteps, scale, scale_rows, out, threads);                        \
+    }                                                                                                                         \
+    void gcn2snn_spmm_steps_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,              \
+                                     const code_t* code, const real* x, int64_t channels, const Steps* steps,                 \
+                                     int64_t threads) {                                                                       \
+        spmm_steps<real, code_t>({rowptr, col, rows}, value, code, x, channels, *steps, threads);                             \
+    }                                                                                                                         \
+    void gcn2snn_gemm_steps_##suffix(const code_t* code, int64_t rows, int64_t inputs, const real* x, const real* weight,     \
+                                     int64_t channels, const int32_t* step_of, const Steps* steps, int64_t threads) {         \
+        gemm_steps<real, code_t>(code, rows, inputs, x, weight, channels, step_of, *steps, threads);                          \
+    }                                                                                                                         \
+    void gcn2snn_fire_step_##suffix(real* potential, const real* arriving, int64_t rows, int64_t channels,                    \
+                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t until, int64_t threads) {    \
+        fire_step<real, code_t>(potential, arriving, rows, channels, scale_rows, *fire, phase, until, threads);               \
+    }                                                                                                                         \
+    void gcn2snn_conv_##suffix(const Conv* conv, int64_t threads) {                                                        \
+        if (conv->step_of) convolve_steps<real, code_t>(*conv, threads);                                                      \
+        else convolve<real, code_t>(*conv, threads);                                                                          \
+    }
+GCN2SNN_CODED(f32_i8, float, int8_t)
+GCN2SNN_CODED(f32_i16, float, int16_t)
+GCN2SNN_CODED(f64_i8, double, int8_t)
+GCN2SNN_CODED(f64_i16, double, int16_t)
+
+void gcn2snn_emit_step_i8(const int8_t* code, int64_t size, int64_t first, int64_t last, int8_t* out, int64_t* sent, int64_t threads) {
+    *sent = emit_step(code, size, first, last, out, threads);
+}
+
+void gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t first, int64_t last, int16_t* out, int64_t* sent, int64_t threads) {
+    *sent = emit_step(code, size, first, last, out, threads);
+}
+
+#ifdef GCN2SNN_REGISTER_DECODE
+void gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
+                        int64_t cols, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed, const Epilogue* epilogue,
+                        int64_t threads) {
+    phase_spmm({rowptr, col, rows}, value, code, cols, channels, table, timesteps, is_signed != 0, *epilogue, threads);
+}
+
+void gcn2snn_phase_steps(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
+                         int64_t cols, int64_t channels, const float* tables, int64_t timesteps, int64_t is_signed, const Steps* steps,
+                         int64_t threads) {
+    const Matrix a{rowptr, col, rows};
+    if (steps->fire.wide) phase_steps<int16_t>(a, value, code, cols, channels, tables, timesteps, is_signed != 0, *steps, threads);
+    else phase_steps<int8_t>(a, value, code, cols, channels, tables, timesteps, is_signed != 0, *steps, threads);
+}
+#endif
+
+}  // extern "C"

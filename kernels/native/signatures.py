@@ -1,0 +1,120 @@
+"""What the compiled helper exports: the arguments of every C function, declared once and checked when it is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gcn2snn.kernels.native.structures import Conv, Epilogue, Fire, Steps
+
+PREFIX = "gcn2snn_"
+SUFFIX = {torch.float32: "f32", torch.float64: "f64", torch.int8: "i8", torch.int16: "i16"}
+STRUCTURES = (Fire, Epilogue, Steps, Conv)  # in the order of gcn2snn_structure_bytes
+SIZE = ctypes.c_int64
+
+
+class Parameter(Protocol):
+    """What ctypes asks of an entry of ``argtypes``."""
+
+    def from_param(self, value: object, /) -> object: ...
+
+
+class Array:
+    """A pointer to the elements of a contiguous CPU tensor of one dtype.
+
+    Args:
+        dtype: of the tensor.
+        optional: None is allowed, a null pointer.
+    """
+
+    def __init__(self, dtype: torch.dtype, *, optional: bool = False):
+        self.dtype, self.optional = dtype, optional
+
+    def from_param(self, value: object) -> ctypes.c_void_p:
+        """The address of a tensor; ctypes calls this for each argument and keeps what it raises as the cause.
+
+        Raises:
+            TypeError: the value is no such tensor.
+        """
+        if isinstance(value, Tensor) and value.dtype == self.dtype and value.is_cpu and value.is_contiguous():
+            return ctypes.c_void_p(value.data_ptr())
+        if value is None and self.optional:
+            return ctypes.c_void_p(None)
+        got = f"a {type(value).__name__}"
+        if isinstance(value, Tensor):
+            got = f"a {'contiguous' if value.is_contiguous() else 'strided'} one of {value.dtype} on {value.device}"
+        raise TypeError(f"a contiguous CPU tensor of {self.dtype} is needed, not {got}")
+
+
+def _signatures() -> dict[str, tuple[Parameter, ...]]:
+    """Name without prefix -> arguments, without the number of threads that ends each list."""
+    int32, mask = Array(torch.int32), Array(torch.bool, optional=True)
+    sparse = (int32, int32, SIZE)  # rowptr, col, rows
+    table: dict[str, tuple[Parameter, ...]] = {}
+    for real in (torch.float32, torch.float64):
+        x, s = Array(real), SUFFIX[real]
+        table[f"spmm_{s}"] = (*sparse, x, x, SIZE, SIZE, mask, mask, x)
+        for stored in (torch.int8, torch.int16):
+            code, maybe, name = Array(stored), Array(real, optional=True), f"{s}_{SUFFIX[stored]}"
+            table[f"encode_{name}"] = (x, SIZE, SIZE, SIZE, ctypes.POINTER(Fire))
+            table[f"decode_{name}"] = (code, SIZE, SIZE, x, SIZE, maybe, SIZE, x)
+            table[f"spmm_steps_{name}"] = (*sparse, x, code, x, SIZE, ctypes.POINTER(Steps))
+            table[f"gemm_steps_{name}"] = (code, SIZE, SIZE, x, x, SIZE, int32, ctypes.POINTER(Steps))
+            table[f"fire_step_{name}"] = (x, maybe, SIZE, SIZE, SIZE, ctypes.POINTER(Fire), SIZE, SIZE)
+            table[f"conv_{name}"] = (ctypes.POINTER(Conv),)
+    for stored in (torch.int8, torch.int16):
+        code = Array(stored)
+        table[f"emit_step_{SUFFIX[stored]}"] = (code, SIZE, SIZE, SIZE, code, Array(torch.int64))
+    return table
+
+
+def _register_signatures() -> dict[str, tuple[Parameter, ...]]:
+    """The functions that only a helper with register look-ups has."""
+    int32, real, code = Array(torch.int32), Array(torch.float32), Array(torch.int8)
+    operands = (int32, int32, SIZE, real, code, SIZE, SIZE, real, SIZE, SIZE)
+    return {
+        "phase_spmm": (*operands, ctypes.POINTER(Epilogue)),
+        "phase_steps": (*operands, ctypes.POINTER(Steps)),
+    }
+
+
+FUNCTIONS = _signatures()
+REGISTER_FUNCTIONS = _register_signatures()
+# What describes the helper itself: arguments, and a number that it returns.
+ABOUT: dict[str, tuple[Parameter, ...]] = {"register_bits": (), "structure_bytes": (SIZE,)}
+
+
+def declare(library: ctypes.CDLL) -> str:
+    """Give every function its argument types; what is wrong with the library, or nothing.
+
+    A library is wrong when it lacks a function of the table, or when its structures are of another size than ours.
+    """
+    missing = [name for name in (*ABOUT, *FUNCTIONS) if not hasattr(library, PREFIX + name)]
+    if missing:
+        return f"it has no function {PREFIX}{missing[0]}"
+    for name, arguments in ABOUT.items():
+        _declare(library, name, arguments, SIZE)
+    for number, structure in enumerate(STRUCTURES):
+        size = int(library.gcn2snn_structure_bytes(number))
+        if size != ctypes.sizeof(structure):
+            return f"its {structure.__name__} has {size} bytes and ours has {ctypes.sizeof(structure)}"
+    functions = FUNCTIONS
+    if library.gcn2snn_register_bits():
+        functions = {**FUNCTIONS, **REGISTER_FUNCTIONS}
+        missing = [name for name in REGISTER_FUNCTIONS if not hasattr(library, PREFIX + name)]
+        if missing:
+            return f"it has no function {PREFIX}{missing[0]}"
+    for name, arguments in functions.items():
+        _declare(library, name, (*arguments, SIZE), None)
+    return ""
+
+
+def _declare(
+    library: ctypes.CDLL, name: str, arguments: Sequence[Parameter], result: type[ctypes.c_int64] | None
+) -> None:
+    function = getattr(library, PREFIX + name)
+    function.argtypes, function.restype = arguments, result

@@ -1,0 +1,201 @@
+"""Triton kernels without a GPU: interpreted on tiny shapes, and compiled for Ampere and Hopper; with one (-m gpu): run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gcn2snn import kernels
+
+FOLDER = Path(__file__).parent
+pytestmark = pytest.mark.skipif(
+    find_spec("triton") is None, reason="Triton is not installed: pip install 'gcn2snn[triton]'"
+)
+
+FLAGS = ("PER_CHANNEL", "HAS_BIAS", "HAS_ADD", "SIGNED", "HAS_HORIZON")
+COMMON = {
+    "code_ptr": "*i8",
+    "table_ptr": "*fp32",
+    "scale_ptr": "*fp32",
+    "threshold_ptr": "*fp32",
+    "horizon_ptr": "*i16",
+}
+SEGMENT = ("segment_row_ptr", "segment_start_ptr", "segment_end_ptr", "partial_ptr_of", "col_ptr")
+# kernel: pointers that are neither COMMON nor fp32, compile-time numbers, and whether out_ptr takes codes
+KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
+    "encode.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
+    "encode.decode_fwd_kernel": ({}, {"BLOCK": 1024}, False),
+    "counts.count_fwd_kernel": ({"count_ptr": "*i64"}, {"BLOCK": 256}, False),
+    "phase_spmm.phase_spmm_fwd_kernel": (
+        dict.fromkeys(SEGMENT, "*i32"),
+        {"BLOCK_E": 16, "BLOCK_C": 256},
+        True,
+    ),
+    "phase_spmm.phase_spmm_reduce_kernel": (
+        {"long_row_ptr": "*i32", "long_start_ptr": "*i32"},
+        {"BLOCK_C": 256},
+        True,
+    ),
+    "phase_gemm.phase_gemm_fwd_kernel": (
+        {"limit_ptr": "*i32"},
+        {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32},
+        True,
+    ),
+    "phase_conv2d.phase_conv2d_fwd_kernel": (
+        {"limit_ptr": "*i32"},
+        {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32},
+        True,
+    ),
+    "bucketed.bucketed_spmm_fwd_kernel": (
+        dict.fromkeys((*SEGMENT, "limit_ptr", "moment_ptr"), "*i32"),
+        {"MOMENTS": 8, "BLOCK_E": 4, "BLOCK_C": 128},
+        True,
+    ),
+    "bucketed.bucketed_spmm_reduce_kernel": (
+        dict.fromkeys(("long_row_ptr", "long_start_ptr", "moment_ptr"), "*i32"),
+        {"MOMENTS": 8, "BLOCK_C": 128},
+        True,
+    ),
+}
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return {**os.environ, "GCN2SNN_BACKEND": "triton", **changes}
+
+
+def test_interpreted_kernels_equal_the_reference() -> None:
+    command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
+    run = subprocess.run(
+        command,
+        env=environment(TRITON_INTERPRET="1", GCN2SNN_TEST_DEVICE="cpu"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+    assert int(re.findall(r"(\d+) passed", run.stdout)[0]) >= 10
+
+
+@pytest.mark.gpu
+def test_kernels_on_the_device_equal_the_reference() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
+    run = subprocess.run(
+        command, env=environment(GCN2SNN_TEST_DEVICE="cuda"), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+
+
+def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, ...] = (), **options: Any) -> Any:
+    """A kernel with every optional input or without any; ``aligned``: arguments that are multiples of 16.
+
+    ``options``: of the compiler, and blocks that replace those of the table.
+    """
+    import importlib
+
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    module, function = name.split(".")
+    kernel = getattr(importlib.import_module(f"gcn2snn.kernels.triton.{module}"), function)
+    pointers, numbers, codes = KERNELS[name]
+    numbers = {**numbers, **{block: options.pop(block) for block in numbers if block in options}}
+    constants = {**numbers}
+    signature: dict[str, str] = {}
+    for argument in kernel.arg_names:
+        fixed = argument in numbers or argument.isupper()
+        if argument.isupper() and argument not in numbers:
+            constants[argument] = everything
+        default = "*fp32" if argument.endswith("_ptr") else "i32"
+        kind = {**COMMON, **pointers}.get(argument, default)
+        if argument == "out_ptr" and codes and constants.get("FIRES", True) and everything:
+            kind = "*i8"
+        signature[argument] = "constexpr" if fixed else kind
+    divisible = {(i,): [["tt.divisibility", 16]] for i, argument in enumerate(kernel.arg_names) if argument in aligned}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=divisible)
+    return triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+@pytest.mark.parametrize("capability", [80, 90])
+def test_kernels_compile_without_a_gpu(
+    name: str, capability: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every optional input, and without any, to machine code."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    for everything in (True, False):
+        result = compiled(name, capability, everything)
+        assert f".target sm_{capability}" in result.asm["ptx"]
+        assert len(result.asm["cubin"]) > 1000
+
+
+@pytest.mark.parametrize("name", ["phase_spmm.phase_spmm_fwd_kernel", "bucketed.bucketed_spmm_fwd_kernel"])
+def test_gathered_codes_are_read_several_at_a_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte a load would cost as many instructions as floats; a stride of 16 (epilogue.aligned) is what vectors need."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    assert "ld.global.b8" in compiled(name, 90, True, ("code_ptr",)).asm["ptx"]
+    assert "ld.global.b8" not in compiled(name, 90, True, ("code_ptr", "stride")).asm["ptx"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["phase_gemm.phase_gemm_fwd_kernel", "phase_conv2d.phase_conv2d_fwd_kernel"])
+def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from triton import knobs
+
+    from gcn2snn.kernels.triton.tuning import STAGES, TERMS, TILES
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    sizes = ("inputs", "outputs", "channels", "code_ptr", "weight_ptr", "out_ptr")
+    for m, n, warps in TILES:
+        for stages in STAGES:
+            blocks = {"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": TERMS}
+            result = compiled(name, 90, False, sizes, num_warps=warps, num_stages=stages, **blocks)
+            (tmp_path / "tile.ptx").write_text(result.asm["ptx"])
+            command = [knobs.nvidia.ptxas.path, "-v", "-arch=sm_90a", "tile.ptx", "-o", "tile.cubin"]
+            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+            assert " 0 bytes spill stores" in run.stderr, (m, n, warps, stages)
+
+
+def test_one_choice_holds_for_every_variant_of_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else potentials and the spikes of neurons that read them could be sums in two orders."""
+    from gcn2snn.kernels.triton import tuning
+
+    launches: list[tuple[str, dict[str, Any]]] = []
+
+    class Kernel:
+        def __init__(self, name: str):
+            self.name = name
+
+        def __getitem__(self, grid: Any) -> Any:
+            return lambda *args, **kwargs: launches.append((self.name, kwargs))
+
+    class Timed(Kernel):
+        class best_config:  # noqa: N801 - Triton's name
+            all_kwargs = staticmethod(lambda: {"BLOCK_E": 8, "num_warps": 2})
+
+    monkeypatch.setattr(tuning, "INTERPRETED", False)
+    monkeypatch.setattr(tuning.triton, "autotune", lambda configs, key: lambda kernel: Timed("timed"))
+    tuner = tuning.Tuner(Kernel("chosen"), [], {})
+    tuner.launch((200,), 1000, (1,), FIRES=False)
+    tuner.launch((200,), 600, (1,), FIRES=True)
+    tuner.launch((200,), 5000, (1,), FIRES=True)  # another size is timed anew
+    chosen = {"FIRES": True, "BLOCK_E": 8, "num_warps": 2}
+    assert launches == [("timed", {"FIRES": False}), ("chosen", chosen), ("timed", {"FIRES": True})]
+
+
+def test_every_kernel_is_in_the_table() -> None:
+    found = set()
+    for path in (Path(kernels.__file__).parent / "triton").glob("*.py"):
+        found |= {f"{path.stem}.{name}" for name in re.findall(r"^def (\w+_kernel)\(", path.read_text(), re.MULTILINE)}
+    assert found
+    assert found == set(KERNELS)
