@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ def call_handler(
     Raises:
         InputError: the module cannot be called like this.
     """
-    signature = inspect.signature(module.forward)
+    signature = _signature_of_forward(module)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -37,7 +38,7 @@ def call_handler(
             f"{path or type(module).__name__} is called with arguments it does not take: {error}"
         ) from None
     bound.apply_defaults()
-    wanted = dict(list(inspect.signature(handler).parameters.items())[3:])
+    wanted = dict(list(_signature(handler).parameters.items())[3:])
     if list(wanted) == ["args"] and wanted["args"].kind not in STARRED:
         return handler(builder, path, module, (*bound.args, *bound.kwargs.values()))
     for name, value in bound.arguments.items():
@@ -50,6 +51,19 @@ def call_handler(
             instead = "Name the handler's arguments as forward names them, or take all of them as one tuple, args."
             return builder.refuse(path, f"handler of {type(module).__qualname__}", why, instead)
     return handler(builder, path, module, **{name: bound.arguments[name] for name in wanted if name in bound.arguments})
+
+
+def _signature_of_forward(module: nn.Module) -> inspect.Signature:
+    function = getattr(module.forward, "__func__", None)
+    if function is None:  # put on the instance
+        return inspect.signature(module.forward)
+    whole = _signature(function)
+    return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
+@functools.lru_cache(maxsize=512)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def _is_default(parameter: inspect.Parameter, value: Any) -> bool:

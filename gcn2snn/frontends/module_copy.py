@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -29,7 +28,7 @@ def recording_copy(
 ) -> nn.Module:
     """The same tree of modules with the same buffers, whose leaves call ``record`` and whose other modules ``enter``.
 
-    Attributes can be set, and lists and dicts of the modules written to, without a trace in the source. A leaf's hooks do
+    Containers such as ``nn.ModuleList`` are leaves too, and hold the copies. Attributes can be set, and lists and dicts of the modules written to, without a trace in the source. A leaf's hooks do
     not run: its handler knows the layer alone.
     """
     modules = dict(root.named_modules())  # the first path of a module that stands in several places
@@ -40,30 +39,32 @@ def recording_copy(
     }
     for path, module in modules.items():
         twin = copies[id(module)]
-        vars(twin).update({name: _copied(value, copies) for name, value in vars(module).items()})
+        if path in leaves:
+            vars(twin).update(vars(module), **{name: OrderedDict() for name in HOOKS})
+            vars(twin).update(_buffers=dict(module._buffers), _modules=_copied(module._modules, copies))
+            vars(twin)["forward"] = functools.partial(_recorded, record, path, module)
+        else:
+            vars(twin).update({name: _copied(value, copies) for name, value in vars(module).items()})
+            vars(twin)["forward"] = _entered(enter, path, module, _forward_of(twin))
         vars(twin)["_compiled_call_impl"] = None
         for name, parameter in module._parameters.items():  # what stands in __dict__ is found before the parameter
             if parameter is not None:
                 vars(twin)[name] = read(f"{path}.{name}" if path else name)
-        if path in leaves:
-            vars(twin).update({name: OrderedDict() for name in HOOKS if name in vars(twin)})
-            vars(twin)["forward"] = functools.partial(_recorded, record, path, module)
-        elif path:
-            vars(twin)["forward"] = _entered(enter, path, module, _forward_of(twin))
     return copies[id(root)]
 
 
 def _copied(value: Any, copies: Mapping[int, nn.Module]) -> Any:
     """An attribute for the copy: containers of its own, modules and their methods those of the copy."""
-    if isinstance(value, nn.Module):
-        return copies.get(id(value), value)
-    if isinstance(value, MethodType) and id(value.__self__) in copies:
+    kind = type(value)
+    if kind is dict or kind is OrderedDict:
+        return kind((key, _copied(item, copies)) for key, item in value.items())
+    if kind is list or kind is tuple:
+        return kind(_copied(item, copies) for item in value)
+    if kind is set:
+        return set(value)
+    if kind is MethodType and id(value.__self__) in copies:
         return MethodType(value.__func__, copies[id(value.__self__)])
-    if type(value) in (list, tuple):
-        return type(value)(_copied(item, copies) for item in value)
-    if type(value) in (dict, OrderedDict):
-        return type(value)((key, _copied(item, copies)) for key, item in value.items())
-    return copy.copy(value) if type(value) is set else value
+    return copies.get(id(value), value)
 
 
 def _forward_of(twin: nn.Module) -> Callable[..., Any]:

@@ -46,6 +46,21 @@ class GraphProxy(fx.Proxy):
         return None
 
 
+class ParameterProxy(GraphProxy):
+    """A parameter of a traced module; it enters the graph when it is used."""
+
+    def __init__(self, tracer: ModelTracer, path: str) -> None:
+        self.tracer = tracer
+        self.path = path
+        self._node: fx.Node | None = None
+
+    @property
+    def node(self) -> fx.Node:  # type: ignore[override]
+        if self._node is None:
+            self._node = self.tracer.create_node("get_attr", self.path, (), {})
+        return self._node
+
+
 class ModelTracer(fx.Tracer):
     """Records calls of leaf modules and functions; looks into every other module.
 
@@ -89,8 +104,8 @@ class ModelTracer(fx.Tracer):
         finally:
             self.module_stack.pop(key)
 
-    def _parameter(self, path: str) -> fx.Proxy:
-        return self.create_proxy("get_attr", path, (), {})
+    def _parameter(self, path: str) -> ParameterProxy:
+        return ParameterProxy(self, path)
 
     def _symbolic(self, value: Any) -> Any:
         if isinstance(value, Ref):
