@@ -10,9 +10,8 @@ A file holds a dict of tensors (PyG: ``torch.save(data.to_dict(), "FILE.pt")``),
 
 from __future__ import annotations
 
-import contextlib
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,9 +146,14 @@ def _of_graph(graph: Graph, name: str) -> LabelledCall:
 def _read(path: Path) -> dict[str, Any]:
     """The named values of a file; pickled code is never run."""
     try:
-        with _pyg_classes():
+        try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        except pickle.UnpicklingError as error:
+            if "torch_geometric" not in str(error):
+                raise
+            with torch.serialization.safe_globals(_pyg_containers()):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, ImportError) as error:
         raise DataError(f"{path} holds more than tensors, which is not loaded for safety. Save {EXAMPLE}") from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -161,18 +165,14 @@ def _read(path: Path) -> dict[str, Any]:
     return {key: value for key, value in content.items() if value is not None}
 
 
-@contextlib.contextmanager
-def _pyg_classes() -> Iterator[None]:
-    """Let ``torch.load`` read PyG's data objects where PyG is installed: plain containers of tensors."""
-    try:
-        from torch_geometric.data import Data
-        from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
-        from torch_geometric.data.storage import GlobalStorage
-    except ImportError:
-        yield
-        return
-    with torch.serialization.safe_globals([Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]):
-        yield
+def _pyg_containers() -> list[type]:
+    """PyG's plain containers of tensors that ``torch.load`` may make, and may not yet: importing PyG allows some."""
+    from torch_geometric.data import Data
+    from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+    from torch_geometric.data.storage import GlobalStorage
+
+    allowed = torch.serialization.get_safe_globals()
+    return [kind for kind in (Data, DataEdgeAttr, DataTensorAttr, GlobalStorage) if kind not in allowed]
 
 
 def _taken(values: dict[str, Any], names: tuple[str, ...]) -> Any:

@@ -66,6 +66,7 @@ def test_for_classes_names_the_others(tmp_path: Path) -> None:
         found.for_classes(2)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyG's own imports
 def test_pyg_data_is_read_without_running_its_code(tmp_path: Path) -> None:
     data = pytest.importorskip("torch_geometric.data").Data(**WHOLE)
     assert torch.equal(load_labelled(saved(tmp_path, data)).values["x"], X)
