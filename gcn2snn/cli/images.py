@@ -118,7 +118,10 @@ def evaluate(
 
 
 def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, limit: int) -> Subject:
-    """Test images of the data a network comes from (or others that were given), drawn evenly from the classes where the limit leaves some out."""
+    """Test images of the data a network comes from, or others that were given.
+
+    They are drawn evenly from the classes where the limit leaves some out.
+    """
     import torch
 
     from gcn2snn.cnn import find_normalisation, load_images
