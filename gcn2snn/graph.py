@@ -17,7 +17,7 @@ from gcn2snn.kernels import CSR, MAX_ENTRIES
 GRAPH_FORMAT = 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """Nodes with symmetric weighted edges and, on some of them, labels.
 
@@ -68,6 +68,17 @@ class Graph:
             )
         if self.num_documents < 0:
             object.__setattr__(self, "num_documents", nodes)
+
+    def __repr__(self) -> str:
+        """``Graph(karate: 34 nodes, 156 entries, 4 classes, 4 training and 30 test nodes, no features)``."""
+        name = self.source.get("dataset", "unnamed")
+        train, test = int(self.train_mask.sum()), int(self.test_mask.sum())
+        words = f" ({self.num_documents} documents, {len(self.vocabulary)} words)" if self.vocabulary else ""
+        features = "no features" if self.features is None else f"{self.features.shape[1]} features"
+        return (
+            f"Graph({name}: {self.num_nodes} nodes{words}, {self.raw.nnz} entries, {self.num_classes} classes, "
+            f"{train} training and {test} test nodes, {features})"
+        )
 
     @classmethod
     def from_scipy(cls, matrix: Any, **fields: Any) -> Graph:

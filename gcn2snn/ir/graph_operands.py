@@ -10,7 +10,7 @@ from torch import Tensor
 from gcn2snn.ir.node import Operator, Shape
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Part(Operator):
     """A part of what the caller passes: attribute ``key`` (``by`` "attribute"), or item ``key`` ("item").
 
@@ -27,7 +27,7 @@ class Part(Operator):
         return self.size
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Fixed(Operator):
     """A tensor of the model that describes its graph: an edge index or edge weights kept as a buffer."""
 
@@ -38,7 +38,7 @@ class Fixed(Operator):
         return tuple(self.value.shape)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class FixedMatrix(Operator):
     """A sparse matrix of the model [rows, num_cols] in compressed rows, such as an adjacency kept as a buffer."""
 
@@ -52,7 +52,7 @@ class FixedMatrix(Operator):
         return (self.rowptr.numel() - 1, self.num_cols)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Matrix(Operator):
     """A sparse or dense matrix that the caller passes, as an operator."""
 
@@ -60,7 +60,7 @@ class Matrix(Operator):
         return (None, None)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Adjacency(Operator):
     """A [targets, sources] of a graph: self-loops first, then the normalisation; ``matrices/build.py`` has the equations.
 
@@ -89,7 +89,7 @@ class Adjacency(Operator):
         return (None, None)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Laplacian(Operator):
     """The scaled Laplacian 2 L / lambda_max - I of Chebyshev filters; its entries have both signs.
 
@@ -111,7 +111,7 @@ class Laplacian(Operator):
         return (None, None)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Membership(Operator):
     """[graphs, nodes]: 1 where a node belongs to a graph, or 1 / (nodes of the graph) with ``mean``.
 

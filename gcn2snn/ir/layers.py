@@ -12,7 +12,7 @@ from gcn2snn.ir.node import Node, Shape, Source, Synapse, Wire, meet, meet_bias,
 from gcn2snn.kernels import PhaseCode
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Input(Source):
     """A value the caller passes.
 
@@ -27,7 +27,7 @@ class Input(Source):
         return self.size
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class OneHot(Source):
     """The identity as features: node i is one-hot i. ``binary`` 0: one unit spike; T: the T spikes of 1.0 in T-bit binary.
 
@@ -41,7 +41,7 @@ class OneHot(Source):
         return (self.count, self.count)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class InputCode(Node):
     """Input data to spikes, calibrated or not: what both have in common.
 
@@ -56,7 +56,7 @@ class InputCode(Node):
     base: float = 2.0
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class UncalibratedCoder(InputCode):
     """Where input data will become spikes; before calibration they pass as they are."""
 
@@ -67,7 +67,7 @@ class UncalibratedCoder(InputCode):
         )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Coder(InputCode):
     """Input data to spikes.
 
@@ -80,7 +80,7 @@ class Coder(InputCode):
     scale: Tensor
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Lookup(Synapse):
     """One-hot times weights: Y = table [count, out]; needs no product."""
 
@@ -93,7 +93,7 @@ class Lookup(Synapse):
         return (self.table.shape[0], self.table.shape[1])
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Dense(Synapse):
     """Y = X W^T + b: message passing of a graph layer, or a linear layer. weight [out, in], bias [out]."""
 
@@ -107,7 +107,7 @@ class Dense(Synapse):
         return (size[0], self.weight.shape[0])
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Conv(Synapse):
     """2-D convolution; weight [out, in / groups, kh, kw]; padding (left, right, top, bottom) with zeros."""
 
@@ -127,7 +127,7 @@ class Conv(Synapse):
         return (size[0], self.weight.shape[0], *windows(self, size, kernel, self.stride, self.padding, self.dilation))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Aggregate(Synapse):
     """Y = A X over the edges of a graph. inputs: (operator, features); the operator is a CSR [rows, nodes]."""
 
@@ -139,7 +139,7 @@ class Aggregate(Synapse):
         return (operator[0], *size[1:])
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class AggregateMax(Node):
     """Y_i = max over neighbours j of X_j, 0 without neighbours; the earliest spike wins. inputs: (operator, features)."""
 
@@ -151,7 +151,7 @@ class AggregateMax(Node):
         return (operator[0], *size[1:])
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class BatchNorm(Node):
     """y = gamma (x - mean) / sqrt(var + eps) + beta per channel; goes away in ``passes/fold.py``. All tensors [channels]."""
 
@@ -166,7 +166,7 @@ class BatchNorm(Node):
         return inputs[0]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class AvgPool(Wire):
     """Sum over windows divided by ``divisor`` (the window size, or with ``count_padding`` False the valid part of it)."""
 
@@ -180,7 +180,7 @@ class AvgPool(Wire):
         return pool_shape(self, inputs[0], self.kernel, self.stride, self.padding, (1, 1), self.ceil_mode)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class MaxPool(Node):
     """Largest value of each window; among spikes of one population the earliest (largest signed value) wins."""
 
@@ -194,7 +194,7 @@ class MaxPool(Node):
         return pool_shape(self, inputs[0], self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Add(Wire):
     """Y = bias + sum_i coefficients_i X_i. One input with a coefficient is a multiplication by a constant."""
 
@@ -212,7 +212,7 @@ class Add(Wire):
         return inputs[0]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Concat(Wire):
     """Channels of several values side by side (axis 1)."""
 
@@ -227,7 +227,7 @@ class Concat(Wire):
         return (inputs[0][0], sum(known) if len(known) == len(sizes) else None, *inputs[0][2:])
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Flatten(Wire):
     """[N, C, ...] -> [N, C * ...]."""
 
@@ -236,7 +236,7 @@ class Flatten(Wire):
         return (inputs[0][0], math.prod(rest) if len(rest) == len(inputs[0]) - 1 else None)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Subsample(Wire):
     """Every ``stride``-th pixel, then zero channels before and after: the option-A shortcut of CIFAR ResNets."""
 
@@ -250,7 +250,7 @@ class Subsample(Wire):
         return (n, None if c is None else c + self.channels_before + self.channels_after, *sizes)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Pad(Wire):
     """Zeros around an image, padding (left, right, top, bottom); a convolution that reads it pads by itself."""
 
@@ -263,7 +263,7 @@ class Pad(Wire):
         return (n, c, None if h is None else h + top + bottom, None if w is None else w + left + right)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Rows(Wire):
     """The first rows of X, as many as the operator has: the target nodes of a bipartite block. inputs: (operator, X)."""
 
@@ -273,14 +273,14 @@ class Rows(Wire):
         return (inputs[0][0], *inputs[1][1:])
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Relu(Node):
     """max(x / gain, 0); becomes a neuron population in ``passes/neurons.py``. ``gain``: see :class:`Population`."""
 
     gain: Tensor | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Population(Node):
     """Neurons that fire at most once, calibrated or not: what both have in common.
 
@@ -296,7 +296,7 @@ class Population(Node):
     gain: Tensor | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class UncalibratedNeuron(Population):
     """Where neurons will fire; before calibration it has no scale and computes what the source model does."""
 
@@ -312,7 +312,7 @@ class UncalibratedNeuron(Population):
         )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Neuron(Population):
     """A population that fires at most once: z = x / (scale * gain), phase by comparison with the thresholds of ``coding``.
 
@@ -332,7 +332,7 @@ class Neuron(Population):
         return self.scale if self.gain is None else self.scale * self.gain
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Output(Node):
     """The result: potentials of the last membrane, no neuron; class = largest potential.
 

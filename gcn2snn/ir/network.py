@@ -24,7 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """Nodes in order of evaluation, and the shape of each result.
 
@@ -78,6 +78,9 @@ class Network:
     def __reduce__(self) -> tuple[type[Network], tuple[tuple[Node, ...]]]:
         """Copies and pickles hold the nodes alone; everything else is worked out of them again."""
         return Network, (self.nodes,)
+
+    def __repr__(self) -> str:
+        return "Network(\n" + "".join(f"  {node}\n" for node in self.nodes) + ")"
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

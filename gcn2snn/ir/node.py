@@ -16,7 +16,7 @@ NODE_TYPES: dict[str, type[Node]] = {}
 """Every node class by name; what a saved description may contain."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Node:
     """One step of the network. ``name`` is its place in the source model; ``inputs`` are names of earlier nodes."""
 
@@ -30,6 +30,17 @@ class Node:
     def shape(self, *inputs: Shape) -> Shape:
         """Shape of the result, or an InputError that says which sizes do not meet."""
         return inputs[0]
+
+    def __repr__(self) -> str:
+        """``Dense(0: input.code -> weight [3, 4], bias [3])``: tensors by their shapes, options that are not the default."""
+        told = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in ("name", "inputs") or value is item.default or value is None:
+                continue
+            told.append(f"{item.name} {list(value.shape)}" if isinstance(value, Tensor) else f"{item.name}={value!r}")
+        parts = (", ".join(self.inputs), ", ".join(told))
+        return f"{type(self).__name__}({self.name}: {' -> '.join(part for part in parts if part)})"
 
     def tensors(self) -> dict[str, Tensor]:
         """The node's tensor fields."""

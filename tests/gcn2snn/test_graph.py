@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
 from gcn2snn.files import save_tensors
 from gcn2snn.graph import Graph, normalise
@@ -219,3 +220,9 @@ def test_missing_package_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingPackageError, match=rf"pip install 'gcn2snn\[{extra}\]'"):
         getattr(random_graph(), method)()
+
+
+def test_a_graph_prints_in_one_line():
+    assert repr(load_graph("karate")) == (
+        "Graph(karate: 34 nodes, 156 entries, 4 classes, 4 training and 26 test nodes, no features)"
+    )

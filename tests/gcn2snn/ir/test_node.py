@@ -54,3 +54,12 @@ def test_windows_and_biases_that_do_not_fit():
     meet_bias(node, torch.zeros(1), 4)
     with pytest.raises(InputError, match=r"p \(Pad\) has 4 channels, its bias has 3"):
         meet_bias(node, torch.zeros(3), 4)
+
+
+def test_nodes_and_networks_print_shapes_not_tensors():
+    dense = ir.Dense(name="d", inputs=("x",), weight=torch.zeros(3, 4), bias=torch.zeros(3))
+    assert repr(dense) == "Dense(d: x -> weight [3, 4], bias [3])"
+    nodes = (ir.Input(name="x", size=(None, 4)), dense, ir.Output(name="output", inputs=("d",)))
+    assert repr(ir.Network(nodes)).splitlines() == [
+        "Network(", "  Input(x: size=(None, 4))", "  Dense(d: x -> weight [3, 4], bias [3])", "  Output(output: d)", ")",
+    ]  # fmt: skip
