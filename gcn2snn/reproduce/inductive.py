@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import torch
@@ -17,8 +17,9 @@ from gcn2snn.files import load_json, save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR, spmm
 from gcn2snn.machine import environment
-from gcn2snn.reproduce.options import ReproduceOptions
-from gcn2snn.reproduce.seeded_runs import available, chosen, say
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
+from gcn2snn.reproduce.over_seeds import spread
+from gcn2snn.reproduce.seeded_runs import available, say
 from gcn2snn.textgcn import NewDocuments, TextGCN, Trainer, fit
 
 DATASETS = ("r8", "r52", "ohsumed", "mr", "20ng")
@@ -34,7 +35,7 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Args:
         options: ``datasets`` narrow the corpora, ``seeds`` the number of trained networks of each (5).
     """
-    names, missing = available(chosen(options.datasets, DATASETS, "dataset"), options.data_dir)
+    names, missing = available(chosen_names(DATASETS, options.datasets, "dataset"), options.data_dir)
     kept = out / "inductive-rows.json"
     key = {"convert": to_dict(CONFIG), "train": to_dict(TrainConfig()), "environment": environment()}
     old = load_json(kept) if kept.exists() else {}
@@ -96,19 +97,15 @@ def float_potentials(model: TextGCN, graph: Graph, rows: CSR) -> Tensor:
     return spmm(rows, torch.cat([of_words[words], own]))
 
 
-def table(results: dict[str, Sequence[dict[str, Any]]]) -> str:
+def table(results: Mapping[str, Sequence[dict[str, Any]]]) -> str:
     """Mean and sample standard deviation over the seeds, as a Markdown table."""
     lines = [
         "| set | seeds | source, unseen documents % | one-spike SNN % | loss | additions a document |",
         "|-|-|-|-|-|-|",
     ]
     for name, rows in results.items():
-        source, snn = _spread([row["source"] for row in rows]), _spread([row["snn"] for row in rows])
-        loss = _spread([row["source"] - row["snn"] for row in rows])
+        source, snn = spread([row["source"] for row in rows]), spread([row["snn"] for row in rows])
+        loss = spread([row["source"] - row["snn"] for row in rows])
         additions = mean(row["additions"] for row in rows)
         lines.append(f"| {name} | {len(rows)} | {source} | {snn} | {loss} | {additions:,.0f} |")
     return "\n".join(lines) + "\n"
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{mean(values):.2f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ def smallest_timesteps(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, in
     return {name: {mode: t for mode, t in own.items() if not mode.endswith(" failed")} for name, own in found.items()}
 
 
-def _smallest_text(smallest: dict[str, dict[str, int | None]], modes: list[str]) -> str:
+def _smallest_text(smallest: dict[str, dict[str, int | None]], modes: Sequence[str]) -> str:
     lines = [f"smallest T within {WITHIN:g} point of the ANN", "| dataset | " + " | ".join(modes) + " |"]
     lines.append("|-|" + "-|" * len(modes))
     for name, own in smallest.items():

@@ -37,6 +37,11 @@ def test_items_are_the_papers_figures_and_tables():
     } == set(ITEMS)
 
 
+@pytest.mark.parametrize("item", ITEMS.values(), ids=ITEMS)
+def test_every_item_has_a_function(item: Item) -> None:
+    assert callable(getattr(import_module(item.function.partition(":")[0]), item.name))
+
+
 @pytest.mark.parametrize("name", ["fig6", "FIG6", "Fig. 6", "figure 6"])
 def test_item_named_is_forgiving(name):
     assert item_named(name).function == "gcn2snn.reproduce.figures:fig6"

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gcn2snn.cnn import build_model, find_normalisation, load_images
+from gcn2snn.cnn.evaluation import count_energy
+from gcn2snn.config import ConvertConfig
+from gcn2snn.conversion import convert
+from gcn2snn.report import Batch, Subject
+from gcn2snn.report.collect import measure
+
+
+@pytest.mark.parametrize("wait", [None, 0, 2])
+def test_evaluate_and_report_count_the_same_spikes(wait: int | None) -> None:
+    """With a short wait, late and false spikes count: both verbs see those that are really sent."""
+    torch.manual_seed(0)
+    images, normalise = load_images("digits", "test").first(40), find_normalisation("unit")
+    model = build_model("small", 10, 1).eval()
+    x, labels = next(iter(images.batches(40, normalise)))
+    snn = convert(model, x, ConvertConfig(wait=wait))
+    batch = Batch((x,), labels, torch.ones(len(labels), dtype=torch.bool))
+    reported = measure(snn, Subject(lambda: [batch], images.class_names, "images", "40")).evaluation.energy
+    counted = count_energy(snn, images, normalise, batch_size=15)
+    assert counted.to_dict()["layers"] == reported.to_dict()["layers"]
+    assert counted.updates == reported.updates
