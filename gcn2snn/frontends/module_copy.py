@@ -45,7 +45,8 @@ def recording_copy(
             vars(twin)["forward"] = functools.partial(_recorded, record, path, module)
         else:
             vars(twin).update({name: _copied(value, copies) for name, value in vars(module).items()})
-            vars(twin)["forward"] = _entered(enter, path, module, _forward_of(twin))
+            forward = _forward_of(twin)
+            vars(twin)["forward"] = _entered(enter, path, module, forward) if path else forward
         vars(twin)["_compiled_call_impl"] = None
         for name, parameter in module._parameters.items():  # what stands in __dict__ is found before the parameter
             if parameter is not None:
