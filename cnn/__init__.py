@@ -11,7 +11,7 @@ from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from gcn2snn.cnn.commands import DEFAULT_CONFIG, calibration_batches, convert_images, evaluate_images, train_images
-    from gcn2snn.cnn.data import load_images
+    from gcn2snn.cnn.data import fetch_images, load_images
     from gcn2snn.cnn.evaluation import ImageEvaluation, Predictions, evaluate, predict
     from gcn2snn.cnn.images import ImageSet, find_normalisation
     from gcn2snn.cnn.models import MODELS, build_model
@@ -32,6 +32,7 @@ _HOME = {
     "convert_images": "gcn2snn.cnn.commands",
     "evaluate": "gcn2snn.cnn.evaluation",
     "evaluate_images": "gcn2snn.cnn.commands",
+    "fetch_images": "gcn2snn.cnn.data",
     "find_normalisation": "gcn2snn.cnn.images",
     "image_problem": "gcn2snn.cnn.tune",
     "load_images": "gcn2snn.cnn.data",
@@ -53,6 +54,7 @@ __all__ = [
     "convert_images",
     "evaluate",
     "evaluate_images",
+    "fetch_images",
     "find_normalisation",
     "image_problem",
     "load_images",

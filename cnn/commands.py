@@ -16,29 +16,26 @@ from gcn2snn.cnn.data import load_images
 from gcn2snn.cnn.evaluation import Progress, check_classes, evaluate, predict
 from gcn2snn.cnn.images import ImageSet, find_normalisation
 from gcn2snn.cnn.models import MODELS, build_model
-from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer, fit
+from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
 from gcn2snn.cnn.weights import load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
-from gcn2snn.files import load_json, save_json, save_tensors, save_text
-from gcn2snn.machine import environment, peak_memory
-from gcn2snn.textgcn import (
-    METRICS_FILE,
+from gcn2snn.files import refuse_existing
+from gcn2snn.machine import peak_memory
+from gcn2snn.run_folder import (
     MODEL_FILE,
-    RUN_FILE,
-    RUN_FORMAT,
-    STATE_FILE,
     check_folder,
     finish,
-    history_lines,
-    prepare,
-    refuse_other_options,
+    make_room,
+    open_run,
+    read_run,
+    save_weights,
+    train_in,
 )
-from gcn2snn.textgcn import load_weights as weights_of_run
 
 DEFAULT_CONFIG = ConvertConfig(correct="mean")
-"""How images are converted unless told otherwise: the paper's code, and each channel's mean given back."""
+"""Default conversion of images: the paper's code with bias correction (each channel's mean error is removed)."""
 
 
 def train_images(
@@ -76,50 +73,20 @@ def train_images(
     images, test = load_images(data, "train", data_dir).first(limit), load_images(data, "test", data_dir)
     trainer = ImageTrainer(images, config)
     trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
-    prepare(out, force=force)
+    make_room(out, force=force)
     origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
-    old = _same_run(out, origin)
-    if old.get("status") == "finished":
-        weights_of_run(out)
+    if (old := open_run(out, origin)) is not None:
         return {"run": str(out), **old}
-    summary = {"format": RUN_FORMAT, **origin, "environment": environment(), "status": "running"}
-    save_json(out / RUN_FILE, summary)
-
-    def epoch_done(trainer: ImageTrainer) -> None:
-        save_text(out / METRICS_FILE, history_lines(trainer.history))
-        if on_epoch is not None:
-            on_epoch(trainer)
-
-    model = fit(trainer, out / STATE_FILE, epoch_done)
-    save_tensors(out / MODEL_FILE, model.state_dict(), kind="model", version=RUN_FORMAT, meta={})
+    train_in(out, trainer, on_epoch)
+    model = trainer.trained()
+    save_weights(out, model.state_dict())
     accuracy = predict(model, test, trainer.normalise).accuracy
-    summary |= {"status": "finished", "epochs": len(trainer.history), "last_epoch": asdict(trainer.history[-1])}
-    summary |= {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
-    summary |= {"train_seconds": sum(e.seconds for e in trainer.history), "peak_memory_bytes": peak_memory()}
-    finish(out, summary)
-    return {"run": str(out), **summary}
+    scores = {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
+    return {"run": str(out), **finish(out, origin, trainer, scores)}
 
 
 def _config_dict(config: ImageTrainConfig) -> dict[str, Any]:
     return dict(TypeAdapter(ImageTrainConfig).dump_python(config))
-
-
-def _same_run(out: Path, origin: dict[str, Any]) -> dict[str, Any]:
-    """What the run that is there says of itself, nothing if there is none.
-
-    Raises:
-        ArtefactError: it has other data or another configuration.
-    """
-    if not (out / RUN_FILE).exists():
-        return {}
-    old: dict[str, Any] = load_json(out / RUN_FILE)
-    if old.get("kind") != "images":
-        raise ArtefactError(f"{out} holds a run on a graph. Use another --out, or --force to start over")
-    if any(old.get(key) != origin[key] for key in ("data", "train_images")):
-        had, asked = (f"{run.get('data')} ({run.get('train_images')} images)" for run in (old, origin))
-        raise ArtefactError(f"{out} holds a run on {had}, not on {asked}. Use another --out, or --force to start over")
-    refuse_other_options(out, old["config"], origin["config"])
-    return old
 
 
 def convert_images(
@@ -155,8 +122,7 @@ def convert_images(
     Raises:
         ConfigError, ArtefactError, DataError, ConversionError: before long work.
     """
-    if out.exists() and not force:
-        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
+    refuse_existing(out, force)
     if calibration_images < 1:
         raise DataError(f"the calibration set is empty: {calibration_images} images asked for; at least 1 is needed")
     images, module, origin = source_of(run, model, weights, data, data_dir, stem, normalise)
@@ -173,11 +139,7 @@ def source_of(
 ) -> tuple[ImageSet, nn.Module, dict[str, Any]]:
     """Training images, model with its weights, and where both come from; arguments and errors as :func:`convert_images`."""
     if run is not None:
-        summary = load_json(run / RUN_FILE)
-        if summary.get("kind") != "images" or summary.get("status") != "finished":
-            raise ArtefactError(
-                f"{run} is not a finished training run on images. Continue it with `gcn2snn train ... --out {run} --resume`"
-            )
+        summary = read_run(run, "images")
         options = summary["config"]
         model, data, weights = options["model"], summary["data"], run / MODEL_FILE
         stem, normalise = options["stem"], options["normalise"]

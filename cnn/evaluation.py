@@ -132,7 +132,7 @@ def check_classes(snn: SpikingNetwork, images: ImageSet) -> None:
     """Refuse labels that the network has no output for.
 
     Raises:
-        DataError: as said.
+        DataError: a label has no output.
     """
     outputs = snn.network.shapes[snn.network.nodes[-1].name][1]
     if outputs is not None and int(images.labels.max()) >= outputs:

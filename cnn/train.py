@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from gcn2snn.config import own_errors
 from gcn2snn.errors import ArtefactError
 from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.machine import device_named
+from gcn2snn.training_loop import LoopOptions, under
 
 STATE_FORMAT = 1
 
@@ -81,8 +82,6 @@ class ImageTrainer:
         self.config = config
         self.device = device_named(config.device)
         self.normalise: Normalisation = find_normalisation(config.normalise)
-        if config.threads:
-            torch.set_num_threads(config.threads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model = build_model(config.model, len(images.class_names), images.channels, config.stem)
@@ -95,6 +94,16 @@ class ImageTrainer:
             nesterov=config.momentum > 0,
         )
         self.history: list[ImageEpoch] = []
+
+    @property
+    def loop(self) -> LoopOptions:
+        """A checkpoint after every epoch; Ctrl-C does not wait for its end, because it may take minutes."""
+        return LoopOptions(seed=self.config.seed, threads=self.config.threads, finish_epoch=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are run."""
+        return len(self.history) >= self.config.epochs
 
     def run_epoch(self) -> ImageEpoch:
         """One pass over the training images in mixed precision on a GPU, single precision on a CPU."""
@@ -144,53 +153,32 @@ class ImageTrainer:
         share = (epoch - c.warmup) / max(c.epochs - c.warmup, 1e-9)
         return c.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
+    def trained(self) -> nn.Module:
+        """The model on the CPU, in evaluation mode."""
+        return self.model.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
 
-def fit(
-    trainer: ImageTrainer, state: Path | None = None, on_epoch: Callable[[ImageTrainer], None] | None = None
-) -> nn.Module:
-    """Train to the end, from the epoch that ``state`` holds; it is written whole after every epoch.
+    def save(self, path: Path) -> None:
+        """Write weights, momenta and history as one file."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for number, parameter in enumerate(self.model.parameters()):
+            buffer = self.optimiser.state[parameter].get("momentum_buffer")
+            if buffer is not None:
+                tensors[f"momentum.{number}"] = buffer
+        meta = {"history": [asdict(epoch) for epoch in self.history]}
+        save_tensors(path, tensors, kind="image-training", version=STATE_FORMAT, meta=meta)
 
-    Returns:
-        The model on the CPU, in evaluation mode.
+    def load(self, path: Path) -> None:
+        """Continue from what :meth:`save` wrote.
 
-    Raises:
-        ArtefactError: the state is damaged or of another model.
-    """
-    if state is not None and state.exists():
-        restore(trainer, state)
-    while len(trainer.history) < trainer.config.epochs:
-        trainer.run_epoch()
-        if state is not None:
-            store(trainer, state)
-        if on_epoch is not None:
-            on_epoch(trainer)
-    return trainer.model.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-
-
-def store(trainer: ImageTrainer, path: Path) -> None:
-    """Weights, momenta and history as one file."""
-    tensors = {f"model.{name}": value for name, value in trainer.model.state_dict().items()}
-    for number, parameter in enumerate(trainer.model.parameters()):
-        buffer = trainer.optimiser.state[parameter].get("momentum_buffer")
-        if buffer is not None:
-            tensors[f"momentum.{number}"] = buffer
-    meta: dict[str, Any] = {"history": [asdict(epoch) for epoch in trainer.history]}
-    save_tensors(path, tensors, kind="image-training", version=STATE_FORMAT, meta=meta)
-
-
-def restore(trainer: ImageTrainer, path: Path) -> None:
-    """What :func:`store` wrote, into a fresh trainer.
-
-    Raises:
-        ArtefactError: damaged, or of another model.
-    """
-    tensors, meta = load_tensors(path, kind="image-training", version=STATE_FORMAT)
-    model = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
-    try:
-        trainer.model.load_state_dict(model)
-    except RuntimeError as error:
-        raise ArtefactError(f"{path} belongs to another model than {trainer.config.model}. Train again") from error
-    for number, parameter in enumerate(trainer.model.parameters()):
-        if (buffer := tensors.get(f"momentum.{number}")) is not None:
-            trainer.optimiser.state[parameter]["momentum_buffer"] = buffer.to(parameter.device)
-    trainer.history = [ImageEpoch(**epoch) for epoch in meta["history"]]
+        Raises:
+            ArtefactError: damaged, or of another model.
+        """
+        tensors, meta = load_tensors(path, kind="image-training", version=STATE_FORMAT)
+        try:
+            self.model.load_state_dict(under(tensors, "model."))
+        except RuntimeError as error:
+            raise ArtefactError(f"{path} belongs to another model than {self.config.model}. Train again") from error
+        for number, parameter in enumerate(self.model.parameters()):
+            if (buffer := tensors.get(f"momentum.{number}")) is not None:
+                self.optimiser.state[parameter]["momentum_buffer"] = buffer.to(parameter.device)
+        self.history = [ImageEpoch(**epoch) for epoch in meta["history"]]

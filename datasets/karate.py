@@ -1,4 +1,4 @@
-"""Zachary's karate club: a whole graph dataset in a file of this package, so that no network is ever needed."""
+"""Zachary's karate club: a graph dataset that is part of this package, so that it needs no download."""
 
 from __future__ import annotations
 

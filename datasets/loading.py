@@ -1,4 +1,4 @@
-"""The two doors: ``load`` gives a raw corpus, ``load_graph`` the graph of any dataset or own corpus."""
+"""The two entry points: ``load`` gives a raw corpus, ``load_graph`` the graph of any dataset or own corpus."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from gcn2snn.datasets.clean import clean_corpus, read_stop_words
 from gcn2snn.datasets.corpus import Corpus, content_hash, published_hash, read_published
 from gcn2snn.datasets.counts import check_counts
-from gcn2snn.datasets.locate import cache_folder, located, read_files
+from gcn2snn.datasets.locate import located, read_files
 from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.registry import DATASETS, Dataset, find
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, build_text_graph
 from gcn2snn.errors import ArtefactError, DataError
+from gcn2snn.files import cache_folder
 from gcn2snn.graph import Graph
 
 _log = logging.getLogger(__name__)

@@ -9,18 +9,9 @@ from pathlib import Path
 
 from gcn2snn.datasets.registry import Dataset, File
 from gcn2snn.errors import DataError
+from gcn2snn.files import cache_folder
 
 DATA_VARIABLE = "GCN2SNN_DATA"
-CACHE_VARIABLE = "GCN2SNN_CACHE"
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("gcn2snn", appauthor=False))
 
 
 def fetched_root() -> Path:

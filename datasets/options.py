@@ -1,4 +1,4 @@
-"""What a user may choose about a text graph."""
+"""The options of a text graph."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _adjacency(neighbours: dict[int, list[int]], nodes: int) -> Any:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads arrays, sparse matrices and lists out of a pickle, and nothing that could run."""
+    """Reads arrays, sparse matrices and lists out of a pickle, and refuses everything that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         from scipy import sparse

@@ -1,4 +1,4 @@
-"""Progress on standard error for what takes more than a moment; nothing where no one watches."""
+"""Progress bars on standard error for long work; silent where standard error is not a terminal."""
 
 from __future__ import annotations
 

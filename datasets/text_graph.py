@@ -62,7 +62,7 @@ def build_text_graph(clean: CleanCorpus, advance: Advance | None = None) -> Grap
         advance: called with a stage and the share of it that is done.
 
     Returns:
-        A graph without features: [documents + words] nodes, the identity is meant. Its ``source`` holds the number of
+        A graph without features: [documents + words] nodes, which stands for the identity. Its ``source`` holds the number of
         windows and of document-word pairs, those of weight 0 included.
     """
     from scipy import sparse
@@ -132,13 +132,13 @@ def count_pairs(
     """How often two different words meet in a window, [words, words], int64, above the diagonal only.
 
     Every pair of tokens counts once per window that holds both, so a word that is twice in a window counts twice.
-    Blocks of pairs are sorted beside each other (numpy lets go of the interpreter there) and added up.
+    Blocks of pairs are sorted beside each other (numpy releases the interpreter lock there) and added up.
     """
     from scipy import sparse
 
     words = len(tokens.vocabulary)
     bits = np.int64(window.bit_length())
-    enough = min(PAIRS_AT_ONCE, tokens.word.size * window // (2 * WORKERS))  # a share for every worker
+    enough = min(PAIRS_AT_ONCE, tokens.word.size * window // (2 * WORKERS))  # enough blocks that every worker has one
     total = sparse.csr_array((words, words), dtype=np.int64)
     pending: deque[Future[csr_array]] = deque()
     block: list[Integers] = []

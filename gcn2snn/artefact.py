@@ -62,7 +62,7 @@ def load(path: str | Path) -> SpikingNetwork:
 
 
 def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
-    """The network, and what :func:`save` was told of its origin."""
+    """The network, and the ``origin`` that :func:`save` was given."""
     if not Path(path).exists():
         raise ArtefactError(
             f"{path} does not exist; a spiking network is needed, a file like RUN/snn.safetensors. Make one with "

@@ -148,13 +148,13 @@ class ConvertConfig:
         return self.input_timesteps if self.input_timesteps is not None else min(self.timesteps, 24)
 
     def settled(self, graph_layers: bool) -> ConvertConfig:
-        """The configuration with every "auto" decided: least error per channel and means given back where layers make
+        """The configuration with every "auto" decided: least error per channel and bias correction where layers make
         their matrices from a graph, else the paper's layer maxima (docs/decisions/0034).
 
         An option that is set stays as it is; with ``scale="max"`` alone, ``per`` and ``correct`` are the paper's too.
 
         Args:
-            graph_layers: whether the network has layers of a graph library or a sparse adjacency (``Network.has_graph``).
+            graph_layers: whether the network has layers of a graph library or a sparse adjacency (``Network.builds_matrices``).
         """
         own = {"scale": self.scale, "per": self.per, "correct": self.correct}
         chosen = GRAPH if graph_layers and self.scale != "max" else PAPER

@@ -60,7 +60,7 @@ def convert(
     """
     config = config or ConvertConfig()
     network = prepare(model, example, config, handlers)
-    config = config.settled(network.has_graph)
+    config = config.settled(network.builds_matrices)
     batches = _batches(network, example, calibration)
     network, report = calibrate(network, batches, config)
     args, kwargs = call_of(example)
@@ -129,7 +129,7 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
     """
     with torch.no_grad(), untouched(model):
         try:
-            expected = model(*copied(args), **copied(kwargs))
+            expected = model(*copied(args), **copied(kwargs))  # it may write to what it is given
         except Exception as failure:
             what = f"{type(failure).__name__}: {failure}"
             raise InputError(

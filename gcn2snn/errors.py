@@ -45,6 +45,10 @@ class BackendError(Gcn2SnnError, RuntimeError):
     """A compute backend was asked for that is not available here."""
 
 
+class NotRunError(Gcn2SnnError, RuntimeError):
+    """Why one case of a benchmark or one row of a table cannot be run here; it stands in its place."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """One reason why one part of a model cannot become spikes."""

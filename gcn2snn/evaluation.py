@@ -105,7 +105,7 @@ def evaluate(
         preset: energy per operation: "fp32", "int8-paper" or "int8-horowitz".
 
     Returns:
-        Scores, agreement and the energy of all calls together. Rows outside the mask are computed, and paid for, too.
+        Scores, agreement and the energy of all calls together. Rows outside the mask are computed, and counted in the energy, too.
 
     Raises:
         DataError: there are no labels, no rows to score, or a label that the network has no output for.

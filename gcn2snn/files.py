@@ -1,4 +1,8 @@
-"""Files on disk: safetensors with JSON in the header, a kind and a format version; whole or not at all, never pickle."""
+"""Files on disk, whole or not at all and never pickle: safetensors with JSON in the header, a kind and a format version.
+
+The same content gives the same bytes: safetensors sorts the tensors, and all else stands as sorted JSON under one key of
+the header, because the library writes several keys in an order that differs from process to process.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,37 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from gcn2snn.errors import ArtefactError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CACHE_VARIABLE = "GCN2SNN_CACHE"
+"""Environment variable that moves the cache folder."""
+
+HEADER_KEY = "gcn2snn"
+"""The one key of a safetensors header under which kind, version, checksum and metadata stand."""
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it."""
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("gcn2snn", appauthor=False))
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Refuse to replace a file unasked, before any work is done.
+
+    Raises:
+        ArtefactError: ``path`` exists and ``force`` is not given.
+    """
+    if path.exists() and not force:
+        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another --out")
 
 
 @contextlib.contextmanager
@@ -55,6 +84,13 @@ def save_text(path: Path, text: str) -> Path:
     return path
 
 
+def save_bytes(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+    return path
+
+
 def save_json(path: Path, content: Any) -> Path:
     """Write JSON, readable, whole or not at all."""
     return save_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -75,17 +111,20 @@ def load_json(path: Path) -> Any:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: int, meta: dict[str, Any]) -> Path:
-    """Write tensors and JSON metadata as one safetensors file that carries its kind, format version and a checksum."""
+    """Write tensors and JSON metadata as one safetensors file that carries its kind, format version and a checksum.
+
+    Raises:
+        ArtefactError: the file cannot be written.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    body = json.dumps(meta, ensure_ascii=False, sort_keys=True)
-    header = {"kind": f"gcn2snn.{kind}", "version": str(version), "meta": body}
-    contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    header["checksum"] = checksum(contiguous, body)
+    contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in sorted(tensors.items())}
+    plain = json.loads(json.dumps(meta))  # as it will be read: keys are text, tuples are lists
+    header = {"kind": f"gcn2snn.{kind}", "version": version, "meta": plain, "checksum": checksum(contiguous, plain)}
     with replacing(path) as temporary:
         try:
-            save_file(contiguous, temporary, metadata=header)
+            save_file(contiguous, temporary, metadata={HEADER_KEY: _canonical(header)})
         except SafetensorError as error:  # it wraps what the disk says, for example that it is full
             raise ArtefactError(f"cannot write {path}: {error}. Free space, or choose another folder") from error
     return path
@@ -103,31 +142,48 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
         raise ArtefactError(f"{path} is a folder; the file in it is needed, for example {path}/snn.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("kind") != f"gcn2snn.{kind}":
-                raise ArtefactError(
-                    f"{path} holds {header.get('kind', 'no gcn2snn artefact')!r}; a gcn2snn.{kind} file is needed"
-                )
-            if header.get("version") != str(version):
-                raise ArtefactError(
-                    f"{path} has format version {header.get('version')}; this release reads version {version}. "
-                    f"Make the file again with this release, or install the release that wrote it"
-                )
+            header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} does not exist") from error
     except (SafetensorError, OSError) as error:
         raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or edited; make it again") from error
-    if checksum(tensors, header.get("meta", "")) != header.get("checksum"):
+    if checksum(tensors, header.get("meta")) != header.get("checksum"):
         raise ArtefactError(f"{path} was changed after it was written (its checksum differs). Make it again")
-    return tensors, json.loads(header["meta"])
+    return tensors, header["meta"]
 
 
-def checksum(tensors: dict[str, Tensor], text: str) -> str:
-    """sha256 over names, dtypes, shapes and bytes of the tensors and the text."""
-    digest = hashlib.sha256(text.encode())
+def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int) -> dict[str, Any]:
+    try:
+        header = json.loads(metadata.get(HEADER_KEY, "{}"))
+    except ValueError:
+        header = None
+    if not isinstance(header, dict):
+        raise ArtefactError(f"{path} was changed after it was written (its header is not JSON). Make it again")
+    if header.get("kind") != kind:
+        raise ArtefactError(
+            f"{path} holds {header.get('kind', 'no artefact of this release')!r}; a {kind} file is needed"
+        )
+    if header.get("version") != version:
+        raise ArtefactError(
+            f"{path} has format version {header.get('version')}; this release reads version {version}. "
+            f"Make the file again with this release, or install the release that wrote it"
+        )
+    return header
+
+
+def checksum(tensors: dict[str, Tensor], meta: Any) -> str:
+    """sha256 over names, dtypes, shapes and bytes of the tensors and the JSON values ``meta``."""
+    import torch  # here, so that who only asks for the cache folder does not wait for torch
+
+    digest = hashlib.sha256(_canonical(meta).encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")
     return digest.hexdigest()
+
+
+def _canonical(values: Any) -> str:
+    """JSON of which there is one text for equal values."""
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)

@@ -1,4 +1,4 @@
-"""A graph as both flows see it: CSR adjacency, features, labels, masks, names; saved without pickle."""
+"""A graph: CSR adjacency, features, labels, masks, names; saved without pickle."""
 
 from __future__ import annotations
 

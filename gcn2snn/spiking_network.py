@@ -18,9 +18,7 @@ from gcn2snn.engines import (
     Value,
     bind,
     choose_engine,
-    code_input,
     input_free,
-    run,
     run_bucketed,
     run_closed,
     run_float,
@@ -56,7 +54,7 @@ class SpikingNetwork(nn.Module):
     """A converted network. ``snn(*args)`` takes what the source model takes and gives the output potentials.
 
     It is used like any module: ``to``, ``double``, ``copy.deepcopy``, ``pickle``, ``torch.save`` and ``state_dict`` work, and
-    so do calls from several threads and after a fork (with one thread in the child). It has no training mode and no parameters, for a converted network is not trained:
+    so do calls from several threads and after a fork (one thread in the child). It is never trained and has no parameters:
     weights, scales, thresholds and starting potentials are buffers.
 
     ``snn(...)`` hands every keyword to the source model. The other methods have keywords of their own (``engine``,
@@ -159,19 +157,13 @@ class SpikingNetwork(nn.Module):
         wait: int | None,
         observe: Observer | None,
         recordings: dict[str, Recording] | None,
-        sent: dict[str, Spikes] | None = None,
     ) -> Tensor:
         chosen = choose_engine(self.network, wait, engine)
         if chosen == "closed":
             return run_closed(self.network, inputs, observe, self._input_free() if observe is None else None)
-        sent = {} if sent is None else sent
         if chosen == "bucketed":
-            result = run_bucketed(self.network, inputs, wait, sent)
-        else:
-            result = run_temporal(self.network, inputs, wait, recordings, sent)
-        if observe is not None:
-            run(self.network, inputs, lambda node, potential: sent[node.name], code_input, observe)
-        return result
+            return run_bucketed(self.network, inputs, wait, observe=observe)
+        return run_temporal(self.network, inputs, wait, recordings, observe=observe)
 
     def _input_free(self) -> dict[str, Value]:
         """Spikes that no input changes, coded once for all calls; they move with the network."""
@@ -287,7 +279,7 @@ class SpikingNetwork(nn.Module):
         if self.documents is None:
             raise ConfigError(
                 "this network cannot classify texts: only a Text GCN that was converted on its text graph can, with neurons "
-                "between weights and aggregation (message='signed' or 'rectified') and a wait that hears all input. "
+                "between weights and aggregation (message='signed' or 'rectified') and a wait until all input is there. "
                 "Train with `gcn2snn train r8` or a corpus of your own, and convert that run"
             )
         return self.documents
@@ -377,7 +369,7 @@ class SpikingNetwork(nn.Module):
 
 
 def _in_order(tensor: Tensor) -> Tensor:
-    """The tensor in the memory layout that a file gives back: contiguous and aligned, so that sums have one order."""
+    """The tensor in the memory layout of a loaded file: contiguous and aligned, so that sums have the same order."""
     kept = tensor.is_contiguous() and tensor.data_ptr() % ALIGNMENT == 0 and not tensor.is_inference()
     return tensor if kept else tensor.detach().clone(memory_format=torch.contiguous_format)
 

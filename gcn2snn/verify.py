@@ -15,16 +15,18 @@ from gcn2snn.engines import (
     Value,
     apply,
     choose_engine,
-    code_input,
     constants,
     dense_value,
+    matrix_value,
     network_dtype,
     path,
-    run,
+    rectified,
     run_bucketed,
     run_closed,
     run_float,
+    spike_value,
     started,
+    without_gain,
 )
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes, per_channel, reference
@@ -83,7 +85,7 @@ class VerifyReport:
 
     @property
     def bugs(self) -> tuple[LayerCheck, ...]:
-        """Layers that neither the code nor the timing explains."""
+        """Layers whose error is explained neither by their code nor by the timing."""
         return tuple(layer for layer in self.layers if layer.verdict == "bug")
 
     def table(self) -> list[dict[str, Any]]:
@@ -136,7 +138,7 @@ def verify(
         raise ConfigError(f"tolerance is {tolerance}; allowed are 0 and more")
     truth: dict[str, Tensor] = {}
     with torch.no_grad():
-        output = run_float(network, inputs, _keep(truth))
+        output = run_float(network, inputs, _keep_activations(truth))
         on_time = choose_engine(network, wait, "auto") == "closed"
         sent, sums, got = _engine(network, inputs, wait, on_time)
         second = _Second(network, inputs, sent)
@@ -144,7 +146,8 @@ def verify(
         for node in network:
             if isinstance(node, ir.Neuron):
                 exact, slack = second.sum(node)
-                checks.append(_neuron(node, exact, slack, sums[node.name], sent[node.name], truth[node.name], on_time))
+                spikes = spike_value(sent[node.name])
+                checks.append(_neuron(node, exact, slack, sums[node.name], spikes, truth[node.name], on_time))
             elif isinstance(node, ir.Output):
                 checks.append(_output(node, *second.sum(node), got, truth[node.name]))
     same = 100 * float((got.argmax(1) == output.argmax(1)).double().mean()) if output.numel() else 100.0
@@ -159,9 +162,7 @@ def _engine(
     sums: dict[str, Tensor] = {}
     if on_time:
         return sent, sums, run_closed(network, inputs, _keep(sent, sums))
-    emitted: dict[str, Spikes] = {}
-    output = run_bucketed(network, inputs, wait, emitted)
-    run(network, inputs, lambda node, x: emitted[node.name], code_input, _keep(sent, sums))
+    output = run_bucketed(network, inputs, wait, observe=_keep(sent, sums))
     return sent, sums, output
 
 
@@ -169,7 +170,7 @@ class _Second:
     """The second computation: reference decoding, double precision, and a bound on what rounding can do to a sum."""
 
     def __init__(self, network: ir.Network, inputs: Mapping[str, Value], sent: Mapping[str, Value]):
-        self.double = network.map_tensors(_double)
+        self.double = network.map_tensors(_double_tensor)
         self.positive = _magnitude(self.double)
         self.known = {name: _double(value) for name, value in constants(network, inputs).items()}
         self.known |= {name: _double(value) for name, value in sent.items()}
@@ -184,7 +185,7 @@ class _Second:
             sizes[step.name] = apply(positive, *(sizes[name] for name in step.inputs))
             terms += _terms(step, values)
         feed = node.inputs[0]
-        total, size = started(node, values[feed]), sizes[feed]
+        total, size = started(node, dense_value(values[feed])), dense_value(sizes[feed])
         if node.start is not None:
             size = size + per_channel(node.start.abs().double(), size.dim())
         return total, terms * self.eps * size
@@ -197,7 +198,7 @@ def _terms(node: ir.Node, values: Mapping[str, Value]) -> int:
     if isinstance(node, ir.Conv):
         return node.weight[0].numel() + 1
     if isinstance(node, ir.Aggregate):
-        entries = values[node.inputs[0]].rowptr.diff()
+        entries = matrix_value(values[node.inputs[0]]).rowptr.diff()
         return int(entries.max()) if entries.numel() else 0
     return node.kernel[0] * node.kernel[1] + 1 if isinstance(node, ir.AvgPool) else 1 + len(node.inputs)
 
@@ -205,17 +206,15 @@ def _terms(node: ir.Node, values: Mapping[str, Value]) -> int:
 def _neuron(
     node: ir.Neuron, exact: Tensor, slack: Tensor, summed: Tensor, spikes: Spikes, truth: Tensor, on_time: bool
 ) -> LayerCheck:
-    assert node.scale is not None
     off = started(node, summed.double()) - exact
     wrong = off.abs() > slack
-    gain = 1.0 if node.gain is None else per_channel(node.gain.double(), exact.dim())
-    z, truth = exact / gain, truth.double()
+    z, slack, truth = without_gain(node, exact), without_gain(node, slack), truth.double()
     value = reference.decode(spikes, torch.float64)
     expected, own = _coded(node, z), _coded(node, truth)
-    ends = torch.stack([_coded(node, z - slack / gain), expected, _coded(node, z + slack / gain)])
+    ends = torch.stack([_coded(node, z - slack), expected, _coded(node, z + slack)])
     if on_time:
         wrong |= (value < ends.amin(0)) | (value > ends.amax(0))
-    active = z.relu() if node.activation == "relu" else z
+    active = rectified(node, z)
     timing = 0.0 if on_time else _share(value - expected, truth)
     error = _share(value - truth, truth)
     outside = 100 * float(wrong.double().mean()) if wrong.numel() else 0.0
@@ -246,21 +245,34 @@ def _output(node: ir.Output, exact: Tensor, slack: Tensor, got: Tensor, truth: T
 
 def _coded(node: ir.Neuron, z: Tensor) -> Tensor:
     """Value that Eq. 3 or 4 sends for z, by the reference."""
-    assert node.scale is not None
     spikes = reference.encode(z, node.scale, node.coding, node.horizon)
     return reference.decode(spikes, torch.float64)
 
 
-def _keep(found: dict[str, Any], sums: dict[str, Tensor] | None = None) -> Observer:
-    """Keeps what sources and outputs give, and with ``sums`` what flows into each membrane."""
+def _keep_activations(truth: dict[str, Tensor]) -> Observer:
+    """Keeps what the source model has in the place of each population, and its result."""
 
     def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-        if isinstance(node, ir.Neuron | ir.Coder | ir.OneHot | ir.Output):
-            found[node.name] = value
-        if sums is not None and isinstance(node, ir.Neuron):
+        if isinstance(node, ir.Neuron | ir.Output):
+            truth[node.name] = dense_value(value)
+
+    return observe
+
+
+def _keep(sent: dict[str, Value], sums: dict[str, Tensor]) -> Observer:
+    """Keeps what every source sends, and what flows into each population."""
+
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+        if isinstance(node, ir.Neuron | ir.Coder | ir.OneHot):
+            sent[node.name] = value
+        if isinstance(node, ir.Neuron):
             sums[node.name] = dense_value(args[0])
 
     return observe
+
+
+def _double_tensor(x: Tensor) -> Tensor:
+    return x.double() if x.is_floating_point() else x
 
 
 def _double(value: Value) -> Value:
@@ -268,19 +280,25 @@ def _double(value: Value) -> Value:
         return reference.decode(value, torch.float64)
     if isinstance(value, CSR):
         return value.to(torch.float64)
-    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+    return _double_tensor(value) if isinstance(value, Tensor) else value
+
+
+def _absolute_tensor(x: Tensor) -> Tensor:
+    return x.abs() if x.is_floating_point() else x
 
 
 def _absolute(value: Value) -> Value:
     if isinstance(value, CSR):
         return replace(value, value=value.value.abs())
-    return value.abs() if isinstance(value, Tensor) and value.is_floating_point() else value
+    return _absolute_tensor(value) if isinstance(value, Tensor) else value
 
 
 def _magnitude(network: ir.Network) -> ir.Network:
     """The network with the magnitudes of all weights, biases and coefficients."""
-    network = network.map_tensors(_absolute)
-    sums = {n.name: [replace(n, coefficients=tuple(map(abs, n.coefficients)))] for n in network.of(ir.Add)}
+    network = network.map_tensors(_absolute_tensor)
+    sums: dict[str, list[ir.Node]] = {
+        node.name: [replace(node, coefficients=tuple(map(abs, node.coefficients)))] for node in network.of(ir.Add)
+    }
     return network.replace(sums)
 
 

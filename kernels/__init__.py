@@ -1,6 +1,6 @@
 """Sparse-dense operations on spike phases, shared by graphs and images. Knows nothing of graphs or models.
 
-Every operation has a plain-torch definition in :mod:`gcn2snn.kernels.reference`; the other files are speed. The rest of the
+Every operation has a plain-torch definition in :mod:`gcn2snn.kernels.reference`; the other files are fast. The rest of the
 package imports from here only. The compiled helper (``native``) and ``triton`` load when an operation needs them.
 """
 

@@ -1,4 +1,4 @@
-"""Which implementation runs: one function, one environment switch (``GCN2SNN_BACKEND``), no quiet change."""
+"""Which implementation runs: one environment switch (``GCN2SNN_BACKEND``); an absent backend is an error."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def check_storage(spikes: Spikes) -> None:
 
 
 def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None) -> Spikes:
-    """``encode`` in plain torch, operands unchecked: a binary search makes the same comparisons as the reference; NaN, which sorts last there, must stay silent."""
+    """``encode`` in plain torch, operands unchecked: a binary search with the same comparisons; NaN is silent."""
     z = x / per_channel(scale.to(x.dtype), x.dim())
     magnitude = (z.abs() if coding.signed else z).contiguous()
     boundaries = coding.thresholds(x.dtype, x.device).flip(0)

@@ -1,4 +1,4 @@
-"""A 64-bit number that tells whether a tensor still holds what it held, whoever wrote to its memory."""
+"""A 64-bit hash of the contents of a tensor: it changes with them, whichever way the memory was written to."""
 
 from __future__ import annotations
 

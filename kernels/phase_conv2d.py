@@ -202,7 +202,7 @@ def _convolve(spikes: Spikes, weight: Tensor, bias: Tensor | None, add: Tensor |
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """cuDNN takes float32 for tf32 unless told otherwise: three digits, where the stated bound has seven."""
+    """Turn tf32 off in cuDNN: it has three digits, and the stated bound needs the seven of float32."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:

@@ -18,7 +18,7 @@ def check_symmetric(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, i
     """Refuse entries that are not those of a symmetric matrix, up to a few roundings of their values.
 
     The entries above the diagonal and the mirrored ones below it are summed as mixed 64-bit numbers of (row, column,
-    value). Equal sums mean equal entries but for a chance of 2^-64. Other sums are no proof: duplicates may add up to the
+    value). Equal sums mean equal entries but for a chance of 2^-64. Unequal ones do not decide: duplicates may add up to the
     same element, and an element may differ in its last bit. The elements are then compared one by one.
 
     Args:

@@ -17,10 +17,6 @@ from gcn2snn.kernels import CSR, Spikes, reference
 Work = Callable[[], Any]
 
 
-class NotRunError(Exception):
-    """Why a case cannot run here; stands in its row."""
-
-
 @dataclass(frozen=True)
 class Case:
     """One way to do one piece of work.

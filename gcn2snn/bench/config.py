@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-
 from gcn2snn.bench.cases import CASES, Case
 from gcn2snn.bench.images import IMAGE_CASES
 from gcn2snn.bench.problems import SHAPES, synthetic
 from gcn2snn.datasets import find
-from gcn2snn.errors import ArtefactError, BackendError, ConfigError, MissingPackageError
+from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError
 from gcn2snn.kernels import MAX_ENTRIES
+from gcn2snn.machine import device_named
 
 DEFAULT_ENTRIES = (1e5, 1e6)
 PICTURES = (".png", ".svg", ".pdf")
@@ -100,7 +99,7 @@ def _all_cases() -> list[Case]:
 
 
 def _matches(name: str, wanted: tuple[str, ...], known: set[str]) -> bool:
-    """A whole name chooses itself only; any other text chooses every name that holds it."""
+    """A text that is a whole name selects only that name; any other text selects every name that contains it."""
     return not wanted or any(name == text or (text not in known and text in name) for text in wanted)
 
 
@@ -109,8 +108,7 @@ def _check_machine(config: BenchConfig) -> None:
         raise ConfigError(f"device is {config.device!r}; allowed are cpu and cuda")
     if config.clock not in ("wall", "cpu") or (config.clock, config.device) == ("cpu", "cuda"):
         raise ConfigError(f"clock is {config.clock!r} on {config.device}; allowed are wall, and on a CPU also cpu")
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise BackendError("device is 'cuda', but torch finds no CUDA device here. Use --device cpu")
+    device_named(config.device)
 
 
 def _check_numbers(config: BenchConfig) -> None:
@@ -147,7 +145,7 @@ def _check_operands(config: BenchConfig) -> None:
 
 
 def _check_names(config: BenchConfig) -> None:
-    """Every text of --group and --case is in some name: what chooses nothing is a slip of the pen."""
+    """Every text of --group and --case is in some name: a text that matches none is probably a typo."""
     groups = list(dict.fromkeys(case.group for case in _all_cases()))
     for text in config.groups:
         if not any(text in group for group in groups):

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gcn2snn import kernels
-from gcn2snn.bench.cases import Case, NotRunError, Work
+from gcn2snn.bench.cases import Case, Work
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
+from gcn2snn.errors import NotRunError
 from gcn2snn.kernels import Fire, PhaseCode, Spikes, decode, encode
 from gcn2snn.spiking_network import SpikingNetwork
 

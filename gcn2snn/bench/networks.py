@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gcn2snn.bench.cases import NotRunError, Work, case, int64_csr
+from gcn2snn.bench.cases import Work, case, int64_csr
 from gcn2snn.bench.problems import Problem
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.conversion import convert
+from gcn2snn.errors import DataError, NotRunError
 from gcn2snn.graph import Graph
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import TextGCN, Trainer, make_model
@@ -137,7 +138,6 @@ def _spiking_inference(p: Problem) -> Work:
 @case("graph building", "gcn2snn, from cleaned text", device="cpu", lacks=_no_text)
 def _build(p: Problem) -> Work:
     from gcn2snn.datasets import TextGraphOptions, build_text_graph, clean_corpus, load
-    from gcn2snn.errors import DataError
 
     source = _graph(p).source
     try:

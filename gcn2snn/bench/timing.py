@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gcn2snn.bench.cases import Case, NotRunError, Work
+from gcn2snn.bench.cases import Case, Work
 from gcn2snn.bench.problems import Problem
+from gcn2snn.errors import NotRunError
 from gcn2snn.kernels import backend
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}

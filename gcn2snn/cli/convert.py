@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
-from gcn2snn.cli.origins import graph_of, origin_of, refuse_existing
+from gcn2snn.cli.origins import graph_of, origin_of
 from gcn2snn.cli.tables import layers_table, report_table
-
-if TYPE_CHECKING:
-    pass
 
 
 def convert(
@@ -120,11 +117,13 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     from gcn2snn.cli.output import console, emit, megabytes
     from gcn2snn.config import to_dict
     from gcn2snn.conversion import convert as convert_model
+    from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
-    from gcn2snn.textgcn import NewDocuments, load_model, read_run, validation_of
+    from gcn2snn.run_folder import read_run
+    from gcn2snn.textgcn import NewDocuments, load_model, validation_of
     from gcn2snn.tune import temperature
 
-    summary = read_run(run)
+    summary = read_run(run, "graph")
     refuse_existing(out, force)
     if summary["status"] != "finished":
         note = f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it"

@@ -1,4 +1,4 @@
-"""``gcn2snn datasets``: what there is, what a graph built from it looks like, and fetching it."""
+"""``gcn2snn datasets``: lists the datasets, describes the graph built from one, and fetches one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gcn2snn.cli.options import AsJson, DataDir
 from gcn2snn.cli.output import console, emit, table
 
 if TYPE_CHECKING:
     from gcn2snn.datasets import Dataset
 
 app = typer.Typer(help="List, inspect and fetch datasets.", no_args_is_help=True)
-
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder to search first; then GCN2SNN_DATA, the cache folder, the network.")
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="One JSON object on standard output, everything else on standard error.")
-]
 
 
 @app.command("list")
@@ -42,10 +36,17 @@ def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command("fetch")
-def fetch_dataset(name: Annotated[str, typer.Argument(help="A published name; see: gcn2snn datasets list.")]) -> None:
+def fetch_dataset(
+    name: Annotated[str, typer.Argument(help="A published name (see: gcn2snn datasets list), or cifar10 or cifar100.")],
+) -> None:
     """Fetch a published dataset into the cache folder, checked against its checksums."""
     from gcn2snn.datasets import fetch, find
 
+    if name.lower() in ("cifar10", "cifar100"):
+        from gcn2snn.cnn import fetch_images
+
+        print(f"{name.lower()} is in {fetch_images(name.lower())}", file=sys.stderr)
+        return
     row = find(name)
     if not row.files:
         print(f"{row.name} is part of this package; there is nothing to fetch", file=sys.stderr)
@@ -120,6 +121,7 @@ def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     from gcn2snn.datasets import DATASETS, build_text_graph, clean_corpus, count_graph, load, load_graph, stages
+    from gcn2snn.machine import peak_memory
 
     row = DATASETS.get(name.lower())
     seconds: dict[str, float] = {}
@@ -157,13 +159,3 @@ def _timed(seconds: dict[str, float], stage: str, work: Any) -> Any:
     result = work()
     seconds[stage] = perf_counter() - start
     return result
-
-
-def peak_memory() -> int | None:
-    """Largest resident size of this process so far, in bytes; None where the system does not tell (Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size * 1024

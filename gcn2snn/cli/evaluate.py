@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, refuse_given
+from gcn2snn.cli.options import AsJson, Data, DataDir, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.evaluation import Evaluation
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
+    data: Data = None,
     data_dir: DataDir = None,
     engine: Annotated[str, typer.Option(help="auto, closed, bucketed or temporal.")] = "auto",
     energy: Annotated[str, typer.Option(help="Joules per operation: fp32, int8-paper or int8-horowitz.")] = "fp32",
@@ -26,7 +27,7 @@ def evaluate(
 ) -> None:
     """Compare a converted network with its source on the test split."""
     from gcn2snn.artefact import load_with_origin
-    from gcn2snn.cli.origins import graph_of
+    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
     from gcn2snn.cli.output import console, emit
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
@@ -39,19 +40,27 @@ def evaluate(
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import evaluate as evaluate_images
 
-        evaluate_images(snn, data_dir, engine, energy, limit, layers, as_json)
+        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, as_json)
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
-    graph = graph_of(origin, data_dir)
-    result = compare(network, graph, engine=engine, preset=energy)
-    checks = network.verify(*call(graph)) if layers else None
+    if data is None:
+        refuse_unknown_origin(snn, origin)
+        graph = graph_of(origin, data_dir)
+        result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
+        title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+    else:
+        given, args = given_call(network, data, data_dir)
+        result = compare(network, args, given.labels, given.rows, engine=engine, preset=energy)
+        dataset = {"dataset": given.name}
+        title = f"{given.name}: {result.test_nodes} test rows"
+    checks = network.verify(*args) if layers else None
     if as_json:
-        content = {"snn_file": str(snn), "dataset": origin["dataset"], "config": to_dict(network.config)}
+        content = {"snn_file": str(snn), "dataset": dataset, "config": to_dict(network.config)}
         content |= {"verify": checks.table()} if checks else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
-    for part in tables(result, f"{origin['dataset'].get('dataset')}: {result.test_nodes} test nodes"):
+    for part in tables(result, title):
         screen.print(part)
     if checks:
         screen.print(str(checks), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The verbs for image classifiers: the same commands, another source of data."""
+"""What train, convert and evaluate do for image classifiers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def train(
     data: str, out: Path, options: dict[str, Any], data_dir: Path | None, force: bool, resume: bool, as_json: bool
 ) -> None:
     """Train an image classifier into a run folder."""
-    from gcn2snn.cli.progress import EpochProgress
+    from gcn2snn.cli.progress import epochs_shown
     from gcn2snn.cnn import RECIPES, ImageTrainConfig, train_images
     from gcn2snn.errors import InterruptedRunError
 
     config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
-    with EpochProgress(config.epochs, _measures) as on_epoch:
+    with epochs_shown(config.epochs, _measures) as on_epoch:
         try:
             summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)
         except KeyboardInterrupt:  # typer would end the program without a word
@@ -71,12 +71,20 @@ def convert(
 
 
 def evaluate(
-    snn: Path, data_dir: Path | None, engine: str, energy: str, limit: int | None, layers: bool, as_json: bool
+    snn: Path,
+    data: str | None,
+    data_dir: Path | None,
+    engine: str,
+    energy: str,
+    limit: int | None,
+    layers: bool,
+    as_json: bool,
 ) -> None:
     """Compare a converted image classifier with its source on the test images."""
     from gcn2snn.cnn import evaluate_images
 
-    content = evaluate_images(snn, data_dir=data_dir, engine=engine, preset=energy, limit=limit, layers=layers)
+    options: dict[str, Any] = {"engine": engine, "preset": energy, "limit": limit, "layers": layers}
+    content = evaluate_images(snn, data=data or "", data_dir=data_dir, **options)
     if as_json:
         emit(content)
         return
@@ -109,14 +117,14 @@ def evaluate(
         )
 
 
-def subject(origin: dict[str, Any], data_dir: Path | None, limit: int) -> Subject:
-    """Test images of the data a network comes from, drawn evenly from the classes where the limit leaves some out."""
+def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, limit: int) -> Subject:
+    """Test images of the data a network comes from (or others that were given), drawn evenly from the classes where the limit leaves some out."""
     import torch
 
     from gcn2snn.cnn import find_normalisation, load_images
     from gcn2snn.report import Batch, Subject
 
-    everything = load_images(origin["data"], "test", data_dir)
+    everything = load_images(data or origin["data"], "test", data_dir)
     images, normalise = everything.first(limit), find_normalisation(origin["normalise"])
     if len(images) < len(everything):
         images = everything.balanced(limit)
@@ -131,4 +139,5 @@ def subject(origin: dict[str, Any], data_dir: Path | None, limit: int) -> Subjec
         if used == every
         else f"{used:,} of {every:,} test images, drawn evenly from the classes"
     )
-    return Subject(batches, images.class_names, "test images", extent)
+    source = None if data is None else {"data": data, "normalise": origin["normalise"]}
+    return Subject(batches, images.class_names, "test images", extent, source)

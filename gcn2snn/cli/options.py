@@ -12,6 +12,15 @@ DataDir = Annotated[
 ]
 
 
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Test data instead of those the network comes from: a .pt file with x, edge_index, y and test_mask (or what "
+        "the model takes), or a dataset such as cora; for images, image data.",
+    ),
+]
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
 
 

@@ -6,19 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gcn2snn.datasets import LabelledCall
     from gcn2snn.graph import Graph
-
-
-def refuse_existing(out: Path, force: bool) -> None:
-    """Refuse to replace a file unasked, before any work is done.
-
-    Raises:
-        ArtefactError: ``out`` exists and ``force`` is not given.
-    """
-    from gcn2snn.errors import ArtefactError
-
-    if out.exists() and not force:
-        raise ArtefactError(f"{out} exists; it is not overwritten without --force. Choose another --out")
+    from gcn2snn.spiking_network import SpikingNetwork
 
 
 def origin_of(summary: dict[str, Any]) -> dict[str, Any]:
@@ -47,9 +37,39 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
 def is_image_run(folder: Path) -> bool:
     """Whether a run folder holds an image classifier."""
     from gcn2snn.files import load_json
-    from gcn2snn.textgcn import RUN_FILE
+    from gcn2snn.run_folder import RUN_FILE
 
     if not (folder / RUN_FILE).is_file():
         return False
     summary = load_json(folder / RUN_FILE)
     return isinstance(summary, dict) and summary.get("kind") == "images"
+
+
+def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tuple[LabelledCall, tuple[Any, ...]]:
+    """Labelled data by file or dataset name, and what of them the network is called with.
+
+    Raises:
+        DataError: they are not there, have no labels, or lack an input of the network.
+    """
+    from gcn2snn import ir
+    from gcn2snn.datasets import load_labelled
+
+    found = load_labelled(data, data_dir)
+    outputs = network.network.shapes[network.network.nodes[-1].name][1]
+    found = found if outputs is None else found.for_classes(outputs)
+    return found, found.arguments({node.name: node.role for node in network.network.of(ir.Input)})
+
+
+def refuse_unknown_origin(file: Path, origin: dict[str, Any]) -> None:
+    """Refuse a network that does not say what it was trained on, when no data are given.
+
+    Raises:
+        ConfigError: as said; the message says how to give them.
+    """
+    from gcn2snn.errors import ConfigError
+
+    if origin.get("kind") != "images" and "dataset" not in origin:
+        raise ConfigError(
+            f"{file} does not say what it was trained on. Give the data: --data FILE.pt, a file of torch.save with a dict "
+            f"that holds x, edge_index, y and test_mask (or whatever the model takes), or the name of a dataset, --data cora"
+        )

@@ -1,4 +1,4 @@
-"""What all verbs print alike: JSON on standard output or tables for people, progress and notes on standard error."""
+"""Output of all verbs: JSON or tables on standard output, progress and notes on standard error."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) 
 
 
 def megabytes(size: int) -> str:
-    """Bytes for people."""
+    """Bytes in a readable unit."""
     return f"{size / 2**20:,.0f} MiB"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.origins import refuse_existing
+from gcn2snn.files import refuse_existing
 
 if TYPE_CHECKING:
     from gcn2snn.prediction import Prediction
@@ -18,7 +18,7 @@ LONGEST = 1 << 20
 """Bytes of the longest line that is read; a longer one is not a document but a wrong file."""
 
 READ = 1 << 16
-"""Bytes that one read of a stream asks for. A pipe gives what is there, so lines are answered as they come."""
+"""Bytes that one read of a stream asks for. A pipe returns what has arrived, so each line is answered as it comes."""
 
 
 def predict(

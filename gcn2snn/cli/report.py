@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, refuse_given
+from gcn2snn.cli.options import AsJson, Data, DataDir, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.report import Subject
+    from gcn2snn.spiking_network import SpikingNetwork
 
 
 def report(
@@ -18,35 +19,54 @@ def report(
         Path, typer.Argument(metavar="SNN|DIR", help="A converted network, a run folder, or a folder of table5.")
     ],
     out: Annotated[Path | None, typer.Option(help="File to write, default SNN.html or DIR/report.html.")] = None,
+    data: Data = None,
     data_dir: DataDir = None,
     limit: Annotated[int | None, typer.Option(help="Images: at most so many test images [1000].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a self-contained HTML page: accuracy, energy, spikes, errors, settings."""
-    from gcn2snn.cli.origins import refuse_existing
     from gcn2snn.cli.output import console, emit
+    from gcn2snn.files import refuse_existing
     from gcn2snn.report import TABLE, default_file, write_report
 
     file = out or default_file(target)
     refuse_existing(file, force)
     if (target / TABLE).exists():
-        refuse_given({"limit": limit}, f"{target} is a folder of text graphs")
-    content = write_report(target, file, lambda origin: _subject(origin, data_dir, limit))
+        refuse_given({"limit": limit, "data": data}, f"{target} is a folder of text graphs")
+
+    def subject(file: Path, network: SpikingNetwork, origin: dict[str, Any]) -> Subject:
+        return _subject(file, network, origin, data, data_dir, limit)
+
+    content = write_report(target, file, subject)
     if as_json:
         emit(content)
     else:
         console(as_json).print(f"written to {file}; {content['bytes'] / 2**10:,.0f} KiB")
 
 
-def _subject(origin: dict[str, Any], data_dir: Path | None, limit: int | None) -> Subject:
-    """The test nodes of a graph, or test images."""
-    from gcn2snn.cli.origins import graph_of
-    from gcn2snn.report import subject_of
+def _subject(
+    file: Path,
+    network: SpikingNetwork,
+    origin: dict[str, Any],
+    data: str | None,
+    data_dir: Path | None,
+    limit: int | None,
+) -> Subject:
+    """Test images, labelled data that were given, or the test nodes of the graph that the network comes from."""
+    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
+    from gcn2snn.report import Batch, Subject, subject_of
 
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import subject
 
-        return subject(origin, data_dir, 1000 if limit is None else limit)
-    refuse_given({"limit": limit}, f"{origin['dataset'].get('dataset')} is a graph")
-    return subject_of(graph_of(origin, data_dir))
+        return subject(origin, data, data_dir, 1000 if limit is None else limit)
+    refuse_given({"limit": limit}, f"{file} is a network on a graph")
+    if data is None:
+        refuse_unknown_origin(file, origin)
+        return subject_of(graph_of(origin, data_dir))
+    call, args = given_call(network, data, data_dir)
+    batch = Batch(args, call.labels, call.rows)
+    return Subject(
+        lambda: [batch], call.class_names, "test rows", f"one run on all of {call.name}", {"dataset": call.name}
+    )

@@ -12,7 +12,7 @@ def layers_table(snn: Any) -> Any:
     """Which operation became which spiking layer."""
     from gcn2snn import ir
     from gcn2snn.cli.output import table
-    from gcn2snn.engines import sources
+    from gcn2snn.engines import path, sources
 
     rows = []
     for node in snn.network:
@@ -26,16 +26,9 @@ def layers_table(snn: Any) -> Any:
         else:
             continue
         feeding = ", ".join(sources(snn.network, node))
-        synapses = ", ".join(x.name for x in path_of(snn.network, node) if isinstance(x, ir.Synapse))
+        synapses = ", ".join(x.name for x in path(snn.network, node) if isinstance(x, ir.Synapse))
         rows.append((synapses or "-", feeding, node.name, kind, code))
     return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
-
-
-def path_of(network: Any, membrane: Any) -> list[Any]:
-    """Nodes between the sources of a membrane and the membrane."""
-    from gcn2snn.engines import path
-
-    return path(network, membrane)
 
 
 def report_table(report: tuple[PopulationReport, ...]) -> Any:

@@ -77,18 +77,19 @@ def _train_graph(
     as_json: bool,
 ) -> None:
     from gcn2snn.cli.output import console, emit, megabytes, table
-    from gcn2snn.cli.progress import EpochProgress
+    from gcn2snn.cli.progress import epochs_shown
     from gcn2snn.datasets import TextGraphOptions, load_graph
     from gcn2snn.errors import InterruptedRunError
     from gcn2snn.machine import device_named
-    from gcn2snn.textgcn import check_folder, prepare, split_of, train_run
+    from gcn2snn.run_folder import check_folder, make_room
+    from gcn2snn.textgcn import split_of, train_run
 
     device_named(config.device)
     check_folder(folder, force=force, resume=resume)
     graph = load_graph(dataset, data_dir, TextGraphOptions(**options))
     split_of(graph, config)
-    prepare(folder, force=force)
-    with EpochProgress(config.epochs, _measures, every=20) as on_epoch:
+    make_room(folder, force=force)
+    with epochs_shown(config.epochs, _measures, every=20) as on_epoch:
         try:
             summary = train_run(graph, config, folder, on_epoch=on_epoch)
         except KeyboardInterrupt:  # typer would end the program without a word

@@ -36,14 +36,16 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Find the Pareto front of accuracy against energy. An interrupted search continues where it was."""
-    from gcn2snn.cli.origins import is_image_run, refuse_existing
+    from gcn2snn.cli.origins import is_image_run
     from gcn2snn.errors import ConfigError
+    from gcn2snn.files import refuse_existing
     from gcn2snn.tune import TuneConfig
 
     if max_loss is not None and min_alpha is not None:
         raise ConfigError("--max-loss takes the cheapest and --min-alpha the most accurate; give one of them")
     rule = {"max_loss": max_loss, "min_alpha": min_alpha, "trials": trials}
     config = TuneConfig(seed=seed, max_timesteps=max_timesteps, **given(rule))
+    _refuse_network(run)
     target = out or run / "tuned.safetensors"
     refuse_existing(target, force)
     if is_image_run(run):
@@ -52,6 +54,22 @@ def tune(
         refuse_given({"images": images}, f"{run} is a run on a graph")
         task = _graph_task(run, target, data_dir)
     _show(run, target, _search(task, run, config), task, as_json)
+
+
+def _refuse_network(file: Path) -> None:
+    """Say why a converted network cannot be tuned, instead of calling it no run folder.
+
+    Raises:
+        ArtefactError: it is a file and no run folder.
+    """
+    from gcn2snn.errors import ArtefactError
+
+    if file.is_file():
+        raise ArtefactError(
+            f"{file} is a file; a run folder of `gcn2snn train` is needed. A search converts the trained model anew for "
+            f"each configuration, and a converted network holds its weights in one converted form only. For a model of "
+            f"your own, tune in Python: gcn2snn.tune.tune(Problem(model, [(example, labels)]))"
+        )
 
 
 @dataclass(frozen=True)
@@ -68,10 +86,11 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
     from gcn2snn.cli.origins import graph_of, origin_of
     from gcn2snn.conversion import convert
     from gcn2snn.evaluation import evaluate
-    from gcn2snn.textgcn import load_model, read_run, validation_of
+    from gcn2snn.run_folder import read_run
+    from gcn2snn.textgcn import load_model, validation_of
     from gcn2snn.tune import Problem
 
-    summary = read_run(run)
+    summary = read_run(run, "graph")
     graph = graph_of(summary, data_dir)
     model = load_model(run, graph)
 
@@ -97,11 +116,12 @@ def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | No
 
 
 def _search(task: _Task, run: Path, config: TuneConfig) -> TuneResult:
+    from gcn2snn.cli.progress import trials_shown
     from gcn2snn.errors import InterruptedRunError
     from gcn2snn.files import save_json
     from gcn2snn.tune import choose, search
 
-    with _progress(config.trials) as on_trial:
+    with trials_shown(config.trials) as on_trial:
         try:
             result = search(task.problem, config, run / "tune.journal", on_trial)
         except KeyboardInterrupt:
@@ -139,33 +159,3 @@ def _cells(point: Point, chosen: bool) -> tuple[str, ...]:
         f"{point.loss:+.2f}", f"{point.accuracy:.2f}", f"{point.agreement:.2f}",
         f"{point.alpha:.1f}", f"{point.alpha_eq6:.1f}", "chosen" if chosen else "",
     )  # fmt: skip
-
-
-class _progress:  # noqa: N801 - used as a function
-    """A bar on standard error that shows the newest point."""
-
-    def __init__(self, trials: int):
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        screen = Console(stderr=True)
-        columns = (
-            TextColumn("tuning"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-        )
-        self.bar = Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True)
-        self.task = self.bar.add_task("", total=trials)
-
-    def __enter__(self) -> Any:
-        self.bar.start()
-        return self.update
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-    def update(self, done: int, point: Point) -> None:
-        text = f"accuracy {point.accuracy:.2f} %  alpha {point.alpha:.1f}"
-        self.bar.update(self.task, completed=done, description=text)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from functools import singledispatchmethod
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch.nn import functional
 from gcn2snn import ir
 from gcn2snn.encoding import binary_spikes, encode_binary
 from gcn2snn.energy.report import EnergyReport, LayerEvents, preset_of
-from gcn2snn.engines import Value, apply, input_timesteps
+from gcn2snn.engines import Value, apply, dense_value, input_timesteps, matrix_value, spike_value
 from gcn2snn.kernels import CSR, Spikes
 
 
@@ -49,32 +49,26 @@ class EventCounter:
         self.wait = wait
         self.sent = sent
         self.steps = steps
-        self.rows: dict[str, dict[str, Any]] = {}
+        self.rows: dict[str, LayerEvents] = {}
         self.neurons = 0
         self.updates = 0
         self._counts: dict[str, Tensor | None] = {}
-        self._graph: dict[str, Value] = {}
 
     def __call__(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-        if isinstance(value, CSR):
-            self._graph[node.name] = value
-        else:
+        if not isinstance(value, CSR):
             self._counts[node.name] = self._visit(node, args, value)
 
     def go_on(self, network: ir.Network) -> EventCounter:
         """A counter that has seen the same nodes, for a network that goes on from here."""
         other = EventCounter(network, self.wait, self.sent, self.steps)
-        other.rows = {name: dict(row) for name, row in self.rows.items()}
+        other.rows, other._counts = dict(self.rows), dict(self._counts)
         other.neurons, other.updates = self.neurons, self.updates
-        other._counts, other._graph = dict(self._counts), dict(self._graph)
         return other
 
     def add(self, other: EventCounter) -> None:
         """Count what another run counted, too."""
         for name, row in other.rows.items():
-            own = self.rows.setdefault(name, {"kind": row["kind"]} | dict.fromkeys(row.keys() - {"kind"}, 0))
-            for key in row.keys() - {"kind"}:
-                own[key] += row[key]
+            self.rows[name] = self.rows[name] + row if name in self.rows else row
         self.neurons += other.neurons
         self.updates += other.updates
 
@@ -88,24 +82,23 @@ class EventCounter:
 
     def report(self, preset: str = "fp32") -> EnergyReport:
         """Everything counted so far."""
-        layers = tuple(LayerEvents(name=name, **row) for name, row in self.rows.items())
-        return EnergyReport(layers, self.neurons, self.updates, preset_of(preset))
+        return EnergyReport(tuple(self.rows.values()), self.neurons, self.updates, preset_of(preset))
 
     def _count_of(self, node: ir.Node) -> Tensor | None:
         return self._counts[node.inputs[-1]]
 
     def _add(self, node: ir.Node, kind: str, operations: int, counts: Tensor | None, events: int, outputs: int) -> None:
-        new = {
-            "operations": operations,
-            "input_neurons": 0 if counts is None else counts.numel(),
-            "input_spikes": 0 if counts is None else int(counts.sum(dtype=torch.float64)),
-            "events": events,
-            "macs": operations if counts is None else 0,
-            "outputs": outputs,
-        }
-        row = self.rows.setdefault(node.name, {"kind": kind} | dict.fromkeys(new, 0))
-        for key, number in new.items():
-            row[key] += number
+        row = LayerEvents(
+            name=node.name,
+            kind=kind,
+            operations=operations,
+            input_neurons=0 if counts is None else counts.numel(),
+            input_spikes=0 if counts is None else int(counts.sum(dtype=torch.float64)),
+            events=events,
+            macs=operations if counts is None else 0,
+            outputs=outputs,
+        )
+        self.rows[node.name] = self.rows[node.name] + row if node.name in self.rows else row
 
     @singledispatchmethod
     def _visit(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> Tensor | None:
@@ -125,8 +118,7 @@ class EventCounter:
             return self.sent[node.name]
         if isinstance(value, Spikes):
             return value.fired.float()
-        assert node.scale is not None
-        return binary_spikes(encode_binary(args[0], node.scale, node.timesteps)).float()
+        return binary_spikes(encode_binary(dense_value(args[0]), node.scale, node.timesteps)).float()
 
     @_visit.register
     def _neuron(self, node: ir.Neuron, args: tuple[Value, ...], value: Value) -> Tensor:
@@ -136,14 +128,15 @@ class EventCounter:
             self.neurons += counts.numel()
             self.updates += self.steps * counts.numel()
             return counts
-        phase = value.code.abs()
+        spikes = spike_value(value)
+        phase = spikes.code.abs()
         wait = input_timesteps(self.network, node) if self.wait is None else self.wait
         self.neurons += phase.numel()
         coding = node.coding
         steps = coding.step_of(torch.where(phase == 0, coding.timesteps, phase.int()))
         # every neuron of a group compares at every step, and is charged as much as one with a membrane of its own
         self.updates += coding.group * (wait * phase.numel() + int(steps.sum(dtype=torch.int64)))
-        return value.fired.float()
+        return spikes.fired.float()
 
     @_visit.register
     def _lookup(self, node: ir.Lookup, args: tuple[Value, ...], value: Tensor) -> None:
@@ -176,7 +169,7 @@ class EventCounter:
     @_visit.register
     def _aggregate(self, node: ir.Aggregate, args: tuple[Value, ...], value: Tensor) -> None:
         counts = self._count_of(node)
-        matrix: CSR = args[0]
+        matrix = matrix_value(args[0])
         events = 0
         if counts is not None:
             events = int((matrix.column_counts.double() @ counts.to(torch.float64)).sum())
@@ -188,23 +181,23 @@ class EventCounter:
         counts = [self._counts[name] for name in features]
         known = [c for c in counts if c is not None]
         if isinstance(node, ir.Add):
-            return self._sum(node, known, len(counts), value)
+            return self._sum(node, known, len(counts), dense_value(value))
         if isinstance(node, ir.AvgPool):
-            return self._pool(node, known, args[0], value)
+            return self._pool(node, known, dense_value(args[0]), dense_value(value))
         if len(known) < len(counts):
             return None
-        return apply(node, *(args[:1] if isinstance(node, ir.Rows) else ()), *known)
+        return dense_value(apply(node, *(args[:1] if isinstance(node, ir.Rows) else ()), *known))
 
     def _sum(self, node: ir.Add, known: list[Tensor], branches: int, value: Tensor) -> Tensor | None:
         total = torch.stack(known).sum(0) if known else torch.zeros(0)
         pure = len(known) == branches
         if branches > 1:
-            # Beside a potential, spikes enter the membrane here; sums of spikes alone are counted where they go.
+            # Spikes that are added to a potential are counted here; sums of spikes alone are counted at their reader.
             events = 0 if pure else int(total.sum(dtype=torch.float64))
             self._add(node, "sum", value.numel() * (branches - 1), total, events, value.numel())
         return total if pure else None
 
-    def _pool(self, node: ir.AvgPool, known: list[Tensor], x: Value, value: Tensor) -> Tensor | None:
+    def _pool(self, node: ir.AvgPool, known: list[Tensor], x: Tensor, value: Tensor) -> Tensor | None:
         def window_sums(x: Tensor) -> Tensor:
             around = (node.kernel, node.stride, node.padding, node.ceil_mode)
             return functional.avg_pool2d(x.double(), *around, divisor_override=1).round()
@@ -221,7 +214,8 @@ class EventCounter:
         feed = self.network[node.inputs[0]]
         events = int(counts.sum(dtype=torch.float64))
         if feed.name in self.rows and isinstance(feed, ir.Add | ir.AvgPool):
-            self.rows[feed.name]["events"] += events
+            row = self.rows[feed.name]
+            self.rows[feed.name] = replace(row, events=row.events + events)
         else:
             self._add(feed, "sum", 0, counts, events, counts.numel())
 
@@ -233,7 +227,7 @@ class EventCounter:
     def _max_pool(self, node: ir.MaxPool, args: tuple[Value, ...], value: Value) -> Tensor:
         counts = self._count_of(node)
         assert counts is not None
-        return value.fired.float() if isinstance(value, Spikes) else (value != 0).float()
+        return value.fired.float() if isinstance(value, Spikes) else (dense_value(value) != 0).float()
 
     @_visit.register
     def _aggregate_max(self, node: ir.AggregateMax, args: tuple[Value, ...], value: Tensor) -> Tensor:

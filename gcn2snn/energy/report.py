@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from gcn2snn.errors import ConfigError
@@ -80,6 +80,11 @@ class LayerEvents:
     def spike_rate(self) -> float:
         """Mean spikes of each input neuron."""
         return self.input_spikes / self.input_neurons if self.input_neurons else 0.0
+
+    def __add__(self, other: LayerEvents) -> LayerEvents:
+        """The same node in two runs: every count is added."""
+        counts = [item.name for item in fields(self) if item.name not in ("name", "kind")]
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
 
     @property
     def additions(self) -> float:
@@ -173,7 +178,7 @@ class EnergyReport:
 
 
 def joules(amount: float) -> str:
-    """Energy for people: 5.2e-08 J is 52 nJ."""
+    """Energy in a readable unit: 5.2e-08 J is 52 nJ."""
     for unit, size in (("J", 1.0), ("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
         if abs(amount) >= size:
             return f"{amount / size:.3g} {unit}"

@@ -5,19 +5,30 @@ from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.choose import ENGINES, choose_engine, is_exact
 from gcn2snn.engines.interpreter import (
     Observer,
-    activate,
     code_input,
+    evaluate_node,
     fire,
     input_free,
     read_out,
+    replay,
     run,
     run_closed,
     run_float,
     started,
 )
-from gcn2snn.engines.node_rules import Value, apply, dense_value
+from gcn2snn.engines.membrane import Recording
+from gcn2snn.engines.node_rules import (
+    Value,
+    activate,
+    apply,
+    dense_value,
+    matrix_value,
+    rectified,
+    spike_value,
+    without_gain,
+)
 from gcn2snn.engines.pipeline import depths, latency, run_pipeline
-from gcn2snn.engines.temporal import Recording, constants, run_temporal
+from gcn2snn.engines.temporal import constants, run_temporal
 from gcn2snn.engines.topology import input_timesteps, network_dtype, path, sources
 
 __all__ = [
@@ -33,14 +44,18 @@ __all__ = [
     "constants",
     "dense_value",
     "depths",
+    "evaluate_node",
     "fire",
     "input_free",
     "input_timesteps",
     "is_exact",
     "latency",
+    "matrix_value",
     "network_dtype",
     "path",
     "read_out",
+    "rectified",
+    "replay",
     "run",
     "run_bucketed",
     "run_closed",
@@ -48,5 +63,7 @@ __all__ = [
     "run_pipeline",
     "run_temporal",
     "sources",
+    "spike_value",
     "started",
+    "without_gain",
 ]

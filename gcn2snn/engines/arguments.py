@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gcn2snn import ir
+from gcn2snn.engines.node_rules import Value
 from gcn2snn.engines.topology import network_dtype
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
@@ -18,7 +19,7 @@ OPTIONS = ("counter", "engine", "observe", "preset", "recordings", "tolerance", 
 """Keywords that methods of a spiking network keep for themselves."""
 
 
-def bind(network: ir.Network, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bind(network: ir.Network, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Value]:
     """The call's arguments by name of Input node, in the order of the source model's signature.
 
     A value of the network (features, images) becomes a dense tensor of the network's number type: other real types are
@@ -34,7 +35,7 @@ def bind(network: ir.Network, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     names = [node.name for node in inputs]
     if len(args) > len(names):
         raise InputError(f"{len(args)} arguments, but the network takes {names}")
-    bound = dict(zip(names, args, strict=False))
+    bound: dict[str, object] = dict(zip(names, args, strict=False))
     for name, value in kwargs.items():
         if name not in names or name in bound:
             raise InputError(
@@ -49,10 +50,10 @@ def bind(network: ir.Network, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
             raise InputError(f"argument {node.name!r} is missing; the network takes {names}{hint}")
         bound[node.name] = _value_of(node, bound[node.name], dtype)
         _check_size(node, bound[node.name])
-    return bound
+    return cast(dict[str, Value], bound)  # what a graph input may be, only matrices/ knows
 
 
-def _value_of(node: ir.Input, value: Any, dtype: torch.dtype) -> Any:
+def _value_of(node: ir.Input, value: object, dtype: torch.dtype) -> object:
     if node.role == "dense":
         return as_value(node.name, value, dtype)
     if node.role == "operator" and not isinstance(value, CSR):
@@ -63,7 +64,7 @@ def _value_of(node: ir.Input, value: Any, dtype: torch.dtype) -> Any:
     return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype != object else value
 
 
-def as_value(name: str, value: Any, dtype: torch.dtype) -> Tensor:
+def as_value(name: str, value: object, dtype: torch.dtype) -> Tensor:
     """A value of the network as a dense tensor of ``dtype``; what it may be: :func:`bind`.
 
     Raises:
@@ -90,11 +91,11 @@ def as_value(name: str, value: Any, dtype: torch.dtype) -> Tensor:
     return value if value.dtype == dtype else value.to(dtype)
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
-def _check_size(node: ir.Input, value: Any) -> None:
+def _check_size(node: ir.Input, value: object) -> None:
     shape = getattr(value, "shape", None)
     if shape is None or node.role not in ("dense", "operator"):
         return

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from gcn2snn import ir
+from gcn2snn.engines.emission import Emission
 from gcn2snn.engines.fused import fire_synapse_in_time
+from gcn2snn.engines.interpreter import Observer
+from gcn2snn.engines.membrane import Membrane
 from gcn2snn.engines.node_rules import Value, apply
-from gcn2snn.engines.temporal import Emission, Membrane, run_membranes
+from gcn2snn.engines.temporal import run_membranes
 from gcn2snn.kernels import Spikes
 
 KEEP_SPIKES = (ir.MaxPool, ir.Flatten, ir.Rows)
@@ -27,6 +29,7 @@ def run_bucketed(
     inputs: Mapping[str, Value],
     wait: int | None,
     emitted: dict[str, Spikes] | None = None,
+    observe: Observer | None = None,
 ) -> Tensor:
     """Potentials of the output, equal to those of ``run_temporal`` but for the order of sums.
 
@@ -40,10 +43,14 @@ def run_bucketed(
         inputs: by Input name.
         wait: w; None waits for all input.
         emitted: filled with the spikes of every population.
+        observe: shown every node afterwards, as :func:`replay` says.
+
+    Raises:
+        ConfigError: the network is not calibrated.
 
     Source: Algorithm 1; docs/method.md.
     """
-    return run_membranes(network, inputs, wait, partial(_work, network), emitted)
+    return run_membranes(network, inputs, wait, partial(_work, network), emitted, observe)
 
 
 def _work(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
@@ -51,11 +58,11 @@ def _work(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emiss
     if spikes is None:
         go_by_moments(membrane, emissions)
     else:
-        membrane.code = spikes.code
+        membrane.send(spikes)
 
 
 def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
-    """Take a membrane to its end, one evaluation of its synapses for each moment that its neurons look at."""
+    """Run one membrane to its last step: its synapses are evaluated once for each moment at which its neurons look."""
     node, wait, last = membrane.node, membrane.wait, membrane.steps_in
     if isinstance(node, ir.Output):
         membrane.arriving(1, last, emissions)
@@ -63,7 +70,7 @@ def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None
     heard, step = 0, 1
     while step <= node.coding.steps:
         moment = min(step + wait, last)
-        until = step if moment < last else node.coding.steps  # all is there: later steps look at the same potential
+        until = step if moment < last else node.coding.steps  # all input is there: the potential stays
         membrane.fire(step, membrane.arriving(heard + 1, moment, emissions) if moment > heard else None, until)
         heard, step = moment, until + 1
 
@@ -83,8 +90,9 @@ def in_one_pass(network: ir.Network, membrane: Membrane, emissions: Mapping[str,
 def _heard_by(
     network: ir.Network, synapse: ir.Node, membrane: Membrane, emissions: Mapping[str, Emission]
 ) -> tuple[Value, ...] | None:
-    """Arguments of a synapse that reads the spikes of one population as long as the membrane listens, else None."""
-    wires, name = [], synapse.inputs[-1]
+    """Arguments of a synapse that reads the spikes of one population while the membrane receives input, else None."""
+    wires: list[ir.Node] = []
+    name = synapse.inputs[-1]
     while name not in emissions:
         wires.append(network[name])
         if not isinstance(wires[-1], KEEP_SPIKES):
@@ -105,42 +113,42 @@ def _beside_others(
     network: ir.Network, total: ir.Add, node: ir.Neuron, membrane: Membrane, emissions: Mapping[str, Emission]
 ) -> Spikes | None:
     """A sum of a convolution and other terms, such as a residual branch: these are worked out moment by moment beforehand."""
+    split = _split(network, total)
+    if split is None:
+        return None
+    conv, others = split
+    heard = _heard_by(network, conv, membrane, emissions)
+    if heard is None:
+        return None
+    rest = _at_moments(Membrane(others, node, membrane.constants, membrane.wait), membrane, emissions)
+    if rest is None:
+        return None
+    return fire_synapse_in_time(conv, replace(node, start=None), (*heard, rest), membrane.wait)
+
+
+@ir.once_per_network
+def _split(network: ir.Network, total: ir.Add) -> tuple[ir.Conv, ir.Network] | None:
+    """The largest convolution of a sum, and the network whose sum has the other terms alone; None where there is none."""
     terms = list(zip(total.inputs, total.coefficients, strict=True))
     convolutions = [x for x in (network[name] for name, c in terms if c == 1.0) if isinstance(x, ir.Conv)]
     if not convolutions or len(terms) < 2:
         return None
     conv = max(convolutions, key=lambda x: x.weight[0].numel())
-    heard = _heard_by(network, conv, membrane, emissions)
-    if heard is None:
-        return None
     terms.remove((conv.name, 1.0))
     names, coefficients = zip(*terms, strict=True)
-    rest = Membrane(
-        network.replace({total.name: [replace(total, inputs=names, coefficients=coefficients)]}),
-        node, membrane.constants, membrane.wait,
-    )  # fmt: skip
-    others = _at_moments(rest, membrane, emissions)
-    return (
-        None
-        if others is None
-        else fire_synapse_in_time(conv, replace(node, start=None), (*heard, others), membrane.wait)
-    )
+    return conv, network.replace({total.name: [replace(total, inputs=names, coefficients=coefficients)]})
 
 
 def _at_moments(rest: Membrane, membrane: Membrane, emissions: Mapping[str, Emission]) -> Tensor | None:
-    """[M, ...], what the terms of ``rest`` have brought by each moment of a membrane; None where that is too much memory."""
-    node, last = membrane.node, membrane.steps_in
-    assert isinstance(node, ir.Neuron)
-    moments = list(range(min(1 + membrane.wait, last), min(node.coding.steps + membrane.wait, last) + 1))
+    """[M, ...], sum of the terms of ``rest`` at each moment of a membrane; None where that is too much memory."""
+    last, steps = membrane.steps_in, membrane.neuron.coding.steps
+    moments = list(range(min(1 + membrane.wait, last), min(steps + membrane.wait, last) + 1))
     rest.arriving(1, moments[0], emissions)
     potential = rest.potential
-    assert potential is not None
     if len(moments) * potential.numel() * potential.element_size() > MOST_BYTES:
         return None
-    found = torch.empty(
-        len(moments), *potential.permute(0, 2, 3, 1).shape, dtype=potential.dtype, device=potential.device
-    )
-    found = found.permute(0, 1, 4, 2, 3)  # channels last in memory, as convolutions leave them
+    channels_last = potential.permute(0, 2, 3, 1)  # in memory, as convolutions leave them
+    found = potential.new_empty(len(moments), *channels_last.shape).permute(0, 1, 4, 2, 3)
     found[0] = potential
     for before, moment in enumerate(moments[1:]):
         found[before + 1] = found[before]

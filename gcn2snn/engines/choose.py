@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gcn2snn import ir
-from gcn2snn.engines.topology import input_timesteps
+from gcn2snn.engines.topology import least_exact_wait
 from gcn2snn.errors import ConfigError
 
 ENGINES = ("auto", "closed", "bucketed", "temporal")
@@ -11,14 +11,14 @@ ENGINES = ("auto", "closed", "bucketed", "temporal")
 
 def is_exact(network: ir.Network, wait: int | None) -> bool:
     """Whether the closed form is the temporal result: wait >= T - 1 of every membrane's input."""
-    membranes = network.of(ir.Neuron)
-    return wait is None or all(wait >= input_timesteps(network, node) - 1 for node in membranes)
+    return wait is None or wait >= least_exact_wait(network)
 
 
 def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
     """The engine that runs: for "auto" the closed form where it is exact, else "bucketed"; others as asked.
 
-    "temporal" steps every membrane w + T times. It is the proof of the other two, which give the same spikes.
+    "temporal" steps every membrane w + T times. It is the independent reference for the other two, which give the same
+    spikes.
 
     Raises:
         ConfigError: wait is negative, the engine is unknown, or the closed form is asked for where it is not exact.
@@ -31,10 +31,9 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
         )
     exact = is_exact(network, wait)
     if engine == "closed" and not exact:
-        needed = max(input_timesteps(network, node) - 1 for node in network.of(ir.Neuron))
         raise ConfigError(
-            f"the closed form holds for a wait of {needed} or more, got {wait}: neurons would fire before all input is "
-            "there. Use engine='bucketed' or 'temporal', or a longer wait"
+            f"the closed form holds for a wait of {least_exact_wait(network)} or more, got {wait}: neurons would fire "
+            "before all input is there. Use engine='bucketed' or 'temporal', or a longer wait"
         )
     if engine == "auto":
         return "closed" if exact else "bucketed"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import singledispatch
 
 from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines.node_rules import Value, dense_value
+from gcn2snn.engines.plan import Fusion
 from gcn2snn.kernels import (
     CSR,
     Fire,
@@ -20,45 +21,6 @@ from gcn2snn.kernels import (
     phase_spmm_bucketed,
     phase_spmm_fire,
 )
-
-
-@dataclass(frozen=True)
-class Fusion:
-    """A synapse, the population that alone reads it, and the other term of the sum between them, if there is one."""
-
-    synapse: ir.Synapse
-    neuron: ir.Neuron
-    beside: str | None = None
-
-
-def fusions(network: ir.Network) -> dict[str, Fusion]:
-    """What one kernel may do at once, by the node at which all operands are there: the synapse, or the sum behind it.
-
-    A sum has to have two terms, so that the kernel adds them in the same order: a residual branch, or a node's own
-    features beside those of its neighbours.
-    """
-    found = {}
-    for neuron in network.of(ir.Neuron):
-        feed = network[neuron.inputs[0]]
-        if len(network.readers(feed.name)) > 1:
-            continue
-        if isinstance(feed, ir.Synapse):
-            found[feed.name] = Fusion(feed, neuron)
-        elif isinstance(feed, ir.Add) and feed.bias is None and neuron.start is None:
-            term = _lone_term(network, feed)
-            if term is not None:
-                (other,) = (name for name in feed.inputs if name != term.name)
-                found[feed.name] = Fusion(term, neuron, other)
-    return found
-
-
-def _lone_term(network: ir.Network, total: ir.Add) -> ir.Synapse | None:
-    """A synapse that only this sum of two terms reads."""
-    if total.coefficients != (1.0, 1.0):
-        return None
-    terms = [network[name] for name in set(total.inputs)]
-    alone = [x for x in terms if isinstance(x, ir.Synapse) and len(network.readers(x.name)) == 1]
-    return max(alone, key=lambda x: total.inputs.index(x.name)) if len(terms) == 2 and alone else None
 
 
 def fire_synapse(fusion: Fusion, args: tuple[Value, ...], beside: Value = None) -> Spikes | None:
@@ -77,13 +39,12 @@ def fire_synapse(fusion: Fusion, args: tuple[Value, ...], beside: Value = None) 
 
 def firing(node: ir.Neuron) -> Fire:
     """What makes a population fire: the scale of its potentials, its code and its horizon."""
-    assert node.scale is not None, f"{node.name} is not calibrated"
-    return Fire(node.scale if node.gain is None else node.scale * node.gain, node.coding, node.horizon)
+    return Fire(node.threshold_scale, node.coding, node.horizon)
 
 
 def as_sent(neuron: ir.Neuron, spikes: Spikes) -> Spikes:
     """Spikes as their readers see them: a gain scales what arrives, not what is sent."""
-    return spikes if neuron.gain is None or neuron.scale is None else replace(spikes, scale=neuron.scale)
+    return spikes if neuron.gain is None else replace(spikes, scale=neuron.scale)
 
 
 def _constant(bias: Tensor | None, start: Tensor | None, channels: int) -> Tensor | None:
@@ -169,6 +130,6 @@ def _conv_in_time(
         return None
     bias = _sum(node.bias, start, node.weight.shape[0])
     where = (node.stride, node.padding, node.dilation, node.groups)
-    if wait >= x.coding.timesteps - 1:  # one moment for all phases: the first crossing is the encoding of the sum
+    if wait >= x.coding.steps - 1:  # one moment for all phases: the first crossing is the encoding of the sum
         return phase_conv2d_fire(x, node.weight, fire, bias, *where, add=None if add is None else add[-1])
     return phase_conv2d_bucketed(x, node.weight, fire, wait, bias, *where, add=add)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,21 +13,57 @@ from gcn2snn import ir
 from gcn2snn.kernels import CSR, Spikes, decode, per_channel, phase_conv2d, phase_gemm, phase_spmm, spmm
 from gcn2snn.matrices import build_operand
 
-Value = Any
-"""A Tensor, Spikes, a CSR operator, or a OneHot source."""
+Value: TypeAlias = Tensor | Spikes | CSR | float | None
+"""What a node gives: a dense value, the spikes of a population, a sparse operand, the one value of all one-hot inputs.
+
+What a caller passes for a graph (a list, an object of PyG or DGL) travels the same way from an Input to the operators
+that make matrices of it; only ``matrices/`` looks at it. None stands for no value.
+"""
 
 
 def dense_value(value: Value, dtype: torch.dtype | None = None) -> Tensor:
     """Spikes as the values they carry, by default in the dtype of their scale; a tensor as it is."""
-    return decode(value, dtype or value.scale.dtype) if isinstance(value, Spikes) else value
+    if isinstance(value, Spikes):
+        return decode(value, dtype or value.scale.dtype)
+    assert isinstance(value, Tensor), f"{type(value).__name__} is no dense value"
+    return value
+
+
+def spike_value(value: Value) -> Spikes:
+    """The spikes that a population sent, where nothing else can be."""
+    assert isinstance(value, Spikes), f"{type(value).__name__} is no spikes"
+    return value
+
+
+def matrix_value(value: Value) -> CSR:
+    """A sparse operand, where nothing else can be."""
+    assert isinstance(value, CSR), f"{type(value).__name__} is no sparse matrix"
+    return value
+
+
+def without_gain(node: ir.Population | ir.Relu, x: Value) -> Tensor:
+    """x / gain: the potential of a membrane in the units of the source model's activation."""
+    x = dense_value(x)
+    return x if node.gain is None else x / per_channel(node.gain.to(x.dtype), x.dim())
+
+
+def rectified(node: ir.Population, x: Tensor) -> Tensor:
+    """max(x, 0) where the source model has a ReLU, else x."""
+    return torch.relu(x) if node.activation == "relu" else x
+
+
+def activate(node: ir.Population, potential: Value) -> Tensor:
+    """What the source model has in a population's place: max(x / gain, 0), or x / gain where it has no ReLU."""
+    return rectified(node, without_gain(node, potential))
 
 
 @singledispatch
 def apply(node: ir.Node, *inputs: Value, bias: bool = True) -> Value:
-    """Result of one node that holds no neuron.
+    """Result of one node that does not fire.
 
     Args:
-        node: a Synapse, a Wire, or a max node.
+        node: a Synapse, a Wire, a max node, an Operator, the Output; before calibration also a population or a coder,
+            which then does what the source model does in its place.
         inputs: values of its inputs. Synapses read :class:`Spikes` without decoding them first where a kernel allows.
         bias: add the node's bias; False gives the linear part, which the temporal engine feeds step by step.
     """
@@ -40,13 +76,13 @@ def _operator(node: ir.Operator, *inputs: Value, bias: bool = True) -> Value:
 
 
 @apply.register
-def _lookup(node: ir.Lookup, one_hot: Value, bias: bool = True) -> Tensor:
+def _lookup(node: ir.Lookup, one_hot: float, bias: bool = True) -> Tensor:
     table = node.table if one_hot == 1.0 else node.table * one_hot
     return table + node.bias if bias and node.bias is not None else table
 
 
 @apply.register
-def _dense(node: ir.Dense, x: Value, bias: bool = True) -> Tensor:
+def _dense(node: ir.Dense, x: Tensor | Spikes, bias: bool = True) -> Tensor:
     constant = node.bias if bias else None
     if isinstance(x, Spikes):
         return phase_gemm(x, node.weight, constant)
@@ -54,7 +90,7 @@ def _dense(node: ir.Dense, x: Value, bias: bool = True) -> Tensor:
 
 
 @apply.register
-def _conv(node: ir.Conv, x: Value, bias: bool = True) -> Tensor:
+def _conv(node: ir.Conv, x: Tensor | Spikes, bias: bool = True) -> Tensor:
     constant = node.bias if bias else None
     if isinstance(x, Spikes):
         return phase_conv2d(x, node.weight, constant, node.stride, node.padding, node.dilation, node.groups)
@@ -65,7 +101,7 @@ def _conv(node: ir.Conv, x: Value, bias: bool = True) -> Tensor:
 
 
 @apply.register
-def _aggregate(node: ir.Aggregate, operator: CSR, x: Value, bias: bool = True) -> Tensor:
+def _aggregate(node: ir.Aggregate, operator: CSR, x: Tensor | Spikes, bias: bool = True) -> Tensor:
     return phase_spmm(operator, x, x.scale.dtype) if isinstance(x, Spikes) else spmm(operator, x)
 
 
@@ -93,7 +129,7 @@ def _avg_pool(node: ir.AvgPool, x: Value, bias: bool = True) -> Tensor:
 
 
 @apply.register
-def _max_pool(node: ir.MaxPool, x: Value, bias: bool = True) -> Value:
+def _max_pool(node: ir.MaxPool, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
     if isinstance(x, Spikes):
         # Earlier positive phases are larger values, later negative ones too: order by a key, pool, and read the phase back.
         top = x.coding.timesteps + 1
@@ -129,7 +165,7 @@ def _concat(node: ir.Concat, *inputs: Value, bias: bool = True) -> Tensor:
 
 
 @apply.register
-def _flatten(node: ir.Flatten, x: Value, bias: bool = True) -> Value:
+def _flatten(node: ir.Flatten, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
     if isinstance(x, Spikes) and x.scale.dim() == 0:
         return x.with_code(x.code.flatten(1))
     return dense_value(x).flatten(1)
@@ -147,15 +183,24 @@ def _pad(node: ir.Pad, x: Value, bias: bool = True) -> Tensor:
 
 
 @apply.register
-def _rows(node: ir.Rows, operator: CSR, x: Value, bias: bool = True) -> Value:
+def _rows(node: ir.Rows, operator: CSR, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
     count = operator.shape[0]
     return x.with_code(x.code[:count]) if isinstance(x, Spikes) else x[:count]
 
 
 @apply.register
 def _relu(node: ir.Relu, x: Value, bias: bool = True) -> Tensor:
-    x = dense_value(x)
-    return torch.relu(x if node.gain is None else x / per_channel(node.gain, x.dim()))
+    return torch.relu(without_gain(node, x))
+
+
+@apply.register
+def _uncalibrated_neuron(node: ir.UncalibratedNeuron, x: Value, bias: bool = True) -> Tensor:
+    return activate(node, x)
+
+
+@apply.register
+def _uncalibrated_coder(node: ir.UncalibratedCoder, x: Value, bias: bool = True) -> Value:
+    return x
 
 
 @apply.register

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gcn2snn import ir
+from gcn2snn.engines.emission import Emission, SpikeTrain
+from gcn2snn.engines.membrane import Membrane
 from gcn2snn.engines.node_rules import Value
-from gcn2snn.engines.temporal import Emission, Membrane, constants, emissions_of_inputs
-from gcn2snn.engines.topology import network_dtype, timesteps_of, wait_of
+from gcn2snn.engines.temporal import constants, emissions_of_inputs
+from gcn2snn.engines.topology import check_calibrated, timesteps_of, wait_of
 from gcn2snn.errors import ConfigError, InputError
 
 
@@ -35,7 +37,7 @@ class PipelineRun:
         timesteps: T, the longest of all populations and coders.
         wait: w.
         layers: N_L, the depth of the network counted in membranes, the output among them.
-        slots: who worked when, for a picture like Fig. 10.
+        slots: the clock steps of each layer and input, for a picture like Fig. 10.
     """
 
     outputs: list[Tensor]
@@ -52,7 +54,7 @@ def latency(inputs: int, timesteps: int, wait: int, layers: int) -> int:
 
 
 def depths(network: ir.Network) -> dict[str, int]:
-    """Layer of each membrane, 0 for those that hear inputs only: the longest way to it, counted in populations."""
+    """Layer of each membrane, 0 for those that read inputs only: the longest way to it, counted in populations."""
     depth: dict[str, int] = {}
     behind: dict[str, int] = {}  # populations on the longest way to a value
     for node in network:
@@ -65,44 +67,43 @@ def depths(network: ir.Network) -> dict[str, int]:
 
 
 class _Item:
-    """One input on its way through the network: a membrane for each layer that works on it or is still heard."""
+    """One input in the pipeline: a membrane for each layer that works on it, or whose spikes are still to be read."""
 
     def __init__(self, network: ir.Network, inputs: Mapping[str, Value], wait: int):
         self.fixed = constants(network, inputs)
-        self.dtype = network_dtype(network)
-        self.emissions = emissions_of_inputs(network, self.fixed, self.dtype)
+        self.emissions = emissions_of_inputs(network, self.fixed)
         self.membranes: dict[str, Membrane] = {}
         self.wait = wait
 
     def step(self, network: ir.Network, node: ir.Neuron | ir.Output, n: int) -> None:
-        """One membrane to its local step n, hearing what its sources send at their phase n (delayed to meet)."""
+        """Advance one membrane to its step n with what its sources send at their phase n (delayed until they meet)."""
         if n == 1:
             self.membranes[node.name] = Membrane(network, node, self.fixed, self.wait)
         membrane = self.membranes[node.name]
         membrane.step(n, {name: self._emission(name) for name in membrane.feeds})
 
     def _emission(self, name: str) -> Emission:
-        # A population that is still firing is heard as it fires; a spike of phase n is out by the reader's step n.
-        return self.emissions[name] if name in self.emissions else self.membranes[name].emission(self.dtype)
+        # The spikes of a population that is still firing are read as it fires; phase n is sent by the reader's step n.
+        return self.emissions[name] if name in self.emissions else SpikeTrain(self.membranes[name].spikes)
 
 
 def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait: int | None) -> PipelineRun:
     """N inputs through the network on one clock.
 
     Layer l starts l w steps after an input has entered and holds it for T + w steps; the next input enters T + w steps
-    after the last. A source that is more than one layer above its reader is heard from a delay line of (distance - 1) w
+    after the last. A source more than one layer above its reader is read through a delay line of (distance - 1) w
     steps. All membranes share T (the longest) and w.
 
     Args:
         network: calibrated.
         items: inputs by Input name, one mapping each.
-        wait: w; None is the shortest wait that hears all input, T - 1.
+        wait: w; None is the shortest wait after which all input has arrived, T - 1.
 
     Returns:
         Outputs equal to those of ``run_temporal`` on each input alone, and the number of steps.
 
     Raises:
-        ConfigError: wait is negative.
+        ConfigError: wait is negative, or the network is not calibrated.
         InputError: there are no inputs.
 
     Source: Section V-C2, Fig. 10.
@@ -111,12 +112,12 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
         raise ConfigError(f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more")
     if not items:
         raise InputError("a pipeline needs at least one input")
-    layers: list[ir.Neuron | ir.Output] = [n for n in network if isinstance(n, ir.Neuron | ir.Output)]
+    check_calibrated(network)
+    layers = [node for node in network if isinstance(node, ir.Neuron | ir.Output)]
     depth = depths(network)
     longest = max(timesteps_of(node) for node in network if isinstance(node, ir.Neuron | ir.Coder | ir.OneHot))
     shared = max(wait_of(network, node, wait) for node in layers) - (1 if wait is None else 0)
     period, count = longest + shared, 1 + max(depth.values())
-    output = network.of(ir.Output)[0].name
     slots = [
         Slot(depth[node.name], node.name, item, start + 1, start + period)
         for item in range(len(items))
@@ -136,8 +137,6 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
                 if 1 <= n <= period:
                     item.step(network, node, n)
             if clock == index * period + shared * (count - 1) + period:
-                potential = item.membranes[output].potential
-                assert potential is not None
-                outputs.append(potential)
+                outputs.append(item.membranes[network.output.name].potential)
                 del working[index]
     return PipelineRun(outputs, clock, longest, shared, count, slots)

@@ -67,7 +67,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def _is_default(parameter: inspect.Parameter, value: Any) -> bool:
-    """Whether an argument says nothing: it equals the default, or is an empty ``*args`` or ``**kwargs``."""
+    """Whether an argument has no effect: it equals the default, or is an empty ``*args`` or ``**kwargs``."""
     if parameter.kind in STARRED:
         return not value
     if value is parameter.default:

@@ -1,4 +1,4 @@
-"""What DGL has and one spike cannot do: every refusal of one of its layers or functions."""
+"""Every layer or function of DGL that cannot become spikes, with the reason."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def lower_module(builder: Builder, path: str, module: nn.Module, args: tuple[Any
 
 
 def _guarded(builder: Builder, path: str, what: str, given: Any, call: Callable[[], Any]) -> Any:
-    """The call's result; behind something refused its own errors mean nothing."""
+    """The call's result; errors of calls whose arguments depend on something refused are ignored."""
     if not builder.is_refused(given):
         return call()
     try:

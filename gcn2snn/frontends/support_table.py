@@ -1,4 +1,4 @@
-"""The README's table of supported layers, made from the registry so that it cannot lie.
+"""The README's table of supported layers, generated from the registry, so that it always matches the code.
 
 ``python -m gcn2snn.frontends.support_table README.md`` rewrites the part between the markers.
 """

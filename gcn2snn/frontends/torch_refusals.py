@@ -1,4 +1,4 @@
-"""What torch has and one spike cannot do: every refusal of a torch layer or function, with its reason and a way out."""
+"""Every torch layer or function that cannot become spikes, with the reason and what to use instead."""
 
 from __future__ import annotations
 

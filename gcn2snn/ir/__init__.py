@@ -1,5 +1,6 @@
-"""The description of a network between the trained model and the spikes: plain frozen data, no execution."""
+"""The description of a network between the trained model and the spikes: frozen dataclasses; nothing runs here."""
 
+from gcn2snn.ir.draft import Draft
 from gcn2snn.ir.graph_operands import Adjacency, Fixed, FixedMatrix, Laplacian, Matrix, Membership, Part
 from gcn2snn.ir.layers import (
     Add,
@@ -13,17 +14,21 @@ from gcn2snn.ir.layers import (
     Dense,
     Flatten,
     Input,
+    InputCode,
     Lookup,
     MaxPool,
     Neuron,
     OneHot,
     Output,
     Pad,
+    Population,
     Relu,
     Rows,
     Subsample,
+    UncalibratedCoder,
+    UncalibratedNeuron,
 )
-from gcn2snn.ir.network import Network
+from gcn2snn.ir.network import Network, once_per_network
 from gcn2snn.ir.node import NODE_TYPES, Node, Operator, Shape, Source, Synapse, Wire
 
 __all__ = [
@@ -38,10 +43,12 @@ __all__ = [
     "Concat",
     "Conv",
     "Dense",
+    "Draft",
     "Fixed",
     "FixedMatrix",
     "Flatten",
     "Input",
+    "InputCode",
     "Laplacian",
     "Lookup",
     "Matrix",
@@ -55,11 +62,15 @@ __all__ = [
     "Output",
     "Pad",
     "Part",
+    "Population",
     "Relu",
     "Rows",
     "Shape",
     "Source",
     "Subsample",
     "Synapse",
+    "UncalibratedCoder",
+    "UncalibratedNeuron",
     "Wire",
+    "once_per_network",
 ]

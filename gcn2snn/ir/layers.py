@@ -42,16 +42,42 @@ class OneHot(Source):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Coder(Node):
-    """Input data to spikes. "binary": sign-magnitude, many spikes, base 2; "single": one signed spike; "analog": as it is.
+class InputCode(Node):
+    """Input data to spikes, calibrated or not: what both have in common.
 
-    binary: x ~ sign * scale * sum_t b_t 2^-t, b = floor(|x| / scale * 2^T) in T bits, saturating at 1 - 2^-T.
+    Args:
+        kind: "binary" sign-magnitude, many spikes, base 2; "single" one signed spike; "analog" as it is.
+        timesteps: T, the bits of a binary word or the phases of a single spike.
+        base: Q of a single spike.
     """
 
     kind: str = "binary"
     timesteps: int = 16
     base: float = 2.0
-    scale: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UncalibratedCoder(InputCode):
+    """Where input data will become spikes; before calibration they pass as they are."""
+
+    def calibrated(self, scale: Tensor) -> Coder:
+        """The coder with its scale: the largest magnitude of the data."""
+        return Coder(
+            name=self.name, inputs=self.inputs, kind=self.kind, timesteps=self.timesteps, base=self.base, scale=scale
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Coder(InputCode):
+    """Input data to spikes.
+
+    binary: x ~ sign * scale * sum_t b_t 2^-t, b = floor(|x| / scale * 2^T) in T bits, saturating at 1 - 2^-T.
+
+    Args:
+        scale: the largest magnitude [] that can be sent; "analog" does not use it.
+    """
+
+    scale: Tensor
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -249,31 +275,61 @@ class Rows(Wire):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Relu(Node):
-    """max(x / gain, 0); becomes a neuron population in ``passes/neurons.py``. ``gain``: see :class:`Neuron`."""
+    """max(x / gain, 0); becomes a neuron population in ``passes/neurons.py``. ``gain``: see :class:`Population`."""
 
     gain: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Neuron(Node):
-    """A population that fires at most once: z = x / (scale * gain), phase by comparison with the thresholds of ``coding``.
+class Population(Node):
+    """Neurons that fire at most once, calibrated or not: what both have in common.
 
     Args:
         coding: base, timesteps, signed, shift. A signed population keeps negative values.
         activation: what the source model has in this place, "relu" or "none". An unsigned population without a ReLU
             drops the negative part (``message="rectified"``).
-        scale: calibrated maximum of the layer [] or of each channel [C] (Eq. 2); None before calibration.
         gain: batch norm kept in the threshold, sqrt(var + eps) / |gamma| [C] (Algorithm 1, line 4), or None.
-        horizon: last phase at which a neuron may fire, [nodes, 1] or broadcastable, or None for T (docs/method.md).
-        start: potential that the spiking neuron starts from beside the bias [C] (``passes/bias_correction.py``); the source has none.
     """
 
     coding: PhaseCode
     activation: str = "relu"
-    scale: Tensor | None = None
     gain: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UncalibratedNeuron(Population):
+    """Where neurons will fire; before calibration it has no scale and computes what the source model does."""
+
+    def calibrated(self, scale: Tensor) -> Neuron:
+        """The population with its scale: it can fire."""
+        return Neuron(
+            name=self.name,
+            inputs=self.inputs,
+            coding=self.coding,
+            activation=self.activation,
+            gain=self.gain,
+            scale=scale,
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Neuron(Population):
+    """A population that fires at most once: z = x / (scale * gain), phase by comparison with the thresholds of ``coding``.
+
+    Args:
+        scale: calibrated maximum of the layer [] or of each channel [C] (Eq. 2).
+        horizon: last phase at which a neuron may fire, [nodes, 1] or broadcastable, or None for T (docs/method.md).
+        start: potential that the spiking neuron starts from beside the bias [C] (``passes/bias_correction.py``); the source has none.
+    """
+
+    scale: Tensor
     horizon: Tensor | None = None
     start: Tensor | None = None
+
+    @property
+    def threshold_scale(self) -> Tensor:
+        """scale * gain, [] or [C]: a potential divided by it is compared with the thresholds of the code."""
+        return self.scale if self.gain is None else self.scale * self.gain
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,36 +2,52 @@
 
 A :class:`Network` is a list of nodes in the order of evaluation; a node names its inputs. Axis 0 of every value is the
 batch or the graph's nodes, axis 1 the channels. Sparse operands travel along edges too, so one description serves many
-graphs. Front ends write it (``lower_*.py``), passes rewrite it (``passes/fold.py``, ``passes/neurons.py``, ``passes/calibration.py``),
-``engines/interpreter.py`` runs it.
+graphs. Front ends (``frontends/``) write it, passes (``passes/``) rewrite it, engines (``engines/``) run it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+import functools
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from torch import Tensor
 
 from gcn2snn.errors import InputError
 from gcn2snn.ir.graph_operands import Adjacency, FixedMatrix, Laplacian, Matrix, Membership
 from gcn2snn.ir.layers import Output
-from gcn2snn.ir.node import Node, Operator, Shape
+from gcn2snn.ir.node import Node, Shape
+
+N = TypeVar("N", bound=Node)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """Nodes in order of evaluation, and the shape of each result.
 
+    Args:
+        nodes: in an order in which every node stands behind its inputs.
+
     Raises:
-        InputError: a name is used twice or unknown, a node has the wrong number of inputs, or shapes do not meet.
+        InputError: a name is used twice or unknown, a node has the wrong number of inputs, shapes do not meet, or there
+            is no output.
     """
 
     nodes: tuple[Node, ...]
+    shapes: dict[str, Shape] = field(init=False, repr=False)
+    """Sizes of each result by name of its node, None where they depend on the call."""
+    output: Output = field(init=False, repr=False)
+    """The node that gives the result."""
+    _by_name: dict[str, Node] = field(init=False, repr=False)
+    _readers: dict[str, list[Node]] = field(init=False, repr=False)
+    _kept: dict[Hashable, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         shapes: dict[str, Shape] = {}
+        readers: dict[str, list[Node]] = {}
         for node in self.nodes:
             if node.name in shapes:
                 raise InputError(f"two nodes are called {node.name!r}; names must be unique")
@@ -43,56 +59,59 @@ class Network:
                     f"{node.name} is a {type(node).__name__} with {len(node.inputs)} inputs; it takes {node.arity}"
                 )
             shapes[node.name] = node.shape(*(shapes[name] for name in node.inputs))
-        if not any(isinstance(node, Output) for node in self.nodes):
+            readers[node.name] = []
+            for name in dict.fromkeys(node.inputs):
+                readers[name].append(node)
+        outputs = [node for node in self.nodes if isinstance(node, Output)]
+        if not outputs:
             raise InputError("the network has no Output node")
-        object.__setattr__(self, "shapes", shapes)
+        worked_out: dict[str, object] = {
+            "shapes": shapes,
+            "output": outputs[0],
+            "_by_name": {node.name: node for node in self.nodes},
+            "_readers": readers,
+            "_kept": {},
+        }
+        for name, value in worked_out.items():
+            object.__setattr__(self, name, value)
 
-    shapes: ClassVar[dict[str, Shape]]
+    def __reduce__(self) -> tuple[type[Network], tuple[tuple[Node, ...]]]:
+        """Copies and pickles hold the nodes alone; everything else is worked out of them again."""
+        return Network, (self.nodes,)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
     def __getitem__(self, name: str) -> Node:
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise InputError(f"no node is called {name!r}; there are {[node.name for node in self.nodes]}")
+        if name not in self._by_name:
+            raise InputError(f"no node is called {name!r}; there are {list(self._by_name)}")
+        return self._by_name[name]
 
     @property
-    def has_graph(self) -> bool:
-        """Whether layers make their matrices from a graph, as those of PyTorch Geometric, DGL and sparse products do."""
+    def builds_matrices(self) -> bool:
+        """Whether nodes make the matrices of its aggregations, as for PyTorch Geometric, DGL and sparse products.
+
+        A Text GCN is called with its matrix ready made, so this is False for it although it has a graph.
+        """
         return any(isinstance(node, Adjacency | Laplacian | Membership | Matrix | FixedMatrix) for node in self.nodes)
 
-    def of(self, kind: type[Any]) -> list[Any]:
+    def of(self, kind: type[N]) -> list[N]:
         """Nodes of one class, in order."""
         return [node for node in self.nodes if isinstance(node, kind)]
 
     def readers(self, name: str) -> list[Node]:
-        """Nodes that read the result of ``name``."""
-        return [node for node in self.nodes if name in node.inputs]
+        """Nodes that read the result of ``name``, in order."""
+        return list(self._readers.get(name, ()))
 
     def replace(self, changes: Mapping[str, Sequence[Node]]) -> Network:
-        """Each named node becomes the given nodes (none: it is dropped); the last of them must keep readers valid."""
-        return Network(tuple(new for node in self.nodes for new in changes.get(node.name, (node,))))
+        """Each named node becomes the given nodes (none: it is dropped); the last of them must keep readers valid.
 
-    def rename_inputs(self, names: dict[str, str]) -> Network:
-        """Every reader of a key reads its value instead."""
-        renamed = (replace(node, inputs=tuple(names.get(i, i) for i in node.inputs)) for node in self.nodes)
-        return Network(tuple(renamed))
-
-    def insert_after(self, name: str, new: Node) -> Network:
-        """``new``, which reads ``name``, directly after it; every other reader of ``name`` reads ``new`` instead.
-
-        Operators keep reading ``name``: they are made from what the caller passes.
+        The whole network is checked again, so many changes belong into one call or into a :class:`Draft`.
         """
-        nodes: list[Node] = []
-        for node in self.nodes:
-            if not isinstance(node, Operator):
-                node = replace(node, inputs=tuple(new.name if i == name else i for i in node.inputs))
-            nodes.append(node)
-            if node.name == name:
-                nodes.append(new)
-        return Network(tuple(nodes))
+        return Network(tuple(new for node in self.nodes for new in changes.get(node.name, (node,))))
 
     def map_tensors(self, change: Callable[[Tensor], Tensor]) -> Network:
         """The same network with every tensor passed through ``change`` (device and dtype moves)."""
@@ -102,3 +121,23 @@ class Network:
             return replace(node, **fields)
 
         return Network(tuple(changed(node) for node in self.nodes))
+
+
+def once_per_network(work_out: Callable[Concatenate[Network, P], T]) -> Callable[Concatenate[Network, P], T]:
+    """A function of a network whose results are kept with the network, so that each is worked out once.
+
+    The results are shared by all callers and threads: they must not be changed, so give tuples, not lists. Further
+    arguments are given by position and have to be hashable. Copies of a network start without results.
+    """
+
+    @functools.wraps(work_out)
+    def kept(network: Network, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (work_out, args)
+        found = network._kept.get(key)
+        if found is None:
+            # Two threads may both get here; both then return what the first of them has stored.
+            found = network._kept.setdefault(key, (work_out(network, *args, **kwargs),))
+        result: T = found[0]
+        return result
+
+    return kept

@@ -47,7 +47,7 @@ class MatrixCache:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything, the lock too: in a forked process its holder does not exist."""
+        """Forget everything, and the lock: in a forked process the thread that holds it does not exist."""
         self._lock = (
             threading.RLock()
         )  # a graph can be collected, and so forgotten, while its own thread holds the lock

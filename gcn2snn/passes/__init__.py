@@ -1,4 +1,4 @@
-"""Rewriting a network description: batch norm away, neurons in, scales, horizons, corrections. Every pass takes a description and gives one."""
+"""Passes, from a network description to another: batch norm, neurons, scales, horizons, bias correction."""
 
 from gcn2snn.passes.bias_correction import correct_means
 from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate

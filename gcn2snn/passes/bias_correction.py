@@ -1,15 +1,15 @@
-"""ir -> ir after calibration: what the codes of all layers before do to each channel on average is given back."""
+"""ir -> ir: bias correction, shifts initial potentials to remove each channel's mean encoding error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, activate, apply, code_input, dense_value, fire
+from gcn2snn.engines import Value, activate, code_input, dense_value, evaluate_node, fire
 from gcn2snn.kernels import per_channel
 from gcn2snn.passes.calibration import Batches
 
@@ -43,7 +43,7 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
     items = list(batches())
     goal: dict[str, list[Value]] = {}
     have: dict[str, list[Value]] = {}
-    shifts: dict[str, Tensor] = {}
+    changes: dict[str, list[ir.Node]] = {}
     last_reader = {name: node.name for node in network for name in node.inputs}
     with torch.no_grad():
         for node, original in zip(network, source, strict=True):
@@ -51,16 +51,17 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
             if isinstance(node, ir.Neuron):
                 node = replace(node, start=None)
                 potentials = [dense_value(x) for x in have[node.inputs[0]]]
-                shifts[node.name] = shift = _shift_of_population(node, potentials, goal[node.name])
+                shift = _shift_of_population(node, potentials, goal[node.name])
+                changes[node.name] = [replace(node, start=shift)]
                 have[node.name] = [fire(node, x + per_channel(shift, x.dim())) for x in potentials]
             else:
-                have[node.name] = [_value(node, have, i, item, lambda n, x: x) for i, item in enumerate(items)]
+                have[node.name] = [_value(node, have, i, item, fire) for i, item in enumerate(items)]
             if isinstance(node, ir.Output):
-                shifts[node.name] = _mean_difference(goal[node.name], have[node.name])
+                shift = _mean_difference(goal[node.name], have[node.name])
+                changes[node.name] = [replace(node, start=shift)]
             for name in set(node.inputs):
                 if last_reader[name] == node.name:
                     del goal[name], have[name]
-    changes = {name: [replace(network[name], start=shift)] for name, shift in shifts.items()}  # type: ignore[call-arg]
     return network.replace(changes)
 
 
@@ -68,24 +69,16 @@ def _value(
     node: ir.Node,
     values: dict[str, list[Value]],
     index: int,
-    inputs: object,
-    activate: Callable[[ir.Neuron, Value], Value],
+    inputs: Mapping[str, Value],
+    population: Callable[[ir.Neuron, Value], Value],
 ) -> Value:
-    args = [values[name][index] for name in node.inputs]
-    if isinstance(node, ir.Input):
-        return inputs[node.name]  # type: ignore[index]
-    if isinstance(node, ir.OneHot):
-        return 1.0 - 2.0**-node.binary if node.binary else 1.0
-    if isinstance(node, ir.Neuron):
-        return activate(node, args[0])
-    if isinstance(node, ir.Coder):
-        return code_input(node, args[0])
-    return apply(node, *args)
+    """Result of a node for one batch, with the coded input data."""
+    args = tuple(values[name][index] for name in node.inputs)
+    return evaluate_node(node, args, inputs, population, code_input)
 
 
 def _shift_of_population(node: ir.Neuron, potentials: list[Tensor], goal: list[Value]) -> Tensor:
     """b [C] with mean(decode(fire(U + b))) = mean(goal); the slope of the mean is the share of active neurons."""
-    assert node.scale is not None
     gain = torch.ones_like(node.scale) if node.gain is None else node.gain
     unit = float(node.scale.max())
     wanted = _mean([dense_value(x) for x in goal], unit)
@@ -95,7 +88,7 @@ def _shift_of_population(node: ir.Neuron, potentials: list[Tensor], goal: list[V
         sent = _mean([dense_value(fire(node, x)) for x in moved], unit)
         active = _mean([torch.ones_like(x) if node.coding.signed else (x > 0).to(x.dtype) for x in moved], 1.0)
         shift = shift + gain * (wanted - sent) / active.clamp(min=0.05)
-    limit = node.scale * gain
+    limit = node.threshold_scale
     return torch.minimum(torch.maximum(shift, -limit), limit).to(potentials[0].dtype)
 
 

@@ -57,7 +57,7 @@ class PopulationReport:
 def calibrate(
     network: ir.Network, batches: Batches, config: ConvertConfig
 ) -> tuple[ir.Network, list[PopulationReport]]:
-    """The network with every scale set, and a report on each population.
+    """The network with a scale for every population and coder that has none, and a report on each population.
 
     scale = max |a| (Eq. 2), a percentile of |a|, or argmin_s sum (a - decode(encode(a / s)) s)^2, per layer or channel.
     The input coders always take the maximum. Populations that are silent on all data get scale 1.
@@ -72,12 +72,14 @@ def calibrate(
 
     Source: Section II-C, Eq. 2; percentile and mse are ours.
     """
-    config = config.settled(network.has_graph)
+    config = config.settled(network.builds_matrices)
     statistics = Statistics(network, batches)
-    changes = {}
-    for node in network.of(ir.Neuron) + network.of(ir.Coder):
-        kind, per = _rule(node, config)
-        changes[node.name] = [replace(node, scale=statistics.scale(node, kind, per, config.percentile))]
+    changes: dict[str, list[ir.Node]] = {}
+    for population in network.of(ir.UncalibratedNeuron):
+        kind, per = _rule(population, config)
+        changes[population.name] = [population.calibrated(statistics.scale(population, kind, per, config.percentile))]
+    for coder in network.of(ir.UncalibratedCoder):
+        changes[coder.name] = [coder.calibrated(statistics.largest(coder))]
     network = network.replace(changes)
     quality = _Quality()
     _observe(network, batches, quality)
@@ -105,21 +107,23 @@ class Statistics:
         _observe(self.network, self.batches, found)
         return found
 
-    def scale(self, node: ir.Neuron | ir.Coder, kind: str, per: str, percentile: float = 99.9) -> Tensor:
+    def largest(self, coder: ir.InputCode) -> Tensor:
+        """Scale of an input coder, []: the largest magnitude; 1 where all data are 0."""
+        top = self.maxima[coder.name].max()
+        return torch.where(top > 0, top, 1.0)
+
+    def scale(self, node: ir.Population, kind: str, per: str, percentile: float = 99.9) -> Tensor:
         """Scale of a population by one of the rules, [] per layer or [C] per channel; 1 where all data are silent."""
         maxima = self.maxima[node.name]
         top = maxima if per == "channel" else maxima.max()
         if kind != "max":
             counts = (self.histograms.channel if per == "channel" else self.histograms.layer)[node.name]
-            assert isinstance(node, ir.Neuron)
             factor = _percentile(counts, percentile) if kind == "percentile" else _least_error(counts, node.coding)
             top = top * (factor if per == "channel" else factor[0]).to(top)
         return torch.where(top > 0, top, 1.0)
 
 
-def _rule(node: ir.Node, config: ConvertConfig) -> tuple[str, str]:
-    if isinstance(node, ir.Coder):
-        return "max", "layer"
+def _rule(node: ir.Population, config: ConvertConfig) -> tuple[str, str]:
     own = config.layers.get(node.name, LayerConfig())
     return own.scale or config.scale, own.per or config.per
 
@@ -128,7 +132,7 @@ def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, 
     """Show the visitor every activation of every batch; returns the number of batches."""
 
     def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-        if isinstance(node, ir.Neuron | ir.Coder):
+        if isinstance(node, ir.Population | ir.InputCode):
             x = dense_value(value)
             check_finite(f"the activation of {node.name}", x)
             visitor(node, x)
@@ -142,7 +146,7 @@ def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, 
 
 def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
     """What the population can send of x: |x| when signed, else the positive part; channels first, [C, values]."""
-    signed = not isinstance(node, ir.Neuron) or node.coding.signed
+    signed = not isinstance(node, ir.Population) or node.coding.signed
     x = x.abs() if signed else x.clamp(min=0)
     return x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
 
@@ -168,7 +172,7 @@ class _Histograms:
         self.layer: dict[str, Tensor] = {}
 
     def __call__(self, node: ir.Node, x: Tensor) -> None:
-        if isinstance(node, ir.Coder):
+        if not isinstance(node, ir.Population):
             return
         values, top = magnitudes(node, x), self.maxima[node.name]
         self._count(self.channel, node.name, values, top)
@@ -207,7 +211,6 @@ class _Quality:
     def __call__(self, node: ir.Node, x: Tensor) -> None:
         if not isinstance(node, ir.Neuron):
             return
-        assert node.scale is not None
         spikes = encode(x, node.scale, node.coding, node.horizon)
         active = x != 0 if node.coding.signed or node.activation == "none" else x > 0
         sums = self.sums.setdefault(
@@ -227,7 +230,6 @@ class _Quality:
     def report(self, node: ir.Neuron) -> PopulationReport:
         sums = self.sums[node.name]
         active = max(sums["active"], 1)
-        assert node.scale is not None
         return PopulationReport(
             node.name,
             sums["neurons"],

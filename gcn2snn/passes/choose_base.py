@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import dense_value, run_float
+from gcn2snn.engines import Value, dense_value, run_float
 from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.kernels import PhaseCode, decode, encode, per_channel
-from gcn2snn.passes.calibration import magnitudes
+from gcn2snn.passes.calibration import Batches, magnitudes
 
 BASES = (1.01, 3.0)
 """Where the search looks."""
@@ -122,9 +120,7 @@ class Activations:
         return _minimum(lambda base: self.error(base, timesteps, shift), timesteps)
 
 
-def measure_activations(
-    network: ir.Network, batches: Callable[[], Iterable[Mapping[str, Any]]]
-) -> dict[str, Activations]:
+def measure_activations(network: ir.Network, batches: Batches) -> dict[str, Activations]:
     """Activations of every population of a calibrated network, divided by its scale, in the source model.
 
     Args:
@@ -135,8 +131,8 @@ def measure_activations(
     """
     found: dict[str, Activations] = {}
 
-    def observe(node: ir.Node, args: tuple[Any, ...], value: Any) -> None:
-        if isinstance(node, ir.Neuron) and node.scale is not None:
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+        if isinstance(node, ir.Neuron):
             x = dense_value(value)
             new = Activations.of(magnitudes(node, x / per_channel(node.scale, x.dim())))
             found[node.name] = found[node.name] + new if node.name in found else new
@@ -147,40 +143,49 @@ def measure_activations(
     return found
 
 
-def layer_bases(
-    network: ir.Network, batches: Callable[[], Iterable[Mapping[str, Any]]], timesteps: int | None = None
-) -> dict[str, float]:
+def layer_bases(network: ir.Network, batches: Batches, timesteps: int | None = None) -> dict[str, float]:
     """The base of least encoding error for each population, from what its activations are.
 
     Args:
-        network: calibrated; each population keeps its own T unless ``timesteps`` is given.
+        network: calibrated; each population keeps its own number of time steps unless ``timesteps`` is given.
         batches: as for :func:`measure_activations`.
-        timesteps: T for all.
+        timesteps: time steps for all.
 
     Returns:
-        Base by population; silent populations are left out. Ready for ``ConvertConfig(layers=...)``.
+        Q per time step by population, as ``ConvertConfig`` and ``LayerConfig`` have it: where a group of g neurons
+        shares a membrane, a time step holds g phases, so Q is the base of a phase to the power of g. Silent populations
+        are left out. Ready for ``ConvertConfig(layers={name: {"base": base}})``.
     """
     bases = {}
     for name, activations in measure_activations(network, batches).items():
-        node = network[name]
-        assert isinstance(node, ir.Neuron)
+        coding = _neuron(network, name).coding
         if int(activations.counts.sum()):
-            bases[name] = activations.optimal_base(timesteps or node.coding.timesteps, node.coding.shift)
+            phases = coding.timesteps if timesteps is None else timesteps * coding.group
+            bases[name] = activations.optimal_base(phases, coding.shift) ** coding.group
     return bases
 
 
 def with_bases(network: ir.Network, bases: Mapping[str, float]) -> ir.Network:
-    """The network with other bases; scales stay, since they are maxima."""
+    """The network with other bases, per time step as :func:`layer_bases` gives them; scales stay, since they are maxima."""
     changes: dict[str, list[ir.Node]] = {}
     for name, base in bases.items():
-        node = network[name]
-        assert isinstance(node, ir.Neuron)
-        changes[name] = [replace(node, coding=replace(node.coding, base=base))]
+        node = _neuron(network, name)
+        coding = replace(node.coding, base=base ** (1 / node.coding.group))
+        changes[name] = [replace(node, coding=coding)]
     return network.replace(changes)
+
+
+def _neuron(network: ir.Network, name: str) -> ir.Neuron:
+    node = network[name]
+    if not isinstance(node, ir.Neuron):
+        raise ConfigError(f"{name} is a {type(node).__name__}; only a calibrated population has a base")
+    return node
 
 
 def _minimum(error: Callable[[float], float], timesteps: int) -> float:
     """Best of a grid, then a bracketed search beside it: the error has one kink per phase, so no single descent."""
+    from scipy.optimize import minimize_scalar  # takes as long to import as all the rest of the package
+
     highest = min(BASES[1], 1e30 ** (1 / timesteps) * 0.999)
     grid = np.geomspace(BASES[0], highest, 120)
     best = int(np.argmin([error(float(base)) for base in grid]))

@@ -27,32 +27,34 @@ def fold_batch_norm(network: ir.Network, into: str = "weights") -> ir.Network:
 
     Source: Algorithm 1, lines 4 and 5, whose misprints are mended (docs/method.md).
     """
-    for norm in network.of(ir.BatchNorm):
-        network = _fold_one(network, norm, into)
-    return network
+    draft = ir.Draft(network)
+    for norm in draft.of(ir.BatchNorm):
+        _fold_one(draft, norm, into, len(network.shapes[norm.name]))
+    return draft.network()
 
 
-def _fold_one(network: ir.Network, norm: ir.BatchNorm, into: str) -> ir.Network:
-    readers = network.readers(norm.name)
-    changes: dict[str, list[ir.Node]] = {}
+def _fold_one(draft: ir.Draft, norm: ir.BatchNorm, into: str, axes: int) -> None:
+    """Take one batch norm out; ``axes`` is the number of axes of its value."""
+    readers = draft.readers(norm.name)
     if into == "threshold" and len(readers) == 1 and isinstance(readers[0], ir.Relu):
         factor, shift, gain = _threshold_form(norm)
-        changes[readers[0].name] = [replace(readers[0], gain=gain)]
+        draft.put(replace(readers[0], gain=gain))
     else:
         factor = norm.gamma / torch.sqrt(norm.var + norm.eps)
         shift = norm.beta - norm.mean * factor
-    scaled = _times(network, norm.inputs[0], factor)
+    scaled = _times(draft, norm.inputs[0], factor)
     if scaled is None:
-        changes[norm.name] = [_diagonal(network, norm, factor, shift)]
-        return network.replace(changes)
-    changes |= scaled
-    before = changes[norm.inputs[0]][0] if norm.inputs[0] in changes else network[norm.inputs[0]]
+        draft.put(_diagonal(norm, factor, shift, axes))
+        return
+    for node in scaled:
+        draft.put(node)
+    before = draft[norm.inputs[0]]
     if isinstance(before, Weighted | ir.Add):
-        changes[before.name] = [replace(before, bias=shift if before.bias is None else before.bias + shift)]
-        return network.replace(changes).rename_inputs({norm.name: before.name}).replace({norm.name: []})
-    # An aggregation or pooling in between would mix the constant, so it is added behind them.
-    changes[norm.name] = [ir.Add(name=norm.name, inputs=norm.inputs, coefficients=(1.0,), bias=shift)]
-    return network.replace(changes)
+        draft.put(replace(before, bias=shift if before.bias is None else before.bias + shift))
+        draft.redirect(norm.name, before.name)
+        draft.drop(norm.name)
+    else:  # an aggregation or pooling in between would mix the constant, so it is added behind them
+        draft.put(ir.Add(name=norm.name, inputs=norm.inputs, coefficients=(1.0,), bias=shift))
 
 
 def _threshold_form(norm: ir.BatchNorm) -> tuple[Tensor, Tensor, Tensor]:
@@ -61,32 +63,31 @@ def _threshold_form(norm: ir.BatchNorm) -> tuple[Tensor, Tensor, Tensor]:
     return norm.gamma.sign(), norm.beta * gain - norm.gamma.sign() * norm.mean, gain
 
 
-def _times(network: ir.Network, name: str, factor: Tensor) -> dict[str, list[ir.Node]] | None:
+def _times(draft: ir.Draft, name: str, factor: Tensor) -> list[ir.Node] | None:
     """Nodes to change so that the value ``name`` is multiplied by ``factor`` per channel, down to its weights.
 
     None if somebody else reads a value on the way, or one of its branches has no weights before the next ReLU.
     """
-    node = network[name]
-    if len(network.readers(name)) != 1:
+    node = draft[name]
+    if len(draft.readers(name)) != 1:
         return None
     if isinstance(node, Weighted):
-        return {name: [_scaled(node, factor)]}
+        return [_scaled(node, factor)]
     if isinstance(node, ir.Aggregate | ir.AvgPool):
-        return _times(network, node.inputs[-1], factor)
+        return _times(draft, node.inputs[-1], factor)
     if not isinstance(node, ir.Add):
         return None
-    changes: dict[str, list[ir.Node]] = {name: [replace(node, bias=None if node.bias is None else node.bias * factor)]}
+    changed: list[ir.Node] = [replace(node, bias=None if node.bias is None else node.bias * factor)]
     for branch in node.inputs:
-        below = _times(network, branch, factor)
+        below = _times(draft, branch, factor)
         if below is None:
             return None
-        changes |= below
-    return changes
+        changed += below
+    return changed
 
 
-def _scaled(node: ir.Node, factor: Tensor) -> ir.Node:
+def _scaled(node: Weighted, factor: Tensor) -> ir.Node:
     """The weighted node with its output channels multiplied by ``factor``."""
-    assert isinstance(node, Weighted)
     bias = None if node.bias is None else node.bias * factor
     if isinstance(node, ir.Lookup):
         return replace(node, table=node.table * factor, bias=bias)
@@ -94,8 +95,8 @@ def _scaled(node: ir.Node, factor: Tensor) -> ir.Node:
     return replace(node, weight=weight, bias=bias)
 
 
-def _diagonal(network: ir.Network, norm: ir.BatchNorm, factor: Tensor, shift: Tensor) -> ir.Node:
-    if len(network.shapes[norm.inputs[0]]) == 2:
+def _diagonal(norm: ir.BatchNorm, factor: Tensor, shift: Tensor, axes: int) -> ir.Node:
+    if axes == 2:
         return ir.Dense(name=norm.name, inputs=norm.inputs, weight=torch.diag(factor), bias=shift)
     weight = factor.view(-1, 1, 1, 1)
     return ir.Conv(name=norm.name, inputs=norm.inputs, weight=weight, bias=shift, groups=factor.numel())
@@ -106,13 +107,14 @@ def merge_linear(network: ir.Network) -> ir.Network:
 
     W = W2 W1, b = W2 b1 + b2. Merged only if nobody else reads the first and the product has no more weights.
     """
-    for name in [node.name for node in network.of(ir.Add)]:
-        node = network[name]  # an earlier pass of this loop may have changed what it reads
-        if isinstance(node, ir.Add) and node.coefficients == (1.0,) and node.bias is None:
-            network = network.rename_inputs({node.name: node.inputs[0]}).replace({node.name: []})
-    for second in network.of(ir.Dense):
-        first = network[second.inputs[0]]
-        if not isinstance(first, ir.Dense) or len(network.readers(first.name)) != 1:
+    draft = ir.Draft(network)
+    for node in draft.of(ir.Add):
+        if node.coefficients == (1.0,) and node.bias is None:
+            draft.redirect(node.name, node.inputs[0])
+            draft.drop(node.name)
+    for second in draft.of(ir.Dense):
+        first = draft[second.inputs[0]]
+        if not isinstance(first, ir.Dense) or len(draft.readers(first.name)) != 1:
             continue
         weight = second.weight @ first.weight
         if weight.numel() > second.weight.numel() + first.weight.numel():
@@ -120,6 +122,6 @@ def merge_linear(network: ir.Network) -> ir.Network:
         bias = second.bias
         if first.bias is not None:
             bias = second.weight @ first.bias + (0.0 if second.bias is None else second.bias)
-        merged = replace(second, weight=weight, bias=bias, inputs=first.inputs)
-        network = network.replace({first.name: [], second.name: [merged]})
-    return network
+        draft.put(replace(second, weight=weight, bias=bias, inputs=first.inputs))
+        draft.drop(first.name)
+    return draft.network()

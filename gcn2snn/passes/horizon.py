@@ -1,4 +1,4 @@
-"""Spending spikes where they matter: a last phase per neuron, from what its spike costs and what it moves."""
+"""ir -> ir: a last phase for each neuron, so that spikes that move the output least per addition are not sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
-from gcn2snn.engines import Value, code_input, dense_value, fire, run
+from gcn2snn.engines import Value, code_input, dense_value, fire, matrix_value, run
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes, encode, per_channel
 
@@ -36,7 +36,7 @@ class FanOut:
 
     @property
     def worth(self) -> Tensor:
-        """norm / sqrt(additions): output moved per square root of an addition; 0 where nothing listens."""
+        """norm / sqrt(additions): output moved per square root of an addition; 0 where no synapse reads the neuron."""
         return torch.where(self.additions > 0, self.norm / self.additions.clamp(min=1).sqrt(), 0.0)
 
 
@@ -50,7 +50,7 @@ def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> F
     square: Tensor | float = 0.0
     for reader in network.readers(name):
         if isinstance(reader, ir.Aggregate):
-            matrix: CSR = operators[reader.inputs[0]]
+            matrix = matrix_value(operators[reader.inputs[0]])
             additions = additions + matrix.column_counts.to(matrix.dtype)[:, None]
             norm = torch.zeros(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
             square = square + norm.index_add_(0, matrix.col.long(), matrix.value**2)[:, None]
@@ -69,12 +69,11 @@ def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> F
 
 def moved(node: ir.Neuron, worth: Tensor) -> Tensor:
     """Worth of each neuron in units of its code: scale * worth; a spike at phase t moves Q^-t of it."""
-    assert node.scale is not None
     return per_channel(node.scale.to(worth.dtype), 2) * worth  # [N or 1, C or 1]
 
 
 def horizon_of(node: ir.Neuron, worth: Tensor, threshold: float) -> Tensor:
-    """Last phase at which each neuron listens: T_i = #{t : s Q^-t worth_i >= lambda}, int16, broadcastable.
+    """Last phase at which each neuron may fire: T_i = #{t : s Q^-t worth_i >= lambda}, int16, broadcastable.
 
     Dropping the spikes with |h_i| worth_i < lambda is the least expected output error for the additions that remain:
     it is the greedy order of a knapsack with value |h|^2 norm^2 and weight additions (docs/method.md).
@@ -97,7 +96,7 @@ def threshold_for(node: ir.Neuron, spikes: Spikes, fans: FanOut, share: float) -
     bins = value.float().view(torch.int32) >> BIN_SHIFT
     weight = fans.additions.to(torch.float64).expand(value.shape)
     total = torch.bincount(bins.flatten(), weights=weight.flatten(), minlength=BINS)
-    total[0] = 0.0  # silent neurons; a spike that moves less than single precision can hold never stays under a cut
+    total[0] = 0.0  # silent neurons, and spikes whose effect underflows in single precision: they are always cut
     kept = total.flip(0).cumsum(0) <= share * total.sum()
     lowest = BINS - int(kept.sum())
     return (
@@ -165,8 +164,6 @@ def cut(node: ir.Neuron, potential: Tensor, fans: FanOut, threshold: float | Non
     """The population with a horizon by lambda, or by the share of its events that may remain."""
     if threshold is None:
         assert share is not None
-        assert node.scale is not None
-        scale = node.scale if node.gain is None else node.scale * node.gain
-        spikes = replace(encode(potential, scale, node.coding), scale=node.scale)
+        spikes = replace(encode(potential, node.threshold_scale, node.coding), scale=node.scale)
         threshold = threshold_for(node, spikes, fans, share)
     return replace(node, horizon=horizon_of(node, fans.worth, threshold))

@@ -11,6 +11,8 @@ from gcn2snn.kernels import PhaseCode
 
 MAXIMA = (ir.MaxPool, ir.AggregateMax)
 NEEDS_SPIKES = (ir.Synapse, *MAXIMA)
+PASSED_ON = (ir.Wire, ir.BatchNorm)
+"""Nodes behind which a potential is still a potential, and a sum a sum."""
 
 
 def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
@@ -19,17 +21,19 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
     Every ReLU is an unsigned population. A synapse or max node that would read a membrane potential gets a population
     in front: signed, rectified, or for ``message="fused"`` none in front of a synapse. Every reader of that potential
     then reads the spikes. A max node that would read sums of spikes or binary words gets a population of its own: its
-    first spike must say all. Input data pass through a coder.
+    first spike must carry the whole value. Input data pass through a coder.
 
     Raises:
         ConfigError: ``config.layers`` names a population that does not exist, or a code has more than 255 phases.
     """
-    network = _code_inputs(network, config)
-    network = _relus(network, config)
-    network = _between_synapses(network, config)
+    draft = ir.Draft(network)
+    _code_inputs(draft, config)
+    _relus(draft, config)
+    _between_synapses(draft, config)
     if config.avg_pool == "spike":
-        network = _after_pools(network, config)
-    names = [node.name for node in network.of(ir.Neuron)]
+        _after_pools(draft, config)
+    network = draft.network()
+    names = [node.name for node in network.of(ir.Population)]
     unknown = sorted(set(config.layers) - set(names))
     if unknown:
         raise ConfigError(f"layers names {unknown}, but the populations are {names}. Use these names")
@@ -48,69 +52,94 @@ def coding_of(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
     return PhaseCode(base if group == 1 else base ** (1 / group), timesteps * group, signed, config.shift, group)
 
 
-def _code_inputs(network: ir.Network, config: ConvertConfig) -> ir.Network:
+def _code_inputs(draft: ir.Draft, config: ConvertConfig) -> None:
     single = config.input == "single"
     base, timesteps = (config.base, config.timesteps) if single else (2.0, config.input_bits)
-    for node in network.nodes:
+    for node in draft.of(ir.Node):
         if isinstance(node, ir.OneHot) and config.one_hot == "binary":
-            network = network.replace({node.name: [replace(node, binary=config.input_bits)]})
+            draft.put(replace(node, binary=config.input_bits))
         elif isinstance(node, ir.Input | ir.Part) and node.role == "dense":
-            name = f"{node.name}.code"
-            coder = ir.Coder(name=name, inputs=(node.name,), kind=config.input, base=base, timesteps=timesteps)
-            network = network.insert_after(node.name, coder)
-    return network
+            coder = ir.UncalibratedCoder(
+                name=f"{node.name}.code", inputs=(node.name,), kind=config.input, base=base, timesteps=timesteps
+            )
+            draft.insert_after(node.name, coder)
 
 
-def _relus(network: ir.Network, config: ConvertConfig) -> ir.Network:
-    changes = {}
-    for relu in network.of(ir.Relu):
+def _relus(draft: ir.Draft, config: ConvertConfig) -> None:
+    for relu in draft.of(ir.Relu):
         coding = coding_of(config, relu.name, signed=False)
-        changes[relu.name] = [ir.Neuron(name=relu.name, inputs=relu.inputs, coding=coding, gain=relu.gain)]
-    return network.replace(changes)
+        draft.put(ir.UncalibratedNeuron(name=relu.name, inputs=relu.inputs, coding=coding, gain=relu.gain))
 
 
-def _between_synapses(network: ir.Network, config: ConvertConfig) -> ir.Network:
+def _between_synapses(draft: ir.Draft, config: ConvertConfig) -> None:
+    """Populations where a synapse or max node would read a potential, and where a max node would read a sum of spikes.
+
+    One pass from the inputs to the output. A population behind ``features`` turns what reads it into spikes, also what
+    was visited before: only those values are looked at again, so the time is linear in the depth.
+    """
     potentials: set[str] = set()  # values that have not passed a population yet
-    sums: set[str] = set()  # values that take more than one spike: no race of first spikes can rank them
-    for node in network.nodes:
+    sums: set[str] = set()  # values that take more than one spike: the order of first spikes does not rank them
+    for node in draft.of(ir.Node):
         features = node.inputs[-1] if node.inputs else ""
         fused = config.message == "fused" and isinstance(node, ir.Synapse)
         if isinstance(node, NEEDS_SPIKES) and features in potentials and not fused:
-            return _between_synapses(network.insert_after(features, _population(features, config)), config)
-        if isinstance(node, MAXIMA) and features in sums:
-            return _between_synapses(_insert_before(network, node, _population(features, config)), config)
-        wire = isinstance(node, ir.Wire | ir.BatchNorm)
-        if isinstance(node, ir.Synapse) or (wire and any(name in potentials for name in node.inputs)):
+            new = _population(features, config)
+            draft.insert_after(features, new)
+            _settle(draft, new.name, potentials, sums)
+        elif isinstance(node, MAXIMA) and features in sums:
+            _put_before(draft, node, _population(features, config))
+        node = draft[node.name]
+        if _is_potential(node, potentials):
             potentials.add(node.name)
-        if _adds_up(node) or (wire and any(name in sums for name in node.inputs)):
+        if _is_sum(node, sums):
             sums.add(node.name)
-    return network
+
+
+def _settle(draft: ir.Draft, name: str, potentials: set[str], sums: set[str]) -> None:
+    """Take out of both sets what is no longer in them, now that ``name`` is the spikes of a population."""
+    waiting = [name]
+    while waiting:
+        for reader in draft.readers(waiting.pop()):
+            before = reader.name in potentials, reader.name in sums
+            if before[0] and not _is_potential(reader, potentials):
+                potentials.remove(reader.name)
+            if before[1] and not _is_sum(reader, sums):
+                sums.remove(reader.name)
+            if before != (reader.name in potentials, reader.name in sums):
+                waiting.append(reader.name)
+
+
+def _is_potential(node: ir.Node, potentials: set[str]) -> bool:
+    return isinstance(node, ir.Synapse) or (isinstance(node, PASSED_ON) and not potentials.isdisjoint(node.inputs))
+
+
+def _is_sum(node: ir.Node, sums: set[str]) -> bool:
+    return _adds_up(node) or (isinstance(node, PASSED_ON) and not sums.isdisjoint(node.inputs))
 
 
 def _adds_up(node: ir.Node) -> bool:
     """Whether a value is more than one spike of one neuron: a binary word, a sum, or a constant with it."""
-    if isinstance(node, ir.Coder):
+    if isinstance(node, ir.InputCode):
         return node.kind == "binary"
     if isinstance(node, ir.Add):
         return len(node.inputs) > 1 or node.bias is not None
     return isinstance(node, ir.AvgPool)
 
 
-def _insert_before(network: ir.Network, reader: ir.Node, new: ir.Neuron) -> ir.Network:
+def _put_before(draft: ir.Draft, reader: ir.Node, new: ir.UncalibratedNeuron) -> None:
     """``new`` in front of one reader only; other readers keep the sum, which is more precise."""
-    inputs = (*reader.inputs[:-1], new.name)
-    known = any(node.name == new.name for node in network)
-    return network.replace({reader.name: [*([] if known else [new]), replace(reader, inputs=inputs)]})
+    if new.name not in draft:
+        draft.insert_before(reader.name, new)
+    draft.put(replace(reader, inputs=(*reader.inputs[:-1], new.name)))
 
 
-def _population(source: str, config: ConvertConfig) -> ir.Neuron:
+def _population(source: str, config: ConvertConfig) -> ir.UncalibratedNeuron:
     name = f"{source}.neuron"
     coding = coding_of(config, name, signed=config.message != "rectified")
-    return ir.Neuron(name=name, inputs=(source,), coding=coding, activation="none")
+    return ir.UncalibratedNeuron(name=name, inputs=(source,), coding=coding, activation="none")
 
 
-def _after_pools(network: ir.Network, config: ConvertConfig) -> ir.Network:
-    for pool in network.of(ir.AvgPool):
-        if not any(isinstance(reader, ir.Neuron) for reader in network.readers(pool.name)):
-            network = network.insert_after(pool.name, _population(pool.name, config))
-    return network
+def _after_pools(draft: ir.Draft, config: ConvertConfig) -> None:
+    for pool in draft.of(ir.AvgPool):
+        if not any(isinstance(reader, ir.Population) for reader in draft.readers(pool.name)):
+            draft.insert_after(pool.name, _population(pool.name, config))

@@ -20,7 +20,7 @@ TALLEST = 12
 
 
 def scatter(key: str, population: Population) -> Chart:
-    """Source activation against spike value, the number of neurons as shade; on the diagonal nothing is lost."""
+    """Source activation against spike value, the number of neurons as shade; points on the diagonal have no error."""
     name = population.node.name
     text = (
         f"Source activation of {name} on the horizontal axis, value of its spike on the vertical axis, in units of the "
@@ -122,7 +122,7 @@ def degree_range(own: Degrees) -> str:
 def layers(key: str, rows: Sequence[LayerEvents]) -> list[Chart]:
     """Operations of the source and additions of the spikes, layer by layer, as horizontal bars.
 
-    One chart for each dozen of layers, all on one scale: a taller picture fits no printed page.
+    One chart for each dozen of layers, all on one scale, so that each fits a printed page.
     """
     most = max(max(row.operations, row.events + row.macs) for row in rows) or 1
     parts = [rows[i : i + TALLEST] for i in range(0, len(rows), TALLEST)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,10 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.energy import EnergyReport, EventCounter
-from gcn2snn.engines import Value, bind, choose_engine, code_input, dense_value, run, run_closed, run_float
+from gcn2snn.engines import Value, activate, bind, choose_engine, dense_value, replay, run, run_closed, run_float
 from gcn2snn.errors import DataError
 from gcn2snn.evaluation import Evaluation, score_labels
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import Spikes, per_channel
 from gcn2snn.report.population import Population, View
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import call
@@ -38,19 +37,21 @@ class Batch:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a network is looked at on.
+    """The data that a report measures a network on.
 
     Args:
         batches: gives the batches, anew at each call.
         class_names: one per class.
         unit: what is classified, in the plural: "test nodes".
         extent: what the counts of energy and spikes are about: "one run on the whole graph".
+        source: what the data are (JSON values), None for what the network keeps of its origin.
     """
 
     batches: Callable[[], Iterable[Batch]]
     class_names: tuple[str, ...]
     unit: str
     extent: str
+    source: dict[str, Any] | None = None
 
 
 def subject_of(graph: Graph) -> Subject:
@@ -75,7 +76,7 @@ class Measured:
         skipping: energy of a source model that skips its own zeros.
         masked_accuracy: percent, of a source model in which every neuron that is silent in the network is 0 as well.
         confusion: test rows by true and predicted class of the network, [classes, classes].
-        both, only_ann, only_snn, neither: test rows by who is right.
+        both, only_ann, only_snn, neither: test rows by which of the two networks is right.
         subject: what it was measured on.
     """
 
@@ -96,7 +97,7 @@ def measure(snn: SpikingNetwork, subject: Subject, preset: str = "fp32") -> Meas
     """Run a network and its source, and look at every population.
 
     Raises:
-        DataError: the network gives another number of classes than the subject has.
+        DataError: the network gives another number of rows or classes than the subject has.
     """
     engine = choose_engine(snn.network, snn.config.wait, "auto")
     view, counter = View(), EventCounter(snn.network, snn.config.wait)
@@ -137,7 +138,7 @@ def _outputs(
 
     def source_seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
         if isinstance(node, ir.Neuron):
-            view.activations[node.name] = value
+            view.activations[node.name] = dense_value(value)
         skipping(node, args, value)
 
     def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
@@ -151,9 +152,11 @@ def _outputs(
             scores = run_closed(network, inputs, seen)
         else:
             scores, sent = snn(*batch.args), snn.spikes(*batch.args)
-            run(network, inputs, _replayed(sent), code_input, seen)
+            replay(network, inputs, sent, seen)
         masked = run(network, inputs, _masked(view.fired), lambda node, x: x)
         rows = batch.rows
+        if source.shape[0] != rows.numel():
+            raise DataError(f"the data have {rows.numel()} labels; the network gives {source.shape[0]} rows for them")
         yield batch.labels[rows], source[rows], scores[rows], masked[rows]
 
 
@@ -172,18 +175,10 @@ class _ZeroSkipping:
         self.counter(node, args, value)
 
 
-def _replayed(sent: Mapping[str, Spikes]) -> Callable[[ir.Neuron, Value], Value]:
-    """What each population sent in time, whatever its potential is."""
-    return lambda node, _: sent[node.name]
-
-
 def _masked(fired: dict[str, Tensor]) -> Callable[[ir.Neuron, Value], Value]:
     """The source model's activation where the network fires, 0 where it is silent."""
 
     def population(node: ir.Neuron, potential: Value) -> Tensor:
-        x = dense_value(potential)
-        if node.gain is not None:
-            x = x / per_channel(node.gain, x.dim())
-        return torch.where(fired[node.name], torch.relu(x) if node.activation == "relu" else x, 0.0)
+        return torch.where(fired[node.name], activate(node, potential), 0.0)
 
     return population

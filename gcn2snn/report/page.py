@@ -1,4 +1,4 @@
-"""What a report says, and the templates that say it: one HTML file, nothing loaded from elsewhere, every text escaped."""
+"""A report as HTML: its numbers and templates, one file that loads nothing from elsewhere, every text escaped."""
 
 from __future__ import annotations
 
@@ -205,7 +205,6 @@ def _multiplied(energy: EnergyReport) -> tuple[int, float]:
 
 def _population(key: str, population: Population) -> dict[str, Any]:
     node = population.node
-    assert node.scale is not None
     own = f"{key}-{id_of(node.name)}"
     pictures: list[Chart] = [charts.scatter(f"{own}-scatter", population), charts.phases(f"{own}-phases", population)]
     if population.degrees:

@@ -1,4 +1,4 @@
-"""What each spiking population does while a network runs: phases, fates, its error, and who pays by node degree."""
+"""What each spiking population does while a network runs: phases, silent neurons, error, cost by node degree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, dense_value, started
+from gcn2snn.engines import Value, dense_value, matrix_value, spike_value, started
 from gcn2snn.kernels import CSR, Spikes, decode, per_channel
 
 BINS = 96
@@ -73,7 +73,6 @@ class Population:
     def see(self, potential: Tensor, activation: Tensor, spikes: Spikes) -> None:
         """Add a batch: what the neurons were fed, what the source has there, and what they sent."""
         self._count(potential, spikes)
-        assert self.node.scale is not None
         value = decode(spikes, activation.dtype)
         self.squared_size += float(activation.double().square().sum())
         self.squared_error += float((value - activation).double().square().sum())
@@ -91,9 +90,7 @@ class Population:
 
     def _count(self, potential: Tensor, spikes: Spikes) -> None:
         node = self.node
-        assert node.scale is not None
-        scale = node.scale if node.gain is None else node.scale * node.gain
-        z = started(node, potential) / per_channel(scale.to(potential.dtype), potential.dim())
+        z = started(node, potential) / per_channel(node.threshold_scale.to(potential.dtype), potential.dim())
         magnitude = z.abs() if node.coding.signed else z.clamp(min=0)
         thresholds = node.coding.thresholds(z.dtype, z.device)
         fired, reached = spikes.fired, magnitude >= thresholds[-1]
@@ -144,8 +141,9 @@ class View:
 
     def __call__(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
         if isinstance(node, ir.Neuron):
-            self.fired[node.name] = value.fired
+            spikes = spike_value(value)
+            self.fired[node.name] = spikes.fired
             own = self.populations.setdefault(node.name, Population(node))
-            own.see(dense_value(args[0]), self.activations.pop(node.name), value)
+            own.see(dense_value(args[0]), self.activations.pop(node.name), spikes)
         elif isinstance(node, ir.Aggregate) and isinstance(args[1], Spikes) and node.inputs[1] in self.populations:
-            self.populations[node.inputs[1]].see_degrees(args[0], args[1])
+            self.populations[node.inputs[1]].see_degrees(matrix_value(args[0]), args[1])

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gcn2snn.artefact import SNN_FORMAT, load_with_origin
-from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.errors import ArtefactError
 from gcn2snn.files import load_json, load_tensors, save_text
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
-from gcn2snn.textgcn import RUN_FILE
+from gcn2snn.run_folder import RUN_FILE
+from gcn2snn.spiking_network import SpikingNetwork
 
 NETWORKS = ("snn.safetensors", "tuned.safetensors")
 """Files of a run folder that a report looks at."""
@@ -24,26 +25,27 @@ RUN_KEYS, TUNE_KEYS = {"config", "status"}, {"chosen", "front", "source_accuracy
 TABLE = "table5.json"
 CURVES = ("tcurve", "codings")
 
+FindSubject = Callable[[Path, SpikingNetwork, dict[str, Any]], Subject]
+
 
 def default_file(target: Path) -> Path:
     """Where the report of a file or folder goes unless told otherwise."""
     return target / "report.html" if target.is_dir() else target.with_suffix(".html")
 
 
-def write_report(target: Path, out: Path, find_subject: Callable[[dict[str, Any]], Subject]) -> dict[str, Any]:
+def write_report(target: Path, out: Path, find_subject: FindSubject) -> dict[str, Any]:
     """Write the page, whole or not at all.
 
     Args:
         target: a file of ``gcn2snn convert`` or ``tune``, a run folder, or a folder of ``reproduce table5``.
         out: HTML file.
-        find_subject: what to run a network on, by what it keeps of its origin.
+        find_subject: what to run a network on, by its file, the network, and what it keeps of its origin.
 
     Returns:
         JSON values: the file, its size, and the scores of each network.
 
     Raises:
         ArtefactError: the target is missing, damaged, or holds nothing to report on.
-        ConfigError: the network does not say what it was trained on.
         DataError: the data are not there, or have nothing to test on.
     """
     if not target.exists():
@@ -72,21 +74,21 @@ def _networks_of(target: Path) -> list[Path]:
     return found
 
 
-def _of_networks(
-    target: Path, files: list[Path], find_subject: Callable[[dict[str, Any]], Subject]
-) -> tuple[str, dict[str, Any]]:
+def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> tuple[str, dict[str, Any]]:
     summary = _beside(target, files[0], RUN_FILE, RUN_KEYS, f"gcn2snn train DATASET --out {target} --force")
     tuned = _beside(target, files[0], TUNE_FILE, TUNE_KEYS, f"gcn2snn tune {target} --force")
     networks: list[Network] = []
     origin: dict[str, Any] = {}
+    subject: Subject | None = None
     for file in files:
         snn, origin = load_with_origin(file)
-        if origin.get("kind") != "images" and "dataset" not in origin:
-            raise ConfigError(f"{file} does not say what it was trained on. A report needs a file of `gcn2snn convert`")
-        measured = measure(snn, find_subject(origin))
+        subject = find_subject(file, snn, origin)
+        measured = measure(snn, subject)
         _, meta = load_tensors(file, kind="snn", version=SNN_FORMAT)
         networks.append(Network(file.name, snn.config, measured, meta["environment"]))
     data, training = _source_of(origin, summary or {})
+    if subject is not None and subject.source is not None:
+        data = subject.source
     name = Path(str(data.get("dataset", data.get("data", target)))).name
     text = run_page(f"{name}: one-spike network beside its source", networks, data, training, tuned)
     scores = [{"name": n.name, **n.measured.evaluation.to_dict()} for n in networks]
@@ -115,7 +117,7 @@ def _beside(target: Path, network: Path, name: str, keys: set[str], command: str
 def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
-        return origin["dataset"], origin.get("config", {})
+        return origin.get("dataset", {}), origin.get("config", {})
     data = {key: value for key, value in origin.items() if key not in ("kind", "run") and value != ""}
     return data, summary.get("config", {})
 

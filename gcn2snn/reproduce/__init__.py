@@ -12,7 +12,8 @@ from gcn2snn.on_demand import names_on_demand
 if TYPE_CHECKING:
     from gcn2snn.reproduce.items import ITEMS, item_named, refuse_unused, reproduce
     from gcn2snn.reproduce.options import ReproduceOptions, flags
-    from gcn2snn.reproduce.table5 import PAPER, spread
+    from gcn2snn.reproduce.over_seeds import spread
+    from gcn2snn.reproduce.table5 import PAPER
 
 _HOME = {
     "ITEMS": "gcn2snn.reproduce.items",
@@ -22,7 +23,7 @@ _HOME = {
     "item_named": "gcn2snn.reproduce.items",
     "refuse_unused": "gcn2snn.reproduce.items",
     "reproduce": "gcn2snn.reproduce.items",
-    "spread": "gcn2snn.reproduce.table5",
+    "spread": "gcn2snn.reproduce.over_seeds",
 }
 
 __all__ = [

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from gcn2snn.config import ConvertConfig
-from gcn2snn.errors import ConfigError
+from gcn2snn.engines import dense_value
+from gcn2snn.errors import ConfigError, NotRunError
 from gcn2snn.kernels import decode
 from gcn2snn.reproduce.figures.drawing import COLOURS, blank, save, title
 from gcn2snn.reproduce.image_paper_numbers import ROWS
-from gcn2snn.reproduce.image_workbench import NotRunError, Workbench
-from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.reproduce.image_workbench import Workbench
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.spiking_network import SpikingNetwork
 
 BASES = (1.1, 1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
@@ -27,7 +28,7 @@ POINTS = 2000
 def activations(snn: SpikingNetwork, inputs: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Of every population: the source's activation, and the value of the spike that the converted network sends."""
     true: dict[str, Tensor] = {}
-    snn.source(inputs, observe=lambda node, args, value: true.__setitem__(node.name, value))
+    snn.source(inputs, observe=lambda node, args, value: true.__setitem__(node.name, dense_value(value)))
     return {name: (true[name], decode(spikes)) for name, spikes in snn.spikes(inputs).items()}
 
 
@@ -79,7 +80,7 @@ def fig7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     for number, shift in enumerate((True, False)):
         for column, name in enumerate(chosen):
             true, sent = (value.flatten() for value in found[shift][name])
-            kept = _spread(true, POINTS)
+            kept = _indices_over(true, POINTS)
             ax = axes[number * len(chosen) + column]
             limit = float(true.max())
             ax.plot([0, limit], [0, limit], color=COLOURS["grey"], linewidth=0.7)
@@ -154,11 +155,9 @@ def _network(options: ReproduceOptions) -> tuple[Workbench, Any]:
     """
     bench = Workbench(options)
     reasons = []
-    wanted = options.rows or ("cifar10/resnet20", "cifar10/resnet8")
-    for name in wanted:
-        row = next((row for row in ROWS if row.name == name), None)
-        if row is None:
-            raise ConfigError(f"row {name!r} is unknown; there are {', '.join(row.name for row in ROWS)}")
+    rows = {row.name: row for row in ROWS}
+    for name in chosen_names(rows, options.rows or ("cifar10/resnet20", "cifar10/resnet8"), "row"):
+        row = rows[name]
         try:
             bench.model(row)
             bench.images(row, "test")
@@ -180,6 +179,6 @@ def _accuracy(bench: Workbench, row: Any, base: float, timesteps: int) -> float:
     return bench.quick(row, config)[1]
 
 
-def _spread(values: Tensor, count: int) -> Tensor:
+def _indices_over(values: Tensor, count: int) -> Tensor:
     """Indices of about ``count`` values spread evenly over their range of sizes, deterministic."""
     return values.argsort()[:: max(1, values.numel() // count)]

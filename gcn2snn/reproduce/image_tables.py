@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from gcn2snn.config import ConvertConfig
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import NotRunError
 from gcn2snn.files import save_json, save_text
 from gcn2snn.reproduce.image_paper_numbers import ROWS, WAITS, PaperRow
-from gcn2snn.reproduce.image_workbench import NotRunError, Workbench
-from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.reproduce.image_workbench import Workbench
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 
 Columns = dict[str, Any]
 Measure = Callable[[Workbench, PaperRow], Columns]
@@ -59,7 +59,7 @@ def _of(dataset: str) -> tuple[PaperRow, ...]:
 
 def _modes(bench: Workbench) -> dict[str, ConvertConfig]:
     """The conversions to compare, each a step from the one before: the paper's channel maxima; layer maxima; each channel's
-    mean given back; two neurons to a membrane, of which at most one fires; four, where channel maxima are best again."""
+    mean error removed; two neurons to a membrane, of which at most one fires; four, where channel maxima are best again."""
     known = {
         "paper": ConvertConfig(per="channel"),
         "layer": ConvertConfig(),
@@ -67,11 +67,7 @@ def _modes(bench: Workbench) -> dict[str, ConvertConfig]:
         "group2": ConvertConfig(correct="mean", group=2),
         "group4": ConvertConfig(per="channel", correct="mean", group=4),
     }
-    wanted = bench.options.modes or ("mean", "group4")
-    unknown = sorted(set(wanted) - set(known))
-    if unknown:
-        raise ConfigError(f"modes {unknown} are unknown; there are {', '.join(known)}")
-    return {name: known[name] for name in wanted}
+    return {name: known[name] for name in chosen_names(known, bench.options.modes or ("mean", "group4"), "mode")}
 
 
 def _each(bench: Workbench, row: PaperRow, measure: Callable[[ConvertConfig, str], Columns]) -> Columns:
@@ -141,14 +137,11 @@ def _table(
     Raises:
         ConfigError: a row that the table does not have.
     """
-    known = [row.name for row in rows]
-    unknown = sorted(set(options.rows) - set(known))
-    if unknown:
-        raise ConfigError(f"{name} has no rows {unknown}; there are {', '.join(known)}")
+    wanted = chosen_names((row.name for row in rows), options.rows, "row")
     bench = Workbench(options)
     found: dict[str, Any] = {}
     for row in rows:
-        if options.rows and row.name not in options.rows:
+        if row.name not in wanted:
             continue
         try:
             bench.model(row)

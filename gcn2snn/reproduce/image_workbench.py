@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,9 @@ from gcn2snn.cnn import (
 )
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
+from gcn2snn.datasets import search_roots
 from gcn2snn.energy import preset_of
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, NotRunError
 from gcn2snn.reproduce.image_paper_numbers import PaperRow
 from gcn2snn.reproduce.options import ReproduceOptions
 from gcn2snn.spiking_network import SpikingNetwork
@@ -41,10 +41,6 @@ CALIBRATION_IMAGES = {"cifar10": 1000, "cifar100": 1000, "imagenet": 100}
 
 IMAGES_IN_SWEEPS = 500
 """Test images of a sweep over many conversions unless ``--limit`` says otherwise."""
-
-
-class NotRunError(Exception):
-    """Why a row cannot be run here; printed in its place."""
 
 
 class Workbench:
@@ -82,9 +78,9 @@ class Workbench:
         if given is not None:
             return Path(given)
         public = PUBLIC.get(row.name)
-        for root in (self.options.data_dir, os.environ.get("GCN2SNN_DATA")):
-            if public and root and (Path(root) / "weights" / public).is_file():
-                return Path(root) / "weights" / public
+        for root in search_roots(self.options.data_dir):
+            if public and (root / "weights" / public).is_file():
+                return root / "weights" / public
         needed = f"weights/{public} in the data folder, or " if public else ""
         raise NotRunError(f"needs {needed}--weights {row.name}=FILE (trained weights of {row.model} on {row.dataset})")
 
@@ -98,7 +94,7 @@ class Workbench:
         if key not in self._images:
             name = row.dataset
             if name == "imagenet":
-                roots = [Path(r) for r in (self.options.data_dir, os.environ.get("GCN2SNN_DATA")) if r]
+                roots = search_roots(self.options.data_dir)
                 name = next((str(r / "imagenet") for r in roots if (r / "imagenet").is_dir()), "imagenet")
             try:
                 found = load_images(name, split, self.options.data_dir)

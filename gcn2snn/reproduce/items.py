@@ -112,6 +112,6 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
         return {"item": item.name} | make(out, options)
     except BaseException:
         if new:
-            with contextlib.suppress(OSError):  # something was written: that stays
+            with contextlib.suppress(OSError):  # something was written, so the folder stays
                 out.rmdir()
         raise

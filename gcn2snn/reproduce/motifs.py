@@ -20,8 +20,8 @@ from gcn2snn.conversion import convert
 from gcn2snn.errors import MissingPackageError
 from gcn2snn.files import save_json, save_text
 from gcn2snn.machine import environment
-from gcn2snn.reproduce.options import ReproduceOptions
-from gcn2snn.reproduce.planetoid import MODES, chosen_names, summary, table
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
+from gcn2snn.reproduce.planetoid import MODES, summary, table
 
 SEEDS = 10
 EPOCHS = 30
@@ -127,7 +127,7 @@ def motifs(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Args:
         options: ``modes`` are the variants, ``seeds`` the seeds.
     """
-    modes = chosen_names(tuple(MODES), options.modes or ("default", "paper"), "mode")
+    modes = chosen_names(MODES, options.modes or ("default", "paper"), "mode")
     rows = [run_seed(seed, modes) for seed in range(options.seeds or SEEDS)]
     results = [{"dataset": "BA-2Motifs", "model": "GIN", "seeds": rows, **summary(rows)}]
     text = table(results)

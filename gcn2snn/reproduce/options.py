@@ -1,4 +1,4 @@
-"""What every item of the paper may be told: data, weights, seeds, modes."""
+"""The options of figures and tables: data, weights, seeds, modes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gcn2snn.errors import ConfigError, DataError
 
 @dataclass(frozen=True)
 class ReproduceOptions:
-    """What narrows or feeds a run; an item refuses what it has no use for.
+    """Options of a figure or table; an item refuses those that it does not use.
 
     Args:
         data_dir: where datasets are found and kept; None is the default place.
@@ -65,3 +65,17 @@ class ReproduceOptions:
 def flags(options: Iterable[str]) -> str:
     """Options as they are typed: data_dir is --data-dir."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in options)
+
+
+def chosen_names(known: Iterable[str], asked: Iterable[str], what: str) -> tuple[str, ...]:
+    """The asked names as they are spelt, in the order asked; all of them when none is.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    by_name = {name.lower(): name for name in known}
+    asked = tuple(asked)
+    unknown = [name for name in asked if name.lower() not in by_name]
+    if unknown:
+        raise ConfigError(f"there is no {what} {', '.join(unknown)} here; allowed are {', '.join(by_name.values())}")
+    return tuple(by_name[name.lower()] for name in asked) or tuple(by_name.values())

@@ -62,7 +62,7 @@ def run_rate(network: ir.Network, inputs: Mapping[str, Value], timesteps: int, p
     sent = _Sent()
     counts = sent.total
     counter = EventCounter(network, sent=counts, steps=timesteps)
-    output: Value = None
+    output = torch.empty(0)
     for step in range(1, timesteps + 1):
 
         def fire(node: ir.Neuron, potential: Value, step: int = step) -> Tensor:
@@ -98,7 +98,7 @@ def run_first_spike(
 ) -> CodedRun:
     """Time to first spike with an exponential kernel: a spike at time t = 0 .. T-1 carries scale * exp(-t / tau).
 
-    The threshold falls as scale * exp(-t / tau), the neuron fires once when its potential reaches it; a layer hears all
+    The threshold falls as scale * exp(-t / tau), the neuron fires once when its potential reaches it; a layer gets all
     its input before it may fire. Input data are coded the same way, with a sign.
 
     Args:
@@ -122,7 +122,6 @@ def run_first_spike(
 
     def spikes(node: ir.Neuron | ir.Coder, potential: Value, signed: bool) -> Spikes:
         z = _normalised(node, potential)
-        assert node.scale is not None
         # Divided by the base, phase t = 1 .. T of the code stands for time t - 1.
         sent = encode(z / base, z.new_ones(()), PhaseCode(base, timesteps, signed, shift=False))
         return replace(sent, scale=node.scale * base)
@@ -142,7 +141,7 @@ def run_phase(
     """Multi-spike phase coding: a spike at phase t carries scale * Q^-t, and a neuron sends as many as it needs.
 
     r(0) = |z|;  at t = 1..T: fire if r >= Q^-t, then r -= Q^-t (soft reset). With Q = 2 these are the T bits of z. A layer
-    hears all its input before phase 1.
+    gets all its input before phase 1.
 
     Args:
         network: calibrated.
@@ -186,14 +185,11 @@ def _unit_one_hot(network: ir.Network) -> ir.Network:
 
 def _scaled(node: ir.Neuron | ir.Coder, z: Tensor) -> Tensor:
     """z times the scale of its layer or channel."""
-    assert node.scale is not None, f"{node.name} is not calibrated"
     return z * per_channel(node.scale.to(z.dtype), z.dim())
 
 
 def _normalised(node: ir.Neuron | ir.Coder, potential: Value) -> Tensor:
     """z = U / (scale gain)."""
     x = dense_value(potential)
-    assert node.scale is not None, f"{node.name} is not calibrated"
-    gain = node.gain if isinstance(node, ir.Neuron) else None
-    scale = node.scale if gain is None else node.scale * gain
+    scale = node.threshold_scale if isinstance(node, ir.Neuron) else node.scale
     return x / per_channel(scale.to(x.dtype), x.dim())

@@ -10,10 +10,10 @@ from typing import Any
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
-from gcn2snn.errors import ConfigError
 from gcn2snn.files import load_json, save_json, save_text
 from gcn2snn.machine import environment
-from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
+from gcn2snn.reproduce.over_seeds import deviation, spread
 from gcn2snn.reproduce.planetoid_models import EPOCHS, accuracy, models, trained
 
 DATASETS = ("cora", "citeseer")
@@ -47,8 +47,8 @@ def planetoid(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Args:
         options: ``rows`` narrow the models, ``datasets`` the sets, ``modes`` the variants, ``seeds`` the seeds.
     """
-    chosen = chosen_names(tuple(models()), options.rows, "row")
-    modes = {name: MODES[name] for name in chosen_names(tuple(MODES), options.modes or ("default", "paper"), "mode")}
+    chosen = chosen_names(models(), options.rows, "row")
+    modes = {name: MODES[name] for name in chosen_names(MODES, options.modes or ("default", "paper"), "mode")}
     sets = chosen_names(DATASETS, options.datasets, "dataset")
     graphs = {name: load_graph(name, options.data_dir) for name in sets}
     done = _Progress(out / "planetoid-rows.json", modes)
@@ -94,28 +94,15 @@ class _Progress:
         return [row for name, row in self.found.items() if name.startswith(f"{dataset}/{model}/")]
 
 
-def chosen_names(known: tuple[str, ...], asked: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """The asked names as they are spelt, in the order asked; all of them when none is.
-
-    Raises:
-        ConfigError: an unknown name.
-    """
-    by_name = {name.lower(): name for name in known}
-    unknown = [name for name in asked if name.lower() not in by_name]
-    if unknown:
-        raise ConfigError(f"there is no {what} {', '.join(unknown)}; there are {', '.join(known)}")
-    return tuple(by_name[name.lower()] for name in asked) or known
-
-
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation over the seeds."""
+    """Mean and sample standard deviation over the seeds."""
     ann = [row["ann"] for row in rows]
-    result: dict[str, Any] = {"ann": statistics.mean(ann), "ann_std": statistics.pstdev(ann), "summary": {}}
+    result: dict[str, Any] = {"ann": statistics.mean(ann), "ann_std": deviation(ann), "summary": {}}
     for mode in rows[0]["modes"]:
         snn = [row["modes"][mode]["snn"] for row in rows]
         result["summary"][mode] = {
             "snn": statistics.mean(snn),
-            "snn_std": statistics.pstdev(snn),
+            "snn_std": deviation(snn),
             "loss": statistics.mean(ann) - statistics.mean(snn),
             "alpha_eq6": statistics.mean(row["modes"][mode]["alpha"]["eq6"] for row in rows),
             "alpha_events": statistics.mean(row["modes"][mode]["alpha"]["events"] for row in rows),
@@ -124,12 +111,13 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The summary as a Markdown table."""
+    """The summary as a Markdown table; accuracies with their :func:`spread` over the seeds."""
     lines = ["| set | model | mode | ANN | SNN | loss | alpha (Eq. 6) | alpha (events) |", "|-|-|-|-|-|-|-|-|"]
     for row in results:
+        ann = spread([seed["ann"] for seed in row["seeds"]])
         for mode, s in row["summary"].items():
+            snn = spread([seed["modes"][mode]["snn"] for seed in row["seeds"]])
             lines.append(
-                f"| {row['dataset']} | {row['model']} | {mode} | {row['ann']:.2f} ± {row['ann_std']:.2f} "
-                f"| {s['snn']:.2f} ± {s['snn_std']:.2f} | {s['loss']:+.2f} | {s['alpha_eq6']:.2f} | {s['alpha_events']:.2f} |"
+                f"| {row['dataset']} | {row['model']} | {mode} | {ann} | {snn} | {s['loss']:+.2f} | {s['alpha_eq6']:.2f} | {s['alpha_events']:.2f} |"
             )
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Five graph networks written as PyTorch Geometric's own examples write them; they know nothing of spikes."""
+"""Five graph networks written as PyTorch Geometric's own examples write them; nothing in them is about spikes."""
 
 from __future__ import annotations
 

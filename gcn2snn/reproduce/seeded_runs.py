@@ -9,7 +9,7 @@ from typing import Any
 
 from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load, load_graph
-from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.errors import ArtefactError, DataError
 from gcn2snn.files import load_json, save_json
 from gcn2snn.graph import Graph
 from gcn2snn.reproduce.options import ReproduceOptions
@@ -19,21 +19,8 @@ Loader = Callable[[], Graph]
 """Gives a graph when it is first needed."""
 
 
-def chosen(got: Iterable[str], allowed: Iterable[str], what: str) -> list[str]:
-    """The asked names in lower case, or all of them when none is asked for.
-
-    Raises:
-        ConfigError: a name is not among the allowed ones.
-    """
-    names, allowed = [name.lower() for name in got], list(allowed)
-    unknown = [name for name in names if name not in allowed]
-    if unknown:
-        raise ConfigError(f"there is no {what} {', '.join(unknown)} here; allowed are {', '.join(allowed)}")
-    return names or allowed
-
-
 def available(datasets: Iterable[str], data_dir: Path | None) -> tuple[dict[str, Loader], dict[str, str]]:
-    """Loaders of the datasets that are there, and why the others are not; said aloud before any long work.
+    """Loaders of the datasets that are there, and why the others are not; printed before any long work.
 
     Raises:
         DataError: none is there.

@@ -22,8 +22,8 @@ from gcn2snn.graph import Graph
 from gcn2snn.passes import Statistics, optimal_base
 from gcn2snn.reproduce.code_comparison import compare_codings
 from gcn2snn.reproduce.figures.curves import draw_codings, draw_tcurve
-from gcn2snn.reproduce.options import ReproduceOptions
-from gcn2snn.reproduce.seeded_runs import Runs, available, chosen, left_out
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
+from gcn2snn.reproduce.seeded_runs import Runs, available, left_out
 from gcn2snn.reproduce.table5 import PAPER, seeds_of
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import call, load_model
@@ -61,8 +61,8 @@ def tcurve(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Raises:
         ConfigError, DataError, ArtefactError: as for ``table5``.
     """
-    modes = chosen(options.modes, MODES, "mode")
-    graphs, missing = available(chosen(options.datasets, PAPER, "dataset"), options.data_dir)
+    modes = chosen_names(MODES, options.modes, "mode")
+    graphs, missing = available(chosen_names(PAPER, options.datasets, "dataset"), options.data_dir)
     runs = Runs(out, options)
     rows: list[dict[str, Any]] = []
     for name, load in graphs.items():
@@ -102,11 +102,11 @@ def _prepared(folder: Path, graph: Graph) -> tuple[ir.Network, Statistics]:
 def with_code(network: ir.Network, found: Statistics, base: float, timesteps: int, scale: str, per: str) -> ir.Network:
     """The network with one phase code and one rule for the scale in all of its populations."""
     changes: dict[str, list[ir.Node]] = {}
-    for node in network.of(ir.Neuron):
+    for node in network.of(ir.UncalibratedNeuron):
         node = replace(node, coding=replace(node.coding, base=base, timesteps=timesteps))
-        changes[node.name] = [replace(node, scale=found.scale(node, scale, per))]
-    for node in network.of(ir.Coder):
-        changes[node.name] = [replace(node, scale=found.scale(node, "max", "layer"))]
+        changes[node.name] = [node.calibrated(found.scale(node, scale, per))]
+    for coder in network.of(ir.UncalibratedCoder):
+        changes[coder.name] = [coder.calibrated(found.largest(coder))]
     return network.replace(changes)
 
 
@@ -167,8 +167,8 @@ def codings(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Raises:
         ConfigError, DataError, ArtefactError: as for ``table5``.
     """
-    names = chosen(options.modes, CODINGS, "coding")
-    graphs, missing = available(chosen(options.datasets, PAPER, "dataset"), options.data_dir)
+    names = chosen_names(CODINGS, options.modes, "coding")
+    graphs, missing = available(chosen_names(PAPER, options.datasets, "dataset"), options.data_dir)
     runs = Runs(out, options)
     rows: list[dict[str, Any]] = []
     for dataset, load in graphs.items():

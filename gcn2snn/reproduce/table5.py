@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from gcn2snn.evaluation import evaluate
 from gcn2snn.files import save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.machine import peak_memory
-from gcn2snn.reproduce.options import ReproduceOptions, flags
-from gcn2snn.reproduce.seeded_runs import Runs, available, chosen, left_out
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names, flags
+from gcn2snn.reproduce.over_seeds import spread
+from gcn2snn.reproduce.seeded_runs import Runs, available, left_out
 from gcn2snn.reproduce.table5_search import PooledSearch
 from gcn2snn.textgcn import load_model
 
@@ -88,8 +88,8 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     Source: Table V, Section IV-D.
     """
     start = time.perf_counter()
-    datasets = chosen(options.datasets, PAPER, "dataset")
-    modes = chosen(options.modes, MODES, "mode")
+    datasets = chosen_names(PAPER, options.datasets, "dataset")
+    modes = chosen_names(MODES, options.modes, "mode")
     _check_search(modes, options)
     graphs, missing = available(datasets, options.data_dir)
     runs = Runs(out, options)
@@ -115,7 +115,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     return content | {"text": text, "files": [str(file) for file in files]}
 
 
-def _check_search(modes: list[str], options: ReproduceOptions) -> None:
+def _check_search(modes: Sequence[str], options: ReproduceOptions) -> None:
     asked = [name for name in ("trials", "max_loss") if name in options.given()]
     if asked and "tuned" not in modes:
         raise ConfigError(
@@ -175,9 +175,3 @@ def table_text(rows: Iterable[Row]) -> str:
         mode = row.mode if row.met else f"{row.mode} (nothing met the rule; nearest)"
         lines.append(f"| {row.dataset} | {mode} | {len(row.ann)} | " + " | ".join(values) + " |")
     return "\n".join(lines)
-
-
-def spread(values: list[float]) -> str:
-    """Mean, and sample standard deviation if there are several values."""
-    mean = f"{statistics.fmean(values):.2f}"
-    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.2f}"

@@ -13,7 +13,8 @@ from gcn2snn.errors import ArtefactError, DataError, Gcn2SnnError
 from gcn2snn.files import load_json, save_json
 from gcn2snn.reproduce.options import ReproduceOptions
 from gcn2snn.reproduce.seeded_runs import Loader, say
-from gcn2snn.textgcn import load_model, read_run, train_run, validation_of
+from gcn2snn.run_folder import read_run
+from gcn2snn.textgcn import load_model, train_run, validation_of
 
 TRIALS = 150
 """Configurations that a search tries unless told otherwise."""
@@ -64,7 +65,7 @@ class PooledSearch:
             run = self.folder / f"seed{seed}"
             try:
                 train_run(graph, TrainConfig(seed=seed), run)
-                problems.append(Problem(load_model(run, graph), [validation_of(read_run(run), graph)]))
+                problems.append(Problem(load_model(run, graph), [validation_of(read_run(run, "graph"), graph)]))
             except ArtefactError:
                 if not self.keep_going:
                     raise

@@ -51,7 +51,7 @@ class TextGCN(nn.Module):
         """
         hidden, kept = self._first(features)
         for depth, weight in enumerate(self.weights[1:], 2):
-            # The last aggregation reads its neighbours only: no other row of the hidden layer before it is worked out.
+            # The last aggregation reads rows of neighbours only: no other row of the hidden layer is computed.
             read = None if readout is None or depth < len(self.weights) else readout.column_counts > 0
             hidden = torch.relu(spmm(adjacency, hidden, rows=read, columns=kept))
             hidden, kept = functional.dropout(hidden, self.dropout, self.training) @ weight, None

@@ -1,4 +1,4 @@
-"""New documents: what a converted Text GCN says about texts that were not in its graph."""
+"""New documents: classifying texts that were not in the graph of a converted Text GCN."""
 
 from __future__ import annotations
 

@@ -1,16 +1,11 @@
-"""One training loop, resumable: the same final weights whether or not it was interrupted."""
+"""Training of a Text GCN as published: one step an epoch on all labelled nodes, early stop by validation loss."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +17,7 @@ from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.graph import Graph
 from gcn2snn.machine import device_named
 from gcn2snn.textgcn.model import TextGCN
+from gcn2snn.training_loop import LoopOptions, train_to_end, under
 
 STATE_FORMAT = 1
 
@@ -105,6 +101,12 @@ class Trainer:
         self.features = None if graph.features is None else graph.features.to(self.device)
 
     @property
+    def loop(self) -> LoopOptions:
+        """Seed, threads and time between checkpoints."""
+        config = self.config
+        return LoopOptions(seed=config.seed, threads=config.threads, save_every=config.save_every)
+
+    @property
     def done(self) -> bool:
         """All epochs are run, or the validation loss has risen above the mean of the last ``patience``."""
         losses = [epoch.val_loss for epoch in self.history]
@@ -144,6 +146,10 @@ class Trainer:
         accuracy = 100 * float((scores.detach().argmax(1) == labels).double().mean())
         return functional.cross_entropy(scores, labels), accuracy
 
+    def trained(self) -> TextGCN:
+        """The model in evaluation mode, on the trainer's device; the last weights count."""
+        return self.model.eval()
+
     def save(self, path: Path) -> None:
         """Write weights, optimiser, random state and history, so that :meth:`load` continues exactly."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
@@ -159,12 +165,12 @@ class Trainer:
     def load(self, path: Path) -> None:
         """Continue from what :meth:`save` wrote."""
         tensors, meta = load_tensors(path, kind="training", version=STATE_FORMAT)
-        self.model.load_state_dict(_under(tensors, "model."))
-        self.best = {name: tensor.to(self.device) for name, tensor in _under(tensors, "best.").items()}
+        self.model.load_state_dict(under(tensors, "model."))
+        self.best = {name: tensor.to(self.device) for name, tensor in under(tensors, "best.").items()}
         self.best_loss = meta["best_loss"]
         self.history = [Epoch(**row) for row in meta["history"]]
         state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _under(tensors, "optimizer.").items():
+        for name, tensor in under(tensors, "optimizer.").items():
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = tensor
         content = self.optimizer.state_dict()
@@ -178,44 +184,6 @@ class Trainer:
 def parts(split: Split) -> list[tuple[str, Tensor]]:
     """The parts of a split, with their names."""
     return [("train", split.train), ("val", split.val)]
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-@contextlib.contextmanager
-def seeded(config: TrainConfig) -> Iterator[None]:
-    """The global random state and thread count of a run, restored afterwards."""
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits for the end of the epoch, so that what is saved is whole; a second one does not wait."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    caught: list[int] = []
-
-    def hold(number: int, frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    previous = signal.signal(signal.SIGINT, hold)
-    try:
-        yield lambda: bool(caught)
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def fit(
@@ -244,26 +212,5 @@ def fit(
 
     Source: Yao et al. 2019, Section 4 (parameters); docs/method.md.
     """
-    config = trainer.config
-    with seeded(config), interrupts_held() as interrupted:
-        if checkpoint is not None and checkpoint.exists():
-            trainer.load(checkpoint)
-        if on_start is not None:
-            on_start(trainer)
-        saved = time.monotonic()
-        while not trainer.done:
-            trainer.run_epoch()
-            if on_epoch is not None:
-                on_epoch(trainer)
-            due = interrupted() or time.monotonic() - saved >= config.save_every
-            if checkpoint is not None and due:
-                trainer.save(checkpoint)
-                saved = time.monotonic()
-            if interrupted():
-                raise KeyboardInterrupt
-    return trainer.model.eval()
-
-
-def history_lines(history: Sequence[Any]) -> str:
-    """One JSON object a line, one line an epoch."""
-    return "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)
+    train_to_end(trainer, checkpoint=checkpoint, on_start=on_start, on_epoch=on_epoch)
+    return trainer.trained()

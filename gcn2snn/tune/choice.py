@@ -1,4 +1,4 @@
-"""The front of what was tried, and the rules that pick one point of it."""
+"""The Pareto front of the measured points, and the rules that pick one of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rank(point: Point, config: TuneConfig) -> tuple[float, float, float]:
 
 
 def beyond(point: Point, best: Point, config: TuneConfig) -> bool:
-    """Whether a point has more than the best of what the rule asks to have much of."""
+    """Whether a point is better than the best one so far in the goal that the rule maximises."""
     return point.loss < best.loss if config.min_alpha is not None else point.alpha > best.alpha
 
 

@@ -1,4 +1,4 @@
-"""How much accuracy a changed prediction costs, estimated with less chance in it than counting right answers."""
+"""The accuracy that changed predictions cost, estimated with less variance than by counting right answers."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Loss:
     def bound(self) -> float:
         """(counted + expected) / 2 + error: what a rule compares.
 
-        ``counted`` has no bias and much chance in it, ``expected`` little chance and a bias upwards; a search that looks
-        for the least of many estimates finds the ones that are too low, hence the standard error.
+        ``counted`` has no bias but varies much, ``expected`` varies little but is biased upwards; a search that looks
+        for the least of many estimates finds those that are too low by chance, hence the standard error.
         """
         return (self.counted + self.expected) / 2 + self.error
 

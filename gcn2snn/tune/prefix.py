@@ -1,4 +1,4 @@
-"""Runs that differ only in late populations share what comes before: each goes on from where it departs."""
+"""Runs that differ only in late populations share the earlier ones: each continues from the first difference."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PrefixRuns:
     """
 
     def __init__(self, network: ir.Network, kept_bytes: int = KEPT_BYTES):
-        self.populations = [node.name for node in network.of(ir.Neuron)]
+        self.populations = [node.name for node in network.of(ir.Population)]
         self.kept_bytes = kept_bytes
         self._alive = {name: _alive_before(network, name) for name in self.populations}
         self._wanted = set().union(*self._alive.values())

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.energy import EventCounter
-from gcn2snn.engines import Value, run_float
+from gcn2snn.engines import Value, dense_value, run_float
 from gcn2snn.kernels import CSR
 
 ROWS = "rows that are scored"
@@ -41,15 +41,14 @@ class Example:
         """Tell a counter of a node; of an aggregation in part, as if it had been made as a whole."""
         if self.whole is not None and ROWS in node.inputs:
             args = (self.whole, *args[1:])
-            value = torch.empty((self.whole.shape[0], value.shape[1]), device="meta")
+            value = torch.empty((self.whole.shape[0], dense_value(value).shape[1]), device="meta")
         counter(node, args, value)
 
 
 def last_aggregation(network: ir.Network) -> ir.Aggregate | None:
     """The aggregation that the output shows and nothing else reads, or None."""
-    output = network.of(ir.Output)[0]
-    last = network[output.inputs[0]]
-    return last if isinstance(last, ir.Aggregate) and network.readers(last.name) == [output] else None
+    last = network[network.output.inputs[0]]
+    return last if isinstance(last, ir.Aggregate) and network.readers(last.name) == [network.output] else None
 
 
 def in_rows(network: ir.Network) -> ir.Network:

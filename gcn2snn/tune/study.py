@@ -109,7 +109,7 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def _propose(study: optuna.Study, config: TuneConfig, done: int) -> None:
     """Say where the next trial is: on the grid, beside a good point, or where the sampler wants it.
 
-    All of it follows from the seed and the number of finished trials, so a continued search goes where an unbroken
+    All of it follows from the seed and the number of finished trials, so a continued search tries what an uninterrupted
     one would.
     """
     import optuna

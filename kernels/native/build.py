@@ -71,7 +71,7 @@ def _open(path: Path) -> tuple[ctypes.CDLL | None, str]:
     fault = declare(library)
     if not fault:
         return library, ""
-    # The loader knows libraries by their paths: it would give this one again after the file has been replaced.
+    # The loader caches libraries by their paths: it would return this one again after the file has been replaced.
     close = ctypes.CDLL(None).dlclose
     close.argtypes, close.restype = (ctypes.c_void_p,), ctypes.c_int
     close(library._handle)

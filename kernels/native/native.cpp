@@ -114,7 +114,7 @@ int64_t gcn2snn_register_bits() {
 #endif
 }
 
-// Bytes of the structures that structures.py declares too, in the order of STRUCTURES in signatures.py: a helper whose layouts differ is refused.
+// Bytes of the structures that structures.py declares too, in the order of STRUCTURES; others are refused.
 int64_t gcn2snn_structure_bytes(int64_t index) {
     const int64_t bytes[] = {sizeof(Fire), sizeof(Epilogue), sizeof(Steps), sizeof(Conv)};
     return bytes[index];

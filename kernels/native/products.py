@@ -117,7 +117,7 @@ def first_moments(limits: Tensor, code_dtype: torch.dtype) -> Tensor:
 
 
 def _call_with_codes(name: str, matrix: CSR, spikes: Spikes, table: Tensor, structure: ctypes.Structure) -> None:
-    """A product that reads one-byte codes where they are."""
+    """A product that reads one-byte codes without copying them."""
     entries, code, coding = matrix.checked, spikes.code.contiguous(), spikes.coding
     numbers = (coding.timesteps, int(coding.signed))
     call(name, *_indices(entries), entries.values(torch.float32), code, *code.shape, table, *numbers, structure)

@@ -15,7 +15,7 @@ Grid = tuple[int, ...] | Callable[[dict[str, int]], tuple[int, ...]]
 # any size add in one order.
 TILES = ((64, 16, 4), (128, 32, 4), (64, 64, 4), (128, 64, 8))
 TERMS = 32
-STAGES = (1, 3)  # a pipeline copies codes ahead, but each look-up of a level into shared memory too: the device decides
+STAGES = (1, 3)  # a pipeline copies codes ahead, but also each look-up of a level into shared memory: both are timed
 
 
 class Tuner:

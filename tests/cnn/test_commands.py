@@ -19,6 +19,7 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, InterruptedRunError
 from gcn2snn.files import load_tensors
+from gcn2snn.run_folder import RUN_FORMAT
 
 QUICK = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False)
 
@@ -68,7 +69,7 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="was started with seed=2"):
         train_images("digits", QUICK, parts, limit=100, resume=True)
     train_images("digits", config, parts, limit=100, resume=True)
-    first, second = (load_tensors(f / "model.safetensors", kind="model", version=1)[0] for f in (whole, parts))
+    first, second = (load_tensors(f / "model.safetensors", kind="model", version=RUN_FORMAT)[0] for f in (whole, parts))
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
@@ -114,10 +115,12 @@ def test_a_run_of_another_kind_is_named(run: Path, tmp_path: Path) -> None:
     def refused(*words: str) -> str:
         return str(CliRunner().invoke(app, ["train", *words]).exception)
 
-    assert "holds a run on images (digits). Use another --out" in refused("karate", "--out", str(run), "--resume")
+    assert "holds a run on digits (1438 images), not on the graph of karate" in refused(
+        "karate", "--out", str(run), "--resume"
+    )
     graph = tmp_path / "karate"
     CliRunner().invoke(app, ["train", "karate", "--epochs", "2", "--out", str(graph)], catch_exceptions=False)
-    assert f"{graph} holds a run on a graph" in refused("digits", "--out", str(graph), "--resume")
+    assert f"{graph} holds a run on the graph of karate" in refused("digits", "--out", str(graph), "--resume")
     assert "--model has no meaning here: karate is a graph" in refused("karate", "--model", "small")
     with pytest.raises(ArtefactError, match=r"holds a run on digits \(1438 images\), not on digits \(100 images\)"):
         train_images("digits", QUICK, run, limit=100, resume=True)

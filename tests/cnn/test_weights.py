@@ -1,4 +1,4 @@
-"""Checkpoints of other people: formats, prefixes, and what is said when they do not fit."""
+"""Checkpoints from elsewhere: formats, prefixes, and the errors when they do not fit."""
 
 from pathlib import Path
 

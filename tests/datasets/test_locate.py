@@ -30,11 +30,6 @@ def test_search_order_is_root_variable_cache(tmp_path: Path, cache: Path, monkey
         assert locate.located(ROW, tmp_path / "root") == root
 
 
-def test_cache_folder_is_the_platforms_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GCN2SNN_CACHE")
-    assert locate.cache_folder().name in ("gcn2snn", "Cache")
-
-
 def test_root_must_exist(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"the data folder .*nowhere does not exist; give the folder that holds textgcn/"

@@ -1,4 +1,4 @@
-"""The paper's equations, exact to the tie."""
+"""The paper's equations, also for values exactly on a threshold."""
 
 from __future__ import annotations
 
@@ -154,6 +154,11 @@ def test_scaling_values_and_scale_changes_nothing():
     assert torch.equal(encode(x, 1.0, 1.3, 16).code, encode(8 * x, 8.0, 1.3, 16).code)
 
 
-def test_spike_count_is_at_most_one_a_neuron():
-    spikes: Spikes = encode(torch.rand(7, 5), 1.0, 1.3, 16)
-    assert int(spikes.fired.sum()) <= spikes.code.numel()
+def test_a_value_is_one_level_of_the_code_or_silence():
+    """A code that sent a second spike would carry a sum of two levels."""
+    x = torch.rand(70, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    spikes: Spikes = encode(x, 1.0, 1.3, 16)
+    coding = spikes.coding
+    assert bool(torch.isin(decode(spikes, torch.float64), torch.cat([torch.zeros(1), coding.levels()])).all())
+    assert torch.equal(spikes.fired, x >= coding.thresholds()[-1])
+    assert 0 < int(spikes.fired.sum()) < spikes.code.numel()

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from gcn2snn.errors import ArtefactError
-from gcn2snn.files import load_json, load_tensors, replacing, save_json, save_tensors
+from gcn2snn.files import cache_folder, load_json, load_tensors, replacing, save_bytes, save_json, save_tensors
 
 
 def saved(path: Path, version: int = 1) -> Path:
@@ -23,6 +26,28 @@ def test_save_tensors_round_trip(tmp_path: Path) -> None:
     assert meta == {"name": "Ω", "n": 3}
 
 
+def test_save_tensors_writes_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    code = (
+        "import sys, torch; from pathlib import Path; from gcn2snn.files import save_tensors; "
+        "names = list({'weight', 'bias', 'scale', 'code'}); "  # a set: its order follows the seed of the hashes
+        "save_tensors(Path(sys.argv[1]), {n: torch.full((2,), float(len(n))) for n in names}, kind='snn', version=1, "
+        "meta={n: [1, {m: 0.1 for m in names}] for n in names})"
+    )
+    written = []
+    for seed in ("1", "2", "3"):
+        path = tmp_path / seed
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=environment, timeout=120)
+        written.append(path.read_bytes())
+    assert written[0] == written[1] == written[2]
+
+
+def test_load_tensors_reads_metadata_as_json_has_it(tmp_path: Path) -> None:
+    meta = {10: "a", 9: "b", "pair": (1, 2.5)}
+    path = save_tensors(tmp_path / "x", {}, kind="graph", version=1, meta=meta)
+    assert load_tensors(path, kind="graph", version=1)[1] == {"10": "a", "9": "b", "pair": [1, 2.5]}
+
+
 def test_load_tensors_names_what_is_wrong(tmp_path: Path) -> None:
     path = saved(tmp_path / "x", version=7)
     with pytest.raises(ArtefactError, match="format version 7; this release reads version 1"):
@@ -31,6 +56,12 @@ def test_load_tensors_names_what_is_wrong(tmp_path: Path) -> None:
         load_tensors(path, kind="snn", version=1)
     with pytest.raises(ArtefactError, match="does not exist"):
         load_tensors(tmp_path / "none", kind="graph", version=1)
+    save_file({"a": torch.zeros(1)}, tmp_path / "other", metadata={"format": "pt"})
+    with pytest.raises(ArtefactError, match=r"holds 'no artefact of this release'; a gcn2snn\.snn file is needed"):
+        load_tensors(tmp_path / "other", kind="snn", version=1)
+    save_file({"a": torch.zeros(1)}, tmp_path / "other", metadata={"gcn2snn": "{"})
+    with pytest.raises(ArtefactError, match="its header is not JSON"):
+        load_tensors(tmp_path / "other", kind="snn", version=1)
 
 
 @pytest.mark.parametrize("keep", [0, 7, 100, -1])
@@ -95,3 +126,16 @@ def test_load_json_refuses_half_a_file(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"a": 1})[:4])
     with pytest.raises(ArtefactError, match="truncated or edited"):
         load_json(tmp_path / "x.json")
+
+
+def test_save_bytes_replaces_a_file_whole(tmp_path: Path) -> None:
+    save_bytes(tmp_path / "folder" / "x", b"first")
+    assert save_bytes(tmp_path / "folder" / "x", b"second").read_bytes() == b"second"
+    assert os.listdir(tmp_path / "folder") == ["x"]
+
+
+def test_cache_folder_is_the_platforms_unless_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GCN2SNN_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("GCN2SNN_CACHE")
+    assert cache_folder().name in ("gcn2snn", "Cache")

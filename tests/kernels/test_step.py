@@ -81,7 +81,7 @@ def test_steps_make_the_first_crossing(
     wanted = reference.first_crossing(seen, list(range(coding.timesteps)), scale, coding, None)
     if last is None:
         assert torch.equal(code, wanted.code)
-    else:  # a neuron is still listening at a later phase only if that phase is within its horizon
+    else:  # a neuron may still fire at a later phase only if that phase is within its horizon
         assert torch.equal(code, torch.where(wanted.code.abs() <= last, wanted.code, 0).to(code.dtype))
 
 

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from gcn2snn.cli import main
+from command_line import failed, gcn2snn, parsed
 
 SCRIPT = Path(sys.executable).with_name("gcn2snn")
-
-
-@dataclass
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def gcn2snn(*words: object) -> Result:
-    """The command in this process: importing torch for each call would be most of the suite's time."""
-    out, err = io.StringIO(), io.StringIO()
-    argv = sys.argv
-    sys.argv = ["gcn2snn", *map(str, words)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 0
-    finally:
-        sys.argv = argv
-    return Result(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -54,24 +26,6 @@ def karate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert converted.returncode == 0, converted.stderr
     assert "layer1.aggregation" in converted.stdout
     return folder
-
-
-def failed(*words: object) -> str:
-    """The one line that a refused command prints."""
-    result = gcn2snn(*words)
-    assert result.returncode == 2, result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""
-    lines = [line for line in result.stderr.splitlines() if line.startswith("gcn2snn: error: ")]
-    assert len(lines) == 1, result.stderr
-    return lines[0]
-
-
-def parsed(*words: object) -> dict[str, Any]:
-    result = gcn2snn(*words, "--json")
-    assert result.returncode == 0, result.stderr
-    content: dict[str, Any] = json.loads(result.stdout)
-    return content
 
 
 def test_evaluate_prints_the_comparison(karate: Path) -> None:

@@ -1,4 +1,4 @@
-"""``gcn2snn predict``: lines in, answers out; streams, tables, refusals."""
+"""``gcn2snn predict``: an answer for each line of input; streams, tables, errors."""
 
 from __future__ import annotations
 

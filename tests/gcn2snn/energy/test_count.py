@@ -8,9 +8,8 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.energy.count import EventCounter
-from gcn2snn.energy.report import PRESETS, EnergyReport, LayerEvents, preset_of
+from gcn2snn.energy.report import PRESETS, EnergyReport, LayerEvents
 from gcn2snn.engines.interpreter import run_closed
-from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, PhaseCode
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -147,7 +146,7 @@ def test_padded_pooling_counts_valid_pixels():
     x = torch.full((2, 1, 4, 4), 0.5)
     got = row(count(ir.Network(nodes), {"x": x}), "pool")
     assert got.operations == 2 * (4 + 6 + 6 + 9)
-    assert got.events == got.operations  # every pixel fires, and the output's membrane hears each window's spikes
+    assert got.events == got.operations  # every pixel fires, and the output receives the spikes of each window
 
 
 def residual() -> ir.Network:
@@ -222,7 +221,7 @@ def test_a_group_is_charged_as_many_updates_as_it_has_neurons():
 def test_values_that_are_not_spikes_cost_what_they_cost_the_source_model():
     nodes = (
         ir.Input(name="x", size=(None, 3)),
-        ir.Coder(name="c", inputs=("x",), kind="analog"),
+        ir.Coder(name="c", inputs=("x",), kind="analog", scale=torch.tensor(1.0)),
         ir.Dense(name="fc", inputs=("c",), weight=torch.ones(2, 3)),
         ir.Output(name="output", inputs=("fc",)),
     )
@@ -255,7 +254,7 @@ def test_runs_add_up():
 
 
 def test_energy_counts_the_spikes_of_a_short_wait():
-    """With w = 0, a neuron that the full sum leaves silent fires early and falsely: the count must know."""
+    """With w = 0, a neuron that the full sum leaves silent fires early and falsely; that spike must be counted."""
     nodes = (
         ir.Input(name="x", size=(None, 2)),
         neuron("n", "x"),
@@ -271,15 +270,6 @@ def test_energy_counts_the_spikes_of_a_short_wait():
         assert row(report, "last").input_spikes == spikes
         assert row(report, "last").events == 5 * spikes
         assert int(snn.spikes(x)["q"].fired.sum()) == spikes
-
-
-def test_presets():
-    assert (preset_of("fp32").mac, preset_of("fp32").add) == (4.6e-12, 0.9e-12)
-    assert (preset_of("int8-paper").mac, preset_of("int8-paper").add) == (0.2e-12, 0.03e-12)
-    assert (preset_of("int8-horowitz").mac, preset_of("int8-horowitz").add) == (0.23e-12, 0.03e-12)
-    assert round(4.6 / 0.9, 2) == 5.11
-    with pytest.raises(ConfigError, match="energy preset 'fp16' is unknown; allowed are fp32"):
-        preset_of("fp16")
 
 
 def test_report_can_be_recomputed_from_its_rows():

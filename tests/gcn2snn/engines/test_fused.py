@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import fused
+from gcn2snn.engines import fused, plan
 from gcn2snn.engines import interpreter as spiking
 from gcn2snn.engines.interpreter import run_closed
 from gcn2snn.engines.node_rules import apply
@@ -39,7 +39,7 @@ def two_terms(**changes: Any) -> ir.Network:
 
 
 def beside(network: ir.Network) -> list[str | None]:
-    return [found.beside for found in fused.fusions(network).values() if found.beside is not None]
+    return [found.beside for found in plan.fusions(network).values() if found.beside is not None]
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[Spikes | None]:
     """What the kernels for a sum and its neurons gave, as networks run."""
     found: list[Spikes | None] = []
 
-    def spy(fusion: fused.Fusion, args: tuple[Any, ...], other: Any = None) -> Spikes | None:
+    def spy(fusion: plan.Fusion, args: tuple[Any, ...], other: Any = None) -> Spikes | None:
         spikes = fused.fire_synapse(fusion, args, other)
         if fusion.beside is not None:
             found.append(spikes)
@@ -89,7 +89,7 @@ def test_a_term_with_another_reader_is_left_alone() -> None:
     network = two_terms()
     more = ir.Add(name="more", inputs=("second", "right"), coefficients=(1.0, 1.0))
     read_twice = ir.Network((*network.nodes[:-1], more, ir.Output(name="out", inputs=("more",))))
-    assert beside(read_twice) == ["right"]  # the left term is the one that the kernel takes
+    assert beside(read_twice) == ["right"]  # the kernel computes the left term of the sum
     data = {"x": torch.rand(5, 2)}
     assert torch.equal(run_closed(read_twice, data), apart(read_twice, data))
 
@@ -108,7 +108,7 @@ def test_potentials_have_the_precision_of_the_spikes() -> None:
     matrix, code = CSR.from_dense(torch.rand(5, 5)), PhaseCode(1.3, 16)
     spikes = Spikes(torch.randint(0, 17, (5, 2), dtype=torch.int8), torch.tensor(2.0).double(), code)
     neuron = ir.Neuron(name="second", inputs=("sum",), coding=code, scale=torch.tensor(3.0).double())
-    fusion = fused.Fusion(ir.Aggregate(name="around", inputs=("a", "first")), neuron, "left")
+    fusion = plan.Fusion(ir.Aggregate(name="around", inputs=("a", "first")), neuron, "left")
     other = torch.rand(5, 2, dtype=torch.float64)
     found = fused.fire_synapse(fusion, (matrix, spikes), other)
     assert found is not None

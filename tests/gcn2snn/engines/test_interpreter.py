@@ -1,20 +1,26 @@
-"""The closed form, the choice of engine, and what does not change the result."""
+"""The closed form, what observers see, and what does not change the result."""
 
 from __future__ import annotations
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines.choose import choose_engine, is_exact
-from gcn2snn.engines.interpreter import run_closed, run_float
+from gcn2snn.engines.bucketed import run_bucketed
+from gcn2snn.engines.interpreter import read_out, run_closed, run_float
+from gcn2snn.engines.membrane import Recording
+from gcn2snn.engines.pipeline import run_pipeline
 from gcn2snn.engines.temporal import run_temporal
-from gcn2snn.engines.topology import input_timesteps, sources
+from gcn2snn.engines.topology import input_timesteps, least_exact_wait, sources
 from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.kernels import CSR, PhaseCode, Spikes
+from gcn2snn.passes.neurons import insert_neurons
 
 
 def spikes_of(network: ir.Network, data: dict[str, object]) -> dict[str, Spikes]:
@@ -34,26 +40,6 @@ def case(make_graphs, make_spiking):
     return make_spiking((source, data), ConvertConfig(timesteps=10)), data
 
 
-def test_choose_engine(case):
-    network, _ = case
-    assert choose_engine(network, None, "auto") == "closed"
-    assert choose_engine(network, 9, "auto") == "closed"
-    assert choose_engine(network, 8, "auto") == "bucketed"
-    assert choose_engine(network, 9, "temporal") == "temporal"
-    assert is_exact(network, 9)
-    assert not is_exact(network, 8)
-
-
-def test_choose_engine_refuses(case):
-    network, _ = case
-    with pytest.raises(ConfigError, match="closed form holds for a wait of 9 or more, got 3"):
-        choose_engine(network, 3, "closed")
-    with pytest.raises(ConfigError, match="wait is -1"):
-        choose_engine(network, -1, "auto")
-    with pytest.raises(ConfigError, match="engine is 'fast'"):
-        choose_engine(network, None, "fast")
-
-
 def test_the_wait_that_suffices_is_the_input_of_each_layer(case):
     """Populations of T = 3 in front allow a wait of 2 behind them; the binary input has 10 bits."""
     network, data = case
@@ -62,8 +48,8 @@ def test_the_wait_that_suffices_is_the_input_of_each_layer(case):
     first, *rest = network.of(ir.Neuron)
     assert input_timesteps(network, first) == 10
     assert {input_timesteps(network, node) for node in rest} == {3}
-    assert sources(network, first) == [network.of(ir.Coder)[0].name]
-    assert not is_exact(network, 8)
+    assert sources(network, first) == (network.of(ir.Coder)[0].name,)
+    assert least_exact_wait(network) == 9
     emitted: dict[str, Spikes] = {}
     run_temporal(network, data, 9, emitted=emitted)
     for name, own in spikes_of(network, data).items():
@@ -113,8 +99,12 @@ def test_permuting_nodes_permutes_spikes_and_outputs(make_graphs, make_spiking):
 
 def test_every_population_fires_at_most_once_and_horizon_silences(case):
     network, data = case
-    for spikes in spikes_of(network, data).values():
-        assert int(spikes.fired.sum()) <= spikes.code.numel()
+    recordings = {node.name: Recording() for node in network.of(ir.Neuron)}
+    run_temporal(network, data, None, recordings)
+    for name, spikes in spikes_of(network, data).items():
+        by_step = torch.stack(recordings[name].fired)
+        assert torch.equal(by_step.abs().sum(0), spikes.fired.long())  # all spikes of all steps: one, or none
+        assert torch.equal(by_step.sum(0), spikes.sign.long())
         assert int(spikes.phase.max()) <= 10
     name = network.of(ir.Neuron)[0].name
     early = network.replace({name: [replace(network[name], horizon=torch.full((9, 1), 3))]})
@@ -138,8 +128,11 @@ def test_many_phases_approach_the_source_model(make_graphs, make_spiking):
 
 
 def test_values_are_dropped_after_their_last_reader():
-    """The closed form holds no more than the largest cut of a long chain."""
-    nodes: list[ir.Node] = [ir.Input(name="x", size=(None, 4)), ir.Coder(name="c", inputs=("x",), kind="analog")]
+    """The closed form keeps at most the values that are still to be read, also in a long chain."""
+    nodes: list[ir.Node] = [
+        ir.Input(name="x", size=(None, 4)),
+        ir.Coder(name="c", inputs=("x",), kind="analog", scale=torch.tensor(1.0)),
+    ]
     seen = []
     for index in range(5):
         nodes.append(ir.Dense(name=f"d{index}", inputs=(nodes[-1].name,), weight=torch.eye(4)))
@@ -148,3 +141,54 @@ def test_values_are_dropped_after_their_last_reader():
     nodes.append(ir.Output(name="output", inputs=(nodes[-1].name,)))
     run_closed(ir.Network(tuple(nodes)), {"x": torch.rand(3, 4)}, lambda node, args, value: seen.append(node.name))
     assert seen == [node.name for node in nodes]
+
+
+def test_an_engine_refuses_a_network_that_is_not_calibrated(make_graphs):
+    source, data = make_graphs(2, ["dense"], torch.float64)
+    network = insert_neurons(source, ConvertConfig())
+    name = network.of(ir.UncalibratedCoder)[0].name
+    for run in (
+        run_closed,
+        partial(run_bucketed, wait=3),
+        partial(run_temporal, wait=3),
+        partial(run_pipeline, wait=3),
+    ):
+        items = [data] if isinstance(run, partial) and run.func is run_pipeline else data
+        with pytest.raises(ConfigError, match=f"{name} is not calibrated"):
+            run(network, items)
+    assert torch.equal(run_float(network, data), run_float(source, data))
+
+
+def test_observers_see_every_node_of_every_engine(case):
+    """In time they are shown what has arrived in the end, with the spikes that the run has sent."""
+    network, data = case
+    for wait in (None, 2):
+        sent: dict[str, Spikes] = {}
+        run_temporal(network, data, wait, emitted=sent)
+        for run in (run_bucketed, run_temporal):
+            seen: dict[str, object] = {}
+            output = run(
+                network, data, wait, observe=lambda node, args, value, seen=seen: seen.update({node.name: value})
+            )
+            assert list(seen) == [node.name for node in network]
+            assert torch.equal(output, run(network, data, wait))
+            assert all(torch.equal(seen[name].code, spikes.code) for name, spikes in sent.items())
+            torch.testing.assert_close(seen[network.output.name], output, rtol=1e-12, atol=1e-12)
+    assert any(not torch.equal(sent[name].code, own.code) for name, own in spikes_of(network, data).items())
+
+
+@pytest.mark.parametrize("readout", ["", "softmax", "log_softmax"])
+def test_read_out_is_what_the_model_ends_with(readout):
+    nodes = (ir.Input(name="x", size=(None, 3)), ir.Output(name="o", inputs=("x",), readout=readout))
+    x = torch.randn(4, 3)
+    expected = getattr(torch, readout)(x, 1) if readout else x
+    assert torch.equal(read_out(ir.Network(nodes), x), expected)
+
+
+def test_one_network_runs_in_several_threads(case):
+    network, data = case
+    expected = run_closed(network, data)
+    for _ in range(20):
+        fresh = copy.deepcopy(network)  # without its plan, so that the threads meet while it is made
+        with ThreadPoolExecutor(4) as pool:
+            assert all(torch.equal(expected, got) for got in pool.map(partial(run_closed, fresh), [data] * 8))

@@ -198,7 +198,7 @@ def test_aggregation_modules(
     assert_same: Callable[..., Any],
     assert_engines_agree: Callable[..., Any],
 ) -> None:
-    """PyG checks values in its aggregations' own __call__, which no tracer gets through."""
+    """PyG checks values in its aggregations' own __call__, which cannot be traced."""
     before = aggr.Aggregation.__call__
     model = randomised(Pooled(pool()))
     for batch in (torch.tensor([0] * 7 + [1] * 5), None):
@@ -223,7 +223,7 @@ def errors_beside_a_hub(model: nn.Module, nodes: int, configs: dict[str, Convert
 
 
 def test_scales_suit_sums_over_hubs(randomised: Callable[..., Any]) -> None:
-    """With one scale for a layer many sums beside a hub send nothing."""
+    """With one scale for a layer, many nodes beside a hub are silent."""
     torch.manual_seed(0)
     model = randomised(pyg.GIN(6, 16, 2, 3))
     errors = errors_beside_a_hub(model, 40, {"default": ConvertConfig(), "paper": ConvertConfig(scale="max")})

@@ -1,4 +1,4 @@
-"""What is refused of PyTorch Geometric models, all at once, and what bad graphs and calls are told."""
+"""Refusals of PyTorch Geometric models in one error, and the errors for bad graphs and calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracing: what is followed, what is left alone, and refusals with their paths."""
+"""Tracing: which calls are followed, that the model is not changed, and refusals with their paths."""
 
 from __future__ import annotations
 

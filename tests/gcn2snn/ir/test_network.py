@@ -1,6 +1,9 @@
-"""The description: names, shapes, and what does not meet."""
+"""The description: names, shapes, and errors for shapes that do not fit."""
 
 from __future__ import annotations
+
+import copy
+import pickle
 
 import pytest
 import torch
@@ -97,11 +100,13 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_nodes_are_frozen_and_networks_are_values():
-    neuron = ir.Neuron(name="y", inputs=("x",), coding=PhaseCode(1.3, 16))
+    neuron = ir.UncalibratedNeuron(name="y", inputs=("x",), coding=PhaseCode(1.3, 16))
     with pytest.raises(AttributeError):
         neuron.name = "z"  # type: ignore[misc]
     network = ir.Network((X, neuron, OUT))
-    other = network.insert_after("x", ir.Relu(name="r", inputs=("x",)))
+    draft = ir.Draft(network)
+    draft.insert_after("x", ir.Relu(name="r", inputs=("x",)))
+    other = draft.network()
     assert [node.name for node in network] == ["x", "y", "output"]
     assert [node.name for node in other] == ["x", "r", "y", "output"]
     assert other["y"].inputs == ("r",)
@@ -115,3 +120,45 @@ def test_map_tensors_reaches_every_tensor():
     dense = ir.Dense(name="y", inputs=("x",), weight=torch.ones(2, 3), bias=torch.ones(2))
     network = ir.Network((X, dense, OUT)).map_tensors(lambda t: t.double())
     assert network["y"].weight.dtype == network["y"].bias.dtype == torch.float64
+
+
+def test_readers_are_in_order_and_once_each():
+    nodes = (
+        X,
+        ir.Relu(name="r", inputs=("x",)),
+        ir.Add(name="y", inputs=("x", "x", "r"), coefficients=(1.0, 1.0, 1.0)),
+        OUT,
+    )
+    network = ir.Network(nodes)
+    assert [node.name for node in network.readers("x")] == ["r", "y"]
+    assert network.readers("output") == []
+    assert network.output is OUT
+    assert "r" in network
+    assert "z" not in network
+
+
+def test_only_matrices_that_nodes_make_count_as_built():
+    given = ir.Input(name="a", size=(None, None), role="operator")
+    aggregate = ir.Aggregate(name="y", inputs=("a", "x"))
+    assert not ir.Network((given, X, aggregate, OUT)).builds_matrices
+    edges = ir.Input(name="e", size=(2, None), role="graph")
+    assert ir.Network((edges, X, ir.Adjacency(name="a", inputs=("e", "x", "x")), aggregate, OUT)).builds_matrices
+
+
+def test_what_is_worked_out_of_a_network_is_kept_with_it_and_not_with_its_copies():
+    made = []
+
+    @ir.once_per_network
+    def count(network: ir.Network, factor: int) -> int | None:
+        made.append(factor)
+        return len(network.nodes) * factor if factor else None
+
+    network = ir.Network((X, ir.Relu(name="y", inputs=("x",)), OUT))
+    assert [count(network, 2), count(network, 2), count(network, 3)] == [6, 6, 9]
+    assert [count(network, 0), count(network, 0)] == [None, None]
+    assert made == [2, 3, 0]
+    for other in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert other.shapes == network.shapes
+        assert [node.name for node in other.readers("x")] == ["y"]
+        assert count(other, 2) == 6
+    assert made == [2, 3, 0, 2, 2]

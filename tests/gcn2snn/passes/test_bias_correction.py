@@ -1,12 +1,11 @@
-"""Shifts that give back each channel's mean, and weights rounded to 8 bits."""
+"""Bias correction removes each channel's mean error, and weights are rounded to 8 bits."""
 
 import pytest
 import torch
 from torch import nn
 
-from gcn2snn import ConvertConfig, convert, ir
+from gcn2snn import ConvertConfig, convert
 from gcn2snn.kernels import decode
-from gcn2snn.passes.weight_rounding import round_rows, round_weights
 from gcn2snn.spiking_network import SpikingNetwork
 
 
@@ -65,21 +64,3 @@ def test_corrected_network_is_the_same_in_time() -> None:
     snn = convert(_model().double(), batches[0], ConvertConfig(correct="mean"), calibration=batches)
     closed, temporal = (snn.simulate(batches[1], engine=engine) for engine in ("closed", "temporal"))
     torch.testing.assert_close(closed, temporal, rtol=1e-12, atol=1e-12)  # only the order of sums differs
-
-
-def test_round_weights_has_255_values_per_output_channel() -> None:
-    weight = torch.randn(6, 4, 3, 3)
-    weight[2] = 0
-    rounded = round_rows(weight)
-    step = weight.abs().flatten(1).amax(1).clamp(min=1e-12) / 127
-    whole = rounded / step.view(-1, 1, 1, 1)
-    torch.testing.assert_close(whole, whole.round(), rtol=0, atol=1e-4)
-    assert (rounded - weight).abs().flatten(1).amax(1).le(step / 2 * 1.0001).all()
-    assert not rounded[2].any()
-
-
-def test_round_weights_rounds_every_weighted_node() -> None:
-    snn = convert(_model(), _batches(1)[0], ConvertConfig(weights="int8"))
-    again = round_weights(snn.network)
-    for node in snn.network.of(ir.Conv) + snn.network.of(ir.Dense):
-        torch.testing.assert_close(again[node.name].weight, node.weight)

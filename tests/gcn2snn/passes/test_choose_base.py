@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from scipy import integrate, special
+from torch import nn
 
-from gcn2snn.config import ConvertConfig
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.conversion import convert
+from gcn2snn.engines.arguments import bind
 from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.passes.choose_base import (
@@ -100,3 +107,37 @@ def test_each_layer_gets_the_base_of_its_own_activations(make_graphs, make_spiki
         assert changed[name].coding.base == base
         grid = [1.05 + 0.05 * i for i in range(30)]
         assert found[name].error(base, 8) <= min(found[name].error(other, 8) for other in grid) + 1e-4
+
+
+@pytest.mark.parametrize("group", [1, 2, 4])
+def test_bases_are_those_of_a_time_step_whatever_the_group(group):
+    """Fed back into a configuration they give populations with that base, and a smaller error than one base for all."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    x = torch.rand(50, 8)
+    config = ConvertConfig(group=group, timesteps=8, base=1.3)
+    before = convert(model, x, config)
+    bases = layer_bases(before.network, lambda: [bind(before.network, (x,), {})])
+    layers = {name: LayerConfig(base=base) for name, base in bases.items()}
+    after = convert(model, x, replace(config, layers=layers))
+    neurons = after.network.of(ir.Neuron)
+    assert {node.name for node in neurons} == set(bases)
+    for node in neurons:
+        assert node.coding.base**group == pytest.approx(bases[node.name], rel=1e-12)
+        assert node.coding.steps == 8
+        assert with_bases(before.network, bases)[node.name].coding == node.coding
+    for old, new in zip(before.report, after.report, strict=True):
+        assert new.mape < old.mape
+    fewer = layer_bases(before.network, lambda: [bind(before.network, (x,), {})], timesteps=4)
+    assert all(fewer[name] > bases[name] for name in bases)  # the same range in half the time steps needs a larger base
+
+
+def test_with_bases_refuses_what_has_no_base():
+    network = ir.Network((ir.Input(name="x", size=(None, 3)), ir.Output(name="o", inputs=("x",))))
+    with pytest.raises(ConfigError, match="o is a Output; only a calibrated population has a base"):
+        with_bases(network, {"o": 1.3})
+
+
+def test_scipy_is_loaded_by_the_first_search_only():
+    script = "import sys, gcn2snn.passes as p; assert 'scipy' not in sys.modules; p.optimal_base(4); assert 'scipy' in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

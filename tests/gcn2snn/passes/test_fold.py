@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
+from gcn2snn.conversion import convert
 from gcn2snn.engines.interpreter import run_float
 from gcn2snn.engines.temporal import run_temporal
 from gcn2snn.kernels import CSR
@@ -185,3 +186,43 @@ def test_folding_changes_no_node_of_the_source():
     fold_batch_norm(network)
     assert torch.equal(network["fc"].weight, before)
     assert replace(network["fc"]).weight is network["fc"].weight
+
+
+@pytest.mark.parametrize("into", ["weights", "threshold"])
+def test_two_batch_norms_in_a_row_are_folded_one_after_the_other(into):
+    """As in a model that normalises the output of a library layer that normalises by itself."""
+    random = torch.Generator().manual_seed(0)
+    norms = [
+        ir.BatchNorm(name=name, inputs=(source,), mean=a, var=b.abs() + 0.5, gamma=c, beta=d)
+        for name, source in (("one", "fc"), ("two", "one"))
+        for a, b, c, d in [torch.randn(4, 4, generator=random, dtype=torch.float64)]
+    ]
+    weight = torch.randn(4, 3, generator=random, dtype=torch.float64)
+    network = ir.Network(
+        (
+            ir.Input(name="x", size=(None, 3)),
+            ir.Dense(name="fc", inputs=("x",), weight=weight),
+            *norms,
+            ir.Relu(name="relu", inputs=("two",)),
+            ir.Output(name="o", inputs=("relu",)),
+        )
+    )
+    x = {"x": torch.randn(6, 3, generator=random, dtype=torch.float64)}
+    folded = fold_batch_norm(network, into)
+    assert [node.name for node in folded] == ["x", "fc", "relu", "o"]
+    torch.testing.assert_close(run_float(folded, x), run_float(network, x), rtol=1e-12, atol=1e-12)
+
+
+def test_rewriting_checks_the_network_as_often_for_many_layers_as_for_few(monkeypatch):
+    """Each check looks at all nodes: one a layer would make the time grow with the square of the depth."""
+    checks: list[int] = []
+    check = ir.Network.__post_init__
+    monkeypatch.setattr(ir.Network, "__post_init__", lambda self: (checks.append(1), check(self))[1])
+
+    def count(depth: int) -> int:
+        layers = [m for _ in range(depth) for m in (nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4), nn.ReLU())]
+        checks.clear()
+        convert(nn.Sequential(*layers).eval(), torch.rand(3, 4))
+        return len(checks)
+
+    assert count(3) == count(20)

@@ -1,4 +1,4 @@
-"""The last phase of each neuron: what it keeps, what it costs, and that it is the best choice where one can count."""
+"""The last phase of each neuron: what it keeps and costs; the choice is the best of all subsets of small problems."""
 
 from __future__ import annotations
 

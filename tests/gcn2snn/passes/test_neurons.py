@@ -32,7 +32,7 @@ def text_gcn() -> ir.Network:
 
 
 def populations(network: ir.Network) -> dict[str, tuple[bool, str]]:
-    return {node.name: (node.coding.signed, node.activation) for node in network.of(ir.Neuron)}
+    return {node.name: (node.coding.signed, node.activation) for node in network.of(ir.Population)}
 
 
 def test_two_graph_convolutions_are_four_spiking_layers():
@@ -70,13 +70,13 @@ def test_inputs_pass_a_coder(kind, base, steps):
     coder = network["x.code"]
     assert (coder.kind, coder.base, coder.timesteps) == (kind, base, steps)
     assert network["d"].inputs == ("x.code",)
-    assert insert_neurons(text_gcn(), ConvertConfig()).of(ir.Coder) == []
+    assert insert_neurons(text_gcn(), ConvertConfig()).of(ir.UncalibratedCoder) == []
 
 
 def test_layers_change_one_population():
     own = LayerConfig(base=1.5, timesteps=3)
     network = insert_neurons(text_gcn(), ConvertConfig(layers={"m1.neuron": own}))
-    codes = {node.name: (node.coding.base, node.coding.timesteps) for node in network.of(ir.Neuron)}
+    codes = {node.name: (node.coding.base, node.coding.timesteps) for node in network.of(ir.Population)}
     assert codes == {"m1.neuron": (1.5, 3), "relu": (1.3, 16), "m2.neuron": (1.3, 16)}
 
 
@@ -89,7 +89,7 @@ def test_layers_of_unknown_populations_are_refused(name):
 
 
 def test_a_maximum_reads_single_spikes_only():
-    """Binary words and sums cannot race; the other readers of the input keep the binary code."""
+    """A maximum over binary words or sums reads a population of its own; other readers keep the binary code."""
     network = insert_neurons(
         graph(
             ir.AggregateMax(name="m", inputs=("a", "x")),
@@ -103,7 +103,7 @@ def test_a_maximum_reads_single_spikes_only():
     assert network["m"].inputs == network["m2"].inputs == ("a", "x.code.neuron")
     assert network["d"].inputs == ("x.code",)
     plain = insert_neurons(graph(ir.AggregateMax(name="m", inputs=("a", "x"))), ConvertConfig(input="single"))
-    assert plain.of(ir.Neuron) == []
+    assert plain.of(ir.Population) == []
 
 
 def test_a_maximum_of_a_residual_sum_has_a_population():
@@ -145,3 +145,31 @@ def test_average_pooling_has_neurons_only_when_asked():
     )  # fmt: skip
     assert list(populations(insert_neurons(ir.Network(nodes), ConvertConfig()))) == ["r"]
     assert list(populations(insert_neurons(ir.Network(nodes), ConvertConfig(avg_pool="spike")))) == ["r", "p.neuron"]
+
+
+def test_a_population_in_front_makes_spikes_of_sums_that_were_visited_before():
+    """m2 + relu is a potential until the aggregation asks for spikes of m2; then it is two spikes, and needs none."""
+    network = insert_neurons(
+        graph(
+            ir.Dense(name="m1", inputs=("x",), weight=ONES),
+            ir.Relu(name="relu", inputs=("m1",)),
+            ir.Dense(name="m2", inputs=("relu",), weight=ONES),
+            ir.Add(name="sum", inputs=("m2", "relu"), coefficients=(1.0, 1.0)),
+            ir.Flatten(name="flat", inputs=("sum",)),
+            ir.Aggregate(name="a2", inputs=("a", "m2")),
+            ir.Dense(name="m3", inputs=("flat",), weight=ONES),
+            ir.Add(name="end", inputs=("a2", "m3"), coefficients=(1.0, 1.0)),
+        ),
+        ConvertConfig(),
+    )
+    assert populations(network) == {"relu": (False, "relu"), "m2.neuron": (True, "none")}
+    assert network["sum"].inputs == ("m2.neuron", "relu")
+    assert network["m3"].inputs == ("flat",)
+
+
+def test_a_thousand_messages_in_a_row_get_their_populations():
+    middle: list[ir.Node] = []
+    for layer in range(1000):
+        middle.append(ir.Dense(name=f"m{layer}", inputs=(middle[-1].name if middle else "x",), weight=ONES))
+    network = insert_neurons(graph(*middle), ConvertConfig())
+    assert list(populations(network)) == [f"m{layer}.neuron" for layer in range(999)]

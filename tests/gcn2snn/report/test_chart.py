@@ -1,4 +1,4 @@
-"""What a report can be read by: contrast of its colours, shapes beside them, labels that do not cover each other."""
+"""Legibility of a report: contrast of its colours, different shapes as well, labels that do not overlap."""
 
 from __future__ import annotations
 

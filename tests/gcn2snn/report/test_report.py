@@ -1,28 +1,23 @@
-"""The report: one whole HTML file that needs nothing else, shows what evaluate says, and escapes every text."""
+"""The report: one self-contained HTML file that shows the numbers of evaluate and escapes every text."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from command_line import gcn2snn
 
 from gcn2snn import artefact, ir
-from gcn2snn.cli import main
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
-from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.errors import ArtefactError, DataError
 from gcn2snn.evaluation import evaluate
 from gcn2snn.files import save_json
 from gcn2snn.graph import Graph
@@ -34,19 +29,6 @@ from gcn2snn.textgcn.model import TextGCN
 
 HOSTILE = '<script>alert("1")</script>\' & <b>'
 VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-def gcn2snn(*words: object) -> subprocess.CompletedProcess[str]:
-    """The command, in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    code: object = 0
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["gcn2snn", *map(str, words)])
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-    return subprocess.CompletedProcess(words, int(str(code)), out.getvalue(), err.getvalue())
 
 
 class Page(HTMLParser):
@@ -85,7 +67,7 @@ class Page(HTMLParser):
 
 
 def checked(file: Path) -> Page:
-    """The page, after everything that holds for each of them."""
+    """The page as text, after the checks that every page must pass."""
     source = file.read_text(encoding="utf-8")
     assert source.startswith("<!DOCTYPE html>")
     page = Page(source)
@@ -166,7 +148,7 @@ def test_a_run_end_to_end(run: Path) -> None:
 
 def test_folded_tables_are_printed(karate: Graph, tmp_path: Path) -> None:
     file = artefact.save(convert(TextGCN(34, [8], 4).eval(), karate), tmp_path / "snn.safetensors", {"dataset": {}})
-    write_report(file, tmp_path / "out.html", lambda _: subject_of(karate))
+    write_report(file, tmp_path / "out.html", lambda *_: subject_of(karate))
     source = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "<details>" in source
     printed = source[source.index("@media print") : source.index("</style>")]
@@ -304,7 +286,7 @@ def test_every_text_is_escaped(karate: Graph, tmp_path: Path) -> None:
     snn = convert(TextGCN(34, [8], 4).eval(), graph)
     origin = {"dataset": graph.source, "config": {"note": HOSTILE}}
     file = artefact.save(snn, tmp_path / "x<b>y.safetensors", origin)
-    write_report(file, tmp_path / "out.html", lambda _: subject_of(graph))
+    write_report(file, tmp_path / "out.html", lambda *_: subject_of(graph))
     page = checked(tmp_path / "out.html")
     assert "b" not in {tag for tag, _ in page.tags}
     assert " ".join(HOSTILE.split()) in page.text
@@ -315,7 +297,7 @@ def test_many_classes_are_listed_instead_of_a_wide_matrix(karate: Graph, tmp_pat
     graph = replace(karate, class_names=names)
     snn = convert(TextGCN(34, [8], 30).eval(), graph)
     file = artefact.save(snn, tmp_path / "snn.safetensors", {"dataset": graph.source})
-    write_report(file, default_file(file), lambda _: subject_of(graph))
+    write_report(file, default_file(file), lambda *_: subject_of(graph))
     page = checked(tmp_path / "snn.html")
     assert "Test nodes by true class" not in page.text
     assert "Most frequent confusions" in page.text
@@ -357,7 +339,7 @@ def test_a_folder_of_table5(tmp_path: Path) -> None:
 
 
 def test_bad_targets(run: Path, karate: Graph, tmp_path: Path) -> None:
-    def nothing(origin: dict[str, Any]) -> Subject:
+    def nothing(*found: object) -> Subject:
         raise AssertionError("no graph is needed to refuse")
 
     out = tmp_path / "out.html"
@@ -368,15 +350,19 @@ def test_bad_targets(run: Path, karate: Graph, tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match=r"gcn2snn.model.*a gcn2snn.snn file is needed"):
         write_report(run / "model.safetensors", out, nothing)
     nameless = artefact.save(artefact.load(run / "snn.safetensors"), tmp_path / "nameless.safetensors", {})
-    with pytest.raises(ConfigError, match="does not say what it was trained on"):
-        write_report(nameless, out, nothing)
+    assert (
+        "does not say what it was trained on. Give the data: --data" in gcn2snn("report", nameless, "--out", out).stderr
+    )
     other = replace(subject_of(karate), class_names=("a", "b"))
     with pytest.raises(DataError, match="tells 4 classes apart, the data have 2"):
-        write_report(run, out, lambda _: other)
+        write_report(run, out, lambda *_: other)
     assert "--limit has no meaning here" in gcn2snn("report", run, "--out", out, "--limit", 5).stderr
     save_json(tmp_path / "table" / "table5.json", [])
     with pytest.raises(ArtefactError, match="is not what `gcn2snn reproduce table5` writes"):
         write_report(tmp_path / "table", out, nothing)
     with pytest.raises(DataError, match="has no test nodes"):
-        write_report(run, out, lambda _: subject_of(replace(karate, test_mask=torch.zeros(34, dtype=torch.bool))))
+        write_report(run, out, lambda *_: subject_of(replace(karate, test_mask=torch.zeros(34, dtype=torch.bool))))
+    few = replace(next(iter(subject_of(karate).batches())), rows=torch.ones(33, dtype=torch.bool))
+    with pytest.raises(DataError, match="the data have 33 labels; the network gives 34 rows"):
+        write_report(run, out, lambda *_: replace(subject_of(karate), batches=lambda: [few]))
     assert not out.exists()

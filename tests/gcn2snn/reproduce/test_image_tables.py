@@ -1,4 +1,4 @@
-"""Tables: what is said where weights are absent, and public ResNet-20 where they are there."""
+"""Tables: the message where weights are missing, and the public ResNet-20 where they are present."""
 
 import os
 from pathlib import Path
@@ -28,9 +28,9 @@ def test_rows_without_weights_say_what_they_need(tmp_path: Path, monkeypatch: py
 
 
 def test_unknown_rows_and_modes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no rows \['cifar10/alexnet'\]; there are cifar10/vgg16"):
+    with pytest.raises(ConfigError, match=r"no row cifar10/alexnet here; allowed are cifar10/vgg16"):
         tables.table1(tmp_path, ReproduceOptions(rows=("cifar10/alexnet",)))
-    with pytest.raises(ConfigError, match=r"modes .* are unknown; there are paper, layer, mean"):
+    with pytest.raises(ConfigError, match=r"no mode .* here; allowed are paper, layer, mean"):
         tables._modes(Workbench(ReproduceOptions(modes=("x",))))
 
 

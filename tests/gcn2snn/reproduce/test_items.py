@@ -129,7 +129,7 @@ def test_command_loads_nothing_heavy():
 
 
 def test_a_refused_item_leaves_no_folder(tmp_path):
-    with pytest.raises(ConfigError, match="table1 has no rows"):
+    with pytest.raises(ConfigError, match="there is no row Nope here"):
         module.reproduce("table1", tmp_path / "new", ReproduceOptions(rows=("Nope",)))
     assert not (tmp_path / "new").exists()
 

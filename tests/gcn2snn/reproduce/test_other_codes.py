@@ -51,7 +51,7 @@ def test_rate_is_integrate_and_fire_step_by_step():
     scale = torch.tensor(1.7, dtype=torch.float64)
     nodes = (
         ir.Input(name="x", size=(None, 4)),
-        ir.Coder(name="c", inputs=("x",), kind="analog"),
+        ir.Coder(name="c", inputs=("x",), kind="analog", scale=torch.tensor(1.0)),
         ir.Dense(name="d", inputs=("c",), weight=weight, bias=bias),
         ir.Neuron(name="n", inputs=("d",), coding=PhaseCode(1.3, 16), scale=scale),
         ir.Dense(name="e", inputs=("n",), weight=last),

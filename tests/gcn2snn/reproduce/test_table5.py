@@ -225,8 +225,3 @@ def test_codings(small: Path, made: dict[str, Any]) -> None:
     assert all(0 <= row["accuracy"] <= 100 for row in found["rows"])
     with pytest.raises(ConfigError, match="there is no coding burst here"):
         reproduce("codings", small, ReproduceOptions(modes=("burst",)))
-
-
-def test_spread() -> None:
-    assert table5.spread([1.0]) == "1.00"
-    assert table5.spread([1.0, 3.0]) == "2.00 ± 1.41"

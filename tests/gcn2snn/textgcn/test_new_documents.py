@@ -68,7 +68,7 @@ def test_a_document_of_the_graph_gets_the_row_it_has_there(graph: Graph) -> None
 
 
 def added_by_hand(snn: SpikingNetwork, graph: Graph, text: str) -> tuple[ir.Network, CSR]:
-    """The whole network on the graph with one more node, whose neighbours do not hear it: words are frozen."""
+    """The whole network on the graph with one more node, whose spikes do not reach its neighbours: the words keep their states."""
     nodes, documents, words = graph.num_nodes, graph.num_documents, len(graph.vocabulary)
     row = Vocabulary.of(graph).rows([text])
     old = graph.adjacency

@@ -1,4 +1,4 @@
-"""Fronts and rules: what nothing beats, what a rule picks, and what is said when nothing fits."""
+"""The Pareto front, the point that a rule picks, and the error when no point fits."""
 
 from __future__ import annotations
 

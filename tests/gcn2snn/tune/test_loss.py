@@ -1,4 +1,4 @@
-"""The estimated loss: what it is the mean of, what it ignores, and the calibration it rests on."""
+"""The estimated loss: its mean over all labels, the rows it ignores, and the calibration of probabilities."""
 
 from __future__ import annotations
 

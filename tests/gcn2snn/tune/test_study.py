@@ -1,4 +1,4 @@
-"""The search: a front that nothing beats, journals that continue, rules out of reach, and test data left alone."""
+"""The search: a Pareto front, journals that continue, rules that no point meets, and no use of test data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.graph import Graph
-from gcn2snn.textgcn import run_folder as runs
+from gcn2snn.textgcn import load_model, train_run, validation_of
 from gcn2snn.tune import Point, Problem, TuneConfig, search, tune
 from gcn2snn.tune.space import neighbour, starting_points
 
@@ -32,13 +32,13 @@ def karate() -> Graph:
 def run(karate: Graph, tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, dict[str, Any]]:
     """A trained model and the summary of its run."""
     folder = tmp_path_factory.mktemp("run")
-    summary = runs.train_run(karate, TrainConfig(epochs=30, hidden=8, validation=0.5), folder)
-    return runs.load_model(folder, karate), summary
+    summary = train_run(karate, TrainConfig(epochs=30, hidden=8, validation=0.5), folder)
+    return load_model(folder, karate), summary
 
 
 @pytest.fixture(scope="module")
 def problem(run: tuple[nn.Module, dict[str, Any]], karate: Graph) -> Problem:
-    return Problem(run[0], [runs.validation_of(run[1], karate)])
+    return Problem(run[0], [validation_of(run[1], karate)])
 
 
 def test_the_front_is_what_nothing_beats(problem: Problem) -> None:
@@ -110,7 +110,7 @@ def test_test_labels_are_never_read(problem: Problem, run: Any, karate: Graph) -
     wrong = karate.labels.clone()
     wrong[karate.test_mask] = (wrong[karate.test_mask] + 1) % karate.num_classes
     poisoned = replace(karate, labels=wrong)
-    other = Problem(run[0], [runs.validation_of(run[1], poisoned)])
+    other = Problem(run[0], [validation_of(run[1], poisoned)])
     config = TuneConfig(trials=8, max_loss=ANY_LOSS)
     assert tune(other, config) == tune(problem, config)
 

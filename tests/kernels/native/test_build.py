@@ -75,7 +75,7 @@ def test_every_header_enters_the_name_of_the_library(
 
 
 def test_one_openmp_runtime_is_loaded() -> None:
-    """The helper must share torch's pool of threads, never bring its own."""
+    """The helper uses torch's pool of threads and does not load a second OpenMP runtime."""
     build.load()
     maps = Path("/proc/self/maps")
     if not maps.exists():

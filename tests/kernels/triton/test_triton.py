@@ -167,7 +167,7 @@ def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_one_choice_holds_for_every_variant_of_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else potentials and the spikes of neurons that read them could be sums in two orders."""
+    """One configuration for both; otherwise potentials and the spikes of their neurons could be summed in two orders."""
     from gcn2snn.kernels.triton import tuning
 
     launches: list[tuple[str, dict[str, Any]]] = []

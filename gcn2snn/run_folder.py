@@ -1,0 +1,218 @@
+"""The folder of a training run, on a graph or on images: what was trained, metrics, weights; never overwritten unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.files import load_json, load_tensors, save_json, save_tensors, save_text
+from gcn2snn.machine import environment, git_state, peak_memory
+from gcn2snn.training_loop import AnyTrainer, Trainable, history_lines, train_to_end
+
+RUN_FORMAT = 2
+RUN_FILE, METRICS_FILE, STATE_FILE, MODEL_FILE = "run.json", "metrics.jsonl", "state.safetensors", "model.safetensors"
+
+IDENTITY = {"graph": ("dataset", "fingerprint"), "images": ("data", "train_images")}
+"""Kind of run -> keys of its summary that say what it was trained on."""
+
+
+def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
+    """Refuse a run folder before any work is done; nothing is changed.
+
+    Raises:
+        ArtefactError: the folder holds something and neither is given, or it is not a run folder.
+        ConfigError: both are given.
+    """
+    if force and resume:
+        raise ConfigError("--force starts over and --resume continues; give one of them")
+    if folder.exists() and not folder.is_dir():
+        raise ArtefactError(f"{folder} is a file; a run needs a folder. Choose another --out")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / RUN_FILE).exists():
+        raise ArtefactError(f"{folder} exists and is not a run folder; nothing is written there. Choose another --out")
+    if not (force or resume):
+        raise ArtefactError(
+            f"{folder} already holds a run. Use --resume to continue it, --force to start over, or another --out"
+        )
+
+
+def make_room(folder: Path, *, force: bool) -> None:
+    """With ``force`` the run that is there goes; other files of the folder stay."""
+    if force and (folder / RUN_FILE).exists():
+        for name in (METRICS_FILE, STATE_FILE, MODEL_FILE, RUN_FILE):
+            (folder / name).unlink(missing_ok=True)
+
+
+def open_run(folder: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
+    """Note that a run starts or continues here.
+
+    Args:
+        folder: new, or of the same run.
+        origin: ``kind``, the keys of :data:`IDENTITY`, and ``config`` (JSON values).
+
+    Returns:
+        The summary of a run that is finished already, else None.
+
+    Raises:
+        ArtefactError: the folder's run has other data or options, or is finished and its weights are lost.
+    """
+    if not (folder / RUN_FILE).exists():
+        save_json(folder / RUN_FILE, _summary(origin, "running"))
+        return None
+    old = load_summary(folder)
+    kind = origin["kind"]
+    if old["kind"] != kind or any(old[key] != origin[key] for key in IDENTITY[kind]):
+        raise ArtefactError(
+            f"{folder} holds a run on {trained_on(old)}, not on {trained_on(origin)}. "
+            f"Use another --out, or --force to start over"
+        )
+    refuse_other_options(folder, old["config"], origin["config"])
+    if old["status"] != "finished":
+        return None
+    load_weights(folder)
+    return old
+
+
+def refuse_other_options(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuse to continue a run with other options than it was started with.
+
+    Raises:
+        ArtefactError: as said; names the options and their old values.
+    """
+    names = sorted(name for name in new if name != "save_every" and old.get(name) != new[name])
+    if names:
+        was = ", ".join(f"{name}={old.get(name)}" for name in names)
+        raise ArtefactError(
+            f"{folder} was started with {was}. Give the same options to --resume, or --force to start over"
+        )
+
+
+def train_in(folder: Path, trainer: AnyTrainer, on_epoch: Callable[[AnyTrainer], None] | None = None) -> None:
+    """Run a trainer to its end, with its checkpoint and a line of metrics for each epoch in the folder.
+
+    Raises:
+        KeyboardInterrupt: passed on; what is in the folder is whole, and the same call continues it.
+    """
+
+    def loaded(trainer: AnyTrainer) -> None:
+        save_text(folder / METRICS_FILE, history_lines(trainer.history))  # epochs after the checkpoint are run again
+
+    def epoch_done(trainer: AnyTrainer) -> None:
+        with (folder / METRICS_FILE).open("a", encoding="utf-8") as file:
+            file.write(history_lines(trainer.history[-1:]))
+        if on_epoch is not None:
+            on_epoch(trainer)
+
+    train_to_end(trainer, checkpoint=folder / STATE_FILE, on_start=loaded, on_epoch=epoch_done)
+
+
+def save_weights(folder: Path, state: dict[str, Tensor]) -> None:
+    """Keep the weights of a run."""
+    save_tensors(folder / MODEL_FILE, state, kind="model", version=RUN_FORMAT, meta={})
+
+
+def finish(folder: Path, origin: dict[str, Any], trainer: Trainable, scores: dict[str, Any]) -> dict[str, Any]:
+    """Keep the summary of a run that has come to its end; its checkpoint is of no more use and goes.
+
+    Args:
+        folder: where it was trained.
+        origin: as for :func:`open_run`.
+        trainer: done.
+        scores: what was measured with the weights (JSON values).
+
+    Returns:
+        The summary.
+    """
+    summary = _summary(origin, "finished")
+    summary |= {"epochs": len(trainer.history), "last_epoch": asdict(trainer.history[-1]), **scores}
+    seconds = sum(epoch.seconds for epoch in trainer.history)
+    summary |= {"train_seconds": seconds, "peak_memory_bytes": peak_memory()}
+    save_json(folder / RUN_FILE, summary)
+    (folder / STATE_FILE).unlink(missing_ok=True)
+    return summary
+
+
+def _summary(origin: dict[str, Any], status: str) -> dict[str, Any]:
+    return {"format": RUN_FORMAT, **origin, "environment": environment() | git_state(), "status": status}
+
+
+def trained_on(summary: dict[str, Any]) -> str:
+    """The data of a run, for people."""
+    if summary["kind"] == "images":
+        return f"{summary['data']} ({summary['train_images']} images)"
+    return f"the graph of {summary['dataset'].get('dataset')} ({summary['fingerprint'][:8]})"
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """Weights of a run, checked.
+
+    Raises:
+        ArtefactError: missing or damaged; the message says how to make them again.
+    """
+    try:
+        return load_tensors(folder / MODEL_FILE, kind="model", version=RUN_FORMAT)[0]
+    except ArtefactError as error:
+        raise ArtefactError(
+            f"{error}. The run's weights are lost: train again with `--out {folder} --force`"
+        ) from error
+
+
+def read_run(folder: Path, kind: str) -> dict[str, Any]:
+    """Summary of a run whose weights can be used: finished, or interrupted when it had weights to keep.
+
+    Args:
+        folder: of ``gcn2snn train``.
+        kind: "graph" or "images".
+
+    Raises:
+        ArtefactError: it is no run, one of another kind, or has no weights yet.
+    """
+    if folder.is_file():
+        raise ArtefactError(
+            f"{folder} is a file; a run folder of `gcn2snn train` is needed (a spiking network is evaluated)"
+        )
+    if not folder.is_dir():
+        raise ArtefactError(
+            f"{folder} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {folder}`"
+        )
+    if not (folder / RUN_FILE).exists():
+        raise ArtefactError(
+            f"{folder.resolve()} is not a run folder: it holds no {RUN_FILE}. Make one with `gcn2snn train DATASET --out DIR`"
+        )
+    summary = load_summary(folder, kind)
+    if summary["status"] == "finished":
+        load_weights(folder)
+    elif not (folder / MODEL_FILE).exists():
+        raise ArtefactError(
+            f"{folder} is unfinished and has no weights yet. Continue it with `gcn2snn train ... --out {folder} --resume`"
+        )
+    return summary
+
+
+def load_summary(folder: Path, kind: str | None = None) -> dict[str, Any]:
+    """What the folder's ``run.json`` says.
+
+    Args:
+        folder: of a run, finished or not.
+        kind: "graph" or "images"; None takes either.
+
+    Raises:
+        ArtefactError: it is missing, edited, of another format version, or of another kind.
+    """
+    summary = load_json(folder / RUN_FILE)
+    if not isinstance(summary, dict) or summary.get("format") != RUN_FORMAT:
+        got = summary.get("format") if isinstance(summary, dict) else None
+        raise ArtefactError(f"{folder / RUN_FILE} has format {got}; this release reads {RUN_FORMAT}. Train again")
+    needed = ("kind", "config", "status", *IDENTITY.get(summary.get("kind", ""), ()))
+    missing = [key for key in needed if key not in summary]
+    if missing or summary["kind"] not in IDENTITY:
+        raise ArtefactError(f"{folder / RUN_FILE} lacks {missing or 'a known kind'}; it was edited. Train again")
+    if kind not in (None, summary["kind"]):
+        raise ArtefactError(f"{folder} holds a run on {trained_on(summary)}; a run of the kind {kind!r} is needed")
+    return summary

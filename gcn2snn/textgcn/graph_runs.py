@@ -1,0 +1,95 @@
+"""Training runs on a graph, each in a folder of its own: train or continue, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gcn2snn.config import TrainConfig, to_dict
+from gcn2snn.errors import ArtefactError
+from gcn2snn.evaluation import score
+from gcn2snn.graph import Graph
+from gcn2snn.run_folder import (
+    MODEL_FILE,
+    RUN_FILE,
+    finish,
+    load_summary,
+    load_weights,
+    open_run,
+    save_weights,
+    train_in,
+)
+from gcn2snn.textgcn.model import TextGCN
+from gcn2snn.textgcn.training import Trainer, make_model, split_of
+
+
+def train_run(
+    graph: Graph,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    on_epoch: Callable[[Trainer], None] | None = None,
+) -> dict[str, Any]:
+    """Train on a graph and keep everything in ``folder``; continue there if it holds an unfinished run.
+
+    Returns:
+        The summary that ``run.json`` holds: dataset, configuration, environment, ANN scores, peak memory.
+
+    Raises:
+        ArtefactError: the folder's run has another dataset or configuration.
+        KeyboardInterrupt: passed on; the best weights so far are kept.
+    """
+    origin = {"kind": "graph", "dataset": graph.source, "fingerprint": graph.fingerprint, "config": to_dict(config)}
+    if (old := open_run(folder, origin)) is not None:
+        return old
+    trainer = Trainer(graph, config)
+    try:
+        train_in(folder, trainer, on_epoch)
+    except KeyboardInterrupt:
+        if trainer.best:
+            save_weights(folder, trainer.best)
+        raise
+    model = trainer.trained()
+    save_weights(folder, model.state_dict())
+    scores = score(model(*call(graph, trainer.device)).cpu(), graph)
+    return finish(folder, origin, trainer, {"ann": asdict(scores)})
+
+
+def call(graph: Graph, device: torch.device | str = "cpu") -> tuple[Any, ...]:
+    """Arguments of a Text GCN for a graph."""
+    adjacency = graph.adjacency.to(device)
+    return (adjacency,) if graph.features is None else (adjacency, graph.features.to(device))
+
+
+def load_model(folder: Path, graph: Graph) -> TextGCN:
+    """The trained network of a run, in evaluation mode.
+
+    Raises:
+        ArtefactError: the run is unfinished, damaged, or belongs to another graph.
+    """
+    summary = load_summary(folder, "graph")
+    if graph.fingerprint != summary["fingerprint"]:
+        raise ArtefactError(
+            f"{folder} was trained on another graph than the {graph.source.get('dataset')} that is here now. Train again"
+        )
+    model = make_model(graph, TrainConfig(**summary["config"]))
+    try:
+        model.load_state_dict(load_weights(folder))
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise ArtefactError(
+            f"{folder / MODEL_FILE} does not fit {RUN_FILE}: {first}. Train again with --force"
+        ) from error
+    return model.eval()
+
+
+def validation_of(summary: dict[str, Any], graph: Graph) -> tuple[Graph, torch.Tensor]:
+    """The run's graph with the labels of its validation nodes, -1 elsewhere: what tuning may look at."""
+    nodes = split_of(graph, TrainConfig(**summary["config"])).val
+    labels = torch.full_like(graph.labels, -1)
+    labels[nodes] = graph.labels[nodes]
+    return graph, labels

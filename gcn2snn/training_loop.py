@@ -1,0 +1,148 @@
+"""The one training loop, for graphs and for images: epoch after epoch, resumable, whole when it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """How a trainer wants to be run.
+
+    Args:
+        seed: of the global random state during training.
+        threads: CPU threads, 0 for what torch chooses.
+        save_every: seconds between two checkpoints; 0 writes one after every epoch.
+        finish_epoch: the first Ctrl-C waits for the end of the epoch. False, for epochs of many minutes: it stops at once,
+            and the epoch is run again on resuming.
+    """
+
+    seed: int
+    threads: int = 0
+    save_every: float = 0.0
+    finish_epoch: bool = True
+
+
+class Trainable(Protocol):
+    """What the loop needs of a trainer: everything a run carries from one epoch to the next."""
+
+    @property
+    def loop(self) -> LoopOptions:
+        """How it wants to be run."""
+
+    @property
+    def history(self) -> Sequence[Any]:
+        """A dataclass of measures for each finished epoch."""
+
+    @property
+    def done(self) -> bool:
+        """Whether training is over."""
+
+    def run_epoch(self) -> object:
+        """Train for one epoch and add it to the history."""
+
+    def save(self, path: Path) -> None:
+        """Write all that :meth:`load` needs to continue exactly."""
+
+    def load(self, path: Path) -> None:
+        """Continue from what :meth:`save` wrote."""
+
+
+AnyTrainer = TypeVar("AnyTrainer", bound=Trainable)
+
+
+def train_to_end(
+    trainer: AnyTrainer,
+    *,
+    checkpoint: Path | None = None,
+    on_start: Callable[[AnyTrainer], None] | None = None,
+    on_epoch: Callable[[AnyTrainer], None] | None = None,
+) -> None:
+    """Run epochs until the trainer is done: the same final weights whether or not it was interrupted.
+
+    Args:
+        trainer: fresh.
+        checkpoint: file to continue from if it is there, and to write every ``trainer.loop.save_every`` seconds.
+        on_start: called once, after the checkpoint (if any) is read.
+        on_epoch: called after every epoch (progress, metrics).
+
+    Raises:
+        KeyboardInterrupt: passed on; with ``finish_epoch`` after the checkpoint is written.
+    """
+    options = trainer.loop
+    held = interrupts_held() if options.finish_epoch else contextlib.nullcontext(lambda: False)
+    with seeded(options.seed, options.threads), held as interrupted:
+        if checkpoint is not None and checkpoint.exists():
+            trainer.load(checkpoint)
+        if on_start is not None:
+            on_start(trainer)
+        saved = time.monotonic()
+        while not trainer.done:
+            trainer.run_epoch()
+            if on_epoch is not None:
+                on_epoch(trainer)
+            due = interrupted() or time.monotonic() - saved >= options.save_every
+            if checkpoint is not None and due:
+                trainer.save(checkpoint)
+                saved = time.monotonic()
+            if interrupted():
+                raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def seeded(seed: int, threads: int = 0) -> Iterator[None]:
+    """A seed of the global random state and a thread count (0 leaves it), restored afterwards."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if threads:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the end of the epoch, so that what is saved is whole; a second one does not wait.
+
+    Yields:
+        Whether one is waiting. Outside the main thread, where Python allows no handler, none ever is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    caught: list[int] = []
+
+    def hold(number: int, frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    previous = signal.signal(signal.SIGINT, hold)
+    try:
+        yield lambda: bool(caught)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint whose names start with a prefix, without it."""
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def history_lines(history: Sequence[Any]) -> str:
+    """One JSON object a line, one line an epoch."""
+    return "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gcn2snn.config import TrainConfig
+from gcn2snn.datasets import load_graph
+from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.graph import Graph
+from gcn2snn.run_folder import MODEL_FILE, RUN_FILE, check_folder, make_room, read_run
+from gcn2snn.textgcn import train_run
+
+CONFIG = TrainConfig(hidden=8, epochs=12, patience=12)
+
+
+@pytest.fixture(scope="module")
+def karate() -> Graph:
+    return load_graph("karate")
+
+
+def test_check_folder_protects_what_is_there(karate: Graph, tmp_path: Path) -> None:
+    check_folder(tmp_path / "new", force=False, resume=False)
+    check_folder(tmp_path, force=False, resume=False)
+    train_run(karate, CONFIG, tmp_path / "run")
+    with pytest.raises(ArtefactError, match="already holds a run"):
+        check_folder(tmp_path / "run", force=False, resume=False)
+    with pytest.raises(ConfigError, match="give one of them"):
+        check_folder(tmp_path / "run", force=True, resume=True)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+    with pytest.raises(ArtefactError, match="is not a run folder"):
+        check_folder(tmp_path / "home", force=True, resume=False)
+    with pytest.raises(ArtefactError, match="is a file"):
+        check_folder(tmp_path / "home" / "thesis.tex", force=False, resume=False)
+    with pytest.raises(ArtefactError, match=r"is not a run folder: it holds no run.json"):
+        read_run(tmp_path, "graph")
+
+
+def test_make_room_removes_only_the_files_of_a_run(karate: Graph, tmp_path: Path) -> None:
+    train_run(karate, CONFIG, tmp_path)
+    (tmp_path / "notes.txt").write_text("keep")
+    make_room(tmp_path, force=True)
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not whole JSON"),
+        ('{"format": 99}', "has format 99; this release reads 2"),
+        ('{"format": 2}', r"lacks \['kind', 'config', 'status'\]"),
+        ('{"format": 2, "kind": "?", "config": {}, "status": ""}', "lacks a known kind"),
+        (
+            '{"format": 2, "kind": "images", "config": {}, "status": "", "data": "digits", "train_images": 9}',
+            r"holds a run on digits \(9 images\); a run of the kind 'graph' is needed",
+        ),
+        ("[]", "format None"),
+    ],
+)
+def test_read_run_refuses_a_broken_summary(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / RUN_FILE).write_text(content)
+    with pytest.raises(ArtefactError, match=message):
+        read_run(tmp_path, "graph")
+
+
+def test_read_run_says_that_a_run_has_no_weights_yet(karate: Graph, tmp_path: Path) -> None:
+    train_run(karate, CONFIG, tmp_path)
+    (tmp_path / MODEL_FILE).unlink()
+    with pytest.raises(ArtefactError, match="weights are lost: train again with"):
+        read_run(tmp_path, "graph")
+    with pytest.raises(ArtefactError, match="weights are lost: train again with"):
+        train_run(karate, CONFIG, tmp_path)  # --resume of it must not report success
+    summary = json.loads((tmp_path / RUN_FILE).read_text())
+    (tmp_path / RUN_FILE).write_text(json.dumps(summary | {"status": "running"}))
+    with pytest.raises(ArtefactError, match="unfinished and has no weights yet"):
+        read_run(tmp_path, "graph")
