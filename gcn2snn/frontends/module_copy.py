@@ -28,8 +28,8 @@ def recording_copy(
 ) -> nn.Module:
     """The same tree of modules with the same buffers, whose leaves call ``record`` and whose other modules ``enter``.
 
-    Containers such as ``nn.ModuleList`` are leaves too, and hold the copies. Attributes can be set, and lists and dicts of the modules written to, without a trace in the source. A leaf's hooks do
-    not run: its handler knows the layer alone.
+    Containers such as ``nn.ModuleList`` are leaves too, and hold the copies. Attributes can be set, and lists and dicts of
+    the modules written to, without a trace in the source. A leaf's hooks do not run: its handler knows the layer alone.
     """
     modules = dict(root.named_modules())  # the first path of a module that stands in several places
     leaves = {path for path, module in modules.items() if path and is_leaf(module)}
