@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import bind, choose_engine, read_out, run_float
 from gcn2snn.errors import ConfigError, ConversionError, InputError, Refusal
-from gcn2snn.frontends import Handler, lower
+from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.passes import (
     calibrate,
@@ -83,7 +83,8 @@ def prepare(
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
     args, kwargs = call_of(example)
     check_model(model)
-    source = lower(model, args, kwargs, handlers or {})
+    with untouched(model):
+        source = lower(model, args, kwargs, handlers or {})
     _check_same(model, source, args, kwargs)
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
@@ -128,7 +129,7 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
     """
     with torch.no_grad(), untouched(model):
         try:
-            expected = model(*copy_of(args), **copy_of(kwargs))  # it may write to what it is given
+            expected = model(*copied(args), **copied(kwargs))  # it may write to what it is given
         except Exception as failure:
             what = f"{type(failure).__name__}: {failure}"
             raise InputError(
@@ -149,15 +150,6 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
         raise ConversionError([Refusal("model", "output", why, "A handler does not compute what its layer computes.")])
 
 
-def copy_of(value: Any) -> Any:
-    """A copy of the arguments of a call: tensors, graphs that can be cloned, and tuples, lists and dicts of them."""
-    if isinstance(value, dict):
-        return {key: copy_of(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(copy_of(item) for item in value)
-    return value.clone() if callable(getattr(value, "clone", None)) else value
-
-
 def _batches(
     network: ir.Network, example: Any, calibration: Iterable[Any] | None
 ) -> Callable[[], Iterable[dict[str, Any]]]:
@@ -174,15 +166,3 @@ def _batches(
             yield bind(network, args, kwargs)
 
     return batches
-
-
-@contextlib.contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """Undo what a forward pass keeps on the modules: a layer with ``cached=True`` would hold the example's graph."""
-    before = [(module, dict(vars(module))) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, attributes in before:
-            vars(module).clear()
-            vars(module).update(attributes)

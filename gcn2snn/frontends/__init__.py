@@ -3,13 +3,16 @@
 from gcn2snn.frontends.builder import Builder, Handler, Ref
 from gcn2snn.frontends.read_model import lower
 from gcn2snn.frontends.registry import lowers, lowers_function, refuses
+from gcn2snn.frontends.source_model import copied, untouched
 
 __all__ = [
     "Builder",
     "Handler",
     "Ref",
+    "copied",
     "lower",
     "lowers",
     "lowers_function",
     "refuses",
+    "untouched",
 ]

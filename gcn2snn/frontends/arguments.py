@@ -41,15 +41,15 @@ def call_handler(
     wanted = dict(list(_signature(handler).parameters.items())[3:])
     if list(wanted) == ["args"] and wanted["args"].kind not in STARRED:
         return handler(builder, path, module, (*bound.args, *bound.kwargs.values()))
-    for name, value in bound.arguments.items():
-        if name not in wanted and not _is_default(signature.parameters[name], value):
-            what = f"argument {name!r} of {type(module).__qualname__}"
-            return builder.refuse(path, what, "is not known to the layer's handler.", "Leave it at its default.")
     for name, parameter in wanted.items():
         if name not in bound.arguments and parameter.default is EMPTY:
             why = f"reads {name!r}, but forward{signature} has no such argument."
             instead = "Name the handler's arguments as forward names them, or take all of them as one tuple, args."
             return builder.refuse(path, f"handler of {type(module).__qualname__}", why, instead)
+    for name, value in bound.arguments.items():
+        if name not in wanted and not _is_default(signature.parameters[name], value):
+            what = f"argument {name!r} of {type(module).__qualname__}"
+            return builder.refuse(path, what, "is not known to the layer's handler.", "Leave it at its default.")
     return handler(builder, path, module, **{name: bound.arguments[name] for name in wanted if name in bound.arguments})
 
 

@@ -28,9 +28,8 @@ def recording_copy(
 ) -> nn.Module:
     """The same tree of modules with the same buffers, whose leaves call ``record`` and whose other modules ``enter``.
 
-    Containers such as ``nn.ModuleList`` are leaves too, and hold the copies. Attributes can be set, and lists and
-    dicts of the modules written to, without a trace in the source. A leaf's hooks do
-    not run: its handler knows the layer alone.
+    Containers such as ``nn.ModuleList`` are leaves too, and hold the copies. Attributes can be set, and lists and dicts of
+    the modules written to, without a trace in the source. A leaf's hooks do not run: its handler knows the layer alone.
     """
     modules = dict(root.named_modules())  # the first path of a module that stands in several places
     leaves = {path for path, module in modules.items() if path and is_leaf(module)}
@@ -46,7 +45,8 @@ def recording_copy(
             vars(twin)["forward"] = functools.partial(_recorded, record, path, module)
         else:
             vars(twin).update({name: _copied(value, copies) for name, value in vars(module).items()})
-            vars(twin)["forward"] = _entered(enter, path, module, _forward_of(twin))
+            forward = _forward_of(twin)
+            vars(twin)["forward"] = _entered(enter, path, module, forward) if path else forward
         vars(twin)["_compiled_call_impl"] = None
         for name, parameter in module._parameters.items():  # what stands in __dict__ is found before the parameter
             if parameter is not None:

@@ -49,6 +49,7 @@ def lower(
         InputError: sizes do not meet, or the arguments are not those of the model.
     """
     load_handlers()
+    model = getattr(model, "_orig_mod", model)  # of a model that went through torch.compile
     builder = Builder({**REGISTRY, **(handlers or {})}, lower_module)
     given, named = declare(builder, model, args, kwargs)
     result = builder.module("", model, given, named)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -180,3 +184,109 @@ class Larger(nn.Module):
 def test_maximum_of_two_values() -> None:
     model = Larger().eval()
     torch.testing.assert_close(run(model, X), model(X))
+
+
+def test_a_compiled_model_is_read_as_what_it_was_made_from() -> None:
+    inner = torch.compile(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), backend="eager")
+    for model in (torch.compile(Nested().eval(), backend="eager"), nn.Sequential(inner, nn.Linear(4, 2)).eval()):
+        network = lower(model, (X,), {})
+        assert network.of(ir.Relu)
+        assert network.of(ir.Input)[0].name in ("x", "input")
+
+
+def test_forward_of_an_instance_and_layers_kept_in_a_list() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 2)
+            self.layers = [self.a, self.b]
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    model = Listed().eval()
+    names = [node.name for node in lower(model, (X,), {}).of(ir.Dense)]
+    assert names == ["a", "b"]
+    model.forward = lambda x: model.b(x)  # type: ignore[method-assign]
+    torch.testing.assert_close(run(model, X), model(X))
+
+
+class Slow(nn.Module):
+    """Waits in the middle of its forward pass, which is when it is traced."""
+
+    def __init__(self, inside: threading.Event, go_on: threading.Event) -> None:
+        super().__init__()
+        self.lin, self.wait = nn.Linear(4, 4), (inside, go_on)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside, go_on = self.wait
+        inside.set()
+        assert go_on.wait(20)
+        return F.relu(self.lin(x))
+
+
+def test_models_run_in_other_threads_while_one_is_traced() -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    model, other = Slow(inside, go_on).eval(), Nested().eval()
+    wanted, patched = other(X, True), (nn.Module.__call__, nn.Module.__getattr__, math.sqrt(4.0))
+    thread = threading.Thread(target=lower, args=(model, (X,), {}))
+    thread.start()
+    try:
+        assert inside.wait(20)
+        assert (nn.Module.__call__, nn.Module.__getattr__, math.sqrt(4.0)) == patched
+        assert torch.equal(other(X, True), wanted)
+        assert torch.equal(model.lin(X), F.linear(X, model.lin.weight, model.lin.bias))
+    finally:
+        go_on.set()
+        thread.join()
+
+
+def test_graph_models_run_while_one_is_traced_and_converted_in_four_threads() -> None:
+    pyg = pytest.importorskip("torch_geometric.nn")
+
+    class Graphs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.pool, self.lin = pyg.GCNConv(4, 8), pyg.SumAggregation(), nn.Linear(8, 2)
+
+        def forward(self, x: Tensor, edges: Tensor, batch: Tensor) -> Tensor:
+            h = F.relu(self.conv(x, edges))
+            return self.lin(self.pool(h, batch)) + self.lin(pyg.global_add_pool(h, batch))
+
+    call = (X, torch.tensor([[0, 1, 2, 3], [1, 2, 0, 4]]), torch.tensor([0, 0, 1, 1, 1]))
+    model = Graphs().eval()
+    wanted = model(*call)
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def attempt(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    def convert_some() -> None:
+        for _ in range(4):
+            torch.testing.assert_close(run(model, *call), wanted)
+
+    def use() -> None:
+        while not stop.is_set():
+            assert torch.equal(model(*call), wanted)
+
+    convert_some()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        user = threading.Thread(target=attempt, args=(use,))
+        threads = [threading.Thread(target=attempt, args=(convert_some,)) for _ in range(4)]
+        for thread in (user, *threads):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        stop.set()
+        user.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []

@@ -1,0 +1,80 @@
+"""Running the source model on an example so that neither keeps a trace of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Undo = Callable[[], None]
+
+
+@contextlib.contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Undo what a forward pass writes to the modules: attributes, containers such as ``_buffers``, values of buffers.
+
+    A layer with ``cached=True`` would hold the example's graph, a batch norm in training mode new running statistics.
+    Parameters, which no forward pass writes to, are not copied.
+    """
+    before = [undo for module in model.modules() for undo in _undo(vars(module))]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for undo in before:
+                undo()
+
+
+def copied(value: Any) -> Any:
+    """A copy of an argument whose tensors can be written to: of tensors, graph objects, and containers of these."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(copied, value))
+    if type(value) in (list, tuple):
+        return type(value)(copied(item) for item in value)
+    if hasattr(value, "srcdata"):
+        return _copied_dgl(value)
+    return value.clone() if hasattr(value, "clone") else value  # such as Data of PyTorch Geometric
+
+
+def _copied_dgl(graph: Any) -> Any:
+    """A DGL graph with features of its own. Its ``clone`` shares them, and fails on sampled blocks."""
+    copy = graph.local_var()
+    for frame in (copy.srcdata, copy.dstdata, copy.edata):
+        for key in list(frame):
+            frame[key] = copied(frame[key])
+    return copy
+
+
+def _undo(value: object) -> list[Undo]:
+    """What puts back the values of a tensor, or the items of a container and their values."""
+    if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and value.layout is torch.strided:
+        return [_put_back(value, value.detach().clone())]
+    if isinstance(value, dict):
+        items = dict(value)
+        return [lambda: _refill(value, items), *(undo for item in items.values() for undo in _undo(item))]
+    if isinstance(value, list):
+        rows = list(value)
+        return [lambda: value.__setitem__(slice(None), rows), *(undo for row in rows for undo in _undo(row))]
+    return []
+
+
+def _put_back(tensor: Tensor, before: Tensor) -> Undo:
+    def undo() -> None:
+        if tensor.shape != before.shape:
+            tensor.resize_(before.shape)
+        if not torch.equal(tensor, before):
+            tensor.copy_(before)
+
+    return undo
+
+
+def _refill(container: dict[Any, Any], items: dict[Any, Any]) -> None:
+    container.clear()
+    container.update(items)
