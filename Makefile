@@ -34,7 +34,7 @@ lint: $(STAMP)
 
 # One wheel, installed into a clean environment: types are checked there, since tools cannot follow package-dir mappings.
 types: $(STAMP)
-	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
+	rm -rf dist build && $(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip install --quiet --constraint constraints.txt torch numpy
 	.venv-wheel/bin/pip install --quiet --constraint constraints.txt dist/gcn2snn-*.whl

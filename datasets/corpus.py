@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -95,8 +95,8 @@ class Corpus:
         """
         kept = [place for place, split in enumerate(self.split) if split in splits]
         columns = (self.documents, self.labels, self.split, self.names)
-        rows = (tuple(column[place] for place in kept) for column in columns)
-        return Corpus(self.name, *rows, min_count=self.min_count, stop_words=self.stop_words)
+        documents, labels, split, names = (tuple(column[place] for place in kept) for column in columns)
+        return replace(self, documents=documents, labels=labels, split=split, names=names, hash="")
 
     def size(self, split: str) -> int:
         """Documents of a split."""

@@ -43,7 +43,8 @@ ALIGNMENT = 64
 class Documents(Protocol):
     """What classifies texts with a network; :class:`gcn2snn.textgcn.NewDocuments` is the one that Text GCNs have."""
 
-    class_names: tuple[str, ...]
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
 
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from gcn2snn.files import cache_folder
 from gcn2snn.kernels.native.signatures import declare
 
 FOLDER = Path(__file__).parent
@@ -82,13 +83,6 @@ class _BuildError(Exception):
     pass
 
 
-def cache_folder() -> Path:
-    """Where helpers are kept: ``GCN2SNN_CACHE`` or the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("GCN2SNN_CACHE") or user_cache_path("gcn2snn")) / "native"
-
-
 def sources() -> list[Path]:
     """Every C++ file of this folder, in the order of their names: all of them enter the name of the library."""
     return sorted(path for path in FOLDER.iterdir() if path.suffix in (".cpp", ".h"))
@@ -99,7 +93,7 @@ def _library_path(machine: str) -> Path:
     for path in sources():
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)} ".encode() + content)
-    return cache_folder() / f"gcn2snn-{digest.hexdigest()[:20]}.so"
+    return cache_folder() / "native" / f"gcn2snn-{digest.hexdigest()[:20]}.so"
 
 
 def _processor() -> str:
