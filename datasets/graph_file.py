@@ -165,7 +165,7 @@ def _read(path: Path) -> dict[str, Any]:
     return {key: value for key, value in content.items() if value is not None}
 
 
-def _pyg_containers() -> list[type]:
+def _pyg_containers() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     """PyG's plain containers of tensors that ``torch.load`` may make, and may not yet: importing PyG allows some."""
     from torch_geometric.data import Data
     from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr

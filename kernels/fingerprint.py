@@ -39,7 +39,8 @@ def fingerprint(tensor: Tensor) -> int:
         0 to 2^64 - 1. Two contents on one kind of device share a number with a chance of about 2^-64.
     """
     seed = xxhash.xxh3_64_intdigest(f"{tensor.dtype}{[*tensor.shape]}".encode())
-    flat = tensor.detach().contiguous().reshape(-1)
+    # A tensor of at most one element counts as contiguous with any stride, but only stride 1 can be read as bytes.
+    flat = tensor.detach().contiguous().as_strided((tensor.numel(),), (1,))
     if flat.device.type == "cpu":
         return xxhash.xxh3_64_intdigest(flat.view(torch.uint8).numpy().data, seed=seed)
     return xxhash.xxh3_64_intdigest(content_sum(flat).to_bytes(8, "little", signed=True), seed=seed)

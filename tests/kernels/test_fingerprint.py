@@ -100,3 +100,9 @@ def test_on_a_device() -> None:
     assert fingerprint(x.clone()) == before
     x.data[500] += 1
     assert fingerprint(x) != before
+
+
+def test_one_element_may_have_any_stride() -> None:
+    one = torch.tensor([7])
+    assert fingerprint(one.as_strided((1,), (0,))) == fingerprint(one) == fingerprint(one.as_strided((1,), (5,)))
+    assert fingerprint(torch.zeros(0).as_strided((0,), (3,))) == fingerprint(torch.zeros(0))
