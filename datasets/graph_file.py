@@ -11,7 +11,7 @@ A file holds a dict of tensors (PyG: ``torch.save(data.to_dict(), "FILE.pt")``),
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
