@@ -155,7 +155,7 @@ def _read(path: Path) -> dict[str, Any]:
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, ImportError) as error:
         raise DataError(f"{path} holds more than tensors, which is not loaded for safety. Save {EXAMPLE}") from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} cannot be read: {said}. It was truncated, or is no file of torch.save") from error
     if hasattr(content, "to_dict"):

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
@@ -13,7 +14,7 @@ from torch.nn.parameter import UninitializedParameter
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import bind, choose_engine, read_out, run_float
-from gcn2snn.errors import ConfigError, ConversionError, InputError, Refusal
+from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
 from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.passes import (
@@ -58,6 +59,12 @@ def convert(
 
     Source: Section III-C and IV-D; docs/method.md.
     """
+    if not isinstance(model, nn.Module):
+        raise InputTypeError(f"the model is {type(model).__name__}; a trained torch.nn.Module is needed")
+    if isinstance(model, SpikingNetwork):
+        raise InputTypeError("the model is a spiking network already; convert its source model")
+    if config is not None and not isinstance(config, ConvertConfig):
+        raise InputTypeError(f"config is {type(config).__name__}; a ConvertConfig is needed: ConvertConfig(base=1.3)")
     config = config or ConvertConfig()
     network = prepare(model, example, config, handlers)
     config = config.settled(network.builds_matrices)
@@ -81,6 +88,10 @@ def prepare(
     model: nn.Module, example: Any, config: ConvertConfig, handlers: Mapping[type[nn.Module], Handler] | None = None
 ) -> ir.Network:
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
+    if example is None:
+        raise InputTypeError(
+            "the example is None; pass what the model is called with, such as a tensor or a tuple of them"
+        )
     args, kwargs = call_of(example)
     check_model(model)
     with untouched(model):
@@ -96,8 +107,14 @@ def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(example, Graph):
         return (example.adjacency,) if example.features is None else (example.adjacency, example.features), {}
     if isinstance(example, Mapping):
-        return (), dict(example)
-    return (tuple(example) if isinstance(example, tuple | list) else (example,)), {}
+        return (), {name: _tensor_of(value) for name, value in example.items()}
+    given = example if isinstance(example, tuple | list) else (example,)
+    return tuple(_tensor_of(value) for value in given), {}
+
+
+def _tensor_of(value: Any) -> Any:
+    """NumPy arrays of numbers as tensors, which models are called with."""
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" else value
 
 
 def check_model(model: nn.Module) -> None:

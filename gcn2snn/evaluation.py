@@ -112,6 +112,10 @@ def evaluate(
         ConfigError: the engine cannot run this wait, or the preset is unknown.
         InputError, InputTypeError: the data do not fit the network.
     """
+    if not isinstance(snn, SpikingNetwork):
+        raise InputTypeError(
+            f"evaluate needs a converted network, got {type(snn).__name__}: convert(model, example) first"
+        )
     preset_of(preset)
     wait = snn.config.wait if wait is None else wait
     chosen = choose_engine(snn.network, wait, engine)
@@ -176,7 +180,7 @@ def batches_of(snn: SpikingNetwork, data: Any, labels: Any = None, mask: Any = N
         yield _batch(args, kwargs, labels, mask, None)
     elif _is_graph(data):
         yield _of_graph(snn, data, labels, mask)
-    elif isinstance(data, Iterable):
+    elif isinstance(data, Iterable) and not isinstance(data, str | bytes):
         if labels is not None:
             raise DataError("a loader brings its labels with every batch; leave labels= out")
         for item in data:
@@ -274,7 +278,12 @@ def _first(frame: Mapping[str, Any], names: tuple[str, ...], wanted: str) -> Any
 
 
 def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any], labels: Any, mask: Any, data: Any) -> Batch:
-    known = torch.as_tensor(labels)
+    try:
+        known = torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputTypeError(
+            f"labels are {type(labels).__name__}; class numbers are needed, one for each row"
+        ) from None
     if known.is_floating_point() or known.is_complex() or known.dtype is torch.bool:
         raise InputTypeError(f"labels have dtype {known.dtype}; class numbers are whole, such as torch.int64")
     known = known.reshape(-1) if known.dim() == 2 and known.shape[1] == 1 else known

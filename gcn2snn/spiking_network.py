@@ -96,6 +96,8 @@ class SpikingNetwork(nn.Module):
             from gcn2snn.opaque_call import call  # only now: it loads torch's compiler, which takes seconds
 
             return call(self, args, kwargs)
+        if torch.jit.is_tracing():
+            raise ConfigError("torch.jit.trace cannot record a spiking network; use it as it is, or in torch.compile")
         with torch.no_grad():
             return self._run(self._bound(args, kwargs), "auto", self.config.wait, None, None)
 
@@ -341,11 +343,13 @@ class SpikingNetwork(nn.Module):
         missing_keys += [f"{prefix}{name}" for name in (*own, *codes) if name not in given]
         unexpected_keys += [f"{prefix}{name}" for name in given if name not in own and name not in codes]
         for name in own.keys() & given.keys():
-            if given[name].shape != own[name].shape:
+            if wrong := _wrong_values(name, given[name], own[name]):
+                error_msgs.append(f"{prefix}{name} {wrong}")
+            elif given[name].shape != own[name].shape:
                 sizes = f"{list(given[name].shape)} in the state, {list(own[name].shape)} in the network"
                 error_msgs.append(f"size mismatch for {prefix}{name}: {sizes}")
         for name in codes.keys() & given.keys():
-            if not torch.equal(given[name].cpu(), codes[name]):
+            if not isinstance(given[name], Tensor) or not torch.equal(given[name].cpu(), codes[name]):
                 error_msgs.append(f"{prefix}{name} differ: the state belongs to a network with another phase code")
         if not error_msgs:
             new = {name: given[name].detach().to(own[name]).clone() for name in own.keys() & given.keys()}
@@ -373,6 +377,19 @@ def _in_order(tensor: Tensor) -> Tensor:
     """The tensor in the memory layout of a loaded file: contiguous and aligned, so that sums have the same order."""
     kept = tensor.is_contiguous() and tensor.data_ptr() % ALIGNMENT == 0 and not tensor.is_inference()
     return tensor if kept else tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _wrong_values(name: str, new: object, old: Tensor) -> str:
+    """Why a value of a state cannot stand in a network's place of that name, "" if it can."""
+    if not isinstance(new, Tensor):
+        return f"is {type(new).__name__}; a tensor is needed"
+    if new.is_floating_point() != old.is_floating_point() or new.is_complex():
+        return f"has dtype {new.dtype}; {old.dtype} is needed"
+    if new.is_floating_point() and not bool(torch.isfinite(new).all()):
+        return "holds values that are NaN or infinite; all must be finite"
+    if name.endswith(".scale") and not bool((new > 0).all()):
+        return "holds a scale that is not positive"
+    return ""
 
 
 def _tensors(network: ir.Network) -> dict[str, Tensor]:

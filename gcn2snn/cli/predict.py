@@ -119,8 +119,8 @@ def _lines(file: str) -> Iterator[list[str]]:
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > LONGEST:
                 raise DataError(
-                    f"{name} has a line of more than {LONGEST:,} bytes after line {number + len(lines)}; one text a line is "
-                    f"needed. Put each document on a line of its own"
+                    f"line {number + len(lines) + 1} of {name} is longer than {LONGEST:,} bytes; one text a line is needed. "
+                    f"Put each document on a line of its own"
                 )
             yield _decoded(name, number, lines)
             number += len(lines)

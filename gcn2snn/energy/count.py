@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.encoding import binary_spikes, encode_binary
-from gcn2snn.energy.report import EnergyReport, LayerEvents, preset_of
+from gcn2snn.energy.presets import preset_of
+from gcn2snn.energy.report import EnergyReport, LayerEvents
 from gcn2snn.engines import Value, apply, dense_value, input_timesteps, matrix_value, spike_value
 from gcn2snn.kernels import CSR, Spikes
 

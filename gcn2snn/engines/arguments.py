@@ -61,6 +61,8 @@ def _value_of(node: ir.Input, value: object, dtype: torch.dtype) -> object:
             f"{node.name} is {_told(value)}; the network needs a gcn2snn.CSR there, such as graph.adjacency or "
             f"CSR.from_coo(row, col, value, shape)"
         )
+    if isinstance(value, CSR):
+        return value.validate_contents()
     return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype != object else value
 
 
@@ -81,7 +83,9 @@ def as_value(name: str, value: object, dtype: torch.dtype) -> Tensor:
             raise InputError(f"{name} is a list with rows of unequal length; {wanted}") from None
         if array.dtype.kind not in "fiub":
             raise InputTypeError(f"{name} holds values of type {array.dtype}; {wanted}")
-        value = torch.as_tensor(np.ascontiguousarray(array))
+        value = torch.as_tensor(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)))
+    if value.is_nested:
+        raise InputTypeError(f"{name} is a nested tensor; {wanted}")
     if value.is_complex() or value.is_quantized:
         raise InputTypeError(f"{name} has dtype {value.dtype}; {wanted}")
     if value.device.type == "meta":

@@ -25,6 +25,8 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
     """
     if engine not in ENGINES:
         raise ConfigError(f"engine is {engine!r}; allowed are {', '.join(ENGINES)}")
+    if wait is not None and not isinstance(wait, int):
+        raise ConfigError(f"wait is {wait!r}; a whole number of steps is needed, 0 or more, or None for all")
     if wait is not None and wait < 0:
         raise ConfigError(
             f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more, or None for all"

@@ -104,6 +104,8 @@ def to_csr(matrix: Any) -> CSR:
 def _adjacency(node: ir.Adjacency, edges: Any, *rest: Any) -> CSR:
     weight = rest[0] if node.weighted else None
     targets, sources = (count_rows(value) for value in rest[-2:])
+    if not rest[-1].dtype.is_floating_point:
+        raise InputTypeError(f"the nodes' features have dtype {rest[-1].dtype}; floating numbers are needed: x.float()")
     found = edges_of(edges, weight, node.flow, targets if node.targets is None else node.targets, sources)
     return NORMS[node.norm](with_loops(found, node.loops, node.loop_weight), rest[-1].dtype, node.factor)
 

@@ -76,8 +76,12 @@ def edges_by_number(graph: Any) -> tuple[Tensor, Tensor]:
     return source[order], target[order]
 
 
+INDEX_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+"""Number types that node numbers may have."""
+
+
 def _index(edges: Tensor) -> tuple[Tensor, Tensor]:
-    if edges.is_floating_point() or edges.dtype is torch.bool:
+    if edges.dtype not in INDEX_TYPES:
         raise InputTypeError(f"edge_index has dtype {edges.dtype}; node numbers must be whole, such as torch.int64")
     if edges.dim() != 2 or edges.shape[0] != 2:
         raise InputError(f"edge_index has shape {list(edges.shape)}; [2, edges] is needed")
@@ -90,9 +94,16 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
 
 
+UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
+"""Number types that PyTorch stores but does not compute with."""
+
+
 def _checked_weight(weight: Tensor | None, index: Tensor) -> Tensor | None:
     if weight is None:
         return None
+    if not isinstance(weight, Tensor) or weight.is_complex() or weight.dtype in UNSIGNED:
+        got = f"of dtype {weight.dtype}" if isinstance(weight, Tensor) else type(weight).__name__
+        raise InputTypeError(f"the edge weights are {got}; a tensor of real numbers is needed, one for each edge")
     if weight.numel() != index.numel():
         raise InputError(f"there are {weight.numel()} edge weights for {index.numel()} edges; one each is needed")
     if not bool(torch.isfinite(weight).all()):
