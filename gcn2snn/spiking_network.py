@@ -26,6 +26,7 @@ from gcn2snn.engines import (
 )
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
+from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
 from gcn2snn.network_summary import headline, layers, summary
 from gcn2snn.passes import PopulationReport
 from gcn2snn.prediction import Prediction
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 _PROCESS = [os.getpid()]
 """The process that has threads to compute with. They do not follow it through a fork."""
-
-ALIGNMENT = 64
-"""Bytes. Products of matrices may sum in another order where an operand begins elsewhere in a cache line."""
 
 
 class Documents(Protocol):
@@ -75,7 +73,7 @@ class SpikingNetwork(nn.Module):
 
     def __init__(self, network: ir.Network, config: ConvertConfig, report: Sequence[PopulationReport] = ()):
         super().__init__()
-        self.network = network.map_tensors(_in_order)
+        self.network = network.map_tensors(in_order)
         self.config = config
         self.report = tuple(report)
         self.documents: Documents | None = None
@@ -320,13 +318,13 @@ class SpikingNetwork(nn.Module):
     ) -> Iterator[tuple[str, Tensor]]:
         """Every tensor of the description as ``NODE.FIELD``."""
         start = f"{prefix}." if prefix else ""
-        for name, tensor in _tensors(self.network).items():
+        for name, tensor in tensors_of(self.network).items():
             yield f"{start}{name}", tensor
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination |= {f"{prefix}{name}": tensor.detach() for name, tensor in _tensors(self.network).items()}
-        destination |= {f"{prefix}{name}": tensor for name, tensor in _thresholds(self.network).items()}
+        destination |= {f"{prefix}{name}": tensor.detach() for name, tensor in tensors_of(self.network).items()}
+        destination |= {f"{prefix}{name}": tensor for name, tensor in thresholds_of(self.network).items()}
 
     def _load_from_state_dict(
         self,
@@ -338,12 +336,12 @@ class SpikingNetwork(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        own, codes = _tensors(self.network), _thresholds(self.network)
+        own, codes = tensors_of(self.network), thresholds_of(self.network)
         given = {name.removeprefix(prefix): value for name, value in state_dict.items() if name.startswith(prefix)}
         missing_keys += [f"{prefix}{name}" for name in (*own, *codes) if name not in given]
         unexpected_keys += [f"{prefix}{name}" for name in given if name not in own and name not in codes]
         for name in own.keys() & given.keys():
-            if wrong := _wrong_values(name, given[name], own[name]):
+            if wrong := wrong_values(name, given[name], own[name]):
                 error_msgs.append(f"{prefix}{name} {wrong}")
             elif given[name].shape != own[name].shape:
                 sizes = f"{list(given[name].shape)} in the state, {list(own[name].shape)} in the network"
@@ -353,14 +351,14 @@ class SpikingNetwork(nn.Module):
                 error_msgs.append(f"{prefix}{name} differ: the state belongs to a network with another phase code")
         if not error_msgs:
             new = {name: given[name].detach().to(own[name]).clone() for name in own.keys() & given.keys()}
-            self._replace(_with_tensors(self.network, new))
+            self._replace(with_tensors(self.network, new))
 
     def _replace(self, network: ir.Network) -> None:
         self.network, self._known = network, None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
         moved = self.network.map_tensors(fn)
-        types = {tensor.dtype for tensor in _tensors(moved).values() if tensor.is_floating_point()}
+        types = {tensor.dtype for tensor in tensors_of(moved).values() if tensor.is_floating_point()}
         if not types <= {torch.float32, torch.float64}:
             asked = next(iter(types - {torch.float32, torch.float64}))
             raise ConfigError(
@@ -371,36 +369,3 @@ class SpikingNetwork(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_known": None}  # made again from the description where it is needed
-
-
-def _in_order(tensor: Tensor) -> Tensor:
-    """The tensor in the memory layout of a loaded file: contiguous and aligned, so that sums have the same order."""
-    kept = tensor.is_contiguous() and tensor.data_ptr() % ALIGNMENT == 0 and not tensor.is_inference()
-    return tensor if kept else tensor.detach().clone(memory_format=torch.contiguous_format)
-
-
-def _wrong_values(name: str, new: object, old: Tensor) -> str:
-    """Why a value of a state cannot stand in a network's place of that name, "" if it can."""
-    if not isinstance(new, Tensor):
-        return f"is {type(new).__name__}; a tensor is needed"
-    if new.is_floating_point() != old.is_floating_point() or new.is_complex():
-        return f"has dtype {new.dtype}; {old.dtype} is needed"
-    if new.is_floating_point() and not bool(torch.isfinite(new).all()):
-        return "holds values that are NaN or infinite; all must be finite"
-    if name.endswith(".scale") and not bool((new > 0).all()):
-        return "holds a scale that is not positive"
-    return ""
-
-
-def _tensors(network: ir.Network) -> dict[str, Tensor]:
-    return {f"{node.name}.{field}": tensor for node in network for field, tensor in node.tensors().items()}
-
-
-def _thresholds(network: ir.Network) -> dict[str, Tensor]:
-    """Least potential, in units of the scale, at which each population fires at phase 1 to T, float64."""
-    return {f"{node.name}.thresholds": node.coding.thresholds() for node in network.of(ir.Neuron)}
-
-
-def _with_tensors(network: ir.Network, new: Mapping[str, Tensor]) -> ir.Network:
-    names = iter(_tensors(network))
-    return network.map_tensors(lambda tensor: new.get(next(names), tensor))
