@@ -10,24 +10,10 @@ if TYPE_CHECKING:
 
 def layers_table(snn: Any) -> Any:
     """Which operation became which spiking layer."""
-    from gcn2snn import ir
     from gcn2snn.cli.output import table
-    from gcn2snn.engines import path, sources
+    from gcn2snn.network_summary import layer_rows
 
-    rows = []
-    for node in snn.network:
-        if isinstance(node, ir.Neuron):
-            kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
-            coding = node.coding
-            code = f"Q={coding.base**coding.group:g}, T={coding.steps}"
-            code += f", groups of {coding.group}" if coding.group > 1 else ""
-        elif isinstance(node, ir.Output):
-            kind, code = "none: class = largest potential", ""
-        else:
-            continue
-        feeding = ", ".join(sources(snn.network, node))
-        synapses = ", ".join(x.name for x in path(snn.network, node) if isinstance(x, ir.Synapse))
-        rows.append((synapses or "-", feeding, node.name, kind, code))
+    rows = [(row.operation, row.reads, row.population, row.kind, row.code) for row in layer_rows(snn.network)]
     return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
 
 
