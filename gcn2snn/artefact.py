@@ -14,7 +14,7 @@ from gcn2snn.errors import ArtefactError, Gcn2SnnError
 from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
-from gcn2snn.passes import PopulationReport
+from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 
@@ -46,6 +46,7 @@ def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = 
         "documents": documents,
         "config": to_dict(snn.config),
         "report": [asdict(row) for row in snn.report],
+        "refits": [asdict(row) for row in snn.refits],
         "environment": environment(),
         "origin": origin or {},
     }
@@ -72,7 +73,8 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
     try:
         nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
         report = [PopulationReport(**row) for row in meta["report"]]
-        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report)
+        refits = [RefitReport(**row) for row in meta["refits"]]
+        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report, refits)
         if meta["documents"] is not None:
             parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
             snn.documents = NewDocuments.of_parts(parts, meta["documents"])
