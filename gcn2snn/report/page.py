@@ -209,12 +209,11 @@ def _population(key: str, population: Population) -> dict[str, Any]:
     pictures: list[Chart] = [charts.scatter(f"{own}-scatter", population), charts.phases(f"{own}-phases", population)]
     if population.degrees:
         pictures.append(charts.degrees(f"{own}-degrees", node.name, population.by_degree))
-    kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
     return {
         "own": population,
         "name": node.name,
         "id": own,
-        "kind": kind,
+        "kind": node.kind,
         "scale": (float(node.scale.min()), float(node.scale.max())),
         "horizon": None if node.horizon is None else (int(node.horizon.min()), int(node.horizon.max())),
         "charts": pictures,
