@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 import torch
-import torch.nn.functional as F
+from capped_models import GraphNet, InvertedResidual
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ from gcn2snn.conversion import call_of, convert
 from gcn2snn.engines import run, run_bucketed, run_closed, run_pipeline, run_temporal, started, without_gain
 from gcn2snn.engines.interpreter import code_input
 from gcn2snn.engines.node_rules import Value
-from gcn2snn.kernels import Spikes, decode, reference
+from gcn2snn.kernels import CSR, Spikes, decode, reference
 from gcn2snn.passes import correct_means
 from gcn2snn.reproduce.other_codes import run_first_spike, run_phase, run_rate
 from gcn2snn.spiking_network import SpikingNetwork
@@ -123,24 +123,6 @@ def test_other_codes_keep_the_cap(make_graphs, make_spiking, run_code, steps) ->
     assert float((sent - truth).abs().max()) <= 0.2 * node.activation.cap
 
 
-class InvertedResidual(nn.Module):
-    """Expand, filter each channel, project: the block of MobileNetV2 (Sandler et al. 2018)."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        hidden = 3 * inputs
-        self.body = nn.Sequential(
-            *(nn.Conv2d(inputs, hidden, 1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU6(inplace=True)),
-            nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False),
-            *(nn.BatchNorm2d(hidden), nn.ReLU6(inplace=True)),
-            *(nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)),
-        )
-        self.shortcut = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x) if self.shortcut else self.body(x)
-
-
 def mobile_net() -> nn.Module:
     """Blocks with and without shortcut, pools over ReLU6, statistics that make many values reach the cap."""
     torch.manual_seed(0)
@@ -160,27 +142,15 @@ def mobile_net() -> nn.Module:
     return model.eval()
 
 
-class GraphNet(nn.Module):
-    """Two graph convolutions with ReLU6 written as functions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second, self.norm = nn.Linear(5, 12), nn.Linear(12, 3), nn.BatchNorm1d(12)
-
-    def forward(self, adjacency: Tensor, x: Tensor) -> Tensor:
-        h = F.relu6(self.norm(torch.sparse.mm(adjacency, self.first(x))))
-        return torch.sparse.mm(adjacency, self.second(h))
-
-
-def graph_net() -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+def graph_net() -> tuple[nn.Module, tuple[CSR, Tensor]]:
     torch.manual_seed(1)
-    model = GraphNet()
-    nn.init.normal_(model.norm.weight, 4.0)
+    model = GraphNet((5, 12, 3))
+    nn.init.normal_(model.norms[0].weight, 4.0)
     dense = torch.rand(20, 20) * (torch.rand(20, 20) < 0.3)
-    return model.eval(), (dense.to_sparse_coo().coalesce(), 2 * torch.randn(20, 5))
+    return model.eval(), (CSR.from_dense(dense), 2 * torch.randn(20, 5))
 
 
-Example = tuple[Tensor, ...]
+Example = tuple[CSR | Tensor, ...]
 
 
 def mobile_case() -> tuple[nn.Module, Example]:
@@ -193,7 +163,7 @@ CASES: dict[str, tuple[Callable[[], tuple[nn.Module, Example]], ConvertConfig]] 
     "graph": (graph_net, ConvertConfig()),
     "graph, corrected": (
         graph_net,
-        ConvertConfig(scale="mse", correct="mean", layers={"relu6": LayerConfig(events=0.8)}),
+        ConvertConfig(scale="mse", correct="mean", layers={"activation": LayerConfig(events=0.8)}),
     ),
 }
 
