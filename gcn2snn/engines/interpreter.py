@@ -15,7 +15,7 @@ from gcn2snn.engines.fused import as_sent, fire_synapse, firing
 from gcn2snn.engines.node_rules import Value, activate, apply, dense_value
 from gcn2snn.engines.plan import Fusion, plan
 from gcn2snn.engines.topology import check_calibrated
-from gcn2snn.kernels import PhaseCode, Spikes, encode, per_channel
+from gcn2snn.kernels import CSR, PhaseCode, Spikes, encode, per_channel
 
 Observer = Callable[[ir.Node, tuple[Value, ...], Value], None]
 """Called with each node, its inputs and its result."""
@@ -114,6 +114,19 @@ def replay(network: ir.Network, inputs: Mapping[str, Value], sent: Mapping[str, 
         observe: called with each node, its inputs and its result.
     """
     run(network, inputs, lambda node, potential: sent[node.name], code_input, observe)
+
+
+def operators(network: ir.Network, inputs: Mapping[str, Value]) -> dict[str, CSR]:
+    """The matrix of every operator, by name: operators read inputs and other operators only.
+
+    Args:
+        network: any; it need not be calibrated.
+        inputs: by Input name.
+    """
+    values: dict[str, Value] = {node.name: inputs[node.name] for node in network.of(ir.Input)}
+    for node in (node for node in network.of(ir.Operator) if values.keys() >= set(node.inputs)):
+        values[node.name] = apply(node, *(values[name] for name in node.inputs))
+    return {name: value for name, value in values.items() if isinstance(value, CSR)}
 
 
 def constant_values(

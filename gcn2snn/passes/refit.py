@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
-from gcn2snn.engines import Value, activate, constant_values, dense_value, run_float
+from gcn2snn.engines import Value, activate, constant_values, dense_value, operators
 from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.kernels import CSR, Spikes, decode, encode
 from gcn2snn.passes.masked_least_squares import Objective, descend
@@ -104,7 +104,7 @@ def refit_values(
     if named or len(obstacles) == len(wanted):
         told = "; ".join(f"{name} {why}" for name, why in (named or obstacles).items())
         raise ConfigError(f"refit is asked for, but {told}. Leave refit out, or set it for other populations only")
-    matrices = _matrices(network, inputs)
+    matrices = operators(network, inputs)
     changes: dict[str, list[ir.Node]] = {}
     reports = []
     for node in wanted:
@@ -137,19 +137,6 @@ def _obstacle(network: ir.Network, node: ir.Neuron, sent: Mapping[str, Value]) -
     if others:
         return f"is read by {', '.join(others)}, which is no aggregation"
     return ""
-
-
-def _matrices(network: ir.Network, inputs: Mapping[str, Value]) -> dict[str, CSR]:
-    """The matrix of every operator, by name."""
-    found: dict[str, CSR] = {}
-
-    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-        if isinstance(value, CSR):
-            found[node.name] = value
-
-    with torch.no_grad():
-        run_float(network, inputs, observe)
-    return found
 
 
 def _checked(weights: Tensor | None, matrix: CSR) -> Tensor | None:
