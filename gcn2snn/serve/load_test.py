@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import random
@@ -113,14 +114,17 @@ class Connection:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         content = await reader.readexactly(int(headers["content-length"]))
         if headers.get("connection") == "close":
-            self.close()
+            await self.close()
         return int(first.split()[1]), headers, content
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the connection."""
         if self._streams is not None:
-            self._streams[1].close()
+            _, writer = self._streams
             self._streams = None
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 class LoadTest:
@@ -157,7 +161,7 @@ class LoadTest:
             if status != 200:
                 raise SystemExit(f"the idle service answered {status}: {content.decode()}")
             self._expected[text] = json.loads(content)["predictions"][0]
-        connection.close()
+        await connection.close()
 
     async def _phase(self, row: Row, seconds: float, texts: int) -> Row:
         started = time.perf_counter()
@@ -178,8 +182,8 @@ class LoadTest:
                     await self._right(row, connection, chance.choices(TEXTS, k=texts))
             except (OSError, asyncio.IncompleteReadError, ValueError, KeyError) as error:
                 row.faults.append(f"{type(error).__name__}: {error}")
-                connection.close()
-        connection.close()
+                await connection.close()
+        await connection.close()
 
     async def _right(self, row: Row, connection: Connection, texts: Sequence[str]) -> None:
         started = time.perf_counter()
@@ -208,7 +212,7 @@ class LoadTest:
         """The row, with what the service says about its memory and threads now."""
         connection = Connection(self._host, self._port)
         _, _, content = await connection.ask("GET", "/metrics")
-        connection.close()
+        await connection.close()
         memory, threads = (
             sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", content.decode(), re.M))
             for name in ("gcn2snn_memory_bytes", "gcn2snn_threads")
