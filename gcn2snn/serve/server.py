@@ -49,7 +49,7 @@ def run_server(options: ServeOptions) -> int:
     served = load_served(options.network)
     with _listening(options) as listener:
         host, port = listener.getsockname()[:2]
-        _warn_if_public(host)
+        warn_if_public(host)
         shown = f"[{host}]" if ":" in host else host
         workers = "1 worker" if options.workers == 1 else f"{options.workers} workers"
         print(
@@ -84,7 +84,8 @@ def _listening(options: ServeOptions) -> socket.socket:
     return listener
 
 
-def _warn_if_public(host: str) -> None:
+def warn_if_public(host: str) -> None:
+    """Say so on standard error if other machines can reach an address."""
     if not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
         print(
             f"gcn2snn: warning: {host} can be reached from other machines, and the service has neither passwords nor encryption. "
