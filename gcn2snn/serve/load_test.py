@@ -27,6 +27,9 @@ CLIENTS = (1, 4, 16, 64)
 TEXTS_OF_FLOOD = 500
 """Texts of each request of the last phase, which shall overfill the queue."""
 
+SETTLED = 3.0
+"""Seconds without load before memory is measured for the last time."""
+
 TEXTS = (
     "shares of the bank fell",
     "oil prices rose as opec ministers met",
@@ -149,7 +152,7 @@ class LoadTest:
         each = self._seconds / (len(CLIENTS) + 1)
         rows = [await self._phase(Row("rising", clients), each, 1) for clients in CLIENTS]
         rows.append(await self._phase(Row("flood", CLIENTS[-1]), each, TEXTS_OF_FLOOD))
-        await asyncio.sleep(2)
+        await asyncio.sleep(SETTLED)
         await self._print(Row("idle", 0, seconds=1.0))
         return rows
 
