@@ -38,7 +38,7 @@ TEXTS = (
     "wheat and corn exports to the soviet union",
     "the merger of both companies was approved by shareholders",
     "interest rates were cut by a quarter point",
-    "no such words zzzqx",
+    "zzzqx qqqzx",
 )
 WRONG = (
     (b"{", 400),

@@ -11,9 +11,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
-from gcn2snn.errors import ConfigError, MissingPackageError
+from gcn2snn.errors import ConfigError, Gcn2SnnError, MissingPackageError
 from gcn2snn.serve.options import ServeOptions, number_of_cores
 from gcn2snn.serve.served import Served, load_served
 
@@ -162,7 +165,12 @@ def worker_app(options: ServeOptions, parent: int) -> FastAPI:
 
     torch.set_num_threads(max(1, number_of_cores() // options.workers))
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    return make_app(options, load_served(options.network))
+    try:
+        served = load_served(options.network)
+    except Gcn2SnnError as error:  # the file was whole when the service started
+        print(f"gcn2snn: error: {error}", file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
+    return make_app(options, served)
 
 
 def _end_with(parent: int) -> None:
@@ -180,6 +188,10 @@ class _Workers(Multiprocess):
         self.received: list[int] = []
         self.failed = False
 
+    def init_processes(self) -> None:
+        with _interrupt_held():
+            super().init_processes()
+
     def handle_int(self) -> None:
         self.received.append(signal.SIGINT)
         super().handle_int()
@@ -192,7 +204,8 @@ class _Workers(Multiprocess):
         from gcn2snn.serve.meters import forget_worker
 
         before = list(self.processes)
-        super().keep_subprocess_alive()
+        with _interrupt_held():
+            super().keep_subprocess_alive()
         for old in before:
             if old.pid is None or old.process.is_alive():
                 continue
@@ -210,6 +223,21 @@ class _Workers(Multiprocess):
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back while workers are started, which then never see it.
+
+    A terminal sends it to every process. A worker that is still importing would end with a traceback; so the parent alone
+    takes it, and tells the workers with SIGTERM.
+    """
+    resource_tracker.ensure_running()  # when it starts, it lets Ctrl-C through again
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _farewell(received: list[int], totals: dict[str, int]) -> int:

@@ -98,7 +98,7 @@ class Process:
 
     def ended(self) -> tuple[int, str]:
         """Exit code and standard error of the process, which has been told to stop."""
-        _, errors = self.popen.communicate(timeout=60)
+        _, errors = self.popen.communicate(timeout=240)
         return self.popen.returncode, errors
 
 
@@ -109,7 +109,8 @@ def start() -> Callable[..., contextlib.AbstractContextManager[Process]]:
     @contextlib.contextmanager
     def started(network: Path, *words: object) -> Iterator[Process]:
         command = [str(SCRIPT), "serve", str(network), "--port", "0", *map(str, words)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as popen:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as popen:
             try:
                 assert popen.stdout is not None
                 line = popen.stdout.readline()
