@@ -54,15 +54,11 @@ def run_server(options: ServeOptions) -> int:
         host, port = listener.getsockname()[:2]
         warn_if_public(host)
         shown = f"[{host}]" if ":" in host else host
-        workers = "1 worker" if options.workers == 1 else f"{options.workers} workers"
-        print(
-            f"gcn2snn: serving {options.model_name} at http://{shown}:{port} with {workers}; stop with Ctrl-C or SIGTERM",
-            flush=True,
-        )
+        address = f"http://{shown}:{port}"
         if options.workers == 1:
-            return _run_here(options, served, listener)
+            return _run_here(options, served, listener, address)
         del served  # each worker reads its own
-        return _run_workers(options, listener)
+        return _run_workers(options, listener, address)
 
 
 def _listening(options: ServeOptions) -> socket.socket:
@@ -97,6 +93,12 @@ def warn_if_public(host: str) -> None:
         )
 
 
+def _announce(options: ServeOptions, address: str) -> None:
+    """Say where the service is; from here on a signal ends it in order."""
+    workers = "1 worker" if options.workers == 1 else f"{options.workers} workers"
+    print(f"gcn2snn: serving {options.model_name} at {address} with {workers}; stop with Ctrl-C or SIGTERM", flush=True)
+
+
 def _config(app: object, options: ServeOptions) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -118,7 +120,7 @@ def _config(app: object, options: ServeOptions) -> uvicorn.Config:
     )
 
 
-def _run_here(options: ServeOptions, served: Served, listener: socket.socket) -> int:
+def _run_here(options: ServeOptions, served: Served, listener: socket.socket, address: str) -> int:
     """Serve in this process."""
     from gcn2snn.serve.app import make_app
 
@@ -133,11 +135,12 @@ def _run_here(options: ServeOptions, served: Served, listener: socket.socket) ->
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    _announce(options, address)
     server.run(sockets=[listener])
     return _farewell(received, app.state.meters.totals())
 
 
-def _run_workers(options: ServeOptions, listener: socket.socket) -> int:
+def _run_workers(options: ServeOptions, listener: socket.socket, address: str) -> int:
     """Serve in several processes that share the socket; one that dies is replaced."""
     with tempfile.TemporaryDirectory(prefix="gcn2snn-serve-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before prometheus_client is imported, here and in each worker
@@ -145,6 +148,7 @@ def _run_workers(options: ServeOptions, listener: socket.socket) -> int:
 
         app = functools.partial(worker_app, options, os.getpid())
         workers = _Workers(_config(app, options), [listener])
+        _announce(options, address)
         workers.run()
         if workers.failed:
             print("gcn2snn: error: a worker could not start; its message stands above", file=sys.stderr)
