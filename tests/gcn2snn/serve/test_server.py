@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -97,18 +96,6 @@ def test_ctrl_c_in_a_terminal_while_workers_start(start: Start, network_file: Pa
         assert code == 130
         assert "Traceback" not in errors
         assert errors.count("\n") == 1
-
-
-@pytest.mark.slow
-def test_a_file_that_is_gone_ends_the_service_with_its_reason(start: Start, network_file: Path, tmp_path: Path) -> None:
-    network = Path(shutil.copy(network_file, tmp_path / "copy.safetensors"))
-    with start(network, "--workers", 2) as service:
-        network.unlink()  # before the workers have read it
-        code, errors = service.ended()
-        assert code == 1
-        assert "copy.safetensors does not exist" in errors
-        assert "a worker could not start; its message stands above" in errors
-        assert "Traceback" not in errors
 
 
 @pytest.mark.slow
