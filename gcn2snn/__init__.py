@@ -82,5 +82,5 @@ __all__ = [
 _load, __dir__ = names_on_demand(__name__, _HOME)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     return version("gcn2snn") if name == "__version__" else _load(name)

@@ -17,7 +17,7 @@ def layers_table(snn: Any) -> Any:
     return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
 
 
-def report_table(report: tuple[PopulationReport, ...]) -> Any:
+def report_table(report: tuple[PopulationReport, ...]) -> object:
     """How well each population's code fits the activations."""
     from gcn2snn.cli.output import table
 
