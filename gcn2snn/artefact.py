@@ -21,7 +21,7 @@ from gcn2snn.textgcn import NewDocuments
 SNN_FORMAT = 3
 
 
-def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = None) -> Path:
+def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None = None) -> Path:
     """Write a spiking network: safetensors, with everything else as JSON in the header.
 
     Args:
@@ -83,8 +83,8 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
         raise ArtefactError(f"{path} does not hold a whole network: {error}. Convert the model again") from error
 
 
-def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    packed: dict[str, Any] = {"type": type(node).__name__}
+def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, object]:
+    packed: dict[str, object] = {"type": type(node).__name__}
     for item in fields(node):
         value = getattr(node, item.name)
         if isinstance(value, Tensor):
@@ -100,7 +100,7 @@ def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[st
     return packed
 
 
-def _unpack_node(packed: dict[str, Any], tensors: dict[str, Tensor]) -> ir.Node:
+def _unpack_node(packed: dict[str, object], tensors: dict[str, Tensor]) -> ir.Node:
     values = {key: _unpack(value, tensors) for key, value in packed.items() if key != "type"}
     if packed["type"] not in ir.NODE_TYPES:
         raise KeyError(f"node type {packed['type']!r} is unknown to this release")
