@@ -20,7 +20,6 @@ LABELS = (
     *("classification", "genre", "rating", "stars", "score", "type", "y"),
     *("etiqueta", "etiquette", "étiquette", "klasse", "kategorie", "标签", "类别", "ラベル", "v1"),
 )
-SPLITS = ("split", "set", "partition", "subset", "fold")
 """Usual names of columns, the likelier ones first."""
 
 
@@ -68,36 +67,33 @@ def choose_columns(path: Path, header: Sequence[str], options: TextGraphOptions)
         raise DataError(
             f"column {header[text]!r} of {path} cannot be text and label at once. Name both, --text-column and --label-column"
         )
-    by_name = {"split": None, "name": None} | {
-        name: index for index, name in enumerate(names) if name in ("split", "name") and index not in (text, label)
-    }
-    if by_name["split"] is None:
-        others = [i for i, name in enumerate(names) if name in SPLITS and i not in (text, label)]
-        by_name["split"] = others[0] if others else None
+    more = {name: index for index, name in enumerate(names) if index not in (text, label)}
     usual = (names[text] == "text" or options.text_column is not None) and (
         names[label] == "label" or options.label_column is not None
     )
-    return Columns(text, label, by_name["split"], by_name["name"], not usual)
+    return Columns(text, label, more.get("split"), more.get("name"), not usual)
 
 
-def columns_by_number(path: Path, width: int, options: TextGraphOptions, guess: tuple[int, int] | None) -> Columns:
+def columns_by_number(
+    path: Path, first: Sequence[str], options: TextGraphOptions, guess: tuple[int, int] | None
+) -> Columns:
     """The columns of a table without a header.
 
     Args:
         path: for messages.
-        width: columns there are.
+        first: fields of the first line.
         options: ``text_column`` and ``label_column`` may be numbers from 1 on.
         guess: text and label as they look, where that can be told.
 
     Raises:
         DataError: they are not given and cannot be told, or are no numbers of columns.
     """
+    width = len(first)
     chosen: list[int | None] = []
     for asked, what in ((options.text_column, "text"), (options.label_column, "label")):
-        if asked is not None and not (asked.isdecimal() and 1 <= int(asked) <= width):
+        if asked is not None and not 1 <= int(asked) <= width:
             raise DataError(
-                f"{path} has no line that names its {width} columns, so --{what}-column {asked} is not known. "
-                f"Give its number, 1 to {width}, or add a first line such as: text, label"
+                f"{path} has {width} columns, so --{what}-column {asked} is none of them. Give 1 to {width}"
             )
         chosen.append(int(asked) - 1 if asked is not None else None)
     text, label = chosen
@@ -106,8 +102,8 @@ def columns_by_number(path: Path, width: int, options: TextGraphOptions, guess: 
         label = label if label is not None else 1 - text
     if text is None or label is None or text == label:
         raise DataError(
-            f"{path} has no line that names its {width} columns. Say which is which with --text-column N --label-column M, "
-            f"numbers from 1 to {width}, or add a first line such as: text, label"
+            f"which column of {path} is the text and which the label cannot be told from its first line, {listed(first)}. Give "
+            f"--text-column and --label-column, names that stand there or numbers from 1 to {width}"
         )
     return Columns(text, label, None, None, options.text_column is None or options.label_column is None)
 

@@ -91,6 +91,6 @@ def _as_text(path: Path, number: int, key: str, value: object, *, text: bool) ->
         shown = str(value)
         raise DataError(
             f"line {number} of {path}: {key!r} is {shown if len(shown) <= 60 else shown[:57] + '...'}; a text or a number is "
-            f"needed. Name another column with --{'text' if text else 'label'}-column"
+            f"needed there. Write flat objects, or name another key with --{'text' if text else 'label'}-column"
         )
     return str(value)

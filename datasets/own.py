@@ -125,7 +125,7 @@ def _folder(path: Path, options: TextGraphOptions, notes: list[str]) -> Iterator
     by_split = all(split_named(folder.name) and not _files_in(folder) for folder in folders)
     stray = [item.name for item in inside if not item.is_dir()]
     if stray:
-        notes.append(f"{path}: {len(stray)} files beside the folders are left out (first {stray[0]!r})")
+        notes.append(f"{path}: files beside the folders are left out: {len(stray)} (first {stray[0]!r})")
     for folder in folders:
         classes = [item for item in _visible(folder) if item.is_dir()] if by_split else [folder]
         if not classes:

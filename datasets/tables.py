@@ -187,7 +187,7 @@ def _columns(path: Path, lines: list[Line], options: TextGraphOptions) -> tuple[
         numbers = [int(name) - 1 for name in asked if int(name) <= len(first)]
         label = numbers[-1] if options.label_column is not None and numbers else guess[1] if guess else None
         if label is None or _is_data(first, label, lines):
-            return columns_by_number(path, len(first), options, guess), False
+            return columns_by_number(path, first, options, guess), False
         if guess is not None and not asked:
             return Columns(*guess, None, None, True), True
     return choose_columns(path, first, options), True

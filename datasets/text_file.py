@@ -80,10 +80,11 @@ def read_text(path: Path, encoding: str | None = None) -> str:
     kind = next((what for start, what in _BINARY if data.startswith(start)), None)
     if kind is not None:
         raise DataError(f"{path} is {kind}")
+    if encoding is None and marked_encoding(data) == "utf-8" and b"\0" in data:
+        raise DataError(_zero_byte(path, data))
     text = decoded(str(path), data, encoding)
-    zero = text.find("\0")
-    if zero >= 0:
-        raise DataError(_zero_byte(path, data, text[:zero].count("\n") + 1))
+    if "\0" in text:
+        raise DataError(_zero_byte(path, data))
     return text
 
 
@@ -128,9 +129,10 @@ def mistaken_encoding(data_of: str, encoding: str | None) -> bool:
         return False
 
 
-def _zero_byte(path: Path, data: bytes, line: int) -> str:
+def _zero_byte(path: Path, data: bytes) -> str:
     start = data[:2000]
     for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if start[first::2].count(0) > 0.4 * len(start) / 2 and start[1 - first :: 2].count(0) < 0.05 * len(start):
             return f"{path} holds zero bytes and looks like UTF-16 without its mark. Give --encoding {name}"
+    line = data.count(b"\n", 0, data.find(0)) + 1
     return f"line {line} of {path} holds a zero byte (byte {data.find(0)}), so it is no text file. Give a text file"

@@ -186,7 +186,7 @@ def test_columns_by_name_or_number(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("a,b,c\n1,+,good\n2,-,bad\n3,+,fine\n4,-,dull\n", encoding="utf-8")
     with pytest.raises(
-        DataError, match=r"Say which is which with --text-column N --label-column M, numbers from 1 to 3"
+        DataError, match=r"cannot be told from its first line, 'a', 'b', 'c'. Give --text-column and .* from 1 to 3"
     ):
         load(path)
     for text, label in (("c", "b"), ("3", "2"), ("C", "2")):
@@ -252,7 +252,7 @@ def test_folders_may_be_nested_and_have_names_like_splits(tmp_path: Path) -> Non
     (tmp_path / "value" / "loop").symlink_to(tmp_path)
     corpus = load(tmp_path)
     assert corpus.labels == ("interval", "interval", "value", "value")
-    assert "1 files beside the folders are left out" in corpus.notes[0]
+    assert "files beside the folders are left out: 1 (first 'readme.md')" in corpus.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,11 @@ def test_folders_may_be_nested_and_have_names_like_splits(tmp_path: Path) -> Non
         ("own.txt", "text", r"has one column, 'text'; a corpus needs a text and a label"),
         ("own.tsv", "", "own.tsv is empty"),
         ("own.tsv", "text\tlabel\n", "own.tsv is empty"),
-        ("own.csv", "id,day,stuff\n1,2,3\n", "Say which is which with --text-column N --label-column M"),
+        (
+            "own.csv",
+            "id,day,stuff\n1,2,3\n",
+            "cannot be told from its first line, 'id', 'day', 'stuff'. Give --text-column and",
+        ),
         (
             "own.csv",
             "text,day,stuff\n1,2,3\n",
@@ -309,7 +313,7 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     [
         (b"\x1f\x8b\x08\0", "is a gzip file; unpack it"),
         (b"PK\x03\x04\0", "is a zip archive or a spreadsheet; .*save the sheet as CSV"),
-        (bytes(range(256)), "holds a zero byte|is not UTF-8 text"),
+        (b"\x81\x8c\n" + bytes(range(256)), r"line 2 of .* holds a zero byte \(byte 3\), so it is no text file"),
     ],
 )
 def test_binary_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
