@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gcn2snn.energy import PRESETS
+
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder searched first for data; then GCN2SNN_DATA, cache, network.")
 ]
@@ -56,6 +58,7 @@ MovedCorpus = Annotated[
     Path | None,
     typer.Option("--corpus", help="Where the own corpus of this run is now; it must be the one it was trained on."),
 ]
+Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]

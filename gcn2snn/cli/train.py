@@ -27,8 +27,6 @@ from gcn2snn.cli.options import (
     refuse_given,
 )
 
-IMAGES = ("digits", "cifar10", "cifar100")
-
 
 def train(
     dataset: Annotated[
@@ -83,9 +81,10 @@ def train(
     text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
     text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}
     images = {"model": model, "batch_size": batch_size}
+    from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names
 
-    if dataset.lower() in IMAGES or (model is not None and dataset.lower() not in names()):
+    if dataset.lower() in IMAGE_DATASETS or (model is not None and dataset.lower() not in names()):
         refuse_given(graph | text | {"corpus": corpus}, f"{dataset} are images")
         from gcn2snn.cli.images import train as train_images
 
