@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from gcn2snn.datasets.checks import corpus_warnings
+    from gcn2snn.datasets.checks import chosen_note, corpus_warnings
     from gcn2snn.datasets.clean import CleanCorpus, clean_corpus
     from gcn2snn.datasets.corpus import Corpus
     from gcn2snn.datasets.counts import count_graph
@@ -40,6 +40,7 @@ _HOME = {
     "LabelledCall": "gcn2snn.datasets.graph_file",
     "TextGraphOptions": "gcn2snn.datasets.options",
     "build_text_graph": "gcn2snn.datasets.text_graph",
+    "chosen_note": "gcn2snn.datasets.checks",
     "clean_corpus": "gcn2snn.datasets.clean",
     "corpus_warnings": "gcn2snn.datasets.checks",
     "count_graph": "gcn2snn.datasets.counts",
@@ -71,6 +72,7 @@ __all__ = [
     "LabelledCall",
     "TextGraphOptions",
     "build_text_graph",
+    "chosen_note",
     "clean_corpus",
     "corpus_warnings",
     "count_graph",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from gcn2snn.datasets.corpus import Corpus
+from gcn2snn.datasets.options import TextGraphOptions
 
 FEW = 5
 """Documents below which a class is called small."""
@@ -41,6 +42,19 @@ def corpus_warnings(corpus: Corpus) -> tuple[str, ...]:
             f"{corpus.name}: {len(small)} {have} fewer than {FEW} documents: {some}{more}; their accuracy says little"
         )
     return tuple(found)
+
+
+def chosen_note(corpus: Corpus, options: TextGraphOptions) -> str:
+    """How a corpus becomes words, with what was chosen for it.
+
+    >>> chosen_note(Corpus("one", ("a b",), ("x",), ("train",), ("1",)), TextGraphOptions())
+    'one: cleaning unicode, stop words nltk-179, min_count 1, chosen for 1 documents'
+    """
+    resolved = corpus.resolved(options)
+    by_size = options.min_count is None and corpus.min_count is None
+    of_size = f", chosen for {len(corpus.documents):,} documents" if by_size else ""
+    cut = f"{resolved.cleaning} with {resolved.tokeniser}" if resolved.tokeniser else str(resolved.cleaning)
+    return f"{corpus.name}: cleaning {cut}, stop words {resolved.stop_words}, min_count {resolved.min_count}{of_size}"
 
 
 def _shared(corpus: Corpus, texts: list[str]) -> list[str]:

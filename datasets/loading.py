@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from gcn2snn.datasets.checks import corpus_warnings
+from gcn2snn.datasets.checks import chosen_note, corpus_warnings
 from gcn2snn.datasets.clean import clean_corpus
 from gcn2snn.datasets.corpus import Corpus, content_hash, published_hash, read_published
 from gcn2snn.datasets.counts import check_counts
@@ -108,7 +108,7 @@ def load_graph(
     else:
         corpus = load(name_or_path, root, options, progress=progress, notes=False)
         resolved = corpus.resolved(options)
-        _say((*corpus.notes, _choices(corpus, options, resolved), *corpus_warnings(corpus)) if notes else ())
+        _say((*corpus.notes, chosen_note(corpus, options), *corpus_warnings(corpus)) if notes else ())
         graph = _text_graph(corpus, Path(name_or_path).stem, root, resolved, cache, progress)
     _say(graph.source.get("notes", ()) if notes else ())
     return graph
@@ -152,13 +152,6 @@ def _text_graph(
             except ArtefactError as error:
                 _log.warning("%s; going on without the cache", error)
     return graph
-
-
-def _choices(corpus: Corpus, options: TextGraphOptions, resolved: TextGraphOptions) -> str:
-    """How an own corpus is read, with what was chosen for it."""
-    of_size = f", chosen for {len(corpus.documents):,} documents" if options.min_count is None else ""
-    cut = f"{resolved.cleaning} with {resolved.tokeniser}" if resolved.tokeniser else str(resolved.cleaning)
-    return f"{corpus.name}: cleaning {cut}, stop words {resolved.stop_words}, min_count {resolved.min_count}{of_size}"
 
 
 def _say(notes: Iterable[str]) -> None:

@@ -148,6 +148,7 @@ def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
     from gcn2snn.datasets import (
         DATASETS,
         build_text_graph,
+        chosen_note,
         clean_corpus,
         corpus_warnings,
         count_graph,
@@ -171,7 +172,7 @@ def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
         advance("normalising", 0.0)
         adjacency = _timed(seconds, "normalise", lambda: graph.adjacency)
     if row is None:
-        notes = (*corpus_warnings(corpus), *clean.notes)
+        notes = (chosen_note(corpus, options), *corpus_warnings(corpus), *clean.notes)
         for note in notes:
             print(note, file=sys.stderr)
     counts = asdict(count_graph(graph)) | {"adjacency_entries": adjacency.nnz}

@@ -112,6 +112,7 @@ def test_info_takes_the_same_options(tmp_path: Path, capsys: pytest.CaptureFixtu
     report = json.loads(out)
     assert (report["documents"], report["test"], report["words"]) == (12, 6, 2)
     assert "the published cleaning drops" in err
+    assert "cleaning published, stop words nltk-179, min_count 7" in err
     code, _, err = run(capsys, "datasets", "info", "mr", "--test-share", 0.5)
     assert code == 2
     assert "--test-share has no meaning here: mr is a published dataset" in err
