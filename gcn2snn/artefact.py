@@ -69,7 +69,8 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
             f"{path} does not exist; a spiking network is needed, a file like RUN/snn.safetensors. Make one with "
             f"`gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train DATASET --out RUN`"
         )
-    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT)
+    again = "Convert again with this release: `gcn2snn convert RUN --force`, RUN being the run folder it was made from"
+    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT, again=again)
     try:
         nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
         report = [PopulationReport(**row) for row in meta["report"]]
@@ -80,7 +81,7 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
             snn.documents = NewDocuments.of_parts(parts, meta["documents"])
         return snn, meta["origin"]
     except (KeyError, TypeError, Gcn2SnnError) as error:
-        raise ArtefactError(f"{path} does not hold a whole network: {error}. Convert the model again") from error
+        raise ArtefactError(f"{path} does not hold a whole network: {error}. {again}") from error
 
 
 def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, object]:

@@ -130,8 +130,15 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: 
     return path
 
 
-def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(
+    path: Path, *, kind: str, version: int, again: str = "Make the file again with this release"
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save_tensors` wrote.
+
+    Args:
+        path: of the file.
+        kind, version: what it must be.
+        again: how a file of another version is made again, a sentence without its end.
 
     Raises:
         ArtefactError: missing, truncated, edited, of another kind or format version.
@@ -142,7 +149,7 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
         raise ArtefactError(f"{path} is a folder; the file in it is needed, for example {path}/snn.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
-            header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version)
+            header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version, again)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} does not exist") from error
@@ -153,7 +160,7 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
     return tensors, header["meta"]
 
 
-def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int) -> dict[str, Any]:
+def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int, again: str) -> dict[str, Any]:
     try:
         header = json.loads(metadata.get(HEADER_KEY, "{}"))
     except ValueError:
@@ -167,7 +174,7 @@ def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: in
     if header.get("version") != version:
         raise ArtefactError(
             f"{path} has format version {header.get('version')}; this release reads version {version}. "
-            f"Make the file again with this release, or install the release that wrote it"
+            f"{again}, or install the release that wrote it"
         )
     return header
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.conversion import convert
-from gcn2snn.datasets import Corpus, TextGraphOptions, build_text_graph, clean_corpus, load
+from gcn2snn.datasets import Corpus, build_text_graph, clean_corpus, load
 from gcn2snn.files import load_json, save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR, spmm
@@ -61,8 +61,7 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
 
 def training_graph(corpus: Corpus) -> Graph:
     """The text graph of the documents that are no test documents; one without a frequent word stays, without edges."""
-    options = TextGraphOptions(wordless="keep").resolved(corpus.min_count, corpus.stop_words)
-    return build_text_graph(clean_corpus(corpus.only("train", "validation"), options))
+    return build_text_graph(clean_corpus(corpus.only("train", "validation")))
 
 
 def run_seed(graph: Graph, texts: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, object]:
