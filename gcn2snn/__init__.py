@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets import load_graph
     from gcn2snn.encoding import decode, encode
     from gcn2snn.errors import ConversionError, Gcn2SnnError
+    from gcn2snn.estimator import TextGCNClassifier
     from gcn2snn.evaluation import evaluate
     from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
@@ -41,6 +42,7 @@ _HOME = {
     "Spikes": "gcn2snn.kernels",
     "SpikingNetwork": "gcn2snn.spiking_network",
     "TextGCN": "gcn2snn.textgcn",
+    "TextGCNClassifier": "gcn2snn.estimator",
     "TrainConfig": "gcn2snn.config",
     "Trainer": "gcn2snn.textgcn",
     "convert": "gcn2snn.conversion",
@@ -65,6 +67,7 @@ __all__ = [
     "Spikes",
     "SpikingNetwork",
     "TextGCN",
+    "TextGCNClassifier",
     "TrainConfig",
     "Trainer",
     "convert",

@@ -65,6 +65,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "artefact": (*GROUND, "ir", "passes", "spiking_network", "textgcn"),
     "frontends": (*GROUND, "ir", "matrices", "textgcn"),
     "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network", "textgcn"),
+    "estimator": (*GROUND, "datasets", "spiking_network", "textgcn", "conversion"),
     "tune": (*GROUND, "ir", "engines", "energy", "passes", "frontends", "conversion"),
 }
 CORE = tuple(ALLOWED)
