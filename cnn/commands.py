@@ -129,7 +129,9 @@ def convert_images(
     batches = calibration_batches(images, origin["normalise"], calibration_images)
     snn = convert(module, batches[0], config, calibration=batches)
     check_classes(snn, images)
-    save(snn, out, origin | {"calibration_images": sum(x.shape[0] for x in batches)})
+    snn.origin = origin | {"calibration_images": sum(x.shape[0] for x in batches)}
+    snn.origin |= {"class_names": list(images.class_names)}
+    save(snn, out)
     content = {"snn": str(out), "config": to_dict(config), "origin": origin}
     return content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()}
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from gcn2snn.artefact import load, save
+    from gcn2snn.artefact import from_pretrained, load, save
     from gcn2snn.config import ConvertConfig, LayerConfig, TrainConfig
     from gcn2snn.conversion import convert
     from gcn2snn.datasets import load_graph
@@ -50,6 +50,7 @@ _HOME = {
     "encode": "gcn2snn.encoding",
     "evaluate": "gcn2snn.evaluation",
     "fit": "gcn2snn.textgcn",
+    "from_pretrained": "gcn2snn.artefact",
     "load": "gcn2snn.artefact",
     "load_graph": "gcn2snn.datasets",
     "lowers": "gcn2snn.frontends",
@@ -75,6 +76,7 @@ __all__ = [
     "encode",
     "evaluate",
     "fit",
+    "from_pretrained",
     "load",
     "load_graph",
     "lowers",

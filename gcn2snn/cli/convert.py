@@ -135,7 +135,7 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
         held = labels >= 0
         own = temperature(snn(graph.adjacency)[held], labels[held])
         snn.documents = replace(snn.documents, temperature=own)
-    artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
+    artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)})
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
         emit(content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()})

@@ -1,0 +1,78 @@
+"""A spiking network written as one file: description, scales, configuration, report and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.config import ConvertConfig, to_dict
+from gcn2snn.files import save_tensors
+from gcn2snn.kernels import PhaseCode
+from gcn2snn.machine import environment
+from gcn2snn.passes import PopulationReport
+
+SNN_FORMAT = 2
+
+
+class Parts(Protocol):
+    """What comes apart into tensors and JSON values."""
+
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+
+
+def write_network(
+    path: Path,
+    network: ir.Network,
+    config: ConvertConfig,
+    report: Sequence[PopulationReport],
+    documents: Parts | None,
+    origin: Mapping[str, object],
+) -> Path:
+    """Write the parts of a spiking network as safetensors, with everything that is no tensor as JSON in the header.
+
+    Args:
+        path: file to write, whole or not at all.
+        network: calibrated description.
+        config: how it was converted.
+        report: how well each population's code fits.
+        documents: what classifies texts with the network, or None.
+        origin: JSON values kept with it.
+
+    Raises:
+        ArtefactError: the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    nodes = [_pack_node(node, index, tensors) for index, node in enumerate(network)]
+    values = None
+    if documents is not None:
+        parts, values = documents.parts()
+        tensors |= {f"documents.{name}": tensor for name, tensor in parts.items()}
+    meta = {
+        "nodes": nodes,
+        "documents": values,
+        "config": to_dict(config),
+        "report": [asdict(row) for row in report],
+        "environment": environment(),
+        "origin": dict(origin),
+    }
+    return save_tensors(path, tensors, kind="snn", version=SNN_FORMAT, meta=meta)
+
+
+def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    packed: dict[str, Any] = {"type": type(node).__name__}
+    for item in fields(node):
+        value = getattr(node, item.name)
+        if isinstance(value, Tensor):
+            key = f"{index}.{item.name}"
+            tensors[key] = value.clone()  # safetensors refuses tensors that share storage
+            packed[item.name] = {"tensor": key}
+        elif isinstance(value, PhaseCode):
+            packed[item.name] = {"phase_code": asdict(value)}
+        else:
+            packed[item.name] = value
+    return packed
