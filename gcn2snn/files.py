@@ -43,7 +43,7 @@ def refuse_existing(path: Path, force: bool) -> None:
         ArtefactError: ``path`` exists and ``force`` is not given.
     """
     if path.exists() and not force:
-        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another --out")
+        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
 
 
 @contextlib.contextmanager

@@ -46,6 +46,9 @@ class Documents(Protocol):
     @property
     def class_names(self) -> tuple[str, ...]: ...
 
+    @property
+    def temperature(self) -> float: ...
+
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
 
     def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
@@ -79,8 +82,7 @@ class SpikingNetwork(nn.Module):
         self.config = config
         self.report = tuple(report)
         self.documents: Documents | None = None
-        self.origin: dict[str, Any] = {}
-        """JSON values about data, training and source as far as they are known; files keep them."""
+        self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
         self.eval()
 
@@ -137,8 +139,7 @@ class SpikingNetwork(nn.Module):
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
 
-        The OpenMP runtime of a child would wait for ever for the threads of its parent. One thread waits for none; the
-        workers of torch's own data loaders do the same.
+        The OpenMP runtime of a child would wait for ever for its parent's threads; torch's data loaders do the same.
         """
         if _PROCESS[0] != os.getpid():
             _PROCESS[0] = os.getpid()

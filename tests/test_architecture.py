@@ -23,7 +23,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "config": ("errors",),
     "files": ("errors",),
     "machine": ("errors",),
-    "prediction": (),
+    "prediction": ("errors", "files"),
     "kernels": ("errors", "files"),
     "encoding": ("errors", "kernels"),
     "training_loop": (),
