@@ -11,9 +11,9 @@ from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from gcn2snn.cnn.commands import DEFAULT_CONFIG, calibration_batches, convert_images, evaluate_images, train_images
-    from gcn2snn.cnn.data import fetch_images, load_images
     from gcn2snn.cnn.evaluation import ImageEvaluation, Predictions, evaluate, predict
-    from gcn2snn.cnn.images import ImageSet, find_normalisation
+    from gcn2snn.cnn.image_datasets import IMAGE_DATASETS, fetch_images, load_images
+    from gcn2snn.cnn.image_set import ImageSet, find_normalisation
     from gcn2snn.cnn.models import MODELS, build_model
     from gcn2snn.cnn.train import RECIPES, ImageTrainConfig
     from gcn2snn.cnn.tune import image_problem
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "DEFAULT_CONFIG": "gcn2snn.cnn.commands",
+    "IMAGE_DATASETS": "gcn2snn.cnn.image_datasets",
     "ImageEvaluation": "gcn2snn.cnn.evaluation",
-    "ImageSet": "gcn2snn.cnn.images",
+    "ImageSet": "gcn2snn.cnn.image_set",
     "ImageTrainConfig": "gcn2snn.cnn.train",
     "MODELS": "gcn2snn.cnn.models",
     "Predictions": "gcn2snn.cnn.evaluation",
@@ -32,10 +33,10 @@ _HOME = {
     "convert_images": "gcn2snn.cnn.commands",
     "evaluate": "gcn2snn.cnn.evaluation",
     "evaluate_images": "gcn2snn.cnn.commands",
-    "fetch_images": "gcn2snn.cnn.data",
-    "find_normalisation": "gcn2snn.cnn.images",
+    "fetch_images": "gcn2snn.cnn.image_datasets",
+    "find_normalisation": "gcn2snn.cnn.image_set",
     "image_problem": "gcn2snn.cnn.tune",
-    "load_images": "gcn2snn.cnn.data",
+    "load_images": "gcn2snn.cnn.image_datasets",
     "load_weights": "gcn2snn.cnn.weights",
     "predict": "gcn2snn.cnn.evaluation",
     "train_images": "gcn2snn.cnn.commands",
@@ -43,6 +44,7 @@ _HOME = {
 
 __all__ = [
     "DEFAULT_CONFIG",
+    "IMAGE_DATASETS",
     "MODELS",
     "RECIPES",
     "ImageEvaluation",

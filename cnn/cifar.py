@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gcn2snn.cnn.images import ArrayImages, pillow
+from gcn2snn.cnn.image_set import ArrayImages, pillow
 from gcn2snn.errors import DataError
 
 Read = Callable[[str], bytes | None]

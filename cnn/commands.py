@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from gcn2snn.artefact import load_with_origin, save
-from gcn2snn.cnn.data import load_images
 from gcn2snn.cnn.evaluation import Progress, check_classes, evaluate, predict
-from gcn2snn.cnn.images import ImageSet, find_normalisation
+from gcn2snn.cnn.image_datasets import load_images
+from gcn2snn.cnn.image_set import ImageSet, find_normalisation
 from gcn2snn.cnn.models import MODELS, build_model
 from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
 from gcn2snn.cnn.weights import load_weights

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gcn2snn.cnn.images import ImageSet, Normalisation
+from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
 from gcn2snn.errors import DataError

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gcn2snn.cnn.augment import shift_images
-from gcn2snn.cnn.images import ImageSet, Normalisation, find_normalisation
+from gcn2snn.cnn.image_set import ImageSet, Normalisation, find_normalisation
 from gcn2snn.cnn.models import build_model
 from gcn2snn.config import own_errors
 from gcn2snn.errors import ArtefactError
@@ -35,7 +35,7 @@ class ImageTrainConfig:
 
     model: Annotated[str, Field(description="a name of cnn.models.MODELS")] = "small"
     stem: Annotated[Literal["", "cifar", "imagenet"], Field(description="form of models that have two")] = ""
-    normalise: Annotated[str, Field(description="a name of cnn.images.NORMALISATIONS")] = "unit"
+    normalise: Annotated[str, Field(description="a name of cnn.image_set.NORMALISATIONS")] = "unit"
     epochs: Annotated[int, Field(ge=1, description="passes over the training images")] = 200
     batch_size: Annotated[int, Field(ge=2, description="images of one step")] = 128
     learning_rate: Annotated[float, Field(gt=0.0, description="of SGD at the start; falls as a cosine")] = 0.1

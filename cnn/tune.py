@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gcn2snn.cnn.commands import source_of
-from gcn2snn.cnn.images import find_normalisation
+from gcn2snn.cnn.image_set import find_normalisation
 from gcn2snn.errors import DataError
 from gcn2snn.tune import Problem
 

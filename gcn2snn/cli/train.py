@@ -9,8 +9,6 @@ import typer
 
 from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
 
-IMAGES = ("digits", "cifar10", "cifar100")
-
 
 def train(
     dataset: Annotated[
@@ -52,9 +50,10 @@ def train(
     graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
     text = {"window": window, "min_count": min_count, "stop_words": stop_words}
     images = {"model": model, "batch_size": batch_size}
+    from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names
 
-    if dataset.lower() in IMAGES or (model is not None and dataset.lower() not in names()):
+    if dataset.lower() in IMAGE_DATASETS or (model is not None and dataset.lower() not in names()):
         refuse_given(graph | text, f"{dataset} are images")
         from gcn2snn.cli.images import train as train_images
 

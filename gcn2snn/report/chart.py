@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gcn2snn.report.numbers import MINUS
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -95,8 +97,6 @@ class Axis:
         first = math.ceil(self.low / step - 1e-9)
         return [round(i * step, 12) for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
-
-MINUS = "\N{MINUS SIGN}"
 
 SHAPES = {
     "circle": "M{x} {y}m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,11 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.energy import EnergyReport
 from gcn2snn.machine import environment
-from gcn2snn.report import charts
-from gcn2snn.report.chart import MINUS, Chart
+from gcn2snn.report import charts, columns, numbers
+from gcn2snn.report.chart import Chart
 from gcn2snn.report.collect import Measured
 from gcn2snn.report.confusion import largest_confusions
 from gcn2snn.report.population import Population
+from gcn2snn.report.rows import Accounting, FrontPoint, NetworkRow, PopulationRow, Work
 
 WIDEST_MATRIX = 24
 """More classes than this are no table that fits a page; then only the most frequent confusions are listed."""
@@ -65,7 +66,7 @@ def run_page(
         training: its configuration; empty where it is not known.
         tuned: what ``tune.json`` holds, or None.
     """
-    front = {"chart": charts.pareto("front", tuned), **tuned} if tuned else None
+    front = {"chart": charts.pareto("front", tuned), "rows": _front(tuned), **tuned} if tuned else None
     settings = {"dataset": _flat(data), "training": _flat(training)}
     sections = [_section(network) for network in networks]
     return _render(
@@ -86,7 +87,7 @@ def table_page(title: str, content: dict[str, Any], links: dict[str, list[tuple[
     return _render("table5.html", title=title, links=links, environment=environment(), **summary_of(content))
 
 
-def _render(template: str, **content: Any) -> str:
+def _render(template: str, **content: object) -> str:
     loader = Environment(
         loader=PackageLoader("gcn2snn", "report"),
         autoescape=True,
@@ -94,12 +95,8 @@ def _render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    loader.filters["count"] = lambda value: f"{value:,.0f}"
-    loader.filters["fixed"] = lambda value, digits=2: f"{value:.{digits}f}".replace("-", MINUS)
-    loader.filters["signed"] = lambda value: f"{value:+.2f}".replace("-", MINUS)
-    loader.filters["four"] = lambda value: f"{value:#.4g}".rstrip(".")
-    loader.filters["id"] = id_of
-    return loader.get_template(template).render(**content)
+    loader.filters |= {"count": numbers.count, "fixed": numbers.fixed, "signed": numbers.signed, "id": id_of}
+    return loader.get_template(template).render(columns=columns, **content)
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
@@ -113,26 +110,26 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _section(network: Network) -> dict[str, Any]:
+def _section(network: Network) -> NetworkRow:
     measured = network.measured
     confusions, pairs = measured.confusion, largest_confusions(measured.confusion, measured.subject.class_names)
     small = len(measured.subject.class_names) <= WIDEST_MATRIX
     energy = measured.evaluation.energy
-    return {
-        "name": network.name,
-        "key": network.key,
-        "settings": {key: value for key, value in to_dict(network.config).items() if key != "layers"},
-        "environment": network.environment,
-        "evaluation": measured.evaluation,
-        "measured": measured,
-        "unit": _unit(energy.ann_joules),
-        "alphas": _alphas(energy),
-        "work": _work(measured),
-        "budget": charts.layers(f"{network.key}-budget", energy.layers),
-        "populations": [_population(network.key, population) for population in measured.populations],
-        "matrix": confusions.tolist() if small else None,
-        "confusions": pairs,
-    }
+    return NetworkRow(
+        name=network.name,
+        key=network.key,
+        settings={key: value for key, value in to_dict(network.config).items() if key != "layers"},
+        environment=network.environment,
+        evaluation=measured.evaluation,
+        measured=measured,
+        unit=_unit(energy.ann_joules),
+        accountings=_accountings(energy),
+        work=_work(measured),
+        budget=charts.layers(f"{network.key}-budget", energy.layers),
+        populations=[_population(network.key, population) for population in measured.populations],
+        matrix=confusions.tolist() if small else None,
+        confusions=pairs,
+    )
 
 
 def _unit(joules: float) -> tuple[str, float]:
@@ -143,33 +140,20 @@ def _unit(joules: float) -> tuple[str, float]:
     return "nJ", 1e9
 
 
-def _alphas(energy: EnergyReport) -> list[dict[str, Any]]:
+def _accountings(energy: EnergyReport) -> list[Accounting]:
+    rates = "mean spike rate of each layer's input times its operations"
+    total = "exact events, neuron updates and memory traffic"
+    ann = energy.ann_joules
     return [
-        {
-            "name": "Eq. 6",
-            "what": "mean spike rate of each layer's input times its operations",
-            "ann": energy.ann_joules,
-            "snn": energy.ann_joules / energy.alpha_eq6,
-            "alpha": energy.alpha_eq6,
-        },
-        {
-            "name": "exact events",
-            "what": "each spike times the synapses it reaches",
-            "ann": energy.ann_joules,
-            "snn": energy.snn_joules,
-            "alpha": energy.alpha_events,
-        },
-        {
-            "name": "total",
-            "what": "exact events, neuron updates and memory traffic",
-            "ann": energy.ann_total_joules,
-            "snn": energy.snn_total_joules,
-            "alpha": energy.alpha_total,
-        },
+        Accounting("Eq. 6", rates, ann, ann / energy.alpha_eq6, energy.alpha_eq6),
+        Accounting(
+            "exact events", "each spike times the synapses it reaches", ann, energy.snn_joules, energy.alpha_events
+        ),
+        Accounting("total", total, energy.ann_total_joules, energy.snn_total_joules, energy.alpha_total),
     ]
 
 
-def _work(measured: Measured) -> list[dict[str, Any]]:
+def _work(measured: Measured) -> list[Work]:
     """The source model with and without zeros and the network's silence, beside the network: operations and energy."""
     evaluation = measured.evaluation
     energy = evaluation.energy
@@ -181,14 +165,7 @@ def _work(measured: Measured) -> list[dict[str, Any]]:
         ("spiking network", "addition", _operations(energy), energy.snn_joules, evaluation.snn.accuracy),
     ]
     return [
-        {
-            "name": name,
-            "kind": kind,
-            "operations": operations,
-            "joules": joules,
-            "accuracy": accuracy,
-            "factor": energy.ann_joules / joules if joules else float("inf"),
-        }
+        Work(name, kind, operations, joules, energy.ann_joules / joules if joules else float("inf"), accuracy)
         for name, kind, operations, joules, accuracy in rows
     ]
 
@@ -203,20 +180,32 @@ def _multiplied(energy: EnergyReport) -> tuple[int, float]:
     return _operations(energy), sum(cost[x.kind] * (x.events + x.macs) for x in energy.layers)
 
 
-def _population(key: str, population: Population) -> dict[str, Any]:
+def _population(key: str, population: Population) -> PopulationRow:
     node = population.node
     own = f"{key}-{id_of(node.name)}"
     pictures: list[Chart] = [charts.scatter(f"{own}-scatter", population), charts.phases(f"{own}-phases", population)]
     if population.degrees:
         pictures.append(charts.degrees(f"{own}-degrees", node.name, population.by_degree))
-    kind = "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
-    return {
-        "own": population,
-        "name": node.name,
-        "id": own,
-        "kind": kind,
-        "scale": (float(node.scale.min()), float(node.scale.max())),
-        "horizon": None if node.horizon is None else (int(node.horizon.min()), int(node.horizon.max())),
-        "charts": pictures,
-        "degrees": [(charts.degree_range(c), c) for c in population.by_degree],
-    }
+    low, high = float(node.scale.min()), float(node.scale.max())
+    return PopulationRow(
+        own=population,
+        name=node.name,
+        id=own,
+        kind="signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified",
+        scale=f"{low:.4g}" if low == high else f"{low:.3g} to {high:.3g}",
+        horizon="T" if node.horizon is None else f"{int(node.horizon.min())} to {int(node.horizon.max())}",
+        charts=pictures,
+        degrees=[(charts.degree_range(c), c) for c in population.by_degree],
+    )
+
+
+def _front(tuned: dict[str, Any]) -> list[FrontPoint]:
+    """The points of ``tune.json`` that no other one beats; the chosen one comes last where it is not among them."""
+    points = [
+        (f"{index}{', chosen' if point == tuned['chosen'] else ''}", point)
+        for index, point in enumerate(tuned["front"], 1)
+    ]
+    if tuned["chosen"] not in tuned["front"]:
+        points.append(("chosen", tuned["chosen"]))
+    keys = [field.name for field in fields(FrontPoint) if field.name != "name"]
+    return [FrontPoint(name, **{key: point[key] for key in keys}) for name, point in points]

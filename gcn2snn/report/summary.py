@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from gcn2snn.report.chart import MINUS, Axis, Chart, Label, Line, frame, mark, name_points
+from gcn2snn.report.chart import Axis, Chart, Label, Line, frame, mark, name_points
+from gcn2snn.report.numbers import MINUS, fixed
+from gcn2snn.report.rows import ModeRow, SeedRow
 from gcn2snn.reproduce import PAPER, spread
 
 LOOKS = {"paper": ("circle", "fourth"), "signed": ("square", "first"), "tuned": ("diamond", "chosen")}
@@ -19,34 +22,48 @@ PRINTED = ("triangle", "third")
 ALPHAS = ("eq6", "binary", "events", "total")
 
 
-def summary_of(content: dict[str, Any]) -> dict[str, Any]:
-    """What the template shows: datasets with their rows, a chart, what is missing, the curves over T."""
-    datasets = list(dict.fromkeys(row["dataset"] for row in content["rows"]))
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of the table: its name and every seed."""
+
+    name: str
+    seeds: list[SeedRow]
+
+
+def summary_of(content: dict[str, Any]) -> dict[str, object]:
+    """What the template shows: rows of all datasets, each dataset's seeds, a chart, what is missing, the curves over T."""
+    rows = content["rows"]
+    names = list(dict.fromkeys(row["dataset"] for row in rows))
+    by_name = {name: [row for row in rows if row["dataset"] == name] for name in names}
     return {
-        "datasets": [_dataset(name, [row for row in content["rows"] if row["dataset"] == name]) for name in datasets],
-        "chart": _chart(content["rows"]) if content["rows"] else None,
-        "modes": {mode: MEANINGS[mode] for mode in dict.fromkeys(row["mode"] for row in content["rows"])},
+        "rows": [shown for name in names for shown in _mode_rows(name, by_name[name])],
+        "datasets": [Dataset(name, _seeds(by_name[name])) for name in names],
+        "chart": _chart(rows) if rows else None,
+        "modes": {mode: MEANINGS[mode] for mode in dict.fromkeys(row["mode"] for row in rows)},
         "missing": {**content.get("missing", {}), **content.get("broken", {})},
         "smallest": content.get("tcurve", {}).get("smallest", {}),
         "codings": content.get("codings", {}).get("rows", []),
     }
 
 
-def _dataset(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {"name": name, "paper": PAPER.get(name), "rows": [_row(row) for row in rows], "seeds": _seeds(rows)}
+def _mode_rows(name: str, rows: Sequence[dict[str, Any]]) -> list[ModeRow]:
+    """What the paper prints, and the mean and spread of each mode."""
+    shown = []
+    if name in PAPER:
+        ann, snn, alpha = PAPER[name]
+        printed = [fixed(value) for value in (ann, snn, ann - snn, alpha)]
+        shown.append(ModeRow(name, "printed in the paper", "", *printed, "", "", "", "paper"))
+    for row in rows:
+        loss = [a - b for a, b in zip(row["ann"], row["snn"], strict=True)]
+        measured = [row["ann"], row["snn"], loss, *(row["alpha"][key] for key in ALPHAS)]
+        cells = [spread(values).replace("-", MINUS) for values in measured]
+        shown.append(ModeRow(name, row["mode"], str(len(row["ann"])), *cells))
+    return shown
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    loss = [a - b for a, b in zip(row["ann"], row["snn"], strict=True)]
-    alphas = {key: spread(row["alpha"][key]) for key in ALPHAS}
-    values = {"ann": spread(row["ann"]), "snn": spread(row["snn"]), "loss": spread(loss)}
-    shown = {key: text.replace("-", MINUS) for key, text in (values | alphas).items()}
-    return {"mode": row["mode"], "seeds": len(row["ann"]), **shown}
-
-
-def _seeds(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _seeds(rows: Sequence[dict[str, Any]]) -> list[SeedRow]:
     return [
-        {"mode": row["mode"], "seed": seed, "ann": ann, "snn": snn, "alpha": row["alpha"]["events"][seed]}
+        SeedRow(row["mode"], seed, ann, snn, row["alpha"]["events"][seed])
         for row in rows
         for seed, (ann, snn) in enumerate(zip(row["ann"], row["snn"], strict=True))
     ]

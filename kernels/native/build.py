@@ -35,6 +35,11 @@ class Native:
         """Width of the registers that decode phases, 0 when phases are decoded through memory."""
         return int(self.library.gcn2snn_register_bits()) if self.library is not None else 0
 
+    @property
+    def register_phases(self) -> int:
+        """Longest code T that is decoded in registers; see ``decode_width.h``."""
+        return int(self.library.gcn2snn_register_phases()) if self.library is not None else 0
+
 
 @lru_cache(maxsize=4)
 def load(machine: str = "native") -> Native:

@@ -39,7 +39,7 @@ template <class real>
 inline void count_reached(const real* magnitude, const real* thresholds, int64_t timesteps, Count<real>* reached) {
 #ifdef GCN2SNN_AVX512
     if constexpr (std::is_same_v<real, float>) {
-        if (timesteps <= 31) {  // binary search in two registers
+        if (timesteps <= kRegisterPhases) {  // binary search in two registers
             const __m512 low = _mm512_loadu_ps(thresholds), high = _mm512_loadu_ps(thresholds + 16);
             const __m512i limit = _mm512_set1_epi32(static_cast<int>(timesteps));
             for (int lane = 0; lane < 64; lane += 16) {
@@ -130,7 +130,7 @@ inline void decode_row(const code_t* code, int64_t channels, const real* centre,
     int64_t c = 0;
 #ifdef GCN2SNN_AVX512
     if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>) {
-        if (timesteps <= 31) {  // two registers hold the positive half of the table
+        if (timesteps <= kRegisterPhases) {  // two registers hold the positive half of the table
             alignas(64) float levels[32] = {};
             std::copy(centre, centre + timesteps + 1, levels);
             const __m512 low = _mm512_load_ps(levels), high = _mm512_load_ps(levels + 16);
@@ -140,7 +140,7 @@ inline void decode_row(const code_t* code, int64_t channels, const real* centre,
     }
 #elif defined(GCN2SNN_AVX2)
     if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>) {
-        if (timesteps <= 31 && channels >= 256) {  // long enough to pay for the planes
+        if (timesteps <= kRegisterPhases && channels >= 256) {  // long enough to pay for the planes
             alignas(32) float level[32] = {}, planes[32];
             std::copy(centre, centre + timesteps + 1, level);
             table_planes(level, reinterpret_cast<uint8_t*>(planes));

@@ -1,15 +1,8 @@
 // Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps); AVX2 (planes.h).
 #pragma once
 
+#include "decode_width.h"
 #include "panels.h"
-
-#if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
-#include <immintrin.h>
-#define GCN2SNN_AVX512 1
-#elif defined(__AVX2__)
-#include <immintrin.h>
-#define GCN2SNN_AVX2 1
-#endif
 
 namespace gcn2snn {
 
@@ -90,8 +83,7 @@ inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, 
 
 namespace gcn2snn {
 
-#if defined(GCN2SNN_AVX512) || defined(GCN2SNN_AVX2)
-#define GCN2SNN_REGISTER_DECODE 1
+#ifdef GCN2SNN_REGISTER_DECODE
 // The codes and tables of a product as its rows will read them. AVX-512: folded when that is possible and pays, else as they
 // are. AVX2: tables in byte planes.
 class Operand {
@@ -103,13 +95,13 @@ class Operand {
         sign = Sign::kFolded;
         folded_code_.reset(new int8_t[cols * channels]);
         folded_tables_.resize(32 * moments);
-        for (int64_t b = 0; b < moments; ++b) fold_table(tables + 32 * b, folded_tables_.data() + 32 * b);
+        for (int64_t b = 0; b < moments; ++b) fold_table(tables + kRegisterTable * b, folded_tables_.data() + kRegisterTable * b);
         fold_codes(code, cols * channels, folded_code_.get());  // one thread: 1 % of the product, and no second wait for the pool
         this->code = folded_code_.get();
         this->tables = folded_tables_.data();
 #else
         folded_tables_.resize(32 * moments);
-        for (int64_t b = 0; b < moments; ++b) table_planes(tables + 32 * b, reinterpret_cast<uint8_t*>(folded_tables_.data() + 32 * b));
+        for (int64_t b = 0; b < moments; ++b) table_planes(tables + kRegisterTable * b, reinterpret_cast<uint8_t*>(folded_tables_.data() + kRegisterTable * b));
         this->tables = folded_tables_.data();
 #endif
     }

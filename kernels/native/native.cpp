@@ -92,7 +92,7 @@ void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_
         for (int64_t row = row_begin; row < row_end; ++row) {
             for (const auto& part : parts)
                 for (int64_t b = 0; b < steps.moments; ++b)
-                    part.sum(a, value, operand.code + part.start, channels, operand.tables + 32 * b, a.rowptr[row], a.rowptr[row + 1], last, part.width, y.data() + b * channels + part.start);
+                    part.sum(a, value, operand.code + part.start, channels, operand.tables + kRegisterTable * b, a.rowptr[row], a.rowptr[row + 1], last, part.width, y.data() + b * channels + part.start);
             fire_first_crossing<float, out_t>(steps, y.data(), row, channels);
         }
     });
@@ -106,13 +106,10 @@ using namespace gcn2snn;
 extern "C" {
 
 // How one-byte phases are decoded here: 512 or 256 bits wide in registers, or 0: through memory, no phase_spmm.
-int64_t gcn2snn_register_bits() {
-#ifdef GCN2SNN_REGISTER_DECODE
-    return kPhaseLanes * 32;
-#else
-    return 0;
-#endif
-}
+int64_t gcn2snn_register_bits() { return kRegisterBits; }
+
+// The longest code that is decoded so.
+int64_t gcn2snn_register_phases() { return kRegisterPhases; }
 
 // Bytes of the structures that structures.py declares too, in the order of STRUCTURES; others are refused.
 int64_t gcn2snn_structure_bytes(int64_t index) {

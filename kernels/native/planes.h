@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include "decode_width.h"
 #include "rows.h"
 
 namespace gcn2snn {

@@ -17,16 +17,12 @@ from gcn2snn.kernels.native.signatures import SUFFIX
 from gcn2snn.kernels.native.structures import Epilogue, Keep
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 
-REGISTER_PHASES = 31  # one table of 32 values (0 is silence) fits the registers
-
 
 def decodes_in_registers(spikes: Spikes) -> bool:
     """Whether :func:`phase_spmm` can read this population on this machine."""
-    return (
-        spikes.code.dtype == torch.int8
-        and spikes.coding.timesteps <= REGISTER_PHASES
-        and build.load().register_bits > 0
-    )
+    helper = build.load()
+    short = spikes.code.dtype == torch.int8 and spikes.coding.timesteps <= helper.register_phases
+    return short and helper.register_bits > 0
 
 
 def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
@@ -78,7 +74,7 @@ def spmm_steps(
     structure = keep.steps(fire, dtype, out, look, bias, add)
     if dtype == torch.float32 and spikes.scale.dim() == 0 and decodes_in_registers(spikes):
         levels = _register_levels(spikes.coding) * spikes.scale.detach().float()
-        tables = torch.where(torch.arange(REGISTER_PHASES + 1) <= look[0][:, None], levels, 0.0)
+        tables = torch.where(torch.arange(levels.shape[0]) <= look[0][:, None], levels, 0.0)
         _call_with_codes("phase_steps", matrix, spikes, tables, structure)
         return out.to(fire.coding.code_dtype)
     x, code, entries = decode(spikes, dtype), spikes.code.contiguous().to(out.dtype), matrix.checked
@@ -134,7 +130,7 @@ def _wider(spikes: Spikes, fire: Fire) -> torch.dtype:
 
 @lru_cache(maxsize=64)
 def _register_levels(coding: PhaseCode) -> Tensor:
-    """Value of each phase from 0 to 31 at scale 1, [32]; kept, so callers must not change it."""
-    table = torch.zeros(REGISTER_PHASES + 1)
+    """Value of each phase at scale 1, as long as the table in the registers; kept, so callers must not change it."""
+    table = torch.zeros(build.load().register_phases + 1)
     table[1 : coding.timesteps + 1] = coding.levels(torch.float32)
     return table

@@ -85,7 +85,7 @@ def _register_signatures() -> dict[str, tuple[Parameter, ...]]:
 FUNCTIONS = _signatures()
 REGISTER_FUNCTIONS = _register_signatures()
 # What describes the helper itself: arguments, and a number that it returns.
-ABOUT: dict[str, tuple[Parameter, ...]] = {"register_bits": (), "structure_bytes": (SIZE,)}
+ABOUT: dict[str, tuple[Parameter, ...]] = {"register_bits": (), "register_phases": (), "structure_bytes": (SIZE,)}
 
 
 def declare(library: ctypes.CDLL) -> str:

@@ -28,7 +28,7 @@ class Thresholds {
         using mask = Vec<Count<real>>;
 #ifdef GCN2SNN_AVX512
         if constexpr (std::is_same_v<real, float>)
-            if (timesteps_ <= 31) {  // binary search in two registers
+            if (timesteps_ <= kRegisterPhases) {  // binary search in two registers
                 const __m512 low = _mm512_loadu_ps(ascending_), high = _mm512_loadu_ps(ascending_ + 16);
                 __m512i index = _mm512_setzero_si512();
 #pragma GCC unroll 5

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from gcn2snn.cli import app
 from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
-from gcn2snn.cnn.data import load_images
 from gcn2snn.cnn.evaluation import evaluate
-from gcn2snn.cnn.images import ArrayImages, find_normalisation
+from gcn2snn.cnn.image_datasets import load_images
+from gcn2snn.cnn.image_set import ArrayImages, find_normalisation
 from gcn2snn.cnn.models import build_model
 from gcn2snn.cnn.train import RECIPES, ImageTrainConfig, ImageTrainer
 from gcn2snn.config import ConvertConfig

@@ -272,9 +272,9 @@ def test_silence_saves_the_source_less_than_spikes_do(karate: Graph) -> None:
 
     snn = convert(TextGCN(34, [8], 4).eval(), karate, ConvertConfig(events=0.3))
     full, _, masked, spiking = _work(measure(snn, subject_of(karate)))
-    assert masked["operations"] == spiking["operations"] < full["operations"]
-    assert masked["factor"] == pytest.approx(full["operations"] / masked["operations"])
-    assert spiking["factor"] == pytest.approx(masked["factor"] * 4.6 / 0.9)
+    assert masked.operations == spiking.operations < full.operations
+    assert masked.factor == pytest.approx(full.operations / masked.operations)
+    assert spiking.factor == pytest.approx(masked.factor * 4.6 / 0.9)
 
 
 def hostile(graph: Graph) -> Graph:

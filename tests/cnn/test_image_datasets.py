@@ -12,8 +12,8 @@ from PIL import Image
 
 from gcn2snn.cnn import cifar
 from gcn2snn.cnn.augment import shift_images
-from gcn2snn.cnn.data import fetch_images, load_images
-from gcn2snn.cnn.images import NORMALISATIONS, ArrayImages, find_normalisation
+from gcn2snn.cnn.image_datasets import fetch_images, load_images
+from gcn2snn.cnn.image_set import NORMALISATIONS, ArrayImages, find_normalisation
 from gcn2snn.datasets import Archive
 from gcn2snn.errors import ConfigError, DataError
 
@@ -165,7 +165,7 @@ def test_fetch_images_falls_back_on_the_package(tmp_path: Path, monkeypatch: pyt
         return folder / "images-1.0.tgz"
 
     monkeypatch.setattr(pooch, "retrieve", away)
-    monkeypatch.setattr("gcn2snn.cnn.data.download_package", packed)
+    monkeypatch.setattr("gcn2snn.cnn.image_datasets.download_package", packed)
     assert fetch_images("cifar10", tmp_path / "data") == tmp_path / "data" / "images-1.0.tgz"
     assert (tmp_path / "data" / "images-1.0.tgz").read_bytes() == b"images"
     with pytest.raises(

