@@ -78,7 +78,7 @@ class RowPredictions:
         """The rows of several batches, in their order."""
         return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
-    def save(self, path: Path, class_names: Sequence[str], row_names: Sequence[str] = ()) -> Path:
+    def save(self, path: str | Path, class_names: Sequence[str], row_names: Sequence[str] = ()) -> Path:
         """Write a CSV file, whole or not at all: row, name, label, source, network, source_probability, network_probability.
 
         Args:
@@ -98,6 +98,7 @@ class RowPredictions:
         def named(number: int) -> str:
             return class_names[number] if number < len(class_names) else f"class {number}"
 
+        path = Path(path)
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["row", "name", *(field.name for field in fields(self) if field.name != "row")])
