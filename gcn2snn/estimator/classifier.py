@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gcn2snn.config import ConvertConfig, TrainConfig
+from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import Corpus, TextGraphOptions, build_text_graph, clean_corpus
 from gcn2snn.errors import ConfigError
@@ -157,6 +157,7 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
         snn = convert(model, graph, config) if config is not None else None
         if snn is not None:
             snn.documents_of()  # a conversion that cannot classify new texts says so now
+            snn.origin |= {"config": to_dict(training)}
         with torch.no_grad():
             scores = (snn or model)(graph.adjacency)[: len(texts)]
         self.classes_, self.seed_, self.n_iter_ = classes, seed, len(trainer.history)

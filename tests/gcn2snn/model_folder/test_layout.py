@@ -85,7 +85,10 @@ def test_a_text_network_still_reads_texts_and_names_its_classes(tmp_path: Path) 
     config = json.loads((folder / "config.json").read_text())
     assert config["id2label"] == {"0": "fruit", "1": "traffic"}
     assert config["label2id"] == {"fruit": 0, "traffic": 1}
-    assert "pipeline_tag: text-classification" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "pipeline_tag: text-classification" in card
+    assert "| seed of the training | 3 |" in card
+    assert "| training: epochs | 20 |" in card
 
 
 def test_a_card_says_what_is_not_known_and_not_measured(tmp_path: Path) -> None:
