@@ -96,4 +96,6 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
         return tensors[value["tensor"]]
     if isinstance(value, dict) and set(value) == {"phase_code"}:
         return PhaseCode(**value["phase_code"])
+    if isinstance(value, dict) and set(value) == {"activation"}:
+        return ir.Activation(**value["activation"])
     return tuple(_unpack(item, tensors) for item in value) if isinstance(value, list) else value

@@ -16,7 +16,7 @@ from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
 from gcn2snn.passes import PopulationReport
 
-SNN_FORMAT = 2
+SNN_FORMAT = 3
 
 
 class Parts(Protocol):
@@ -73,6 +73,8 @@ def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[st
             packed[item.name] = {"tensor": key}
         elif isinstance(value, PhaseCode):
             packed[item.name] = {"phase_code": asdict(value)}
+        elif isinstance(value, ir.Activation):
+            packed[item.name] = {"activation": asdict(value)}
         else:
             packed[item.name] = value
     return packed
