@@ -14,7 +14,7 @@ from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import check_folder, find_folder
 from gcn2snn.network_file import SNN_FORMAT, write_network
-from gcn2snn.passes import PopulationReport
+from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 
@@ -34,7 +34,7 @@ def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = 
         ArtefactError: the file cannot be written.
     """
     kept = snn.origin if origin is None else origin
-    return write_network(Path(path), snn.network, snn.config, snn.report, snn.documents, kept)
+    return write_network(Path(path), snn, kept)
 
 
 def load(path: str | Path) -> SpikingNetwork:
@@ -57,7 +57,8 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
     try:
         nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
         report = [PopulationReport(**row) for row in meta["report"]]
-        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report)
+        refits = [RefitReport(**row) for row in meta["refits"]]
+        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report, refits)
         if meta["documents"] is not None:
             parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
             snn.documents = NewDocuments.of_parts(parts, meta["documents"])

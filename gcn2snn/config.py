@@ -84,6 +84,7 @@ class LayerConfig:
     per: Literal["layer", "channel"] | None = None
     horizon: Annotated[float | None, Field(gt=0.0)] = None
     events: Annotated[float | None, Field(gt=0.0, le=1.0)] = None
+    refit: bool | None = None
 
 
 @own_errors
@@ -138,6 +139,13 @@ class ConvertConfig:
         float | None,
         Field(gt=0.0, le=1.0, description="share of a population's additions that may remain, sets lambda"),
     ] = None
+    refit: Annotated[
+        bool, Field(description="new values for what a horizon leaves of a one-hot input's messages, by least squares")
+    ] = False
+    refit_ridge: Annotated[
+        float,
+        Field(ge=0.0, description="pull of the new values towards the source's, against fitting one graph too well"),
+    ] = 0.0
     layers: Annotated[Mapping[str, LayerConfig], Field(description="exceptions by population name")] = Field(
         default_factory=dict
     )

@@ -18,11 +18,13 @@ from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeEr
 from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.passes import (
+    RefitProgress,
     calibrate,
     correct_means,
     fold_batch_norm,
     insert_neurons,
     merge_linear,
+    refit_values,
     round_weights,
     set_horizons,
 )
@@ -37,6 +39,8 @@ def convert(
     *,
     calibration: Iterable[Any] | None = None,
     handlers: Mapping[type[nn.Module], Handler] | None = None,
+    row_weights: Tensor | None = None,
+    on_channels: RefitProgress | None = None,
 ) -> SpikingNetwork:
     """A one-spike network that is called like ``model``; the model itself is not changed.
 
@@ -48,6 +52,8 @@ def convert(
         calibration: an iterable of further inputs like ``example``, from which the scales come; default: the example.
             Their order changes nothing.
         handlers: class -> handler for layers of your own; they win over the built-in ones.
+        row_weights: with ``config.refit``: how much each row of the aggregation matters, [N]; default: all the same.
+        on_channels: with ``config.refit``: called with a population, its channels that are done, and their number.
 
     Returns:
         The network, with a report of its populations in ``report``.
@@ -66,6 +72,8 @@ def convert(
     if config is not None and not isinstance(config, ConvertConfig):
         raise InputTypeError(f"config is {type(config).__name__}; a ConvertConfig is needed: ConvertConfig(base=1.3)")
     config = config or ConvertConfig()
+    if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
+        raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     network = prepare(model, example, config, handlers)
     config = config.settled(network.builds_matrices)
     batches = _batches(network, example, calibration)
@@ -75,9 +83,10 @@ def convert(
     if config.weights == "int8":
         network = round_weights(network)
     network = set_horizons(network, bind(network, args, kwargs), config)
+    network, refits = refit_values(network, bind(network, args, kwargs), config, row_weights, source, on_channels)
     if config.correct == "mean":
         network = correct_means(network, batches, source)
-    snn = SpikingNetwork(network, config, report)
+    snn = SpikingNetwork(network, config, report, refits)
     if isinstance(example, Graph) and "dataset" in example.source:
         snn.origin = {"dataset": example.source, "fingerprint": example.fingerprint}
         snn.origin |= {"class_names": list(example.class_names)}

@@ -14,49 +14,65 @@ from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.files import save_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
-from gcn2snn.passes import PopulationReport
+from gcn2snn.passes import PopulationReport, RefitReport
 
 SNN_FORMAT = 3
 
 
-class Parts(Protocol):
-    """What comes apart into tensors and JSON values."""
+class ReadsTexts(Protocol):
+    """What classifies texts with a network, and comes apart into tensors and JSON values."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
 
     def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
 
 
-def write_network(
-    path: Path,
-    network: ir.Network,
-    config: ConvertConfig,
-    report: Sequence[PopulationReport],
-    documents: Parts | None,
-    origin: Mapping[str, object],
-) -> Path:
-    """Write the parts of a spiking network as safetensors, with everything that is no tensor as JSON in the header.
+class Converted(Protocol):
+    """A converted network: :class:`gcn2snn.SpikingNetwork`."""
+
+    @property
+    def network(self) -> ir.Network: ...
+
+    @property
+    def config(self) -> ConvertConfig: ...
+
+    @property
+    def report(self) -> Sequence[PopulationReport]: ...
+
+    @property
+    def refits(self) -> Sequence[RefitReport]: ...
+
+    @property
+    def documents(self) -> ReadsTexts | None: ...
+
+    @property
+    def origin(self) -> dict[str, Any]: ...
+
+
+def write_network(path: Path, snn: Converted, origin: Mapping[str, object]) -> Path:
+    """Write a converted network as safetensors, with everything that is no tensor as JSON in the header.
 
     Args:
         path: file to write, whole or not at all.
-        network: calibrated description.
-        config: how it was converted.
-        report: how well each population's code fits.
-        documents: what classifies texts with the network, or None.
+        snn: what is written, all but its own origin.
         origin: JSON values kept with it.
 
     Raises:
         ArtefactError: the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
-    nodes = [_pack_node(node, index, tensors) for index, node in enumerate(network)]
+    nodes = [_pack_node(node, index, tensors) for index, node in enumerate(snn.network)]
     values = None
-    if documents is not None:
-        parts, values = documents.parts()
+    if snn.documents is not None:
+        parts, values = snn.documents.parts()
         tensors |= {f"documents.{name}": tensor for name, tensor in parts.items()}
     meta = {
         "nodes": nodes,
         "documents": values,
-        "config": to_dict(config),
-        "report": [asdict(row) for row in report],
+        "config": to_dict(snn.config),
+        "report": [asdict(row) for row in snn.report],
+        "refits": [asdict(row) for row in snn.refits],
         "environment": environment(),
         "origin": dict(origin),
     }

@@ -29,7 +29,7 @@ from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
 from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
 from gcn2snn.network_summary import code_values, headline, layers, summary
-from gcn2snn.passes import PopulationReport
+from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -74,13 +74,21 @@ class SpikingNetwork(nn.Module):
         network: calibrated description.
         config: how it was converted.
         report: how well each population's code fits.
+        refits: what a refit kept of a population, and how far its aggregation is from the source's.
     """
 
-    def __init__(self, network: ir.Network, config: ConvertConfig, report: Sequence[PopulationReport] = ()):
+    def __init__(
+        self,
+        network: ir.Network,
+        config: ConvertConfig,
+        report: Sequence[PopulationReport] = (),
+        refits: Sequence[RefitReport] = (),
+    ):
         super().__init__()
         self.network = network.map_tensors(in_order)
         self.config = config
         self.report = tuple(report)
+        self.refits = tuple(refits)
         self.documents: Documents | None = None
         self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
@@ -311,21 +319,17 @@ class SpikingNetwork(nn.Module):
         licence: str | None = None,
         force: bool = False,
     ) -> Path:
-        """Write the network as a folder in the Hugging Face layout, which ``gcn2snn.from_pretrained`` reads.
-
-        It holds ``model.safetensors`` (the file that ``gcn2snn.save`` writes), ``config.json`` and a model card, ``README.md``,
-        which tells what ``origin`` knows, and "not measured" where there is no evaluation. Nothing is sent anywhere.
+        """Write a folder in the Hugging Face layout, for ``gcn2snn.from_pretrained``: the network, its configuration, a model card.
 
         >>> import tempfile, torch, gcn2snn
-        >>> x, model = torch.rand(8, 4), torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
+        >>> x, model = torch.rand(8, 4), torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval()
         >>> snn = gcn2snn.convert(model, x)
-        >>> folder = snn.save_pretrained(tempfile.mkdtemp(), evaluation=gcn2snn.evaluate(snn, x, labels=model(x).argmax(1)))
-        >>> gcn2snn.from_pretrained(folder)(x).equal(snn(x))
+        >>> gcn2snn.from_pretrained(snn.save_pretrained(tempfile.mkdtemp()))(x).equal(snn(x))
         True
 
         Args:
             directory: a new or an empty folder; hidden files (``.git``) may be there and stay.
-            evaluation: what ``gcn2snn.evaluate`` gave on test data: accuracy of source and network, and energy.
+            evaluation: what ``gcn2snn.evaluate`` gave on test data; without it the card says "not measured".
             licence: terms of the network for the card's header, as the Hub names them, such as "mit".
             force: replace the three files of a network of this package that is there.
 

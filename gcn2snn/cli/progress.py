@@ -75,3 +75,17 @@ def trials_shown(trials: int) -> Iterator[Callable[[int, Point], None]]:
     """A function that shows how many configurations were tried and what the newest one gave."""
     with StepProgress("tuning", trials) as progress:
         yield lambda done, point: progress.show(done, f"accuracy {point.accuracy:.2f} %  alpha {point.alpha:.1f}")
+
+
+@contextlib.contextmanager
+def channels_shown() -> Iterator[Callable[[str, int, int], None]]:
+    """A function that shows how many channels of a population are refitted; silent until there is one."""
+    with contextlib.ExitStack() as stack:
+        shown: list[StepProgress] = []
+
+        def show(name: str, done: int, channels: int) -> None:
+            if not shown:
+                shown.append(stack.enter_context(StepProgress("refit", channels)))
+            shown[0].show(done, name)
+
+        yield show

@@ -13,10 +13,10 @@ from gcn2snn.errors import ArtefactError, InputTypeError, MissingPackageError
 from gcn2snn.files import filling, load_json, save_json, save_text
 from gcn2snn.machine import environment
 from gcn2snn.model_folder.card import Card
-from gcn2snn.network_file import write_network
+from gcn2snn.network_file import Converted, write_network
 
 if TYPE_CHECKING:
-    from gcn2snn.model_folder.parts import Converted, Measured
+    from gcn2snn.model_folder.parts import Measured
 
 CONFIG_FILE, NETWORK_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 MODEL_TYPE, FOLDER_FORMAT = "gcn2snn", 1
@@ -44,7 +44,7 @@ def write_folder(snn: Converted, folder: Path, *, measured: Measured | None, lic
         folder.resolve().name, snn.network, snn.config, origin, names, snn.documents is not None, measured, licence
     )
     with filling(folder, last=CONFIG_FILE) as temporary:
-        file = write_network(temporary / NETWORK_FILE, snn.network, snn.config, snn.report, snn.documents, origin)
+        file = write_network(temporary / NETWORK_FILE, snn, origin)
         content: dict[str, Any] = {
             "model_type": MODEL_TYPE,
             "format": FOLDER_FORMAT,
