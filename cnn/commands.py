@@ -85,7 +85,7 @@ def train_images(
     return {"run": str(out), **finish(out, origin, trainer, scores)}
 
 
-def _config_dict(config: ImageTrainConfig) -> dict[str, Any]:
+def _config_dict(config: ImageTrainConfig) -> dict[str, object]:
     return dict(TypeAdapter(ImageTrainConfig).dump_python(config))
 
 
@@ -211,7 +211,7 @@ def evaluate_images(
     result = evaluate(
         network, images, normalise, engine=engine, preset=preset, batch_size=batch_size, progress=progress
     )
-    content: dict[str, Any] = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
+    content: dict[str, object] = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
     if predictions is not None:
         content |= {"predictions": str(result.rows.save(predictions, images.class_names))}
     if layers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from gcn2snn.errors import ConfigError
 
@@ -54,6 +54,6 @@ class TextGraphOptions:
             stop_words=stop_words if self.stop_words is None else self.stop_words,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, for files."""
         return asdict(self)

@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from gcn2snn.datasets.corpus import Corpus
 from gcn2snn.datasets.options import TextGraphOptions
@@ -77,7 +76,7 @@ def _file_rows(path: Path) -> Iterator[Row]:
         yield row
 
 
-def _jsonl_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl_records(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     with path.open(encoding="utf-8-sig", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -95,7 +94,7 @@ def _jsonl_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, record
 
 
-def _table_records(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _table_records(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, object]]]:
     limit = csv.field_size_limit(sys.maxsize if sys.maxsize < 2**31 else 2**31 - 1)  # documents are longer than 128 KiB
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -19,7 +19,7 @@ from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 
 
-def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = None) -> Path:
+def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None = None) -> Path:
     """Write a spiking network: safetensors, with everything else as JSON in the header.
 
     Args:
@@ -85,7 +85,7 @@ def from_pretrained(source: str | Path, revision: str | None = None) -> SpikingN
     return load(check_folder(find_folder(source, revision)))
 
 
-def _unpack_node(packed: dict[str, Any], tensors: dict[str, Tensor]) -> ir.Node:
+def _unpack_node(packed: dict[str, object], tensors: dict[str, Tensor]) -> ir.Node:
     values = {key: _unpack(value, tensors) for key, value in packed.items() if key != "type"}
     if packed["type"] not in ir.NODE_TYPES:
         raise KeyError(f"node type {packed['type']!r} is unknown to this release")

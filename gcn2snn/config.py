@@ -23,7 +23,7 @@ def own_errors(cls: Class) -> Class:
     checked = cls.__init__  # type: ignore[misc]
 
     @functools.wraps(checked)
-    def initialise(self: Any, **options: Any) -> None:
+    def initialise(self: object, **options: object) -> None:
         try:
             checked(self, **options)
         except ValidationError as error:
@@ -170,8 +170,8 @@ class ConvertConfig:
         return replace(self, **changes)
 
 
-PAPER: dict[str, Any] = {"scale": "max", "per": "layer", "correct": "none"}
-GRAPH: dict[str, Any] = {"scale": "mse", "per": "channel", "correct": "mean"}
+PAPER: dict[str, object] = {"scale": "max", "per": "layer", "correct": "none"}
+GRAPH: dict[str, object] = {"scale": "mse", "per": "channel", "correct": "mean"}
 """What "auto" stands for."""
 
 

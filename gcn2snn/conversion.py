@@ -34,10 +34,10 @@ from gcn2snn.textgcn import NewDocuments
 
 def convert(
     model: nn.Module,
-    example: Any,
+    example: object,
     config: ConvertConfig | None = None,
     *,
-    calibration: Iterable[Any] | None = None,
+    calibration: Iterable[object] | None = None,
     handlers: Mapping[type[nn.Module], Handler] | None = None,
     row_weights: Tensor | None = None,
     on_channels: RefitProgress | None = None,
@@ -97,7 +97,7 @@ def convert(
 
 
 def prepare(
-    model: nn.Module, example: Any, config: ConvertConfig, handlers: Mapping[type[nn.Module], Handler] | None = None
+    model: nn.Module, example: object, config: ConvertConfig, handlers: Mapping[type[nn.Module], Handler] | None = None
 ) -> ir.Network:
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
     if example is None:
@@ -114,7 +114,7 @@ def prepare(
     return network
 
 
-def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def call_of(example: object) -> tuple[tuple[object, ...], dict[str, object]]:
     """The call ``model(*args, **kwargs)`` that an example stands for."""
     if isinstance(example, Graph):
         return (example.adjacency,) if example.features is None else (example.adjacency, example.features), {}
@@ -124,7 +124,7 @@ def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return tuple(_tensor_of(value) for value in given), {}
 
 
-def _tensor_of(value: Any) -> Any:
+def _tensor_of(value: object) -> object:
     """NumPy arrays of numbers as tensors, which models are called with."""
     return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" else value
 
@@ -151,7 +151,7 @@ def check_model(model: nn.Module) -> None:
             )
 
 
-def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _check_same(model: nn.Module, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
     """The description computes what the model computes, to float accuracy; else a handler is wrong.
 
     The bound, 1e-3 of the largest output, is far above summation order and far below any missing term.
@@ -180,10 +180,10 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
 
 
 def _batches(
-    network: ir.Network, example: Any, calibration: Iterable[Any] | None
+    network: ir.Network, example: object, calibration: Iterable[object] | None
 ) -> Callable[[], Iterable[dict[str, Any]]]:
     if calibration is None:
-        examples: Iterable[Any] = [example]
+        examples: Iterable[object] = [example]
     elif iter(calibration) is calibration:  # a generator can be read once, calibration reads up to three times
         examples = list(calibration)
     else:

@@ -114,7 +114,7 @@ def save_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
-def save_json(path: Path, content: Any) -> Path:
+def save_json(path: Path, content: object) -> Path:
     """Write JSON, readable, whole or not at all."""
     return save_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
@@ -195,7 +195,7 @@ def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: in
     return header
 
 
-def checksum(tensors: dict[str, Tensor], meta: Any) -> str:
+def checksum(tensors: dict[str, Tensor], meta: object) -> str:
     """sha256 over names, dtypes, shapes and bytes of the tensors and the JSON values ``meta``."""
     import torch  # here, so that who only asks for the cache folder does not wait for torch
 
@@ -208,6 +208,6 @@ def checksum(tensors: dict[str, Tensor], meta: Any) -> str:
     return digest.hexdigest()
 
 
-def _canonical(values: Any) -> str:
+def _canonical(values: object) -> str:
     """JSON of which there is one text for equal values."""
     return json.dumps(values, ensure_ascii=False, sort_keys=True)

@@ -79,7 +79,7 @@ def open_run(folder: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
     return old
 
 
-def refuse_other_options(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+def refuse_other_options(folder: Path, old: dict[str, object], new: dict[str, object]) -> None:
     """Refuse to continue a run with other options than it was started with.
 
     Raises:
@@ -138,7 +138,7 @@ def finish(folder: Path, origin: dict[str, Any], trainer: Trainable, scores: dic
     return summary
 
 
-def _summary(origin: dict[str, Any], status: str) -> dict[str, Any]:
+def _summary(origin: dict[str, object], status: str) -> dict[str, object]:
     return {"format": RUN_FORMAT, **origin, "environment": environment() | git_state(), "status": status}
 
 

@@ -75,6 +75,7 @@ CORE = tuple(ALLOWED)
 ALLOWED |= {"cnn": CORE}
 ALLOWED |= {"bench": (*CORE, "cnn"), "reproduce": (*CORE, "cnn")}
 ALLOWED |= {"report": (*CORE, "reproduce")}
+ALLOWED |= {"serve": (*GROUND, "energy", "spiking_network", "artefact")}
 ALLOWED |= {"cli": tuple(ALLOWED)}
 
 # These packages answer for one operation a file, so that the file bears the name of the function.

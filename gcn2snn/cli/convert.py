@@ -85,7 +85,7 @@ def convert(
         *(own.get("scale") for own in (options["layers"] or {}).values()),
     ):
         refuse_given({"percentile": percentile}, "no scale is a percentile; it goes with --scale percentile")
-    source: dict[str, Any] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
+    source: dict[str, object] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.origins import is_image_run

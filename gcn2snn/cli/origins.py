@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gcn2snn.spiking_network import SpikingNetwork
 
 
-def origin_of(summary: dict[str, Any]) -> dict[str, Any]:
+def origin_of(summary: dict[str, object]) -> dict[str, object]:
     """What a spiking network keeps of the run it comes from."""
     return {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
 
@@ -45,7 +45,7 @@ def is_image_run(folder: Path) -> bool:
     return isinstance(summary, dict) and summary.get("kind") == "images"
 
 
-def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tuple[LabelledCall, tuple[Any, ...]]:
+def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tuple[LabelledCall, tuple[object, ...]]:
     """Labelled data by file or dataset name, and what of them the network is called with.
 
     Raises:
@@ -60,7 +60,7 @@ def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tup
     return found, found.arguments({node.name: node.role for node in network.network.of(ir.Input)})
 
 
-def refuse_unknown_origin(file: Path, origin: dict[str, Any]) -> None:
+def refuse_unknown_origin(file: Path, origin: dict[str, object]) -> None:
     """Refuse a network that does not say what it was trained on, when no data are given.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -150,10 +150,6 @@ def _decoded(name: str, before: int, lines: list[bytes]) -> list[str]:
     return found
 
 
-def _best(answer: Prediction, top: int) -> list[tuple[str, float]]:
-    return sorted(answer.probability.items(), key=lambda item: -item[1])[:top]
-
-
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -162,13 +158,9 @@ def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: boo
     import json
 
     if as_json:
-        content: dict[str, Any] = {"text": given, "label": answer.label, "probability": dict(_best(answer, top))}
-        content |= {"known_words": answer.known_words, "spikes": answer.spikes, "additions": answer.additions}
-        content |= {"joules": answer.joules, "steps": answer.steps}
-        content |= {"influence": answer.influence} if explain else {}
-        print(json.dumps(content, ensure_ascii=False), flush=True)
+        print(json.dumps({"text": given} | answer.to_json(top, explain), ensure_ascii=False), flush=True)
         return
-    classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in _best(answer, top))
+    classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in answer.best(top))
     cost = f"{answer.additions:,} additions, {1e9 * answer.joules:.3g} nJ"
     print(f"{classes}\t{answer.known_words} known words, {answer.spikes:,} spikes, {cost}\t{_short(given)}", flush=True)
     if explain:
@@ -188,7 +180,7 @@ def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int) 
         writer = csv.writer(file)
         writer.writerow([*columns, "known_words", "spikes", "additions", "joules", "steps"])
         for given, answer in answers:
-            others = [name for name, _ in _best(answer, top)[1:]]
+            others = [name for name, _ in answer.best(top)[1:]]
             others += [""] * (top - 1 - len(others))
             row = [given, answer.label, f"{answer.confidence:.6f}", *others, answer.known_words]
             writer.writerow([*row, answer.spikes, answer.additions, f"{answer.joules:.6g}", answer.steps])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,7 +50,9 @@ class StepProgress:
 
 
 @contextlib.contextmanager
-def epochs_shown(epochs: int, describe: Callable[[Any], str], every: int = 1) -> Iterator[Callable[[Trainable], None]]:
+def epochs_shown(
+    epochs: int, describe: Callable[[object], str], every: int = 1
+) -> Iterator[Callable[[Trainable], None]]:
     """A function that shows the last epoch of a trainer; where standard error is no terminal, as printed lines.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,7 +35,7 @@ def report(
     if (target / TABLE).exists():
         refuse_given({"limit": limit, "data": data}, f"{target} is a folder of text graphs")
 
-    def subject(file: Path, network: SpikingNetwork, origin: dict[str, Any]) -> Subject:
+    def subject(file: Path, network: SpikingNetwork, origin: dict[str, object]) -> Subject:
         return _subject(file, network, origin, data, data_dir, limit)
 
     content = write_report(target, file, subject)
@@ -48,7 +48,7 @@ def report(
 def _subject(
     file: Path,
     network: SpikingNetwork,
-    origin: dict[str, Any],
+    origin: dict[str, object],
     data: str | None,
     data_dir: Path | None,
     limit: int | None,

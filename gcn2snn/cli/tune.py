@@ -77,7 +77,7 @@ class _Task:
     """What is tuned, and how the chosen configuration becomes a file and test scores (JSON values)."""
 
     problem: Problem
-    dataset: Any
+    dataset: object
     finish: Callable[[ConvertConfig], dict[str, Any]]
 
 
@@ -94,7 +94,7 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
     graph = graph_of(summary, data_dir)
     model = load_model(run, graph)
 
-    def finish(config: ConvertConfig) -> dict[str, Any]:
+    def finish(config: ConvertConfig) -> dict[str, object]:
         snn = convert(model, graph, config)
         artefact.save(snn, target, {**origin_of(summary), "run": str(run)})
         return evaluate(snn, graph).to_dict()  # the only place where test labels are read
@@ -108,7 +108,7 @@ def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | No
     count = 500 if images is None else images
     problem, data = image_problem(run, count, data_dir)
 
-    def finish(config: ConvertConfig) -> dict[str, Any]:
+    def finish(config: ConvertConfig) -> dict[str, object]:
         convert_images(target, run=run, config=config, data_dir=data_dir, calibration_images=count, force=True)
         return evaluate_images(target, data_dir=data_dir)  # the only place where test images are read
 

@@ -83,7 +83,7 @@ def _points(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, float, float
     return points
 
 
-def _chart(rows: Sequence[dict[str, Any]]) -> Chart:
+def _chart(rows: Sequence[dict[str, object]]) -> Chart:
     points = _points(rows)
     alphas, losses = [p[2] for p in points], [*(p[3] for p in points), 0.0]
     margin = 0.08 * (max(losses) - min(losses)) or 0.1

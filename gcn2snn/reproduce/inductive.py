@@ -25,7 +25,7 @@ SEEDS = 5
 CONFIG = ConvertConfig(base=1.3, timesteps=16)
 
 
-def inductive(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Train without the test documents, then classify them; writes ``inductive.json`` and ``inductive.md``.
 
     Neither the graph, nor the vocabulary, nor any frequency has seen a test document.
@@ -37,7 +37,7 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     kept = out / "inductive-rows.json"
     key = {"convert": to_dict(CONFIG), "train": to_dict(TrainConfig()), "environment": environment()}
     old = load_json(kept) if kept.exists() else {}
-    rows: dict[str, dict[str, Any]] = old["rows"] if old.get("key") == key else {}
+    rows: dict[str, dict[str, object]] = old["rows"] if old.get("key") == key else {}
     for name in names:
         wanted = [seed for seed in range(options.seeds or SEEDS) if f"{name}/{seed}" not in rows]
         if not wanted:
@@ -63,7 +63,7 @@ def training_graph(corpus: Corpus) -> Graph:
     return build_text_graph(clean_corpus(corpus.only("train", "validation"), options))
 
 
-def run_seed(graph: Graph, texts: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, Any]:
+def run_seed(graph: Graph, texts: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, object]:
     """Accuracy on unseen documents of one trained network and of its conversion, in percent, and additions of a document."""
     model = fit(Trainer(graph, TrainConfig(seed=seed)))
     snn = convert(model, graph, CONFIG)
