@@ -239,12 +239,14 @@ def _graph(clean: CleanCorpus, matrix: csr_array, vocabulary: tuple[str, ...], w
         masks[split][:documents] = torch.tensor([part == split for part in corpus.split])
     source: dict[str, object] = {
         "dataset": corpus.name,
+        **({"path": corpus.path} if corpus.path else {}),
         "corpus_hash": corpus.hash,
         "options": clean.options.to_json(),
         "stop_words_hash": clean.stop_words_hash,
         "builder": TEXT_GRAPH_VERSION,
         "windows": windows,
         "document_word_pairs": pairs,
+        "notes": list(clean.notes),
     }
     return Graph.from_scipy(
         matrix,

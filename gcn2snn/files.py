@@ -43,7 +43,7 @@ def refuse_existing(path: Path, force: bool) -> None:
         ArtefactError: ``path`` exists and ``force`` is not given.
     """
     if path.exists() and not force:
-        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another --out")
+        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
 
 
 @contextlib.contextmanager
@@ -69,6 +69,29 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filling(folder: Path, last: str) -> Iterator[Path]:
+    """A temporary folder whose files move into ``folder`` when the block ends well, and vanish when it does not.
+
+    Other files of ``folder`` stay. The file called ``last`` moves last, so that its presence says that all are there.
+
+    Raises:
+        ArtefactError: no permission, no space, or ``folder`` is a file.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as name:
+            temporary = Path(name)
+            yield temporary
+            folder.mkdir(exist_ok=True)
+            for file in sorted(temporary.iterdir(), key=lambda each: each.name == last):
+                os.replace(file, folder / file.name)
+    except OSError as error:
+        raise ArtefactError(
+            f"cannot write {folder}: {error.strerror or error}. Free space, or choose a folder you may write to"
+        ) from error
 
 
 def _umask() -> int:
@@ -130,8 +153,15 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: 
     return path
 
 
-def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(
+    path: Path, *, kind: str, version: int, again: str = "Make the file again with this release"
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save_tensors` wrote.
+
+    Args:
+        path: of the file.
+        kind, version: what it must be.
+        again: how a file of another version is made again, a sentence without its end.
 
     Raises:
         ArtefactError: missing, truncated, edited, of another kind or format version.
@@ -142,7 +172,7 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
         raise ArtefactError(f"{path} is a folder; the file in it is needed, for example {path}/snn.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
-            header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version)
+            header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version, again)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} does not exist") from error
@@ -153,7 +183,7 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
     return tensors, header["meta"]
 
 
-def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int) -> dict[str, Any]:
+def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int, again: str) -> dict[str, Any]:
     try:
         header = json.loads(metadata.get(HEADER_KEY, "{}"))
     except ValueError:
@@ -167,7 +197,7 @@ def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: in
     if header.get("version") != version:
         raise ArtefactError(
             f"{path} has format version {header.get('version')}; this release reads version {version}. "
-            f"Make the file again with this release, or install the release that wrote it"
+            f"{again}, or install the release that wrote it"
         )
     return header
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
-from gcn2snn.cli.origins import graph_of, origin_of
+from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given
+from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
 from gcn2snn.cli.tables import layers_table, refit_table, report_table
 
 
@@ -62,6 +62,8 @@ def convert(
     calibration_images: Annotated[
         int | None, typer.Option(help="Images: training images for the scales [1000].")
     ] = None,
+    corpus: MovedCorpus = None,
+    tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
@@ -91,6 +93,7 @@ def convert(
     from gcn2snn.cli.origins import is_image_run
 
     if model is not None or (run is not None and is_image_run(run)):
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")
         convert_images(run, out, given(options), given(source), data_dir, force, as_json)
         return
     from gcn2snn.config import ConvertConfig
@@ -99,7 +102,9 @@ def convert(
     if run is None:
         raise ConfigError("nothing to convert: give a run folder, or --model with --weights and --data for images")
     refuse_given(source, f"{run} is a run on a graph")
-    _convert_run(run, out or run / "snn.safetensors", ConvertConfig(**given(options)), data_dir, force, as_json)
+    allow_tokeniser(tokeniser)
+    config = ConvertConfig(**given(options))
+    _convert_run(run, out or run / "snn.safetensors", config, data_dir, corpus, force, as_json)
 
 
 def _layers(words: list[str]) -> dict[str, dict[str, str]]:
@@ -118,7 +123,9 @@ def _layers(words: list[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force: bool, as_json: bool) -> None:
+def _convert_run(
+    run: Path, out: Path, config: Any, data_dir: Path | None, corpus: Path | None, force: bool, as_json: bool
+) -> None:
     from dataclasses import asdict, replace
 
     from gcn2snn import artefact
@@ -137,7 +144,7 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     if summary["status"] != "finished":
         note = f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it"
         console(True).print(note, soft_wrap=True, markup=False)
-    graph = graph_of(summary, data_dir)
+    graph = graph_of(summary, data_dir, corpus)
     with channels_shown() as on_channels:
         snn = convert_model(load_model(run, graph), graph, config, on_channels=on_channels)
     if isinstance(snn.documents, NewDocuments):  # probabilities of new texts, calibrated on the validation documents
@@ -145,7 +152,7 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
         held = labels >= 0
         own = temperature(snn(graph.adjacency)[held], labels[held])
         snn.documents = replace(snn.documents, temperature=own)
-    artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
+    artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)})
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
         rows = {"populations": [asdict(row) for row in snn.report], "refits": [asdict(row) for row in snn.refits]}

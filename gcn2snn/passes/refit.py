@@ -221,10 +221,7 @@ def _scales(values: Tensor, free: Tensor, weight: Tensor, old: Spikes) -> Tensor
 
     A few values grow large; the largest one as the scale would silence the small ones, so scales far below it are tried.
     """
-    rows = values.shape[0]
-    chosen = slice(None)
-    if rows > SCALE_SAMPLE:
-        chosen = torch.randperm(rows, generator=torch.Generator().manual_seed(0))[:SCALE_SAMPLE]
+    chosen = torch.randperm(values.shape[0], generator=torch.Generator().manual_seed(0))[:SCALE_SAMPLE]
     shown, own = torch.where(free, values, 0.0)[chosen], weight[chosen, None]
     largest = values.abs().amax(0)
     best, least = old.scale.clone(), torch.full_like(old.scale, torch.inf)

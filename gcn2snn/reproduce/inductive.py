@@ -8,19 +8,17 @@ from statistics import mean
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.conversion import convert
-from gcn2snn.datasets import Corpus, TextGraphOptions, build_text_graph, clean_corpus, load
+from gcn2snn.datasets import Corpus, build_text_graph, clean_corpus, load
 from gcn2snn.files import load_json, save_json, save_text
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import CSR, spmm
 from gcn2snn.machine import environment
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import spread
 from gcn2snn.reproduce.seeded_runs import available, say
-from gcn2snn.textgcn import NewDocuments, TextGCN, Trainer, fit
+from gcn2snn.textgcn import FloatDocuments, NewDocuments, Trainer, fit
 
 DATASETS = ("r8", "r52", "ohsumed", "mr", "20ng")
 SEEDS = 5
@@ -61,8 +59,7 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
 
 def training_graph(corpus: Corpus) -> Graph:
     """The text graph of the documents that are no test documents; one without a frequent word stays, without edges."""
-    options = TextGraphOptions(wordless="keep").resolved(corpus.min_count, corpus.stop_words)
-    return build_text_graph(clean_corpus(corpus.only("train", "validation"), options))
+    return build_text_graph(clean_corpus(corpus.only("train", "validation")))
 
 
 def run_seed(graph: Graph, texts: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, object]:
@@ -73,7 +70,7 @@ def run_seed(graph: Graph, texts: Sequence[str], labels: Sequence[str], seed: in
     answers = documents.predict(snn, texts)
     number = {name: index for index, name in enumerate(graph.class_names)}
     wanted = torch.tensor([number[label] for label in labels])
-    source = float_potentials(model, graph, documents.vocabulary.rows(texts)).argmax(1)
+    source = FloatDocuments.of(model, graph).potentials(documents.vocabulary.rows(texts)).argmax(1)
     found = torch.tensor([number[answer.label] for answer in answers])
     return {
         "seed": seed,
@@ -83,18 +80,6 @@ def run_seed(graph: Graph, texts: Sequence[str], labels: Sequence[str], seed: in
         "additions": mean(answer.additions for answer in answers),
         "without_known_word": sum(not answer.known_words for answer in answers),
     }
-
-
-@torch.no_grad()
-def float_potentials(model: TextGCN, graph: Graph, rows: CSR) -> Tensor:
-    """What the trained network itself gives for new rows: words keep the states that they have in its graph."""
-    words, adjacency = slice(graph.num_documents, None), graph.adjacency
-    first = model.weights[0]
-    of_words, own = first, first.new_zeros(rows.shape[0], first.shape[1])
-    for weight in model.weights[1:]:
-        own = torch.relu(spmm(rows, torch.cat([of_words[words], own]))) @ weight
-        of_words = torch.relu(spmm(adjacency, of_words)) @ weight
-    return spmm(rows, torch.cat([of_words[words], own]))
 
 
 def table(results: Mapping[str, Sequence[dict[str, Any]]]) -> str:
