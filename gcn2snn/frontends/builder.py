@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gcn2snn import ir
-from gcn2snn.errors import ConversionError, Refusal
+from gcn2snn.errors import ConversionError, Refusal, RefusalKind
 from gcn2snn.kernels import fingerprint
 from gcn2snn.matrices import build_operand
 
@@ -140,12 +140,14 @@ class Builder:
         """Lower a module by its handler, or by tracing what it calls. For handlers of modules that hold others."""
         return self._lower_module(self, path, module, tuple(args), dict(kwargs or {}))
 
-    def refuse(self, path: str, what: str, why: str, instead: str, of: Any = None) -> Ref:
+    def refuse(
+        self, path: str, what: str, why: str, instead: str, of: Any = None, kind: RefusalKind = "unknown"
+    ) -> Ref:
         """Note one reason why the model cannot be converted, and go on so that all are found.
 
         ``of``: the value whose shape is the reason. Nothing is noted if it depends on something refused already.
         """
-        refusal = Refusal(path or "model", what, why, instead)
+        refusal = Refusal(path or "model", what, why, instead, kind)
         if refusal not in self.refusals and not self.is_refused(of):
             self.refusals.append(refusal)
         return self.unknown(path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, overload
+from typing import Any, Concatenate, NotRequired, ParamSpec, TypedDict, TypeVar, overload
 
 from torch import Tensor, nn
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, RefusalKind
 from gcn2snn.frontends.builder import Builder, Handler
 
 M = TypeVar("M", bound=nn.Module)
@@ -26,6 +26,7 @@ class Reason(TypedDict):
 
     why: str
     instead: str
+    kind: NotRequired[RefusalKind]
 
 
 REGISTRY: dict[type[nn.Module], Handler] = {}
@@ -94,9 +95,9 @@ def lowers_function(*targets: Function) -> Callable[[Callable[P, R]], Callable[P
     return register
 
 
-def refuses(*targets: type[nn.Module] | Function, why: str, instead: str) -> None:
+def refuses(*targets: type[nn.Module] | Function, why: str, instead: str, kind: RefusalKind = "unknown") -> None:
     """Give the reason for which classes, functions or methods (by name) cannot be converted."""
-    reason = Reason(why=why, instead=instead)
+    reason = Reason(why=why, instead=instead, kind=kind)
     for target in targets:
         if isinstance(target, type) and issubclass(target, nn.Module):
             REFUSED_LAYERS[target] = reason
