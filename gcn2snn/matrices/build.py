@@ -15,7 +15,25 @@ from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
 from gcn2snn.matrices.cache import MATRICES
 from gcn2snn.matrices.contents import contents
-from gcn2snn.matrices.edges import coordinates, edges_of, plain, sum_at, with_loops
+from gcn2snn.matrices.dense_norms import weigh_dense
+from gcn2snn.matrices.edge_matrices import (
+    edge_weights,
+    hyperedges,
+    incidence,
+    of_degree,
+    of_graphs,
+    reversed_index,
+    source_nodes,
+)
+from gcn2snn.matrices.edges import (
+    coordinates,
+    count_rows,
+    edges_of,
+    of_relation,
+    plain,
+    sum_at,
+    with_loops,
+)
 from gcn2snn.matrices.normalisation import NORMS, unscaled
 
 
@@ -39,6 +57,12 @@ def build_operand(node: ir.Operator, *inputs: Any) -> Any:
 
 def _part(node: ir.Part, whole: Any) -> Any:
     try:
+        if (
+            hasattr(whole, "canonical_etypes")
+            and isinstance(node.key, tuple)
+            and node.key not in whole.canonical_etypes
+        ):
+            raise KeyError(f"its relations are {whole.canonical_etypes}")
         value = getattr(whole, str(node.key)) if node.by == "attribute" else whole[node.key]
     except (AttributeError, KeyError, IndexError) as error:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had ({error})") from None
@@ -54,8 +78,7 @@ def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
 
     None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
     """
-    rows = 2 if isinstance(node, ir.Adjacency) else 1 if isinstance(node, ir.Laplacian | ir.Membership) else 0
-    split = len(inputs) - rows
+    split = len(inputs) - node.row_inputs
     graph = [contents(value) for value in inputs[:split]]
     if not inputs or None in graph:
         return None
@@ -80,8 +103,17 @@ def _fixed_matrix(node: ir.FixedMatrix) -> CSR:
 
 
 @_matrix.register
-def _given(node: ir.Matrix, matrix: object) -> CSR:
-    return to_csr(matrix)
+def _given(node: ir.Matrix, matrix: Any, *rest: Any) -> CSR:
+    return to_csr(matrix) if node.norm == "none" else weigh_dense(to_csr(matrix), node.norm, *rest)
+
+
+_matrix.register(ir.Reversed, reversed_index)
+_matrix.register(ir.SourceNodes, source_nodes)
+_matrix.register(ir.EdgeWeights, edge_weights)
+_matrix.register(ir.Incidence, incidence)
+_matrix.register(ir.Hyperedges, hyperedges)
+_matrix.register(ir.OfDegree, of_degree)
+_matrix.register(ir.OfGraphs, of_graphs)
 
 
 def to_csr(matrix: object) -> CSR:
@@ -107,12 +139,9 @@ def _adjacency(node: ir.Adjacency, edges: Any, *rest: Any) -> CSR:
     if not rest[-1].dtype.is_floating_point:
         raise InputTypeError(f"the nodes' features have dtype {rest[-1].dtype}; floating numbers are needed: x.float()")
     found = edges_of(edges, weight, node.flow, targets if node.targets is None else node.targets, sources)
+    if node.relation is not None:
+        found = of_relation(found, rest[-3], node.relation)
     return NORMS[node.norm](with_loops(found, node.loops, node.loop_weight), rest[-1].dtype, node.factor)
-
-
-def count_rows(value: Any) -> int:
-    """Rows of a tensor or operator."""
-    return int(value.shape[0])
 
 
 @_matrix.register
