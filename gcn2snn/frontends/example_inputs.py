@@ -54,10 +54,15 @@ def _input(builder: Builder, name: str, value: Any) -> Any:
     ref = builder.input(name, size, role, value)
     if isinstance(value, PLAIN):
         return value
+    return _items(builder, ref, value)
+
+
+def _items(builder: Builder, ref: Ref, value: Any) -> Any:
+    """Lists and dicts of the example, however deep, with a reference for each thing that they hold; other things as they are."""
     if isinstance(value, tuple | list):
-        return type(value)(part(builder, ref, "item", i) for i in range(len(value)))
+        return type(value)(_items(builder, part(builder, ref, "item", i), item) for i, item in enumerate(value))
     if isinstance(value, dict):
-        return {key: part(builder, ref, "item", key) for key in value}
+        return {key: _items(builder, part(builder, ref, "item", key), item) for key, item in value.items()}
     return ref
 
 
@@ -71,7 +76,7 @@ def role_of(value: Any) -> tuple[str, ir.Shape]:
     return ("dense", (None, *value.shape[1:])) if dense else ("graph", (None,) * value.dim())
 
 
-def part(builder: Builder, source: Ref, by: str, key: str | int) -> Any:
+def part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...]) -> Any:
     """A reference to an attribute or item of an input; plain values, such as None, are taken from the example."""
     whole = builder.example(source)
     value = getattr(whole, str(key)) if by == "attribute" else whole[key]

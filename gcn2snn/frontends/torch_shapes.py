@@ -15,6 +15,7 @@ from torch.nn import functional
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.example_inputs import part
+from gcn2snn.frontends.frames import frame_of, written
 from gcn2snn.frontends.registry import lowers, lowers_function
 
 
@@ -38,7 +39,7 @@ def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any)
     if builder.example(input) is None or isinstance(builder.example(input), torch.Tensor) or not isinstance(key, str):
         builder.refuse(path, "item assignment", "changes a value in place.", "Use operations that give a new tensor.")
     else:
-        builder.frames[input, key] = value
+        builder.frames[frame_of(builder, input), key] = value
 
 
 @lowers_function("size")
@@ -72,11 +73,11 @@ def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
     if not isinstance(input, Ref):  # a tuple or list that holds references
         return input[key]
     whole = builder.example(input)
-    if (input, key if isinstance(key, str) else "") in builder.frames:
-        return builder.frames[input, key]
+    if (known := written(builder, input, key)) is not None:
+        return known
     if isinstance(key, slice) and isinstance(key.stop, TargetRows) and (key.start, key.step) == (None, None):
         return builder.add(ir.Rows(name=path, inputs=(key.stop.of(input), input)))
-    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int):
+    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int | tuple):
         return part(builder, input, "item", key)
     if (stride := _pixel_stride(builder, input, key)) is not None:
         return builder.add(ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0))

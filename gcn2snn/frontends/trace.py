@@ -33,8 +33,11 @@ class GraphAttribute(fx.proxy.Attribute):
 class GraphProxy(fx.Proxy):
     """A traced value that may be a graph object: its frames can be written to, and it has a local scope."""
 
-    def __getattr__(self, k: str) -> GraphAttribute:
-        return GraphAttribute(self, k)
+    def __getattr__(self, k: str) -> Any:
+        attribute: Any = GraphAttribute(self, k)
+        assert isinstance(self.tracer, ModelTracer)
+        keys = self.tracer.keys_of(self.node, k)
+        return attribute if keys is None else {key: attribute[key] for key in keys}
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})
@@ -117,6 +120,14 @@ class ModelTracer(fx.Tracer):
         if isinstance(value, tuple | list):
             return type(value)(self._symbolic(item) for item in value)
         return value
+
+    def keys_of(self, node: fx.Node, attribute: str) -> list[Any] | None:
+        """Keys of ``data.x_dict`` and the like of a graph object that the caller passes, which models iterate over."""
+        graph = self.builder.example(self.values[node.target]) if node.target in self.values else None
+        if graph is None or isinstance(graph, Tensor) or not attribute.endswith("_dict"):
+            return None
+        found = getattr(graph, attribute, None)
+        return list(found) if isinstance(found, dict) else None
 
     def proxy(self, node: fx.Node) -> GraphProxy:
         return GraphProxy(node, self)
