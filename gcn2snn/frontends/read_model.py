@@ -32,7 +32,7 @@ OPTIONAL = {
         "pyg_models",
         "pyg_refusals",
     ),
-    "dgl": ("dgl_convolutions", "dgl_models", "dgl_refusals"),
+    "dgl": ("dgl_convolutions", "dgl_messages", "dgl_models", "dgl_more_convolutions", "dgl_refusals", "dgl_relations"),
 }
 """Library -> modules with its handlers, loaded only if the library is: a model of it implies that."""
 
