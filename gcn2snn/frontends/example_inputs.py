@@ -98,7 +98,7 @@ def role_of(value: Any) -> tuple[str, ir.Shape]:
     return ("dense", (None, *value.shape[1:])) if dense else ("graph", (None,) * value.dim())
 
 
-def part(builder: Builder, source: Ref, by: str, key: str | int) -> Any:
+def part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...]) -> Any:
     """What stands for an attribute or item of an input: a reference, a number of the call, or the example's plain value.
 
     Raises:
@@ -112,7 +112,7 @@ def part(builder: Builder, source: Ref, by: str, key: str | int) -> Any:
     return _part(builder, source, by, key, value)
 
 
-def _part(builder: Builder, source: Ref, by: str, key: str | int, value: Any) -> Any:
+def _part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...], value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, PLAIN) and (isinstance(value, bool) or not isinstance(value, int)):
         builder.fix_part(source, by, key, as_plain(value))

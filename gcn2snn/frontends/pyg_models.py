@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from torch_geometric import nn as pyg
 from torch_geometric import utils
-from torch_geometric.nn import aggr
 from torch_geometric.utils import scatter
 
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Operand, Ref
 from gcn2snn.frontends.call_numbers import Number
-from gcn2snn.frontends.graph_steps import aggregate, graph_input, linear, maximum
+from gcn2snn.frontends.graph_steps import aggregate, graph_input, linear
+from gcn2snn.frontends.reductions import together
 from gcn2snn.frontends.refusal_reasons import GATES, RANDOM
 from gcn2snn.frontends.registry import follows_numbers, lowers, lowers_function
 from gcn2snn.frontends.torch_layers import batch_norm
@@ -33,10 +33,8 @@ def lower_pyg_batch_norm(builder: Builder, path: str, module: pyg.BatchNorm, x: 
 @lowers(pyg.JumpingKnowledge)
 def lower_jumping_knowledge(builder: Builder, path: str, module: pyg.JumpingKnowledge, xs: Sequence[Ref]) -> Ref:
     """Layers side by side ("cat"), or their maximum by ReLUs: max(a, b) = a + ReLU(b - a)."""
-    if module.mode == "cat":
-        return builder.add(ir.Concat(name=path, inputs=tuple(xs)))
-    if module.mode == "max":
-        return maximum(builder, path, xs)
+    if module.mode in ("cat", "max"):
+        return together(builder, path, xs, module.mode)
     return builder.refuse(path, "mode='lstm'", GATES["why"], "Use mode='cat' or 'max'.")
 
 
@@ -81,25 +79,6 @@ def lower_scatter(
             path, f"scatter(dim={dim}, reduce={reduce!r})", "is no pool over nodes.", "Use global_add_pool."
         )
     return pools[reduce](builder, path, src, index, dim_size)
-
-
-@lowers(aggr.SumAggregation, aggr.MeanAggregation, aggr.MaxAggregation)
-@follows_numbers
-def lower_aggregation(
-    builder: Builder,
-    path: str,
-    module: aggr.SumAggregation | aggr.MeanAggregation | aggr.MaxAggregation,
-    x: Ref,
-    index: Operand | None = None,
-    ptr: Operand | None = None,
-    dim_size: int | Number | None = None,
-    dim: int = -2,
-) -> Ref:
-    """Sum, mean or maximum over the nodes of each graph."""
-    if ptr is not None or dim % 2 != 0:
-        return builder.refuse(path, "ptr or dim", "is no pool over rows by index.", "Pass index, and leave dim out.")
-    pools = {aggr.SumAggregation: lower_add_pool, aggr.MeanAggregation: lower_mean_pool}
-    return pools.get(type(module), lower_max_pool)(builder, path, x, index, dim_size)
 
 
 @lowers_function(utils.dropout_edge)

@@ -24,8 +24,16 @@ ALWAYS = (
 """Modules of this package whose handlers are loaded for every model."""
 
 OPTIONAL = {
-    "torch_geometric": ("pyg_convolutions", "pyg_filters", "pyg_models", "pyg_refusals"),
-    "dgl": ("dgl_convolutions", "dgl_models", "dgl_refusals"),
+    "torch_geometric": (
+        "pyg_convolutions",
+        "pyg_filters",
+        "pyg_plain_convolutions",
+        "pyg_relations",
+        "pyg_edge_convolutions",
+        "pyg_models",
+        "pyg_refusals",
+    ),
+    "dgl": ("dgl_convolutions", "dgl_messages", "dgl_models", "dgl_more_convolutions", "dgl_refusals", "dgl_relations"),
 }
 """Library -> modules with its handlers, loaded only if the library is: a model of it implies that."""
 
@@ -62,5 +70,17 @@ def lower(
         if not isinstance(result, Ref):
             why = f"returns {type(result).__name__}; a spiking network gives one tensor of potentials."
             raise ConversionError([Refusal("model", "output", why, "Return only the class scores.")])
+        _refuse_operator(builder, result)
         builder.finish(result)
     return builder.network()
+
+
+def _refuse_operator(builder: Builder, result: Ref) -> None:
+    """Refuse a result that no neuron computes.
+
+    Raises:
+        ConversionError: it describes the graph.
+    """
+    if isinstance(builder.nodes.get(result), ir.Operator) or len(builder.shape(result)) < 2:
+        why = "is a description of the graph, such as edge weights, which no neuron computes."
+        raise ConversionError([Refusal("model", "output", why, "Convert a model whose layers use it.")])

@@ -48,9 +48,34 @@ SATURATES = Reason(
     instead="Use ReLU inside the model, and return scores before the sigmoid.",
     kind="impossible",
 )
-WEIGHTED_MAXIMUM = Reason(
-    why="takes a maximum over weighted messages, and the first spike wins whatever its weight.",
-    instead="Leave the edge weights out, or use a sum or a mean of the neighbours.",
+DEVIATION = Reason(
+    why="squares values, and a spike only adds its weight.",
+    instead="Use sums, means, maxima and minima; several of them go side by side.",
+    kind="impossible",
+)
+CHOOSES = Reason(
+    why="chooses among nodes or edges by values that the network computes, and weighs them by these values.",
+    instead="Use a sum, mean or maximum over the nodes of each graph.",
+    kind="impossible",
+)
+NEAREST = Reason(
+    why="finds the nearest nodes by values that the network computes, so its graph changes with every spike.",
+    instead="Find the nearest nodes by the inputs before the model is called, and use EdgeConv.",
+    kind="impossible",
+)
+PRODUCT = Reason(
+    why="multiplies two values of the network; a spike only adds its weight.",
+    instead="Convert the part of the model before the product, and multiply its results.",
+    kind="impossible",
+)
+UNKNOWN_REDUCTION = Reason(
+    why="is no sum, mean, maximum or minimum; no other reduction by single spikes is known.",
+    instead="Use one of these, or several side by side.",
+    kind="unknown",
+)
+VALUES_AS_WEIGHTS = Reason(
+    why="multiplies values of nodes by values that a network computes of the edges, and a spike only adds its weight.",
+    instead="Pass numbers as edge weights, or add the values of the edges (GINEConv).",
     kind="impossible",
 )
 CHANGED_GRAPH = Reason(

@@ -17,6 +17,7 @@ from gcn2snn.errors import Refusal
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.call_numbers import Number, plain
 from gcn2snn.frontends.example_inputs import part
+from gcn2snn.frontends.frames import frame_of, written
 from gcn2snn.frontends.registry import follows_numbers, lowers, lowers_function
 
 
@@ -33,7 +34,7 @@ def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any)
     if builder.example(input) is None or isinstance(builder.example(input), torch.Tensor) or not isinstance(key, str):
         builder.refuse(path, "item assignment", "changes a value in place.", "Use operations that give a new tensor.")
     else:
-        builder.frames[input, key] = value
+        builder.frames[frame_of(builder, input), key] = value
 
 
 @lowers_function("size")
@@ -83,11 +84,11 @@ def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
             return input  # all rows
         key = slice(None, key.stop.fixed())
     whole = builder.example(input)
-    if (input, key if isinstance(key, str) else "") in builder.frames:
-        return builder.frames[input, key]
+    if (known := written(builder, input, key)) is not None:
+        return known
     if isinstance(key, slice) and isinstance(key.stop, TargetRows) and (key.start, key.step) == (None, None):
         return builder.add(ir.Rows(name=path, inputs=(key.stop.of(input), input)))
-    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int):
+    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int | tuple):
         return part(builder, input, "item", key)
     if (stride := _pixel_stride(builder, input, key)) is not None:
         return builder.add(ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0))

@@ -2,6 +2,7 @@
 
 from gcn2snn.ir.activations import IDENTITY, RELU, Activation
 from gcn2snn.ir.draft import Draft
+from gcn2snn.ir.edge_operands import EdgeWeights, Hyperedges, Incidence, OfDegree, OfGraphs, Reversed, SourceNodes
 from gcn2snn.ir.graph_operands import Adjacency, Fixed, FixedMatrix, Laplacian, Matrix, Membership, Part
 from gcn2snn.ir.layers import (
     Add,
@@ -48,9 +49,12 @@ __all__ = [
     "Conv",
     "Dense",
     "Draft",
+    "EdgeWeights",
     "Fixed",
     "FixedMatrix",
     "Flatten",
+    "Hyperedges",
+    "Incidence",
     "Input",
     "InputCode",
     "Laplacian",
@@ -61,6 +65,8 @@ __all__ = [
     "Network",
     "Neuron",
     "Node",
+    "OfDegree",
+    "OfGraphs",
     "OneHot",
     "Operator",
     "Output",
@@ -69,9 +75,11 @@ __all__ = [
     "Plain",
     "Population",
     "Relu",
+    "Reversed",
     "Rows",
     "Shape",
     "Source",
+    "SourceNodes",
     "Step",
     "Subsample",
     "Synapse",

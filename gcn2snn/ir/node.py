@@ -70,7 +70,12 @@ class Wire(Node):
 
 
 class Operator(Node):
-    """A node that makes a sparse operand (a CSR) out of graph inputs; it carries no spikes."""
+    """A node that makes a sparse operand (a CSR), or another description of a graph, out of graph inputs; it carries no spikes.
+
+    ``row_inputs``: how many of its last inputs only tell how many rows there are.
+    """
+
+    row_inputs: ClassVar[int] = 0
 
 
 def meet(node: Node, good: bool, needed: str, got: Shape) -> None:

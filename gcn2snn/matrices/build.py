@@ -15,7 +15,25 @@ from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
 from gcn2snn.matrices.cache import MATRICES
 from gcn2snn.matrices.contents import contents
-from gcn2snn.matrices.edges import coordinates, edges_of, plain, sum_at, with_loops
+from gcn2snn.matrices.dense_norms import weigh_dense
+from gcn2snn.matrices.edge_matrices import (
+    edge_weights,
+    hyperedges,
+    incidence,
+    of_degree,
+    of_graphs,
+    reversed_index,
+    source_nodes,
+)
+from gcn2snn.matrices.edges import (
+    coordinates,
+    count_rows,
+    edges_of,
+    of_relation,
+    plain,
+    sum_at,
+    with_loops,
+)
 from gcn2snn.matrices.normalisation import NORMS, unscaled
 
 
@@ -42,6 +60,7 @@ def build_operand(node: ir.Operator, *inputs: Any) -> Any:
 
 def _part(node: ir.Part, whole: Any) -> Any:
     try:
+        _refuse_other_relations(node, whole)
         value = whole[node.key] if node.by == "item" else getattr(whole, str(node.key))
         value = value() if node.by == "call" else value
     except (AttributeError, KeyError, IndexError) as error:
@@ -51,14 +70,27 @@ def _part(node: ir.Part, whole: Any) -> Any:
     return value
 
 
+def _refuse_other_relations(node: ir.Part, whole: Any) -> None:
+    """DGL answers a relation that a graph lacks with one that it has: look before asking.
+
+    Raises:
+        KeyError: the graph has no such relation.
+    """
+    relations = getattr(whole, "canonical_etypes", None)
+    if relations is not None and isinstance(node.key, tuple) and node.key not in relations:
+        raise KeyError(f"its relations are {relations}")
+
+
+def _number_type(value: Any) -> tuple[Hashable, ...]:
+    return (value.dtype, value.device) if hasattr(value, "dtype") else ()
+
+
 def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
     """All that the matrix depends on: options of the node, contents of the graph, sizes of what only counts rows.
 
     None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
     """
-    rows = 2 if isinstance(node, ir.Adjacency) else 1 if isinstance(node, ir.Laplacian | ir.Membership) else 0
-    rows += isinstance(node, ir.Membership) and node.counted
-    split = len(inputs) - rows
+    split = len(inputs) - node.row_inputs - (isinstance(node, ir.Membership) and node.counted)
     graph = [contents(value) for value in inputs[:split]]
     if not inputs or None in graph:
         return None
@@ -83,8 +115,17 @@ def _fixed_matrix(node: ir.FixedMatrix) -> CSR:
 
 
 @_matrix.register
-def _given(node: ir.Matrix, matrix: object) -> CSR:
-    return to_csr(matrix)
+def _given(node: ir.Matrix, matrix: Any, *rest: Any) -> CSR:
+    return to_csr(matrix) if node.norm == "none" else weigh_dense(to_csr(matrix), node.norm, *rest)
+
+
+_matrix.register(ir.Reversed, reversed_index)
+_matrix.register(ir.SourceNodes, source_nodes)
+_matrix.register(ir.EdgeWeights, edge_weights)
+_matrix.register(ir.Incidence, incidence)
+_matrix.register(ir.Hyperedges, hyperedges)
+_matrix.register(ir.OfDegree, of_degree)
+_matrix.register(ir.OfGraphs, of_graphs)
 
 
 def to_csr(matrix: object) -> CSR:
@@ -112,25 +153,9 @@ def _adjacency(node: ir.Adjacency, edges: Any, *rest: Any) -> CSR:
     if not rest[-1].dtype.is_floating_point:
         raise InputTypeError(f"the nodes' features have dtype {rest[-1].dtype}; floating numbers are needed: x.float()")
     found = edges_of(edges, weight, node.flow, targets if node.targets is None else node.targets, sources)
+    if node.relation is not None:
+        found = of_relation(found, rest[-3], node.relation)
     return NORMS[node.norm](with_loops(found, node.loops, node.loop_weight), rest[-1].dtype, node.factor)
-
-
-def count_rows(value: Any) -> int:
-    """Rows of a tensor or operator; a whole number that the caller passes counts itself.
-
-    Raises:
-        InputTypeError: what is passed is neither.
-    """
-    if isinstance(value, Tensor) and value.dim() == 0 and not value.is_floating_point():
-        value = value.item()
-    shape = getattr(value, "shape", None)
-    if not shape and (isinstance(value, bool) or not isinstance(value, int)):
-        raise InputTypeError(f"a number of rows is {type(value).__name__}; a whole number is needed")
-    return int(shape[0]) if shape else int(value)
-
-
-def _number_type(value: Any) -> tuple[Hashable, ...]:
-    return (value.dtype, value.device) if hasattr(value, "dtype") else ()
 
 
 @_matrix.register

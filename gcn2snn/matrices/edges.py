@@ -66,6 +66,42 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
     return Edges(target.long(), source.long(), _checked_weight(weight, source), targets, sources)
 
 
+def of_relation(edges: Edges, relations: Any, relation: int) -> Edges:
+    """The edges of one relation.
+
+    Args:
+        relations: relation of each edge [E], whole numbers.
+
+    Raises:
+        InputError: another number of them than of edges.
+        InputTypeError: they are not whole numbers.
+    """
+    if not isinstance(relations, Tensor) or relations.dtype not in INDEX_TYPES:
+        got = relations.dtype if isinstance(relations, Tensor) else type(relations).__name__
+        raise InputTypeError(f"the relations of the edges are {got}; a tensor of whole numbers [edges] is needed")
+    if relations.numel() != edges.target.numel():
+        raise InputError(
+            f"there are {relations.numel()} relations for {edges.target.numel()} edges; one each is needed"
+        )
+    kept = plain(relations).reshape(-1) == relation
+    weight = None if edges.weight is None else edges.weight[kept]
+    return replace(edges, target=edges.target[kept], source=edges.source[kept], weight=weight)
+
+
+def count_rows(value: Any) -> int:
+    """Rows of a tensor or operator; a whole number that the caller passes counts itself.
+
+    Raises:
+        InputTypeError: what is passed is neither.
+    """
+    if isinstance(value, Tensor) and value.dim() == 0 and not value.is_floating_point():
+        value = value.item()
+    shape = getattr(value, "shape", None)
+    if not shape and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InputTypeError(f"a number of rows is {type(value).__name__}; a whole number is needed")
+    return int(shape[0]) if shape else int(value)
+
+
 def edges_by_number(graph: Any) -> tuple[Tensor, Tensor]:
     """(sources, targets) of a DGL graph in the order of its edge frames, whatever formats it is restricted to."""
     formats = graph.formats()
