@@ -30,7 +30,10 @@ def check_aggregation(module: nn.Module) -> tuple[str, str, str] | None:
     made = getattr(module, "aggr_module", None)
     if not isinstance(module, MessagePassing) or made is None or not isinstance(module.aggr, str):
         return None
-    if type(made) is type(aggregation_resolver(module.aggr)):
+    # Other aggregations than these are objects, for which PyG keeps their printed form as the name.
+    if module.aggr not in ("add", "sum", "mean", "max", "min") or isinstance(
+        made, type(aggregation_resolver(module.aggr))
+    ):
         return None
     why = f"was set after the layer was made, and PyG goes on with {type(made).__name__}."
     return f"aggr={module.aggr!r}", why, "Make the layer with the aggregation that it is to have."
