@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
@@ -25,7 +25,7 @@ from gcn2snn.engines import (
     run_float,
     run_temporal,
 )
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
 from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
 from gcn2snn.network_summary import code_values, headline, layers, summary
@@ -110,8 +110,35 @@ class SpikingNetwork(nn.Module):
             return call(self, args, kwargs)
         if torch.jit.is_tracing():
             raise ConfigError("torch.jit.trace cannot record a spiking network; use it as it is, or in torch.compile")
-        with torch.no_grad():
-            return self._run(self._bound(args, kwargs), "auto", self.config.wait, None, None)
+        if isinstance(args, fx.Proxy) or any(isinstance(value, fx.Proxy) for value in (*args, *kwargs.values())):
+            raise ConfigError("torch.fx cannot trace a spiking network; use it as it is, or in torch.compile")
+        with torch.no_grad(), torch.autocast(self._device().type, enabled=False):
+            try:
+                return self._run(self._bound(args, kwargs), "auto", self.config.wait, None, None)
+            except (Gcn2SnnError, torch.OutOfMemoryError):
+                raise
+            except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+                raise InputError(
+                    f"the network cannot compute with these arguments ({type(error).__name__}: {error}); compare their kinds, "
+                    f"sizes and contents with those of the example"
+                ) from error
+
+    def _device(self) -> torch.device:
+        return next((tensor.device for tensor in tensors_of(self.network).values()), torch.device("cpu"))
+
+    def __getattr__(self, name: str) -> Any:
+        names = [node.name for node in self.__dict__["network"]] if "network" in self.__dict__ else []
+        if any(
+            name == full.split(".")[0] for full in names
+        ):  # torch looks for a module under the first part of a buffer's name
+            raise ConfigError(
+                f"{name!r} is a part of the network's description, no module: its tensors cannot be swapped or recorded from "
+                f"outside (torch.func.functional_call, torch.export). Use snn.network[NAME], and load_state_dict"
+            )
+        return super().__getattr__(name)
+
+    def __prepare_scriptable__(self) -> SpikingNetwork:
+        raise ConfigError("torch.jit.script cannot compile a spiking network; use it as it is, or in torch.compile")
 
     @torch.no_grad()
     def simulate(
@@ -391,6 +418,8 @@ class SpikingNetwork(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
         moved = self.network.map_tensors(fn)
+        if any(tensor.device.type == "meta" for tensor in tensors_of(moved).values()):
+            raise ConfigError("a spiking network cannot be on the device 'meta', where tensors have no values")
         types = {tensor.dtype for tensor in tensors_of(moved).values() if tensor.is_floating_point()}
         if not types <= {torch.float32, torch.float64}:
             asked = next(iter(types - {torch.float32, torch.float64}))

@@ -44,15 +44,15 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
     >>> texts = ["ripe apple pear", "sweet apple juice", "pear juice", "apple pear juice"] * 2
     >>> texts += ["car wheel road", "slow car jam", "road jam", "car road jam"] * 2
     >>> topics = ["fruit"] * 8 + ["traffic"] * 8
-    >>> classifier = TextGCNClassifier(min_count=1, hidden=16, epochs=30, random_state=0)
+    >>> classifier = TextGCNClassifier(hidden=16, epochs=30, random_state=0)
     >>> cross_val_score(classifier, texts, topics, cv=2).tolist()
     [1.0, 1.0]
-    >>> spiking = TextGCNClassifier(min_count=1, hidden=16, epochs=30, random_state=0, spiking=True, timesteps=12)
+    >>> spiking = TextGCNClassifier(hidden=16, epochs=30, random_state=0, spiking=True, timesteps=12)
     >>> spiking.fit(texts, topics).predict(["apple juice", "road jam"]).tolist()
     ['fruit', 'traffic']
 
     Args:
-        window, min_count, stop_words, cleaning: how text becomes a graph, as in
+        window, min_count, stop_words, cleaning, tokeniser: how text becomes a graph, as in
             :class:`gcn2snn.datasets.TextGraphOptions`; None is what it chooses for a corpus of your own.
         hidden, layers, dropout, learning_rate, weight_decay, epochs, patience, device: as in :class:`gcn2snn.TrainConfig`.
         validation_fraction: share of the labelled texts that training does not see and that stop it early, the same share of
@@ -87,6 +87,7 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
         min_count: int | None = None,
         stop_words: str | None = None,
         cleaning: str | None = None,
+        tokeniser: str | None = None,
         hidden: int = 200,
         layers: int = 2,
         dropout: float = 0.5,
@@ -107,6 +108,7 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
         self.min_count = min_count
         self.stop_words = stop_words
         self.cleaning = cleaning
+        self.tokeniser = tokeniser
         self.hidden = hidden
         self.layers = layers
         self.dropout = dropout
@@ -260,7 +262,8 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
         return np.sort(np.concatenate(held))
 
     def _options(self) -> TextGraphOptions:
-        given = {name: _plain(getattr(self, name)) for name in ("window", "min_count", "stop_words", "cleaning")}
+        names = ("window", "min_count", "stop_words", "cleaning", "tokeniser")
+        given = {name: _plain(getattr(self, name)) for name in names}
         return TextGraphOptions(**{name: value for name, value in given.items() if value is not None}, wordless="keep")
 
     def _train_config(self, seed: int) -> TrainConfig:

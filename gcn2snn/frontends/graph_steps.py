@@ -36,7 +36,12 @@ def matrix(builder: Builder, path: str, value: Operand | CSR) -> Ref:
             return builder.operator(ir.Matrix(name=f"{value}.matrix", inputs=(builder.as_graph(value),)))
         why = "multiplies two values of the network; a spike only adds its weight."
         return builder.refuse(
-            path, "matrix product", why, "Multiply by weights, or by an adjacency that is passed in.", value
+            path,
+            "matrix product",
+            why,
+            "Multiply by weights, or by an adjacency that is passed in.",
+            value,
+            "impossible",
         )
     csr = to_csr(value)
     return builder.operator(

@@ -15,14 +15,28 @@ from torch_geometric.nn import (
     MessagePassing,
     SAGEConv,
 )
+from torch_geometric.nn.resolver import aggregation_resolver
 
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Operand, Ref
 from gcn2snn.frontends.graph_steps import Linear, add, adjacency, aggregate, dense, linear, value_of
 from gcn2snn.frontends.refusal_reasons import WEIGHTED_MAXIMUM
-from gcn2snn.frontends.registry import LEAVES, lowers
+from gcn2snn.frontends.registry import CHECKS, LEAVES, lowers
 from gcn2snn.kernels import CSR
 
+
+def check_aggregation(module: nn.Module) -> tuple[str, str, str] | None:
+    """Whether ``aggr`` was set after a layer was made: PyG goes on with the aggregation that it made then."""
+    made = getattr(module, "aggr_module", None)
+    if not isinstance(module, MessagePassing) or made is None or not isinstance(module.aggr, str):
+        return None
+    if type(made) is type(aggregation_resolver(module.aggr)):
+        return None
+    why = f"was set after the layer was made, and PyG goes on with {type(made).__name__}."
+    return f"aggr={module.aggr!r}", why, "Make the layer with the aggregation that it is to have."
+
+
+CHECKS.append(check_aggregation)
 LEAVES += [MessagePassing, "torch_geometric.nn.norm.", "torch_geometric.nn.aggr.", "torch_geometric.nn.pool."]
 
 SUMS = ("add", "sum")

@@ -13,6 +13,7 @@ from gcn2snn import ir
 from gcn2snn.errors import ConversionError, Refusal
 from gcn2snn.frontends.builder import Builder, Handler, Ref
 from gcn2snn.frontends.example_inputs import declare
+from gcn2snn.frontends.layer_state import renew_weights, unwrapped
 from gcn2snn.frontends.read_module import lower_module
 from gcn2snn.frontends.registry import REGISTRY
 
@@ -52,7 +53,8 @@ def lower(
         InputError: sizes do not meet, or the arguments are not those of the model.
     """
     load_handlers()
-    model = getattr(model, "_orig_mod", model)  # of a model that went through torch.compile
+    model = unwrapped(model)
+    renew_weights(model)
     builder = Builder({**REGISTRY, **(handlers or {})}, lower_module)
     given, named = declare(builder, model, args, kwargs)
     result = builder.module("", model, given, named)
@@ -60,5 +62,5 @@ def lower(
         if not isinstance(result, Ref):
             why = f"returns {type(result).__name__}; a spiking network gives one tensor of potentials."
             raise ConversionError([Refusal("model", "output", why, "Return only the class scores.")])
-        builder.add(ir.Output(name="output", inputs=(result,), readout=builder.readout))
+        builder.finish(result)
     return builder.network()

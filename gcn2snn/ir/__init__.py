@@ -30,7 +30,7 @@ from gcn2snn.ir.layers import (
     UncalibratedNeuron,
 )
 from gcn2snn.ir.network import Network, once_per_network
-from gcn2snn.ir.node import NODE_TYPES, Node, Operator, Shape, Source, Synapse, Wire
+from gcn2snn.ir.node import NODE_TYPES, Node, Operator, Plain, Shape, Source, Step, Synapse, Wire
 
 __all__ = [
     "IDENTITY",
@@ -66,11 +66,13 @@ __all__ = [
     "Output",
     "Pad",
     "Part",
+    "Plain",
     "Population",
     "Relu",
     "Rows",
     "Shape",
     "Source",
+    "Step",
     "Subsample",
     "Synapse",
     "UncalibratedCoder",

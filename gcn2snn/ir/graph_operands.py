@@ -12,7 +12,8 @@ from gcn2snn.ir.node import Operator, Shape
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Part(Operator):
-    """A part of what the caller passes: attribute ``key`` (``by`` "attribute"), or item ``key`` ("item").
+    """A part of what the caller passes: attribute ``key`` (``by`` "attribute"), item ``key`` ("item"), what method ``key``
+    answers ("call").
 
     ``data.x`` of a PyG object, ``graph.ndata["feat"]`` of a DGL graph, ``blocks[0]`` of a list. ``role`` and ``size``:
     see :class:`Input`.
@@ -115,13 +116,14 @@ class Laplacian(Operator):
 class Membership(Operator):
     """[graphs, nodes]: 1 where a node belongs to a graph, or 1 / (nodes of the graph) with ``mean``.
 
-    inputs: (graph of each node or a batched DGL graph, if ``batched``; rows of the nodes). Without it all nodes are one
-    graph. ``graphs``: their number if the model fixes it.
+    inputs: (graph of each node or a batched DGL graph, if ``batched``; number of graphs, or what has so many rows, if
+    ``counted``; rows of the nodes). Without the first all nodes are one graph. ``graphs``: their number if the model fixes it.
     """
 
     arity: ClassVar[int | None] = None
     mean: bool = False
     batched: bool = True
+    counted: bool = False
     graphs: int | None = None
 
     def shape(self, *inputs: Shape) -> Shape:

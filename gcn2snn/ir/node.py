@@ -12,6 +12,13 @@ from gcn2snn.errors import InputError
 Shape = tuple[int | None, ...]
 """Sizes with None for the batch axis or an unknown number of nodes."""
 
+Plain = bool | int | float | str | None
+"""A plain value that a caller may pass; other plain objects, such as a ``torch.dtype``, by what ``str`` makes of them."""
+
+Step = tuple[str, str | int]
+"""One step from an argument to a part of it: an ("attribute", name), an ("item", key), the answer of a ("call", method), a
+tensor's ("size", axis), the ("length", "") of a list, whether a key is there ("contains", key), or an attribute ("present", name)."""
+
 NODE_TYPES: dict[str, type[Node]] = {}
 """Every node class by name; what a saved description may contain."""
 

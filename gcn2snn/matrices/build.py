@@ -31,21 +31,23 @@ def build_operand(node: ir.Operator, *inputs: Any) -> Any:
     """
     if isinstance(node, ir.Part):
         return _part(node, inputs[0])
-    key = _key(node, inputs)
-    if key is None:
-        return _matrix(node, *inputs)
-    return MATRICES.get(inputs[0], key, lambda: _matrix(node, *inputs))
+    try:
+        key = _key(node, inputs)
+        if key is None:
+            return _matrix(node, *inputs)
+        return MATRICES.get(inputs[0], key, lambda: _matrix(node, *inputs))
+    except (InputError, InputTypeError) as error:
+        raise type(error)(f"{node.inputs[0]}: {error}" if node.inputs else str(error)) from None
 
 
 def _part(node: ir.Part, whole: Any) -> Any:
     try:
-        value = getattr(whole, str(node.key)) if node.by == "attribute" else whole[node.key]
+        value = whole[node.key] if node.by == "item" else getattr(whole, str(node.key))
+        value = value() if node.by == "call" else value
     except (AttributeError, KeyError, IndexError) as error:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had ({error})") from None
     if value is None:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had (it is None)")
-    if node.role == "dense" and not isinstance(value, Tensor):
-        raise InputTypeError(f"{node.name} is {type(value).__name__}; the network needs a tensor there")
     return value
 
 
@@ -55,12 +57,13 @@ def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
     None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
     """
     rows = 2 if isinstance(node, ir.Adjacency) else 1 if isinstance(node, ir.Laplacian | ir.Membership) else 0
+    rows += isinstance(node, ir.Membership) and node.counted
     split = len(inputs) - rows
     graph = [contents(value) for value in inputs[:split]]
     if not inputs or None in graph:
         return None
     options = tuple(getattr(node, f.name) for f in fields(node) if f.name not in ("name", "inputs"))
-    counted = tuple((count_rows(value), value.dtype, value.device) for value in inputs[split:])
+    counted = tuple((count_rows(value), *_number_type(value)) for value in inputs[split:])
     return (type(node), options, tuple(graph), counted)
 
 
@@ -94,6 +97,8 @@ def to_csr(matrix: object) -> CSR:
         return matrix
     if not isinstance(matrix, Tensor):
         raise InputTypeError(f"an adjacency is {type(matrix).__name__}; pass a sparse or dense tensor, or a CSR")
+    if matrix.dim() != 2:
+        raise InputError(f"an adjacency has shape {list(matrix.shape)}; [targets, sources] is needed")
     if matrix.layout is torch.strided:
         return CSR.from_dense(matrix)
     target, source, weight = coordinates(matrix)
@@ -111,8 +116,21 @@ def _adjacency(node: ir.Adjacency, edges: Any, *rest: Any) -> CSR:
 
 
 def count_rows(value: Any) -> int:
-    """Rows of a tensor or operator."""
-    return int(value.shape[0])
+    """Rows of a tensor or operator; a whole number that the caller passes counts itself.
+
+    Raises:
+        InputTypeError: what is passed is neither.
+    """
+    if isinstance(value, Tensor) and value.dim() == 0 and not value.is_floating_point():
+        value = value.item()
+    shape = getattr(value, "shape", None)
+    if not shape and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InputTypeError(f"a number of rows is {type(value).__name__}; a whole number is needed")
+    return int(shape[0]) if shape else int(value)
+
+
+def _number_type(value: Any) -> tuple[Hashable, ...]:
+    return (value.dtype, value.device) if hasattr(value, "dtype") else ()
 
 
 @_matrix.register
@@ -150,10 +168,26 @@ def _membership(node: ir.Membership, *inputs: Any) -> CSR:
     if not node.batched:
         batch, graphs = torch.zeros(count, dtype=torch.int64, device=rows.device), 1
     elif isinstance(inputs[0], Tensor):
-        batch = plain(inputs[0]).long()
+        batch = plain(inputs[0])
+        if batch.dim() != 1 or batch.is_floating_point():
+            raise InputTypeError(
+                f"batch is of {batch.dtype} and shape {list(batch.shape)}; the whole number of its graph is needed for each node"
+            )
+        batch = batch.long()
         if batch.numel() != count:
             raise InputError(f"batch has {batch.numel()} entries for {count} nodes; one each is needed")
-        graphs = node.graphs if node.graphs is not None else int(batch.max()) + 1 if count else 0
+        found = int(batch.max()) + 1 if count else 0
+        graphs = found if node.graphs is None else node.graphs
+        graphs = count_rows(inputs[1]) if node.counted else graphs
+        if graphs < found or (count and int(batch.min()) < 0):
+            raise InputError(
+                f"batch holds graphs {int(batch.min())} to {found - 1}, but the pool is for {graphs} graphs, which are "
+                f"counted from 0. Pass the number of graphs in this batch"
+            )
+    elif not hasattr(inputs[0], "batch_num_nodes"):
+        raise InputTypeError(
+            f"batch is {type(inputs[0]).__name__}; pass the graph of each node, or a batched DGL graph"
+        )
     else:
         sizes = inputs[0].batch_num_nodes()
         graphs = sizes.numel()

@@ -59,9 +59,9 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
     source, target = (first, second) if flow == "source_to_target" else (second, first)
     for index, count in ((source, sources), (target, targets)):
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= count):
+            allowed = f"allowed are 0 to {count - 1}" if count else "only an empty edge_index is allowed"
             raise InputError(
-                f"edge_index holds nodes {int(index.min())} to {int(index.max())}, but there are {count} nodes: "
-                f"allowed are 0 to {count - 1}"
+                f"edge_index holds nodes {int(index.min())} to {int(index.max())}, but there are {count} nodes: {allowed}"
             )
     return Edges(target.long(), source.long(), _checked_weight(weight, source), targets, sources)
 
@@ -81,6 +81,8 @@ INDEX_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def _index(edges: Tensor) -> tuple[Tensor, Tensor]:
+    if edges.numel() == 0 and edges.dim() == 2:
+        edges = edges.long()  # an empty list has no numbers that could be wrong, and torch.empty(2, 0) is of float32
     if edges.dtype not in INDEX_TYPES:
         raise InputTypeError(f"edge_index has dtype {edges.dtype}; node numbers must be whole, such as torch.int64")
     if edges.dim() != 2 or edges.shape[0] != 2:
