@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_events_give_the_spikes_of_the_engine_in_time(draw, seed: int, images: b
 
 def test_some_rows_need_their_neighbours_only_and_give_the_same(karate) -> None:
     snn, graph = karate
-    snn = snn.double() if snn.network.shapes else snn
+    snn = deepcopy(snn).double()  # the fixture is shared
     inputs = bind(snn.network, call(graph), {})
     part, whole = wire(snn.network, inputs, None, [11]), wire(snn.network, inputs, None)
     assert part.synapses < whole.synapses
