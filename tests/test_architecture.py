@@ -66,6 +66,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "spiking_network",
     ),
     "artefact": (*GROUND, "ir", "passes", "network_file", "model_folder", "spiking_network", "textgcn"),
+    "formats": (*GROUND, "ir", "engines", "network_state", "spiking_network", "textgcn"),
     "frontends": (*GROUND, "ir", "matrices", "textgcn"),
     "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network", "textgcn"),
     "estimator": (*GROUND, "datasets", "spiking_network", "textgcn", "conversion"),
