@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from gcn2snn.errors import ConfigError
 
+Documents = Literal["all", "training"]
 Cleaning = Literal["published", "spaces"]
 
 
@@ -23,6 +24,8 @@ class TextGraphOptions:
             without edges.
         split_seed: seed of the stratified split of an own corpus that has none.
         test_share: part of the documents that such a split makes test documents.
+        documents: ``all``, or ``training``: test documents are left out before anything is counted, so neither nodes, words,
+            frequencies nor windows know of them.
     """
 
     window: int = 20
@@ -32,13 +35,15 @@ class TextGraphOptions:
     wordless: Literal["refuse", "keep"] = "refuse"
     split_seed: int = 0
     test_share: float = 0.3
+    documents: Documents = "all"
 
     def __post_init__(self) -> None:
         if not 2 <= self.window <= 4096:
             raise ConfigError(f"window is {self.window}; a window holds 2 to 4096 tokens (20 is the published size)")
         if self.min_count is not None and self.min_count < 1:
             raise ConfigError(f"min_count is {self.min_count}; 1 keeps every word, larger numbers remove rare ones")
-        for name, allowed in (("cleaning", get_args(Cleaning)), ("wordless", ("refuse", "keep"))):
+        choices = {"cleaning": get_args(Cleaning), "wordless": ("refuse", "keep"), "documents": get_args(Documents)}
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; allowed are {' and '.join(allowed)}")
         if not 0 < self.test_share < 1:

@@ -1,8 +1,14 @@
-"""What a network says about one text."""
+"""What a network says about one text, and how sure of it it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TEMPERATURES = torch.linspace(-3.0, 3.0, 241, dtype=torch.float64).exp()
+"""Softmax temperatures, in units of the scores' standard deviation, from which calibration takes the likeliest."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +40,20 @@ class Prediction:
     def confidence(self) -> float:
         """Probability of the label."""
         return self.probability[self.label]
+
+
+def temperature(scores: Tensor, labels: Tensor) -> float:
+    """Divisor of the scores under which the labels are likeliest: scalar calibration of the softmax.
+
+    Args:
+        scores: [N, C].
+        labels: [N].
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, Section 4.2.
+    """
+    scores = scores.double()
+    unit = float(scores.std()) or 1.0
+    surprise = [
+        torch.nn.functional.cross_entropy(scores / (factor * unit), labels).item() for factor in TEMPERATURES.tolist()
+    ]
+    return float(TEMPERATURES[surprise.index(min(surprise))]) * unit

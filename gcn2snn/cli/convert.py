@@ -119,9 +119,9 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     from gcn2snn.conversion import convert as convert_model
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
+    from gcn2snn.prediction import temperature
     from gcn2snn.run_folder import read_run
     from gcn2snn.textgcn import NewDocuments, load_model, validation_of
-    from gcn2snn.tune import temperature
 
     summary = read_run(run, "graph")
     refuse_existing(out, force)
@@ -131,9 +131,12 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     graph = graph_of(summary, data_dir)
     snn = convert_model(load_model(run, graph), graph, config)
     if isinstance(snn.documents, NewDocuments):  # probabilities of new texts, calibrated on the validation documents
-        _, labels = validation_of(summary, graph)
-        held = labels >= 0
-        own = temperature(snn(graph.adjacency)[held], labels[held])
+        if "temperature" in summary:  # fitted while the validation documents were still new to the network
+            own = float(summary["temperature"])
+        else:
+            _, labels = validation_of(summary, graph)
+            held = labels >= 0
+            own = temperature(snn(graph.adjacency)[held], labels[held])
         snn.documents = replace(snn.documents, temperature=own)
     artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
     if as_json:

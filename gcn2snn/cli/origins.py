@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets import LabelledCall
     from gcn2snn.graph import Graph
     from gcn2snn.spiking_network import SpikingNetwork
+    from gcn2snn.textgcn import UnseenDocuments
 
 
 def origin_of(summary: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +33,30 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
             f"the data of {source['dataset']} are not those the network was trained on. Train again on these"
         )
     return graph
+
+
+def unseen_of(origin: dict[str, Any], data_dir: Path | None) -> UnseenDocuments:
+    """The test documents of the corpus of an inductive run, which its graph does not hold."""
+    from gcn2snn.datasets import TextGraphOptions, load
+    from gcn2snn.textgcn import UnseenDocuments
+
+    source = origin["dataset"]
+    return UnseenDocuments.of(load(source["dataset"], data_dir, TextGraphOptions(**source["options"])))
+
+
+def refuse_inductive(origin: dict[str, Any], what: str) -> None:
+    """Refuse a run or network of inductive training where labelled nodes of the graph are needed.
+
+    Raises:
+        ConfigError: as said.
+    """
+    from gcn2snn.errors import ConfigError
+
+    if origin.get("config", {}).get("inductive"):
+        raise ConfigError(
+            f"{what} needs labelled test nodes in the graph; this network was trained with --inductive, whose graph holds no "
+            f"test document. Use gcn2snn evaluate, which classifies them as new ones"
+        )
 
 
 def is_image_run(folder: Path) -> bool:

@@ -26,6 +26,21 @@ def train(
         int | None, typer.Option(help="Stop when validation loss exceeds the mean of so many [10].")
     ] = None,
     validation: Annotated[float | None, typer.Option(help="Share of training nodes held out [0.1].")] = None,
+    inductive: Annotated[
+        bool,
+        typer.Option(
+            "--inductive",
+            help="Train for documents that come later: test documents are kept out of the graph and classified as new ones; "
+            "other defaults: learning rate 0.05, patience 20. Trains twice: the validation documents, classified as new "
+            "ones, choose the number of epochs, then all training documents are learned.",
+        ),
+    ] = False,
+    smoothing: Annotated[
+        float | None, typer.Option(help="With --inductive: share of the target for all classes alike [0.2].")
+    ] = None,
+    averaging: Annotated[
+        float | None, typer.Option(help="With --inductive: decay of the mean of the weights over epochs [0.95].")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, dropout, validation split, order.")] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads, 0 = automatic.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -50,11 +65,12 @@ def train(
     graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
     text = {"window": window, "min_count": min_count, "stop_words": stop_words}
     images = {"model": model, "batch_size": batch_size}
+    new = {"smoothing": smoothing, "averaging": averaging}
     from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names
 
     if dataset.lower() in IMAGE_DATASETS or (model is not None and dataset.lower() not in names()):
-        refuse_given(graph | text, f"{dataset} are images")
+        refuse_given(graph | text | new | {"inductive": inductive or None}, f"{dataset} are images")
         from gcn2snn.cli.images import train as train_images
 
         train_images(dataset, folder, given(both | images), data_dir, force, resume, as_json)
@@ -62,7 +78,13 @@ def train(
     refuse_given(images, f"{dataset} is a graph or a corpus")
     from gcn2snn.config import TrainConfig
 
-    _train_graph(dataset, data_dir, TrainConfig(**given(both | graph)), folder, given(text), force, resume, as_json)
+    if not inductive:
+        refuse_given(new, "they belong to --inductive")
+        config = TrainConfig(**given(both | graph))
+    else:
+        config = TrainConfig.for_new_documents(**given(both | graph | new))
+        text |= {"documents": "training", "wordless": "keep"}
+    _train_graph(dataset, data_dir, config, folder, given(text), force, resume, as_json)
 
 
 def _train_graph(
@@ -77,33 +99,38 @@ def _train_graph(
 ) -> None:
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.cli.progress import epochs_shown
-    from gcn2snn.datasets import TextGraphOptions, load_graph
+    from gcn2snn.datasets import TextGraphOptions, load, load_graph
     from gcn2snn.errors import InterruptedRunError
     from gcn2snn.machine import device_named
     from gcn2snn.run_folder import check_folder, make_room
-    from gcn2snn.textgcn import split_of, train_run
+    from gcn2snn.textgcn import UnseenDocuments, refuse_seen_documents, split_of, train_run
 
     device_named(config.device)
     check_folder(folder, force=force, resume=resume)
-    graph = load_graph(dataset, data_dir, TextGraphOptions(**options))
+    chosen = TextGraphOptions(**options)
+    graph = load_graph(dataset, data_dir, chosen)
+    unseen = None
+    if config.inductive:
+        refuse_seen_documents(graph)
+        unseen = UnseenDocuments.of(load(dataset, data_dir, chosen))
     split_of(graph, config)
     make_room(folder, force=force)
-    with epochs_shown(config.epochs, _measures, every=20) as on_epoch:
+    stages = 2 if config.inductive else 1
+    with epochs_shown(stages * config.epochs, _measures, every=20) as on_epoch:
         try:
-            summary = train_run(graph, config, folder, on_epoch=on_epoch)
+            summary = train_run(graph, config, folder, unseen=unseen, on_epoch=on_epoch)
         except KeyboardInterrupt:  # typer would end the program without a word
-            text = (
-                f"interrupted; {folder} holds the best weights so far. Give the same command and --resume to continue"
-            )
+            kept = "the state of the training" if config.inductive else "the best weights so far"
+            text = f"interrupted; {folder} holds {kept}. Give the same command and --resume to continue"
             raise InterruptedRunError(text) from None
     if as_json:
         emit({"run": str(folder), **summary})
         return
-    last, ann = summary["last_epoch"], summary["ann"]
+    ann, how = summary["ann"], ", unseen documents" if config.inductive else ""
     rows = [
-        ("test accuracy", f"{ann['accuracy']:.2f} %"),
-        ("test macro F1", f"{ann['macro_f1']:.2f} %"),
-        ("validation loss / accuracy", f"{last['val_loss']:.4f} / {last['val_accuracy']:.2f} %"),
+        (f"test accuracy{how}", f"{ann['accuracy']:.2f} %"),
+        (f"test macro F1{how}", f"{ann['macro_f1']:.2f} %"),
+        *_validation_rows(summary),
         ("epochs", summary["epochs"]),
         ("training time", f"{summary['train_seconds']:.1f} s"),
         ("peak memory", megabytes(summary["peak_memory_bytes"])),
@@ -114,5 +141,18 @@ def _train_graph(
     )
 
 
+def _validation_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
+    if "chosen" not in summary:
+        last = summary["last_epoch"]
+        return [("validation loss / accuracy", f"{last['val_loss']:.4f} / {last['val_accuracy']:.2f} %")]
+    chosen = summary["chosen"]
+    return [
+        ("validation, unseen documents", f"{chosen['loss']:.4f} / {chosen['accuracy']:.2f} % of {chosen['documents']}"),
+        ("epochs chosen by validation", chosen["epochs"]),
+    ]
+
+
 def _measures(epoch: Any) -> str:
+    if epoch.val_loss is None:
+        return f"loss {epoch.train_loss:.4f}  on all training documents"
     return f"loss {epoch.train_loss:.4f}  validation {epoch.val_loss:.4f} / {epoch.val_accuracy:.2f} %"
