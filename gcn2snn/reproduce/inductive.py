@@ -40,8 +40,7 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     kept = out / "inductive-rows.json"
     train = to_dict(TrainConfig.for_new_documents())
     key = {"convert": to_dict(CONFIG), "train": train, "environment": environment()}
-    old = load_json(kept) if kept.exists() else {}
-    rows: dict[str, dict[str, Any]] = old["rows"] if old.get("key") == key else {}
+    rows = _kept_rows(kept, key)
     seeds = options.seeds or SEEDS
     for name in names:
         wanted = [seed for seed in range(seeds) if f"{name}/{seed}" not in rows]
@@ -50,14 +49,25 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, Any]:
         graph = load_graph(name, options.data_dir, TextGraphOptions(documents="training", wordless="keep"))
         unseen = UnseenDocuments.of(load(name, options.data_dir))
         for seed in wanted:
-            rows[f"{name}/{seed}"] = run_seed(graph, unseen, seed)
-            say(f"{name}, seed {seed}: {rows[f'{name}/{seed}']}")
+            row = run_seed(graph, unseen, seed)
+            say(f"{name}, seed {seed}: {row}")
+            rows = {
+                **_kept_rows(kept, key),
+                f"{name}/{seed}": row,
+            }  # read again: another command may fill the same folder
             save_json(kept, {"key": key, "rows": rows})
     results = {name: [rows[f"{name}/{seed}"] for seed in range(seeds)] for name in names}
     text = "\n".join([table(results), *left_out(missing, {})])
     content = {"results": results, "goals": GOALS, "missing": missing, **key}
     files = [save_json(out / "inductive.json", content), save_text(out / "inductive.md", text)]
     return {"text": text, "results": results, "files": [str(file) for file in files]}
+
+
+def _kept_rows(file: Path, key: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rows that were measured with the same settings."""
+    old = load_json(file) if file.exists() else {}
+    rows: dict[str, dict[str, Any]] = old["rows"] if old.get("key") == key else {}
+    return rows
 
 
 def run_seed(graph: Graph, unseen: UnseenDocuments, seed: int) -> dict[str, Any]:
