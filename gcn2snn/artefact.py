@@ -18,7 +18,7 @@ from gcn2snn.passes import PopulationReport
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 
-SNN_FORMAT = 2
+SNN_FORMAT = 3
 
 
 def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = None) -> Path:
@@ -91,6 +91,8 @@ def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[st
             packed[item.name] = {"tensor": key}
         elif isinstance(value, PhaseCode):
             packed[item.name] = {"phase_code": asdict(value)}
+        elif isinstance(value, ir.Activation):
+            packed[item.name] = {"activation": asdict(value)}
         else:
             packed[item.name] = value
     return packed
@@ -108,4 +110,6 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
         return tensors[value["tensor"]]
     if isinstance(value, dict) and set(value) == {"phase_code"}:
         return PhaseCode(**value["phase_code"])
+    if isinstance(value, dict) and set(value) == {"activation"}:
+        return ir.Activation(**value["activation"])
     return tuple(_unpack(item, tensors) for item in value) if isinstance(value, list) else value

@@ -26,7 +26,7 @@ class Scores:
     macro_f1: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """A converted network beside its source, on the same rows.
 
@@ -50,6 +50,10 @@ class Evaluation:
         head = {"ann": asdict(self.ann), "snn": asdict(self.snn), "loss": self.ann.accuracy - self.snn.accuracy}
         head |= {"agreement": self.agreement, "test_nodes": self.test_nodes, "engine": self.engine}
         return head | self.energy.to_dict()
+
+    def __repr__(self) -> str:
+        scores = f"source {self.ann.accuracy:.2f} %, spiking {self.snn.accuracy:.2f} %"
+        return f"Evaluation({self.test_nodes:,} rows: {scores}, alpha {self.energy.alpha_events:.2f} by events)"
 
     def __str__(self) -> str:
         return (
@@ -102,7 +106,7 @@ def evaluate(
         mask: rows that count, bool [rows], or the name of a mask of the data; default: ``test_mask`` if there is one, else all.
         engine: "auto", "closed", "bucketed" or "temporal".
         wait: w, default the one of the network.
-        preset: energy per operation: "fp32", "int8-paper" or "int8-horowitz".
+        preset: energy per operation, a name of ``gcn2snn.energy.PRESETS``.
 
     Returns:
         Scores, agreement and the energy of all calls together. Rows outside the mask are computed, and counted in the energy, too.

@@ -51,16 +51,11 @@ def _row(network: ir.Network, node: ir.Neuron | ir.Output) -> LayerRow:
         reads=", ".join(sources(network, node)),
         population=node.name,
         shape=shape,
-        kind=kind_of(node) if isinstance(node, ir.Neuron) else "none: class = largest potential",
+        kind=node.kind if isinstance(node, ir.Neuron) else "none: class = largest potential",
         code=code_of(node.coding) if isinstance(node, ir.Neuron) else "",
         scale=scale_of(node.scale) if isinstance(node, ir.Neuron) else "",
         weights=sum(t.numel() for x in synapses for t in x.tensors().values()),
     )
-
-
-def kind_of(node: ir.Neuron) -> str:
-    """What a population does to its potential: "signed" keeps both signs, "rectified" drops what is below zero."""
-    return "signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified"
 
 
 def code_of(coding: PhaseCode) -> str:
@@ -97,7 +92,7 @@ def summary(network: ir.Network) -> str:
 def headline(network: ir.Network) -> str:
     """``3 populations (2 ReLU, 1 signed), 2,304 weights, inputs x, edge_index``."""
     populations = network.of(ir.Neuron)
-    kinds = [kind_of(node) for node in populations]
+    kinds = [node.kind for node in populations]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     weights = sum(math.prod(t.shape) for node in network.of(ir.Synapse) for t in node.tensors().values())
     inputs = ", ".join(node.name for node in network.of(ir.Input)) or "none"

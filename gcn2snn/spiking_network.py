@@ -200,7 +200,7 @@ class SpikingNetwork(nn.Module):
 
         Args:
             args, kwargs: as for the source model.
-            preset: energy per operation: "fp32", "int8-paper" or "int8-horowitz".
+            preset: energy per operation, a name of ``gcn2snn.energy.PRESETS``.
             engine, wait: as in :meth:`simulate`. With a short wait the spikes that are really sent are counted.
 
         Raises:

@@ -20,7 +20,6 @@ from gcn2snn.engines import (
     matrix_value,
     network_dtype,
     path,
-    rectified,
     run_bucketed,
     run_closed,
     run_float,
@@ -214,7 +213,7 @@ def _neuron(
     ends = torch.stack([_coded(node, z - slack), expected, _coded(node, z + slack)])
     if on_time:
         wrong |= (value < ends.amin(0)) | (value > ends.amax(0))
-    active = rectified(node, z)
+    active = node.activation(z)
     timing = 0.0 if on_time else _share(value - expected, truth)
     error = _share(value - truth, truth)
     outside = 100 * float(wrong.double().mean()) if wrong.numel() else 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, Data, DataDir, refuse_given
+from gcn2snn.cli.options import AsJson, Data, DataDir, Energy, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.evaluation import Evaluation
@@ -21,7 +21,7 @@ def evaluate(
     data: Data = None,
     data_dir: DataDir = None,
     engine: Annotated[str, typer.Option(help="auto, closed, bucketed or temporal.")] = "auto",
-    energy: Annotated[str, typer.Option(help="Joules per operation: fp32, int8-paper or int8-horowitz.")] = "fp32",
+    energy: Energy = "fp32",
     layers: Annotated[
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
     ] = False,

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gcn2snn.energy import PRESETS
+
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder searched first for data; then GCN2SNN_DATA, cache, network.")
 ]
@@ -19,6 +21,9 @@ Data = Annotated[
         "the model takes), or a dataset such as cora; for images, image data.",
     ),
 ]
+
+
+Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]

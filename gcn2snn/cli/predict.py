@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gcn2snn.cli.options import Energy
 from gcn2snn.files import refuse_existing
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse texts without any word that the graph knows.")
     ] = False,
-    energy: Annotated[str, typer.Option(help="Joules per addition: fp32, int8-paper or int8-horowitz.")] = "fp32",
+    energy: Energy = "fp32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each text.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV table to this file instead of printing.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing CSV file.")] = False,

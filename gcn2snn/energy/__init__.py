@@ -1,8 +1,28 @@
-"""What a run costs: counted operations, and joules by the paper's equation, by exact events and with memory."""
+"""What a run costs: counted operations, and joules by the paper's equation, by exact events and with memory.
 
-from gcn2snn.energy.count import EventCounter
-from gcn2snn.energy.presets import PRESETS, EnergyPreset, preset_of
-from gcn2snn.energy.report import EnergyReport, LayerEvents, joules
+Names load on first use: the command line lists the presets without loading torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcn2snn.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from gcn2snn.energy.count import EventCounter
+    from gcn2snn.energy.presets import PRESETS, EnergyPreset, preset_of
+    from gcn2snn.energy.report import EnergyReport, LayerEvents, joules
+
+_HOME = {
+    "PRESETS": "gcn2snn.energy.presets",
+    "EnergyPreset": "gcn2snn.energy.presets",
+    "EnergyReport": "gcn2snn.energy.report",
+    "EventCounter": "gcn2snn.energy.count",
+    "LayerEvents": "gcn2snn.energy.report",
+    "joules": "gcn2snn.energy.report",
+    "preset_of": "gcn2snn.energy.presets",
+}
 
 __all__ = [
     "PRESETS",
@@ -13,3 +33,5 @@ __all__ = [
     "joules",
     "preset_of",
 ]
+
+__getattr__, __dir__ = names_on_demand(__name__, _HOME)

@@ -23,7 +23,6 @@ from gcn2snn.engines.node_rules import (
     apply,
     dense_value,
     matrix_value,
-    rectified,
     spike_value,
     without_gain,
 )
@@ -54,7 +53,6 @@ __all__ = [
     "network_dtype",
     "path",
     "read_out",
-    "rectified",
     "replay",
     "run",
     "run_bucketed",

@@ -47,14 +47,9 @@ def without_gain(node: ir.Population | ir.Relu, x: Value) -> Tensor:
     return x if node.gain is None else x / per_channel(node.gain.to(x.dtype), x.dim())
 
 
-def rectified(node: ir.Population, x: Tensor) -> Tensor:
-    """max(x, 0) where the source model has a ReLU, else x."""
-    return torch.relu(x) if node.activation == "relu" else x
-
-
-def activate(node: ir.Population, potential: Value) -> Tensor:
-    """What the source model has in a population's place: max(x / gain, 0), or x / gain where it has no ReLU."""
-    return rectified(node, without_gain(node, potential))
+def activate(node: ir.Population | ir.Relu, potential: Value) -> Tensor:
+    """What the source model has in a population's place: its activation of x / gain."""
+    return node.activation(without_gain(node, potential))
 
 
 @singledispatch
@@ -190,7 +185,7 @@ def _rows(node: ir.Rows, operator: CSR, x: Tensor | Spikes, bias: bool = True) -
 
 @apply.register
 def _relu(node: ir.Relu, x: Value, bias: bool = True) -> Tensor:
-    return torch.relu(without_gain(node, x))
+    return activate(node, x)
 
 
 @apply.register

@@ -16,7 +16,10 @@ from gcn2snn.frontends.example_inputs import declare
 from gcn2snn.frontends.read_module import lower_module
 from gcn2snn.frontends.registry import REGISTRY
 
-ALWAYS = ("text_gcn", "torch_images", "torch_layers", "torch_products", "torch_refusals", "torch_shapes")
+ALWAYS = (
+    *("text_gcn", "torch_activations", "torch_images", "torch_layers"),
+    *("torch_products", "torch_refusals", "torch_shapes"),
+)
 """Modules of this package whose handlers are loaded for every model."""
 
 OPTIONAL = {

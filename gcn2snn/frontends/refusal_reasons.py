@@ -34,10 +34,6 @@ NOT_RELU = Reason(
     why="is not a ReLU; a neuron that fires at most once sends max(x, 0).",
     instead="Use ReLU, or fine-tune the model with ReLU.",
 )
-BOUNDED = Reason(
-    why="is bounded above, and a one-spike neuron's bound is its calibrated maximum, not a fixed number.",
-    instead="Use ReLU.",
-)
 SATURATES = Reason(
     why="saturates; a neuron that fires at most once sends max(x, 0).",
     instead="Use ReLU inside the model, and return scores before the sigmoid.",

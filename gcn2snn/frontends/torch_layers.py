@@ -37,26 +37,6 @@ def dense(builder: Builder, path: str, x: Ref, weight: Tensor, bias: Tensor | No
     return builder.add(ir.Dense(name=path, inputs=(x,), weight=parameter(weight), bias=constant))
 
 
-@lowers(nn.ReLU)
-def lower_relu(builder: Builder, path: str, module: nn.ReLU, input: Ref) -> Ref:
-    """Y = max(X, 0): becomes a neuron population."""
-    return builder.add(ir.Relu(name=path, inputs=(input,)))
-
-
-@lowers_function(torch.relu, torch.relu_, functional.relu, functional.relu_, "relu", "relu_")
-def lower_relu_function(builder: Builder, path: str, input: Ref, inplace: bool = False) -> Ref:
-    """Y = max(X, 0) in its functional forms."""
-    return builder.add(ir.Relu(name=path, inputs=(input,)))
-
-
-@lowers_function(torch.clamp, "clamp", "clamp_", "clamp_min", "clamp_min_", torch.clamp_min)
-def lower_clamp(builder: Builder, path: str, input: Ref, min: Any = None, max: Any = None) -> Ref:
-    """clamp(min=0) is a ReLU."""
-    if min == 0 and max is None:
-        return builder.add(ir.Relu(name=path, inputs=(input,)))
-    return builder.refuse(path, f"clamp(min={min}, max={max})", "is no ReLU.", "Use min=0 and no max.")
-
-
 @lowers(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity)
 def lower_dropout(
     builder: Builder, path: str, module: nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Identity, input: Ref

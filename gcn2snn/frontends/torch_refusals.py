@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from gcn2snn.frontends.refusal_reasons import ATTENTION, BOUNDED, GATES, NORMALISATION, NOT_RELU, SATURATES
+from gcn2snn.frontends.refusal_reasons import ATTENTION, GATES, NORMALISATION, NOT_RELU, SATURATES
 from gcn2snn.frontends.registry import refuses
 
 refuses(
@@ -22,10 +22,6 @@ refuses(
         torch.celu,
     ),
     **NOT_RELU,
-)
-refuses(
-    *(nn.ReLU6, functional.relu6, nn.Hardtanh, functional.hardtanh),
-    **BOUNDED,
 )
 refuses(
     *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, torch.sigmoid, torch.tanh, functional.sigmoid, functional.tanh),

@@ -1,5 +1,6 @@
 """The description of a network between the trained model and the spikes: frozen dataclasses; nothing runs here."""
 
+from gcn2snn.ir.activations import IDENTITY, RELU, Activation
 from gcn2snn.ir.draft import Draft
 from gcn2snn.ir.graph_operands import Adjacency, Fixed, FixedMatrix, Laplacian, Matrix, Membership, Part
 from gcn2snn.ir.layers import (
@@ -32,7 +33,10 @@ from gcn2snn.ir.network import Network, once_per_network
 from gcn2snn.ir.node import NODE_TYPES, Node, Operator, Shape, Source, Synapse, Wire
 
 __all__ = [
+    "IDENTITY",
     "NODE_TYPES",
+    "RELU",
+    "Activation",
     "Add",
     "Adjacency",
     "Aggregate",

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gcn2snn.ir.activations import RELU, Activation
 from gcn2snn.ir.node import Node, Shape, Source, Synapse, Wire, meet, meet_bias, pool_shape, same, windows
 from gcn2snn.kernels import PhaseCode
 
@@ -275,9 +276,15 @@ class Rows(Wire):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Relu(Node):
-    """max(x / gain, 0); becomes a neuron population in ``passes/neurons.py``. ``gain``: see :class:`Population`."""
+    """f(x / gain), f a ReLU with or without a cap; becomes a population in ``passes/neurons.py``.
+
+    Args:
+        gain: see :class:`Population`.
+        activation: f.
+    """
 
     gain: Tensor | None = None
+    activation: Activation = RELU
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -286,14 +293,19 @@ class Population(Node):
 
     Args:
         coding: base, timesteps, signed, shift. A signed population keeps negative values.
-        activation: what the source model has in this place, "relu" or "none". An unsigned population without a ReLU
-            drops the negative part (``message="rectified"``).
+        activation: what the source model has in this place. An unsigned population where it has nothing drops the
+            negative part (``message="rectified"``).
         gain: batch norm kept in the threshold, sqrt(var + eps) / |gamma| [C] (Algorithm 1, line 4), or None.
     """
 
     coding: PhaseCode
-    activation: str = "relu"
+    activation: Activation = RELU
     gain: Tensor | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it does to its potential, as reports print it: "signed", the source's activation, or "rectified"."""
+        return "signed" if self.coding.signed else self.activation.name if self.activation.rectifies else "rectified"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

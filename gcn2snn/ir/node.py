@@ -36,7 +36,8 @@ class Node:
         told = []
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in ("name", "inputs") or value is item.default or value is None:
+            default = value is None or (not isinstance(value, Tensor) and value == item.default)
+            if item.name in ("name", "inputs") or default:
                 continue
             told.append(f"{item.name} {list(value.shape)}" if isinstance(value, Tensor) else f"{item.name}={value!r}")
         parts = (", ".join(self.inputs), ", ".join(told))

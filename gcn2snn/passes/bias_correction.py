@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, activate, code_input, dense_value, evaluate_node, fire
+from gcn2snn.engines import Value, activate, code_input, dense_value, evaluate_node, fire, without_gain
 from gcn2snn.kernels import per_channel
 from gcn2snn.passes.calibration import Batches
 
@@ -86,10 +86,17 @@ def _shift_of_population(node: ir.Neuron, potentials: list[Tensor], goal: list[V
     for _ in range(STEPS):
         moved = [x + per_channel(shift.to(x.dtype), x.dim()) for x in potentials]
         sent = _mean([dense_value(fire(node, x)) for x in moved], unit)
-        active = _mean([torch.ones_like(x) if node.coding.signed else (x > 0).to(x.dtype) for x in moved], 1.0)
+        active = _mean([_moves(node, x) for x in moved], 1.0)
         shift = shift + gain * (wanted - sent) / active.clamp(min=0.05)
     limit = node.threshold_scale
     return torch.minimum(torch.maximum(shift, -limit), limit).to(potentials[0].dtype)
+
+
+def _moves(node: ir.Neuron, potential: Tensor) -> Tensor:
+    """1 where what a neuron sends changes with its potential, 0 where it is silent or saturated by a cap."""
+    x = without_gain(node, potential)
+    follows = node.activation.follows(x)
+    return (follows if node.coding.signed else follows & (x > 0)).to(potential.dtype)
 
 
 def _mean_difference(goal: list[Value], have: list[Value]) -> Tensor:

@@ -21,7 +21,7 @@ BINS = 8192
 """Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
 
 SCALE_CANDIDATES = 96
-"""Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum."""
+"""Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum; under a cap Q, too."""
 
 ERROR_UNITS = 2**30
 """Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
@@ -113,14 +113,34 @@ class Statistics:
         return torch.where(top > 0, top, 1.0)
 
     def scale(self, node: ir.Population, kind: str, per: str, percentile: float = 99.9) -> Tensor:
-        """Scale of a population by one of the rules, [] per layer or [C] per channel; 1 where all data are silent."""
+        """Scale of a population by one of the rules, [] per layer or [C] per channel; 1 where all data are silent.
+
+        Under a cap, no level of the code is above the cap; where the rule's own scale reaches the cap, the largest
+        level is the cap itself, Q^-1 s = cap (docs/decisions/0082).
+        """
         maxima = self.maxima[node.name]
         top = maxima if per == "channel" else maxima.max()
         if kind != "max":
             counts = (self.histograms.channel if per == "channel" else self.histograms.layer)[node.name]
-            factor = _percentile(counts, percentile) if kind == "percentile" else _least_error(counts, node.coding)
+            capped = node.activation.cap is not None
+            factor = (
+                _percentile(counts, percentile) if kind == "percentile" else _least_error(counts, node.coding, capped)
+            )
             top = top * (factor if per == "channel" else factor[0]).to(top)
-        return torch.where(top > 0, top, 1.0)
+        return _under_cap(node, torch.where(top > 0, top, 1.0), kind)
+
+
+def _under_cap(node: ir.Population, scale: Tensor, kind: str) -> Tensor:
+    """The scale that the rule ``kind`` gives, so that no level is above the cap of the population's activation.
+
+    A maximum or percentile says how large values are. If they reach the cap, the largest level becomes the cap. The
+    search for the least error has looked at that scale already, so its choice stays unless it is above.
+    """
+    cap, largest = node.activation.cap, node.activation.largest_scale(node.coding, scale.dtype)
+    if cap is None or largest is None:
+        return scale
+    largest = largest.to(scale.device)
+    return torch.minimum(scale, largest) if kind == "mse" else torch.where(scale >= cap, largest, scale)
 
 
 def _rule(node: ir.Population, config: ConvertConfig) -> tuple[str, str]:
@@ -192,11 +212,13 @@ def _percentile(counts: Tensor, percentile: float) -> Tensor:
     return (reached.int().argmax(1) + 1) / BINS
 
 
-def _least_error(counts: Tensor, coding: PhaseCode) -> Tensor:
+def _least_error(counts: Tensor, coding: PhaseCode, capped: bool = False) -> Tensor:
     """Share of the maximum that, as a scale, has the least squared encoding error, [C]."""
     centre = (torch.arange(BINS, dtype=torch.float64, device=counts.device) + 0.5) / BINS
     low, high = math.log(0.25), math.log(1.05 * coding.base)
     candidates = torch.linspace(low, high, SCALE_CANDIDATES, dtype=torch.float64, device=counts.device).exp()
+    if capped:  # many values equal the maximum, so the scale that sends it without any error is worth a look
+        candidates = torch.cat([candidates, candidates.new_tensor([coding.base])])
     coded = [decode(encode(centre, scale, coding), torch.float64) for scale in candidates]
     error = torch.stack([(centre - value) ** 2 for value in coded], 1)
     return candidates[(counts.double() @ error).argmin(1)]
@@ -212,7 +234,7 @@ class _Quality:
         if not isinstance(node, ir.Neuron):
             return
         spikes = encode(x, node.scale, node.coding, node.horizon)
-        active = x != 0 if node.coding.signed or node.activation == "none" else x > 0
+        active = x != 0
         sums = self.sums.setdefault(
             node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
         )

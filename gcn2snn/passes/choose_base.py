@@ -166,12 +166,17 @@ def layer_bases(network: ir.Network, batches: Batches, timesteps: int | None = N
 
 
 def with_bases(network: ir.Network, bases: Mapping[str, float]) -> ir.Network:
-    """The network with other bases, per time step as :func:`layer_bases` gives them; scales stay, since they are maxima."""
+    """The network with other bases, per time step as :func:`layer_bases` gives them.
+
+    Scales stay, since they are maxima; only one whose largest level would now be above a cap gets smaller.
+    """
     changes: dict[str, list[ir.Node]] = {}
     for name, base in bases.items():
         node = _neuron(network, name)
         coding = replace(node.coding, base=base ** (1 / node.coding.group))
-        changes[name] = [replace(node, coding=coding)]
+        largest = node.activation.largest_scale(coding, node.scale.dtype)
+        scale = node.scale if largest is None else torch.minimum(node.scale, largest.to(node.scale.device))
+        changes[name] = [replace(node, coding=coding, scale=scale)]
     return network.replace(changes)
 
 

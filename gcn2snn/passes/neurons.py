@@ -68,7 +68,11 @@ def _code_inputs(draft: ir.Draft, config: ConvertConfig) -> None:
 def _relus(draft: ir.Draft, config: ConvertConfig) -> None:
     for relu in draft.of(ir.Relu):
         coding = coding_of(config, relu.name, signed=False)
-        draft.put(ir.UncalibratedNeuron(name=relu.name, inputs=relu.inputs, coding=coding, gain=relu.gain))
+        draft.put(
+            ir.UncalibratedNeuron(
+                name=relu.name, inputs=relu.inputs, coding=coding, activation=relu.activation, gain=relu.gain
+            )
+        )
 
 
 def _between_synapses(draft: ir.Draft, config: ConvertConfig) -> None:
@@ -136,7 +140,7 @@ def _put_before(draft: ir.Draft, reader: ir.Node, new: ir.UncalibratedNeuron) ->
 def _population(source: str, config: ConvertConfig) -> ir.UncalibratedNeuron:
     name = f"{source}.neuron"
     coding = coding_of(config, name, signed=config.message != "rectified")
-    return ir.UncalibratedNeuron(name=name, inputs=(source,), coding=coding, activation="none")
+    return ir.UncalibratedNeuron(name=name, inputs=(source,), coding=coding, activation=ir.IDENTITY)
 
 
 def _after_pools(draft: ir.Draft, config: ConvertConfig) -> None:

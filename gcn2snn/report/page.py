@@ -191,7 +191,7 @@ def _population(key: str, population: Population) -> PopulationRow:
         own=population,
         name=node.name,
         id=own,
-        kind="signed" if node.coding.signed else "ReLU" if node.activation == "relu" else "rectified",
+        kind=node.kind,
         scale=f"{low:.4g}" if low == high else f"{low:.3g} to {high:.3g}",
         horizon="T" if node.horizon is None else f"{int(node.horizon.min())} to {int(node.horizon.max())}",
         charts=pictures,

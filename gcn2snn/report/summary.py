@@ -52,7 +52,7 @@ def _mode_rows(name: str, rows: Sequence[dict[str, Any]]) -> list[ModeRow]:
     if name in PAPER:
         ann, snn, alpha = PAPER[name]
         printed = [fixed(value) for value in (ann, snn, ann - snn, alpha)]
-        shown.append(ModeRow(name, "printed in the paper", "", *printed, look="paper"))
+        shown.append(ModeRow(name, "printed in the paper", "", *printed, "", "", "", "paper"))
     for row in rows:
         loss = [a - b for a, b in zip(row["ann"], row["snn"], strict=True)]
         measured = [row["ann"], row["snn"], loss, *(row["alpha"][key] for key in ALPHAS)]

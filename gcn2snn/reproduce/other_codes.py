@@ -189,7 +189,10 @@ def _scaled(node: ir.Neuron | ir.Coder, z: Tensor) -> Tensor:
 
 
 def _normalised(node: ir.Neuron | ir.Coder, potential: Value) -> Tensor:
-    """z = U / (scale gain)."""
+    """z = U / (scale gain), at most cap / scale where the source's activation has a cap: these codes send what z is."""
     x = dense_value(potential)
     scale = node.threshold_scale if isinstance(node, ir.Neuron) else node.scale
-    return x / per_channel(scale.to(x.dtype), x.dim())
+    z = x / per_channel(scale.to(x.dtype), x.dim())
+    if not isinstance(node, ir.Neuron) or node.activation.cap is None:
+        return z
+    return torch.minimum(z, per_channel(node.activation.cap / node.scale.to(x.dtype), x.dim()))

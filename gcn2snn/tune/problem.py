@@ -47,7 +47,7 @@ class _Form:
         coding = coding_of(config, node.name, node.coding.signed)
         node = replace(node, coding=coding)
         kind, per = own.scale or config.scale, own.per or config.per
-        key = (node.name, kind, per, coding if kind == "mse" else None)
+        key = (node.name, kind, per, coding)
         if key not in self.scales:
             self.scales[key] = self.statistics.scale(node, kind, per)
         return node.calibrated(self.scales[key])

@@ -125,6 +125,10 @@ def _image_step(net: Sketch, kind: str) -> None:
         net.add(ir.Pad, padding=(1, 0, 2, 1))
     elif kind == "scale":
         net.add(ir.Add, coefficients=(-1.5,))
+    elif kind == "capped":
+        net.conv(6)
+        net.batch_norm()
+        net.add(ir.Relu, activation=ir.Activation(cap=0.3 * net.integer(1, 3)))
 
 
 def image_network(seed: int, kinds: Sequence[str], dtype: torch.dtype, batch: int = 2, size: int = 7) -> Case:
@@ -155,6 +159,10 @@ def _graph_step(net: Sketch, kind: str, graph: str) -> None:
         left = net.last
         right = net.add(ir.Aggregate, graph, left)
         net.add(ir.Concat, left, right)
+    elif kind == "capped":
+        net.dense(6)
+        net.batch_norm()
+        net.add(ir.Relu, activation=ir.Activation(cap=0.3 * net.integer(1, 3)))
     elif kind == "rows":
         net.add(ir.Rows, graph, net.last)
     elif kind == "shortcut":  # as in GraphSAGE: neighbours and the node itself

@@ -14,5 +14,6 @@ IMAGE_KINDS = (
     "scale",
     "raw_maxpool",
     "pad",
+    "capped",
 )
-GRAPH_KINDS = ("dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense")
+GRAPH_KINDS = ("dense", "bn", "residual", "shortcut", "aggregate", "max", "concat", "rows", "raw_dense", "capped")

@@ -225,3 +225,11 @@ def test_bad_options(x: Tensor, labels: Tensor, snn: SpikingNetwork) -> None:
         evaluate(snn, x, labels, engine="closed", wait=1)
     with pytest.raises(ConfigError, match="unknown; allowed are"):
         evaluate(snn, x, labels, preset="9nm")
+
+
+def test_repr_is_one_short_line() -> None:
+    x = torch.rand(20, 4)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
+    found = repr(gcn2snn.evaluate(gcn2snn.convert(model, x), x, labels=model(x).argmax(1)))
+    assert found.startswith("Evaluation(20 rows: source 100.00 %, spiking ")
+    assert len(found) < 100

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from network_kinds import GRAPH_KINDS, IMAGE_KINDS
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
@@ -21,13 +22,10 @@ from gcn2snn.kernels import Spikes
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.verify import verify
 
-IMAGES = ("conv", "bn", "residual", "maxpool", "avgpool", "concat", "subsample", "scale", "raw_maxpool", "pad")
-GRAPHS = ("dense", "bn", "residual", "aggregate", "max", "concat", "rows", "raw_dense")
-
 
 @given(
     image=st.booleans(),
-    kinds=st.lists(st.integers(0, 9), max_size=4),
+    kinds=st.lists(st.integers(0, 2**31 - 1), max_size=4),
     seed=st.integers(0, 2**31 - 1),
     dtype=st.sampled_from([torch.float32, torch.float64]),
     wait=st.sampled_from([None, 3]),
@@ -38,7 +36,8 @@ GRAPHS = ("dense", "bn", "residual", "aggregate", "max", "concat", "rows", "raw_
 def test_sound_networks_have_no_bugs(
     make_images, make_graphs, make_spiking, image, kinds, seed, dtype, wait, into, mixed
 ):
-    names = [(IMAGES if image else GRAPHS)[kind % (10 if image else 8)] for kind in kinds]
+    known = IMAGE_KINDS if image else GRAPH_KINDS
+    names = [known[kind % len(known)] for kind in kinds]
     case = (make_images if image else make_graphs)(seed, names, dtype)
     network = make_spiking(case, ConvertConfig(timesteps=8, batch_norm=into), mixed)
     report = verify(network, case[1], wait)

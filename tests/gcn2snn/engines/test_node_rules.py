@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gcn2snn import ir
-from gcn2snn.engines.node_rules import activate, apply, dense_value, matrix_value, rectified, spike_value, without_gain
+from gcn2snn.engines.node_rules import activate, apply, dense_value, matrix_value, spike_value, without_gain
 from gcn2snn.kernels import CSR, PhaseCode, Spikes
 
 RANDOM = torch.Generator().manual_seed(0)
@@ -73,11 +73,12 @@ def test_aggregations_read_the_matrix_by_rows():
 def test_a_population_before_calibration_is_the_source_models_activation():
     x, gain = torch.tensor([[-1.0, 4.0], [3.0, -2.0]]), torch.tensor([1.0, 2.0])
     relu = ir.UncalibratedNeuron(name="y", inputs=("x",), coding=CODE, gain=gain)
-    none = ir.UncalibratedNeuron(name="y", inputs=("x",), coding=CODE, activation="none", gain=gain)
+    none = ir.UncalibratedNeuron(name="y", inputs=("x",), coding=CODE, activation=ir.IDENTITY, gain=gain)
     assert without_gain(relu, x).tolist() == [[-1.0, 2.0], [3.0, -1.0]]
-    assert rectified(none, x) is x
+    capped = ir.UncalibratedNeuron(name="y", inputs=("x",), coding=CODE, activation=ir.Activation(cap=1.5), gain=gain)
     assert apply(relu, x).tolist() == activate(relu, x).tolist() == [[0.0, 2.0], [3.0, 0.0]]
     assert apply(none, x).tolist() == [[-1.0, 2.0], [3.0, -1.0]]
+    assert apply(capped, x).tolist() == [[0.0, 1.5], [1.5, 0.0]]
     assert torch.equal(apply(ir.Relu(name="y", inputs=("x",), gain=gain), x), activate(relu, x))
     assert apply(ir.UncalibratedCoder(name="c", inputs=("x",)), x) is x
 

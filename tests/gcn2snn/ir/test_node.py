@@ -30,9 +30,15 @@ def test_tensors_are_the_fields_that_hold_one():
 def test_calibration_gives_a_scale_and_keeps_the_rest():
     gain = torch.tensor([2.0, 4.0])
     code = PhaseCode(1.3, 4, signed=True)
-    before = ir.UncalibratedNeuron(name="n", inputs=("x",), coding=code, activation="none", gain=gain)
+    before = ir.UncalibratedNeuron(name="n", inputs=("x",), coding=code, activation=ir.IDENTITY, gain=gain)
     after = before.calibrated(torch.tensor(0.5))
-    assert (after.name, after.inputs, after.coding, after.activation, after.gain) == ("n", ("x",), code, "none", gain)
+    assert (after.name, after.inputs, after.coding, after.activation, after.gain) == (
+        "n",
+        ("x",),
+        code,
+        ir.IDENTITY,
+        gain,
+    )
     assert (after.horizon, after.start) == (None, None)
     assert after.threshold_scale.tolist() == [1.0, 2.0]
     assert ir.UncalibratedNeuron(name="n", coding=code).calibrated(gain).threshold_scale is gain

@@ -141,3 +141,15 @@ def test_with_bases_refuses_what_has_no_base():
 def test_scipy_is_loaded_by_the_first_search_only():
     script = "import sys, gcn2snn.passes as p; assert 'scipy' not in sys.modules; p.optimal_base(4); assert 'scipy' in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_with_bases_keeps_levels_below_a_cap(make_graphs, make_spiking):
+    case = make_graphs(3, ["capped"], torch.float32)
+    network = make_spiking(case, ConvertConfig(scale="max", base=1.5))
+    (before,) = (node for node in network.of(ir.Neuron) if node.activation.cap is not None)
+    for base in (1.2, 1.5, 2.0):
+        after = with_bases(network, {before.name: base})[before.name]
+        assert isinstance(after, ir.Neuron)
+        top = after.scale * after.coding.levels(torch.float32)[0]
+        assert bool((top <= torch.tensor(before.activation.cap)).all())
+        assert torch.equal(after.scale, before.scale) == (base >= 1.5)

@@ -36,7 +36,7 @@ def bipartite(seed: int, neurons: int, outputs: int, channels: int = 1) -> tuple
     nodes = (
         ir.Input(name="graph", size=(outputs, neurons), role="operator"),
         ir.Input(name="x", size=(neurons, channels)),
-        ir.Neuron(name="h", inputs=("x",), coding=coding, activation="none", scale=values.abs().max()),
+        ir.Neuron(name="h", inputs=("x",), coding=coding, activation=ir.IDENTITY, scale=values.abs().max()),
         ir.Aggregate(name="sum", inputs=("graph", "h")),
         ir.Output(name="output", inputs=("sum",)),
     )

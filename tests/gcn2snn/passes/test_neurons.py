@@ -38,14 +38,18 @@ def populations(network: ir.Network) -> dict[str, tuple[bool, str]]:
 def test_two_graph_convolutions_are_four_spiking_layers():
     """Three populations and the output; messages are signed."""
     network = insert_neurons(text_gcn(), ConvertConfig())
-    assert populations(network) == {"m1.neuron": (True, "none"), "relu": (False, "relu"), "m2.neuron": (True, "none")}
+    assert populations(network) == {
+        "m1.neuron": (True, ir.IDENTITY),
+        "relu": (False, ir.RELU),
+        "m2.neuron": (True, ir.IDENTITY),
+    }
     assert network["a1"].inputs == ("a", "m1.neuron")
 
 
 def test_message_modes():
     rectified = insert_neurons(text_gcn(), ConvertConfig(message="rectified"))
-    assert populations(rectified)["m1.neuron"] == (False, "none")
-    assert populations(insert_neurons(text_gcn(), ConvertConfig(message="fused"))) == {"relu": (False, "relu")}
+    assert populations(rectified)["m1.neuron"] == (False, ir.IDENTITY)
+    assert populations(insert_neurons(text_gcn(), ConvertConfig(message="fused"))) == {"relu": (False, ir.RELU)}
 
 
 def test_groups_cut_every_step_into_phases():
@@ -162,7 +166,7 @@ def test_a_population_in_front_makes_spikes_of_sums_that_were_visited_before():
         ),
         ConvertConfig(),
     )
-    assert populations(network) == {"relu": (False, "relu"), "m2.neuron": (True, "none")}
+    assert populations(network) == {"relu": (False, ir.RELU), "m2.neuron": (True, ir.IDENTITY)}
     assert network["sum"].inputs == ("m2.neuron", "relu")
     assert network["m3"].inputs == ("flat",)
 

@@ -31,6 +31,7 @@ def test_items_are_the_papers_figures_and_tables():
     assert {f"fig{n}" for n in range(1, 11)} | {f"table{n}" for n in range(1, 9)} | {
         "motifs",
         "planetoid",
+        "rivals",
         "tcurve",
         "codings",
         "inductive",
