@@ -12,7 +12,6 @@ import pickle
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -200,7 +199,7 @@ def _parts_100(read: Read, split: str) -> list[np.ndarray]:
 class _ArraysOnly(pickle.Unpickler):
     """Reads NumPy arrays and nothing that runs code."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
             return np.dtype if name == "dtype" else np.ndarray if name == "ndarray" else _reconstruct()
         if (module, name) == ("_codecs", "encode"):
@@ -208,11 +207,11 @@ class _ArraysOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
 
 
-def _reconstruct() -> Any:
+def _reconstruct() -> object:
     return np.empty(0).__reduce__()[0]
 
 
-def _unpickle(data: bytes, what: str) -> dict[bytes, Any]:
+def _unpickle(data: bytes, what: str) -> dict[bytes, object]:
     try:
         content = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
     except (pickle.UnpicklingError, EOFError, ValueError, AttributeError, IndexError) as error:

@@ -85,7 +85,7 @@ def train_images(
     return {"run": str(out), **finish(out, origin, trainer, scores)}
 
 
-def _config_dict(config: ImageTrainConfig) -> dict[str, Any]:
+def _config_dict(config: ImageTrainConfig) -> dict[str, object]:
     return dict(TypeAdapter(ImageTrainConfig).dump_python(config))
 
 
@@ -207,7 +207,7 @@ def evaluate_images(
     result = evaluate(
         network, images, normalise, engine=engine, preset=preset, batch_size=batch_size, progress=progress
     )
-    content: dict[str, Any] = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
+    content: dict[str, object] = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
     if layers:
         x, _ = next(iter(images.batches(batch_size, normalise)))
         content |= {"verify": network.verify(x).table(), "verified_images": x.shape[0]}

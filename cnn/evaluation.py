@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,9 +47,9 @@ class ImageEvaluation:
     energy: EnergyReport
     energy_images: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON values; the energy report's fields stand on the top level."""
-        head: dict[str, Any] = {
+        head: dict[str, object] = {
             "images": self.ann.classes.numel(),
             "ann": {"accuracy": self.ann.accuracy, "seconds": self.ann.seconds},
             "snn": {"accuracy": self.snn.accuracy, "seconds": self.snn.seconds},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +68,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _read_safetensors(path: Path) -> Any:
+def _read_safetensors(path: Path) -> object:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -79,7 +78,7 @@ def _read_safetensors(path: Path) -> Any:
         raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or is not a safetensors file") from error
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from gcn2snn.datasets.clean import CleanCorpus, clean_corpus, words_of
+    from gcn2snn.datasets.checks import chosen_note, corpus_warnings
+    from gcn2snn.datasets.clean import CleanCorpus, clean_corpus
     from gcn2snn.datasets.corpus import Corpus
     from gcn2snn.datasets.counts import count_graph
     from gcn2snn.datasets.fetching import fetch
     from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
     from gcn2snn.datasets.loading import load, load_graph
     from gcn2snn.datasets.locate import fetched_root, located, search_roots
-    from gcn2snn.datasets.options import TextGraphOptions
+    from gcn2snn.datasets.options import TextGraphOptions, suitable_min_count
     from gcn2snn.datasets.package_client import download_package
     from gcn2snn.datasets.progress import stages
     from gcn2snn.datasets.registry import DATASETS, Archive, Dataset, find, names
+    from gcn2snn.datasets.text_file import marked_encoding, wrong_encoding
     from gcn2snn.datasets.text_graph import build_text_graph
+    from gcn2snn.datasets.tokenisers import import_tokeniser, register_tokeniser
+    from gcn2snn.datasets.words import words_of
 
 # Names load on first use, so that the command line lists datasets without importing torch.
 _HOME = {
@@ -36,20 +40,27 @@ _HOME = {
     "LabelledCall": "gcn2snn.datasets.graph_file",
     "TextGraphOptions": "gcn2snn.datasets.options",
     "build_text_graph": "gcn2snn.datasets.text_graph",
+    "chosen_note": "gcn2snn.datasets.checks",
     "clean_corpus": "gcn2snn.datasets.clean",
+    "corpus_warnings": "gcn2snn.datasets.checks",
     "count_graph": "gcn2snn.datasets.counts",
     "download_package": "gcn2snn.datasets.package_client",
     "fetch": "gcn2snn.datasets.fetching",
     "fetched_root": "gcn2snn.datasets.locate",
     "find": "gcn2snn.datasets.registry",
+    "import_tokeniser": "gcn2snn.datasets.tokenisers",
     "load": "gcn2snn.datasets.loading",
     "load_graph": "gcn2snn.datasets.loading",
     "load_labelled": "gcn2snn.datasets.graph_file",
     "located": "gcn2snn.datasets.locate",
+    "marked_encoding": "gcn2snn.datasets.text_file",
     "names": "gcn2snn.datasets.registry",
+    "register_tokeniser": "gcn2snn.datasets.tokenisers",
     "search_roots": "gcn2snn.datasets.locate",
     "stages": "gcn2snn.datasets.progress",
-    "words_of": "gcn2snn.datasets.clean",
+    "suitable_min_count": "gcn2snn.datasets.options",
+    "words_of": "gcn2snn.datasets.words",
+    "wrong_encoding": "gcn2snn.datasets.text_file",
 }
 
 __all__ = [
@@ -61,20 +72,27 @@ __all__ = [
     "LabelledCall",
     "TextGraphOptions",
     "build_text_graph",
+    "chosen_note",
     "clean_corpus",
+    "corpus_warnings",
     "count_graph",
     "download_package",
     "fetch",
     "fetched_root",
     "find",
+    "import_tokeniser",
     "load",
     "load_graph",
     "load_labelled",
     "located",
+    "marked_encoding",
     "names",
+    "register_tokeniser",
     "search_roots",
     "stages",
+    "suitable_min_count",
     "words_of",
+    "wrong_encoding",
 ]
 
 __getattr__, __dir__ = names_on_demand(__name__, _HOME)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gcn2snn.datasets.locate import read_files
+from gcn2snn.datasets.options import Cleaning, TextGraphOptions, suitable_min_count
 from gcn2snn.datasets.registry import Dataset
 from gcn2snn.errors import DataError
 
@@ -31,7 +32,10 @@ class Corpus:
         split: ``train``, ``validation`` or ``test``.
         names: one per document, no two equal.
         hash: sha256 of the content; computed when it is "".
-        min_count, stop_words: the cleaning that the corpus was published with.
+        min_count, stop_words, cleaning: what the corpus was published with. An own corpus has no ``min_count``: it follows
+            from the number of documents (:func:`.options.suitable_min_count`).
+        path: absolute place of an own corpus, or "".
+        notes: what was chosen or left out while reading, one sentence each.
 
     Raises:
         DataError: no document, lengths that differ, names that repeat, an empty label, an unknown split, or a class
@@ -44,8 +48,11 @@ class Corpus:
     split: tuple[str, ...]
     names: tuple[str, ...]
     hash: str = ""
-    min_count: int = 5
+    min_count: int | None = None
     stop_words: str = "nltk-179"
+    cleaning: Cleaning = "unicode"
+    path: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.documents)
@@ -89,14 +96,25 @@ class Corpus:
         Raises:
             DataError: a class would be left without a training document.
 
-
         >>> Corpus("two", ("a b", "c d"), ("x", "x"), ("train", "test"), ("one", "two")).only("train").documents
         ('a b',)
         """
-        kept = [place for place, split in enumerate(self.split) if split in splits]
+        return self.at([place for place, split in enumerate(self.split) if split in splits])
+
+    def at(self, kept: Sequence[int]) -> Corpus:
+        """The documents at some places, in the order given, with the same cleaning; the hash is that of what is left.
+
+        Raises:
+            DataError: a class would be left without a training document.
+        """
         columns = (self.documents, self.labels, self.split, self.names)
         documents, labels, split, names = (tuple(column[place] for place in kept) for column in columns)
         return replace(self, documents=documents, labels=labels, split=split, names=names, hash="")
+
+    def resolved(self, options: TextGraphOptions) -> TextGraphOptions:
+        """The options with ``None`` replaced by what suits this corpus."""
+        min_count = suitable_min_count(len(self.documents)) if self.min_count is None else self.min_count
+        return options.resolved(min_count, self.stop_words, self.cleaning)
 
     def size(self, split: str) -> int:
         """Documents of a split."""
@@ -145,6 +163,7 @@ def read_published(row: Dataset, root: Path | None = None, *, progress: bool = T
         published_hash(row),
         row.min_count,
         row.stop_words,
+        "published",
     )
 
 

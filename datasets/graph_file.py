@@ -53,12 +53,12 @@ class LabelledCall:
     """
 
     name: str
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     labels: Tensor
     rows: Tensor
     class_names: tuple[str, ...]
 
-    def arguments(self, inputs: Mapping[str, str]) -> tuple[Any, ...]:
+    def arguments(self, inputs: Mapping[str, str]) -> tuple[object, ...]:
         """The values in the order of a network's inputs.
 
         Args:
@@ -84,7 +84,7 @@ class LabelledCall:
             )
         return replace(self, class_names=(*self.class_names, *(f"class {number}" for number in range(named, count))))
 
-    def _argument(self, name: str, role: str, alone: bool) -> Any:
+    def _argument(self, name: str, role: str, alone: bool) -> object:
         for key in (name, *next((group for group in ALIASES if name in group), ())):
             if key in self.values:
                 return self.values[key]
@@ -135,7 +135,7 @@ def load_labelled(name_or_path: str, root: str | Path | None = None) -> Labelled
 
 
 def _of_graph(graph: Graph, name: str) -> LabelledCall:
-    values: dict[str, Any] = {} if graph.features is None else {"x": graph.features}
+    values: dict[str, object] = {} if graph.features is None else {"x": graph.features}
     values["edge_index"] = torch.stack([graph.raw.col.long(), graph.raw.row.long()])
     values |= {"edge_weight": graph.raw.value.float(), "adjacency": graph.adjacency}
     if not bool(graph.test_mask.any()):
@@ -143,7 +143,7 @@ def _of_graph(graph: Graph, name: str) -> LabelledCall:
     return LabelledCall(name, values, graph.labels, graph.test_mask, graph.class_names)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     """The named values of a file; pickled code is never run."""
     try:
         try:
@@ -165,7 +165,7 @@ def _read(path: Path) -> dict[str, Any]:
     return {key: value for key, value in content.items() if value is not None}
 
 
-def _pyg_containers() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+def _pyg_containers() -> list[Callable[..., object] | tuple[Callable[..., object], str]]:
     """PyG's plain containers of tensors that ``torch.load`` may make, and may not yet: importing PyG allows some."""
     from torch_geometric.data import Data
     from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
@@ -175,19 +175,19 @@ def _pyg_containers() -> list[Callable[..., Any] | tuple[Callable[..., Any], str
     return [kind for kind in (Data, DataEdgeAttr, DataTensorAttr, GlobalStorage) if kind not in allowed]
 
 
-def _taken(values: dict[str, Any], names: tuple[str, ...]) -> Any:
+def _taken(values: dict[str, object], names: tuple[str, ...]) -> object:
     """The first of some entries that is there, taken out; None where none is."""
     return next((values.pop(name) for name in names if name in values), None)
 
 
-def _class_of_each_row(path: Path, labels: Any) -> Tensor:
+def _class_of_each_row(path: Path, labels: object) -> Tensor:
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dim() != 1 or not labels.numel():
         got = f"{labels.dtype} {[*labels.shape]}" if isinstance(labels, Tensor) else type(labels).__name__
         raise DataError(f"the labels in {path} are {got}; one whole number for each output row is needed, int64 [N]")
     return labels.long()
 
 
-def _rows(path: Path, mask: Any, labels: Tensor) -> Tensor:
+def _rows(path: Path, mask: object, labels: Tensor) -> Tensor:
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != labels.shape:
         got = f"{mask.dtype} {[*mask.shape]}" if isinstance(mask, Tensor) else type(mask).__name__
         raise DataError(f"the mask in {path} is {got}; the labels need a bool mask {[*labels.shape]}")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from gcn2snn.datasets.clean import clean_corpus, read_stop_words
+from gcn2snn.datasets.checks import chosen_note, corpus_warnings
+from gcn2snn.datasets.clean import clean_corpus
 from gcn2snn.datasets.corpus import Corpus, content_hash, published_hash, read_published
 from gcn2snn.datasets.counts import check_counts
 from gcn2snn.datasets.locate import located, read_files
 from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.registry import DATASETS, Dataset, find
+from gcn2snn.datasets.stop_words import read_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, build_text_graph
 from gcn2snn.errors import ArtefactError, DataError
 from gcn2snn.files import cache_folder
@@ -28,6 +32,7 @@ def load(
     options: TextGraphOptions | None = None,
     *,
     progress: bool = True,
+    notes: bool = True,
 ) -> Corpus:
     """The raw corpus of a published dataset or of your own files: documents, labels, split.
 
@@ -38,8 +43,9 @@ def load(
     Args:
         name_or_path: a published name, or a TSV, CSV or JSONL file or a folder per class (see :mod:`.own`).
         root: data root that is searched first; then GCN2SNN_DATA, the cache folder, and the network.
-        options: split seed and share for own corpora without a split.
+        options: of own corpora: columns, encoding, quotes, and the split where there is none.
         progress: show what takes long on standard error.
+        notes: log what was chosen and left out while reading; it stands in ``corpus.notes`` in any case.
 
     Raises:
         DataError: unknown, missing, unreadable, or not what its checksum says.
@@ -48,7 +54,9 @@ def load(
     if row is None:
         from gcn2snn.datasets.own import read_own
 
-        return read_own(Path(name_or_path), options or TextGraphOptions())
+        corpus = read_own(Path(name_or_path), options or TextGraphOptions())
+        _say(corpus.notes if notes else ())
+        return corpus
     if row.kind != "text":
         texts = ", ".join(other.name for other in DATASETS.values() if other.kind == "text")
         raise DataError(
@@ -64,6 +72,7 @@ def load_graph(
     *,
     cache: bool = True,
     progress: bool = True,
+    notes: bool = True,
 ) -> Graph:
     """The graph of a published dataset or of your own corpus.
 
@@ -75,9 +84,10 @@ def load_graph(
         options: how text becomes a graph; not used by karate, cora and citeseer.
         cache: keep text graphs in the cache folder, by hash of corpus and options, and take them from there.
         progress: show what takes long on standard error.
+        notes: log what was chosen for an own corpus, what was left out, and what would make an accuracy misleading.
 
     Returns:
-        A graph whose ``source`` (dataset, corpus_hash, options) is enough to build it again and to check it.
+        A graph whose ``source`` (dataset, path, corpus_hash, options) is enough to build it again and to check it.
 
     Raises:
         DataError: as :func:`load`; or the counts of a published corpus are not the published ones.
@@ -92,38 +102,48 @@ def load_graph(
         from gcn2snn.datasets.planetoid import planetoid_graph
 
         return planetoid_graph(row, root, progress=progress)
-    return _text_graph(name_or_path, row, root, options, cache, progress)
+    if row is not None:
+        resolved = options.resolved(row.min_count, row.stop_words, "published")
+        graph = _text_graph(row, row.name, root, resolved, cache, progress)
+    else:
+        corpus = load(name_or_path, root, options, progress=progress, notes=False)
+        resolved = corpus.resolved(options)
+        _say((*corpus.notes, chosen_note(corpus, options), *corpus_warnings(corpus)) if notes else ())
+        graph = _text_graph(corpus, Path(name_or_path).stem, root, resolved, cache, progress)
+    _say(graph.source.get("notes", ()) if notes else ())
+    return graph
 
 
 def _text_graph(
-    name_or_path: str | Path,
-    row: Dataset | None,
+    origin: Dataset | Corpus,
+    name: str,
     root: str | Path | None,
-    options: TextGraphOptions,
+    resolved: TextGraphOptions,
     cache: bool,
     progress: bool,
 ) -> Graph:
-    corpus = None if row is not None else load(name_or_path, root, options, progress=progress)
-    if row is not None:
-        corpus_hash, resolved = published_hash(row), options.resolved(row.min_count, row.stop_words)
-    else:
-        assert corpus is not None
-        corpus_hash, resolved = corpus.hash, options.resolved(corpus.min_count, corpus.stop_words)
+    """The graph of a published row (whose text is read only where the graph is not kept) or of a corpus."""
+    row = origin if isinstance(origin, Dataset) else None
     if row is not None and root is not None and located(row, root) is not None:
         read_files(row, root, progress=progress)  # files that were named are checked, also when the graph is cached
-    kept = cached_path(Path(name_or_path).stem.lower(), corpus_hash, resolved)
+    corpus_hash = published_hash(origin) if isinstance(origin, Dataset) else origin.hash
+    kept = cached_path(name.lower(), corpus_hash, resolved)
     if cache and kept.exists():
         try:
-            return Graph.load(kept)
+            graph = Graph.load(kept)
         except ArtefactError as error:
             _log.warning("%s; building it again", error)
+        else:
+            if isinstance(origin, Corpus):  # the same content may lie in another place now
+                graph.source.update(dataset=origin.name, path=origin.path)
+            return graph
     with stages(progress) as advance:
         advance("reading documents", 0.0)
-        corpus = corpus or load(name_or_path, root, options, progress=progress)
+        corpus = origin if isinstance(origin, Corpus) else load(origin.name, root, progress=progress)
         advance("cleaning", 0.0)
         clean = clean_corpus(_documents_of(corpus, resolved), resolved)
         graph = build_text_graph(clean, advance)
-        if row is not None and resolved == TextGraphOptions().resolved(row.min_count, row.stop_words):
+        if row is not None and resolved == TextGraphOptions().resolved(row.min_count, row.stop_words, "published"):
             check_counts(graph, row)
         if cache:
             advance("saving", 0.0)
@@ -139,6 +159,11 @@ def _documents_of(corpus: Corpus, options: TextGraphOptions) -> Corpus:
     return corpus if options.documents == "all" else corpus.only("train", "validation")
 
 
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
+        _log.warning("%s", note)
+
+
 def cached_path(name: str, corpus_hash: str, options: TextGraphOptions) -> Path:
     """Where the graph of a corpus with these (resolved) options is kept."""
     stop_words = content_hash(sorted(read_stop_words(str(options.stop_words))))
@@ -151,4 +176,4 @@ def _published(name_or_path: str | Path) -> Dataset | None:
     """The row of a published name; None for a path that exists."""
     if isinstance(name_or_path, str) and name_or_path.lower() in DATASETS:
         return DATASETS[name_or_path.lower()]
-    return None if Path(name_or_path).exists() else find(str(name_or_path))
+    return None if os.path.lexists(name_or_path) else find(str(name_or_path))

@@ -1,197 +1,172 @@
-"""Your own corpus: a TSV, CSV or JSONL file with text, label and split, or a folder per class."""
+"""Your own corpus: a table or JSON file with text, label and split, or a folder per class."""
 
 from __future__ import annotations
 
-import csv
-import json
-import logging
-import sys
-from collections import Counter
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from gcn2snn.datasets.columns import Columns
 from gcn2snn.datasets.corpus import Corpus
+from gcn2snn.datasets.json_records import read_records
 from gcn2snn.datasets.options import TextGraphOptions
+from gcn2snn.datasets.split import split_named, splits_of
+from gcn2snn.datasets.tables import read_table
+from gcn2snn.datasets.text_file import mistaken_encoding, read_text, refuse_special
 from gcn2snn.errors import DataError
 
-_log = logging.getLogger(__name__)
-
-Row = dict[str, str]
-_FORMATS = (
-    ".tsv, .csv and .jsonl files with the columns text, label and, if you like, split and name; or a folder per class"
+TABLES = (".tsv", ".csv", ".tab", ".txt", ".psv")
+JSON = (".jsonl", ".ndjson", ".json")
+FORMATS = (
+    "a table (.tsv, .csv, .tab, .txt) or JSON (.jsonl, .json) with a text and a label and, if you like, a split and a name; "
+    "or a folder per class"
 )
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document as it stands in a file; ``split`` is "" where the corpus does not say."""
+
+    text: str
+    label: str
+    split: str
+    name: str
 
 
 def read_own(path: Path, options: TextGraphOptions) -> Corpus:
     """The corpus in a file or folder.
 
-    A file has the columns ``text`` and ``label``, and may have ``split`` and ``name``. A folder holds one folder per
-    class with one text file per document, or ``train`` and ``test`` folders that do. Text is UTF-8. A split that
-    contains ``test``, ``train``, or ``val`` or ``dev`` is what it says; without any split a stratified one is drawn
-    with ``options.split_seed`` and announced.
+    A file has a column for the text and one for the label, found by their names, by the options, or because there are two;
+    it may have ``split`` and ``name``. A folder holds one folder per class with one text file per document, or ``train``
+    and ``test`` folders that do, or the files ``train.csv`` and ``test.csv``. Without test documents a stratified split is
+    drawn with ``options.split_seed``. Documents without a label are left out; both is said in the notes of the corpus.
 
     Raises:
-        DataError: unreadable, empty, of another format, a document without text, label or split, names that repeat,
-            or a class without training documents.
+        DataError: no regular file, unreadable, no text, of another format, without text or label, names of splits that are
+            none, or a class without training documents.
     """
-    try:
-        rows = list(_folder_rows(path) if path.is_dir() else _file_rows(path))
-    except OSError as error:
-        raise DataError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    if not rows:
+    refuse_special(path)
+    notes: list[str] = []
+    found = list((_folder if path.is_dir() else _file)(path, options, notes))
+    if not found:
         raise DataError(f"{path} is empty; a corpus needs at least one document a class")
-    names = tuple(row["name"] for row in rows)
-    for row in rows:
-        if not row["text"].strip():
-            raise DataError(
-                f"{path}: {row['name']!r} has the label {row['label']!r} but no text; add its text or remove it"
-            )
-        if not row["label"]:
-            raise DataError(f"{path}: document {row['name']!r} has no label; label it or remove it")
-    labels = tuple(row["label"] for row in rows)
-    return Corpus(str(path), tuple(row["text"] for row in rows), labels, _splits(path, rows, labels, options), names)
+    documents = _labelled(path, found, notes)
+    names = _names(path, documents, notes)
+    labels = tuple(document.label for document in documents)
+    split, said = splits_of(str(path), labels, [document.split for document in documents], names, options)
+    texts = tuple(document.text for document in documents)
+    return Corpus(str(path), texts, labels, split, names, path=str(path.resolve()), notes=(*notes, *said))
 
 
-def _file_rows(path: Path) -> Iterator[Row]:
-    kind = path.suffix.lower()
-    if kind not in (".tsv", ".csv", ".jsonl"):
-        raise DataError(f"{path} is a {kind or 'nameless'} file; a corpus can be {_FORMATS}")
-    records = _jsonl_records(path) if kind == ".jsonl" else _table_records(path, "\t" if kind == ".tsv" else ",")
-    for line, record in records:
-        for column in ("text", "label"):
-            if record.get(column) is None:
-                found = ", ".join(map(str, record)) or "none"
-                raise DataError(
-                    f"line {line} of {path} has no {column!r}; its columns are {found}. A corpus can be {_FORMATS}"
-                )
-        row = {}
-        for column in ("text", "label", "split", "name"):
-            value = record.get(column)
-            if isinstance(value, bool) or not isinstance(value, str | int | None):
-                raise DataError(f"line {line} of {path}: {column!r} is {value!r}; a text (or a whole number) is needed")
-            row[column] = "" if value is None else str(value) if column == "text" else str(value).strip()
-        row["name"] = row["name"] or f"line {line}"
-        yield row
-
-
-def _jsonl_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise DataError(
-                    f"line {number} of {path} is not JSON ({error}); one object a line is needed"
-                ) from error
-            if not isinstance(record, dict):
-                raise DataError(
-                    f"line {number} of {path} is not a JSON object; {{'text': ..., 'label': ...}} is needed"
-                )
-            yield number, record
-
-
-def _table_records(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    limit = csv.field_size_limit(sys.maxsize if sys.maxsize < 2**31 else 2**31 - 1)  # documents are longer than 128 KiB
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-            for record in reader:
-                if None in record:
-                    raise DataError(
-                        f"line {reader.line_num} of {path} has more fields than the first line names; "
-                        f"put text that holds a {delimiter!r} between double quotes"
-                    )
-                yield reader.line_num, record
-    except csv.Error as error:
+def _labelled(path: Path, found: list[Document], notes: list[str]) -> list[Document]:
+    """The documents that have a label."""
+    kept = [document for document in found if document.label]
+    lost = [document.name for document in found if not document.label]
+    if not kept:
         raise DataError(
-            f"{path} cannot be read after line {reader.line_num} ({error}); check its double quotes"
-        ) from error
-    finally:
-        csv.field_size_limit(limit)
+            f"{path}: none of {len(found)} documents has a label. Look whether the right column is the label (--label-column)"
+        )
+    if lost:
+        some = f"{len(lost)} documents have no label and are" if len(lost) > 1 else "1 document has no label and is"
+        notes.append(f"{path}: {some} left out (first {lost[0]!r})")
+    if not any(document.text.strip() for document in kept):
+        raise DataError(
+            f"{path}: none of {len(kept)} documents has a text. Look whether the right column is the text (--text-column)"
+        )
+    return kept
 
 
-def _folder_rows(path: Path) -> Iterator[Row]:
-    """Rows of ``CLASS/document`` or ``SPLIT/CLASS/document``, in sorted order; hidden files are passed over."""
-    folders = _visible(path, folders=True)
+def _names(path: Path, documents: list[Document], notes: list[str]) -> tuple[str, ...]:
+    """The documents' names, or their numbers where names repeat: a column ``name`` may be anything."""
+    names = tuple(document.name for document in documents)
+    if len(set(names)) == len(names):
+        return names
+    notes.append(f"{path}: names of documents repeat, so documents are numbered instead")
+    return tuple(f"document {number}" for number in range(1, len(names) + 1))
+
+
+def _file(path: Path, options: TextGraphOptions, notes: list[str], split: str = "") -> Iterator[Document]:
+    """The documents of one file; ``split`` is that of a file without a split column."""
+    kind = path.suffix.lower()
+    text = read_text(path, options.encoding)
+    if mistaken_encoding(text, options.encoding):
+        notes.append(f"{path} is UTF-8 and was read as {options.encoding}; leave --encoding out to read it as UTF-8")
+    if kind not in (*TABLES, *JSON):
+        raise DataError(f"{path} is a {kind or 'nameless'} file; rename it if it is one of these: {FORMATS}")
+    if not text.strip():
+        return
+    table = (read_records if kind in JSON else read_table)(path, text, options)
+    notes += table.notes
+    for line, fields in table.lines:
+        yield _document(path, line, fields, table.columns, split)
+
+
+def _document(path: Path, line: int, fields: list[str], columns: Columns, split: str) -> Document:
+    def value(place: int | None) -> str:
+        return "" if place is None else fields[place].strip()
+
+    text = fields[columns.text]
+    for what, content in (("text", text), ("label", fields[columns.label])):
+        if any("\ud800" <= letter <= "\udfff" for letter in content) if not content.isascii() else False:
+            raise DataError(
+                f"the {what} on line {line} of {path} holds half of a surrogate pair; save the file as UTF-8 text"
+            )
+    return Document(text, value(columns.label), value(columns.split) or split, value(columns.name) or f"line {line}")
+
+
+def _folder(path: Path, options: TextGraphOptions, notes: list[str]) -> Iterator[Document]:
+    """The documents of a folder per class, per split and class, or of one file per split."""
+    inside = _visible(path)
+    folders = [item for item in inside if item.is_dir()]
     if not folders:
-        raise DataError(f"{path} holds no folder; a corpus can be {_FORMATS}")
-    by_split = all(_split_of(folder.name) for folder in folders)
+        yield from _split_files(path, inside, options, notes)
+        return
+    by_split = all(split_named(folder.name) and not _files_in(folder) for folder in folders)
+    stray = [item.name for item in inside if not item.is_dir()]
+    if stray:
+        notes.append(f"{path}: files beside the folders are left out: {len(stray)} (first {stray[0]!r})")
     for folder in folders:
-        classes = _visible(folder, folders=True) if by_split else [folder]
+        classes = [item for item in _visible(folder) if item.is_dir()] if by_split else [folder]
         if not classes:
             raise DataError(f"{folder} holds no class folder; documents lie in SPLIT/CLASS/ or in CLASS/")
         for class_folder in classes:
-            files = _visible(class_folder, folders=False)
+            files = list(_below(class_folder))
             if not files:
-                raise DataError(
-                    f"class {class_folder.name!r} has no documents in {class_folder}; add one or remove the folder"
+                notes.append(
+                    f"{class_folder} holds no document, so there is none of the class {class_folder.name!r} in it"
                 )
             for file in files:
-                yield {
-                    "text": file.read_text(encoding="utf-8-sig"),
-                    "label": class_folder.name,
-                    "split": folder.name if by_split else "",
-                    "name": file.relative_to(path).as_posix(),
-                }
+                text = read_text(file, options.encoding)
+                split = folder.name if by_split else ""
+                yield Document(text, class_folder.name, split, file.relative_to(path).as_posix())
 
 
-def _visible(folder: Path, *, folders: bool) -> list[Path]:
-    return sorted(item for item in folder.iterdir() if item.is_dir() == folders and not item.name.startswith("."))
-
-
-def _split_of(text: str) -> str | None:
-    """The split that a name stands for; the published lists say ``training`` and ``20news-bydate-test``."""
-    for part, split in (("test", "test"), ("train", "train"), ("val", "validation"), ("dev", "validation")):
-        if part in text.lower():
-            return split
-    return None
-
-
-def _splits(path: Path, rows: list[Row], labels: tuple[str, ...], options: TextGraphOptions) -> tuple[str, ...]:
-    if not any(row["split"] for row in rows):
-        return _drawn_split(path, labels, options)
-    splits = []
-    for row in rows:
-        split = _split_of(row["split"])
-        if split is None:
-            raise DataError(
-                f"{path}: document {row['name']!r} has the split {row['split']!r}; allowed are train, test and validation"
-            )
-        splits.append(split)
-    return tuple(splits)
-
-
-def _drawn_split(path: Path, labels: tuple[str, ...], options: TextGraphOptions) -> tuple[str, ...]:
-    from sklearn.model_selection import train_test_split
-
-    counts = Counter(labels)
-    lonely = min(counts, key=lambda label: counts[label])
-    if counts[lonely] < 2:
+def _split_files(path: Path, files: list[Path], options: TextGraphOptions, notes: list[str]) -> Iterator[Document]:
+    """The documents of ``train.csv``, ``test.csv`` and the like, whose names say the split."""
+    readable = [file for file in files if file.suffix.lower() in (*TABLES, *JSON) and split_named(file.stem)]
+    if not readable:
         raise DataError(
-            f"{path} has no split and class {lonely!r} has one document; a stratified split needs two. "
-            f"Add a document or a split column"
+            f"{path} holds no folder and no file such as train.csv; a corpus can be {FORMATS}, with one text file a document"
         )
+    for file in readable:
+        for document in _file(file, options, notes, file.stem):
+            yield Document(document.text, document.label, document.split, f"{file.name} {document.name}")
+
+
+def _visible(folder: Path) -> list[Path]:
     try:
-        _, test = train_test_split(
-            range(len(labels)), test_size=options.test_share, random_state=options.split_seed, stratify=labels
-        )
-    except ValueError as error:
-        raise DataError(
-            f"{path} has no split and none can be drawn with test_share {options.test_share}: {error}. "
-            f"Change test_share or add a split column"
-        ) from error
-    chosen = set(test)
-    _log.warning(
-        "%s has no split: drew a stratified one with seed %d, %d training and %d test documents. "
-        "Add a split column to choose it yourself",
-        path,
-        options.split_seed,
-        len(labels) - len(chosen),
-        len(chosen),
-    )
-    return tuple("test" if position in chosen else "train" for position in range(len(labels)))
+        return sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"cannot read {folder}: {error.strerror or error}. Give a folder that you may read") from error
+
+
+def _files_in(folder: Path) -> bool:
+    return any(not item.is_dir() for item in _visible(folder))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of those in it, without following links to folders, which may lead back."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place) / name for name in sorted(files) if not name.startswith("."))

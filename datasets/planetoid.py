@@ -92,7 +92,7 @@ def planetoid_graph(
     )
 
 
-def _adjacency(neighbours: dict[int, list[int]], nodes: int) -> Any:
+def _adjacency(neighbours: dict[int, list[int]], nodes: int) -> object:
     from scipy import sparse
 
     one = np.repeat(list(neighbours), [len(others) for others in neighbours.values()])
@@ -111,7 +111,7 @@ def _adjacency(neighbours: dict[int, list[int]], nodes: int) -> Any:
 class _ArraysOnly(pickle.Unpickler):
     """Reads arrays, sparse matrices and lists out of a pickle, and refuses everything that could run code."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         from scipy import sparse
 
         allowed = {

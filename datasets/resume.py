@@ -23,7 +23,7 @@ class ResumingDownload:
         self.partial = partial
         self.progress = progress
 
-    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
+    def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Fetch ``url`` to ``output_file``.
 
         Raises:

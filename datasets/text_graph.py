@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -237,14 +237,16 @@ def _graph(clean: CleanCorpus, matrix: csr_array, vocabulary: tuple[str, ...], w
     for split in ("train", "test", "validation"):
         masks[split] = torch.zeros(nodes, dtype=torch.bool)
         masks[split][:documents] = torch.tensor([part == split for part in corpus.split])
-    source: dict[str, Any] = {
+    source: dict[str, object] = {
         "dataset": corpus.name,
+        **({"path": corpus.path} if corpus.path else {}),
         "corpus_hash": corpus.hash,
         "options": clean.options.to_json(),
         "stop_words_hash": clean.stop_words_hash,
         "builder": TEXT_GRAPH_VERSION,
         "windows": windows,
         "document_word_pairs": pairs,
+        "notes": list(clean.notes),
     }
     return Graph.from_scipy(
         matrix,

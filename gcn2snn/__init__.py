@@ -11,7 +11,7 @@ torch.Size([34, 4])
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gcn2snn.on_demand import names_on_demand
 
@@ -82,5 +82,5 @@ __all__ = [
 _load, __dir__ = names_on_demand(__name__, _HOME)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     return version("gcn2snn") if name == "__version__" else _load(name)

@@ -14,14 +14,14 @@ from gcn2snn.errors import ArtefactError, Gcn2SnnError
 from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
-from gcn2snn.passes import PopulationReport
+from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 
 SNN_FORMAT = 3
 
 
-def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = None) -> Path:
+def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None = None) -> Path:
     """Write a spiking network: safetensors, with everything else as JSON in the header.
 
     Args:
@@ -46,6 +46,7 @@ def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, Any] | None = 
         "documents": documents,
         "config": to_dict(snn.config),
         "report": [asdict(row) for row in snn.report],
+        "refits": [asdict(row) for row in snn.refits],
         "environment": environment(),
         "origin": origin or {},
     }
@@ -68,21 +69,23 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
             f"{path} does not exist; a spiking network is needed, a file like RUN/snn.safetensors. Make one with "
             f"`gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train DATASET --out RUN`"
         )
-    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT)
+    again = "Convert again with this release: `gcn2snn convert RUN --force`, RUN being the run folder it was made from"
+    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT, again=again)
     try:
         nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
         report = [PopulationReport(**row) for row in meta["report"]]
-        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report)
+        refits = [RefitReport(**row) for row in meta["refits"]]
+        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report, refits)
         if meta["documents"] is not None:
             parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
             snn.documents = NewDocuments.of_parts(parts, meta["documents"])
         return snn, meta["origin"]
     except (KeyError, TypeError, Gcn2SnnError) as error:
-        raise ArtefactError(f"{path} does not hold a whole network: {error}. Convert the model again") from error
+        raise ArtefactError(f"{path} does not hold a whole network: {error}. {again}") from error
 
 
-def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    packed: dict[str, Any] = {"type": type(node).__name__}
+def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, object]:
+    packed: dict[str, object] = {"type": type(node).__name__}
     for item in fields(node):
         value = getattr(node, item.name)
         if isinstance(value, Tensor):
@@ -98,7 +101,7 @@ def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[st
     return packed
 
 
-def _unpack_node(packed: dict[str, Any], tensors: dict[str, Tensor]) -> ir.Node:
+def _unpack_node(packed: dict[str, object], tensors: dict[str, Tensor]) -> ir.Node:
     values = {key: _unpack(value, tensors) for key, value in packed.items() if key != "type"}
     if packed["type"] not in ir.NODE_TYPES:
         raise KeyError(f"node type {packed['type']!r} is unknown to this release")

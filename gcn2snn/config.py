@@ -23,7 +23,7 @@ def own_errors(cls: Class) -> Class:
     checked = cls.__init__  # type: ignore[misc]
 
     @functools.wraps(checked)
-    def initialise(self: Any, **options: Any) -> None:
+    def initialise(self: object, **options: object) -> None:
         try:
             checked(self, **options)
         except ValidationError as error:
@@ -113,6 +113,7 @@ class LayerConfig:
     per: Literal["layer", "channel"] | None = None
     horizon: Annotated[float | None, Field(gt=0.0)] = None
     events: Annotated[float | None, Field(gt=0.0, le=1.0)] = None
+    refit: bool | None = None
 
 
 @own_errors
@@ -167,6 +168,13 @@ class ConvertConfig:
         float | None,
         Field(gt=0.0, le=1.0, description="share of a population's additions that may remain, sets lambda"),
     ] = None
+    refit: Annotated[
+        bool, Field(description="new values for what a horizon leaves of a one-hot input's messages, by least squares")
+    ] = False
+    refit_ridge: Annotated[
+        float,
+        Field(ge=0.0, description="pull of the new values towards the source's, against fitting one graph too well"),
+    ] = 0.0
     layers: Annotated[Mapping[str, LayerConfig], Field(description="exceptions by population name")] = Field(
         default_factory=dict
     )
@@ -191,8 +199,8 @@ class ConvertConfig:
         return replace(self, **changes)
 
 
-PAPER: dict[str, Any] = {"scale": "max", "per": "layer", "correct": "none"}
-GRAPH: dict[str, Any] = {"scale": "mse", "per": "channel", "correct": "mean"}
+PAPER: dict[str, object] = {"scale": "max", "per": "layer", "correct": "none"}
+GRAPH: dict[str, object] = {"scale": "mse", "per": "channel", "correct": "mean"}
 """What "auto" stands for."""
 
 

@@ -18,11 +18,13 @@ from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeEr
 from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.passes import (
+    RefitProgress,
     calibrate,
     correct_means,
     fold_batch_norm,
     insert_neurons,
     merge_linear,
+    refit_values,
     round_weights,
     set_horizons,
 )
@@ -32,11 +34,13 @@ from gcn2snn.textgcn import NewDocuments
 
 def convert(
     model: nn.Module,
-    example: Any,
+    example: object,
     config: ConvertConfig | None = None,
     *,
-    calibration: Iterable[Any] | None = None,
+    calibration: Iterable[object] | None = None,
     handlers: Mapping[type[nn.Module], Handler] | None = None,
+    row_weights: Tensor | None = None,
+    on_channels: RefitProgress | None = None,
 ) -> SpikingNetwork:
     """A one-spike network that is called like ``model``; the model itself is not changed.
 
@@ -48,6 +52,8 @@ def convert(
         calibration: an iterable of further inputs like ``example``, from which the scales come; default: the example.
             Their order changes nothing.
         handlers: class -> handler for layers of your own; they win over the built-in ones.
+        row_weights: with ``config.refit``: how much each row of the aggregation matters, [N]; default: all the same.
+        on_channels: with ``config.refit``: called with a population, its channels that are done, and their number.
 
     Returns:
         The network, with a report of its populations in ``report``.
@@ -66,6 +72,8 @@ def convert(
     if config is not None and not isinstance(config, ConvertConfig):
         raise InputTypeError(f"config is {type(config).__name__}; a ConvertConfig is needed: ConvertConfig(base=1.3)")
     config = config or ConvertConfig()
+    if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
+        raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     network = prepare(model, example, config, handlers)
     config = config.settled(network.builds_matrices)
     batches = _batches(network, example, calibration)
@@ -75,9 +83,10 @@ def convert(
     if config.weights == "int8":
         network = round_weights(network)
     network = set_horizons(network, bind(network, args, kwargs), config)
+    network, refits = refit_values(network, bind(network, args, kwargs), config, row_weights, source, on_channels)
     if config.correct == "mean":
         network = correct_means(network, batches, source)
-    snn = SpikingNetwork(network, config, report)
+    snn = SpikingNetwork(network, config, report, refits)
     if isinstance(example, Graph) and example.vocabulary and network.of(ir.OneHot):
         with contextlib.suppress(ConfigError):  # no spikes of words to keep: asking for a prediction says so
             snn.documents = NewDocuments.of(snn, example)
@@ -85,7 +94,7 @@ def convert(
 
 
 def prepare(
-    model: nn.Module, example: Any, config: ConvertConfig, handlers: Mapping[type[nn.Module], Handler] | None = None
+    model: nn.Module, example: object, config: ConvertConfig, handlers: Mapping[type[nn.Module], Handler] | None = None
 ) -> ir.Network:
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
     if example is None:
@@ -102,7 +111,7 @@ def prepare(
     return network
 
 
-def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def call_of(example: object) -> tuple[tuple[object, ...], dict[str, object]]:
     """The call ``model(*args, **kwargs)`` that an example stands for."""
     if isinstance(example, Graph):
         return (example.adjacency,) if example.features is None else (example.adjacency, example.features), {}
@@ -112,7 +121,7 @@ def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return tuple(_tensor_of(value) for value in given), {}
 
 
-def _tensor_of(value: Any) -> Any:
+def _tensor_of(value: object) -> object:
     """NumPy arrays of numbers as tensors, which models are called with."""
     return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" else value
 
@@ -139,7 +148,7 @@ def check_model(model: nn.Module) -> None:
             )
 
 
-def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _check_same(model: nn.Module, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
     """The description computes what the model computes, to float accuracy; else a handler is wrong.
 
     The bound, 1e-3 of the largest output, is far above summation order and far below any missing term.
@@ -168,10 +177,10 @@ def _check_same(model: nn.Module, source: ir.Network, args: tuple[Any, ...], kwa
 
 
 def _batches(
-    network: ir.Network, example: Any, calibration: Iterable[Any] | None
+    network: ir.Network, example: object, calibration: Iterable[object] | None
 ) -> Callable[[], Iterable[dict[str, Any]]]:
     if calibration is None:
-        examples: Iterable[Any] = [example]
+        examples: Iterable[object] = [example]
     elif iter(calibration) is calibration:  # a generator can be read once, calibration reads up to three times
         examples = list(calibration)
     else:

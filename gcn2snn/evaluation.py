@@ -45,7 +45,7 @@ class Evaluation:
     energy: EnergyReport
     engine: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON values; the energy report's fields stand on the top level."""
         head = {"ann": asdict(self.ann), "snn": asdict(self.snn), "loss": self.ann.accuracy - self.snn.accuracy}
         head |= {"agreement": self.agreement, "test_nodes": self.test_nodes, "engine": self.engine}
@@ -70,7 +70,7 @@ class Evaluation:
 class Batch:
     """One call with labels: arguments of the network, labels [rows] and which rows count, bool [rows]."""
 
-    args: tuple[Any, ...]
+    args: tuple[object, ...]
     kwargs: Mapping[str, Any]
     labels: Tensor
     mask: Tensor
@@ -78,9 +78,9 @@ class Batch:
 
 def evaluate(
     snn: SpikingNetwork,
-    data: Any,
-    labels: Any = None,
-    mask: Any = None,
+    data: object,
+    labels: object = None,
+    mask: object = None,
     *,
     engine: str = "auto",
     wait: int | None = None,
@@ -173,7 +173,7 @@ def score_classes(predicted: Tensor, labels: Tensor) -> Scores:
     return Scores(100 * float((predicted == labels).double().mean()), 100 * float(f1.mean()))
 
 
-def batches_of(snn: SpikingNetwork, data: Any, labels: Any = None, mask: Any = None) -> Iterator[Batch]:
+def batches_of(snn: SpikingNetwork, data: object, labels: object = None, mask: object = None) -> Iterator[Batch]:
     """The calls that some data stand for; arguments and errors as for :func:`evaluate`."""
     if _is_call(data):
         if labels is None:
@@ -204,16 +204,16 @@ def batches_of(snn: SpikingNetwork, data: Any, labels: Any = None, mask: Any = N
         )
 
 
-def _is_call(data: Any) -> bool:
+def _is_call(data: object) -> bool:
     """Whether data are the arguments of one call: a tensor, an array, a tuple or a dict."""
     return isinstance(data, Tensor | np.ndarray | tuple | dict)
 
 
-def _is_graph(data: Any) -> bool:
+def _is_graph(data: object) -> bool:
     return isinstance(data, Graph) or hasattr(data, "edge_index") or hasattr(data, "ndata")
 
 
-def _call_of(data: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+def _call_of(data: object) -> tuple[tuple[object, ...], Mapping[str, object]]:
     if isinstance(data, dict):
         return (), data
     return (data if isinstance(data, tuple) else (data,)), {}
@@ -233,7 +233,7 @@ def _of_graph(snn: SpikingNetwork, data: Any, labels: Any, mask: Any) -> Batch:
     return _batch(args, {}, labels, _mask_of(data, mask), data)
 
 
-def _mask_of(data: Any, mask: Any) -> Any:
+def _mask_of(data: object, mask: object) -> object:
     """The mask itself, the one of that name in the data, or their test mask."""
     if mask is not None and not isinstance(mask, str):
         return mask
@@ -274,14 +274,14 @@ def _argument(snn: SpikingNetwork, node: ir.Input, data: Any, dgl: bool) -> Any:
     )
 
 
-def _first(frame: Mapping[str, Any], names: tuple[str, ...], wanted: str) -> Any:
+def _first(frame: Mapping[str, object], names: tuple[str, ...], wanted: str) -> object:
     for name in names:
         if name in frame:
             return frame[name]
     raise InputError(f"the DGL graph has no {wanted!r}: it holds {sorted(frame)}, looked for were {', '.join(names)}")
 
 
-def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any], labels: Any, mask: Any, data: Any) -> Batch:
+def _batch(args: tuple[object, ...], kwargs: Mapping[str, object], labels: object, mask: object, data: object) -> Batch:
     try:
         known = torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError):

@@ -91,7 +91,7 @@ def save_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
-def save_json(path: Path, content: Any) -> Path:
+def save_json(path: Path, content: object) -> Path:
     """Write JSON, readable, whole or not at all."""
     return save_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
@@ -130,8 +130,15 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: 
     return path
 
 
-def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(
+    path: Path, *, kind: str, version: int, again: str = "Make the file again with this release"
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save_tensors` wrote.
+
+    Args:
+        path: of the file.
+        kind, version: what it must be.
+        again: how a file of another version is made again, a sentence without its end.
 
     Raises:
         ArtefactError: missing, truncated, edited, of another kind or format version.
@@ -142,7 +149,7 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
         raise ArtefactError(f"{path} is a folder; the file in it is needed, for example {path}/snn.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
-            header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version)
+            header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version, again)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} does not exist") from error
@@ -153,7 +160,7 @@ def load_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
     return tensors, header["meta"]
 
 
-def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int) -> dict[str, Any]:
+def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int, again: str) -> dict[str, Any]:
     try:
         header = json.loads(metadata.get(HEADER_KEY, "{}"))
     except ValueError:
@@ -167,12 +174,12 @@ def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: in
     if header.get("version") != version:
         raise ArtefactError(
             f"{path} has format version {header.get('version')}; this release reads version {version}. "
-            f"Make the file again with this release, or install the release that wrote it"
+            f"{again}, or install the release that wrote it"
         )
     return header
 
 
-def checksum(tensors: dict[str, Tensor], meta: Any) -> str:
+def checksum(tensors: dict[str, Tensor], meta: object) -> str:
     """sha256 over names, dtypes, shapes and bytes of the tensors and the JSON values ``meta``."""
     import torch  # here, so that who only asks for the cache folder does not wait for torch
 
@@ -185,6 +192,6 @@ def checksum(tensors: dict[str, Tensor], meta: Any) -> str:
     return digest.hexdigest()
 
 
-def _canonical(values: Any) -> str:
+def _canonical(values: object) -> str:
     """JSON of which there is one text for equal values."""
     return json.dumps(values, ensure_ascii=False, sort_keys=True)

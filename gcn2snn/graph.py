@@ -137,7 +137,7 @@ class Graph:
                 digest.update(tensor.contiguous().cpu().numpy().data)
         return digest.hexdigest()
 
-    def to_pyg(self) -> Any:
+    def to_pyg(self) -> object:
         """``torch_geometric.data.Data`` with the raw weights as ``edge_weight`` and one-hot or given features.
 
         Raises:
@@ -160,7 +160,7 @@ class Graph:
             data.val_mask = self.val_mask
         return data
 
-    def to_dgl(self) -> Any:
+    def to_dgl(self) -> object:
         """``dgl.DGLGraph`` with edge data ``weight`` and node data ``feat`` (if any), ``label`` and the masks.
 
         Raises:

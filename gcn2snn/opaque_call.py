@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 
 @torch.compiler.disable
-def call(network: Callable[..., Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
+def call(network: Callable[..., Tensor], args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
     """What ``network(*args, **kwargs)`` gives, computed outside of the compiled graph."""
     return network(*args, **kwargs)

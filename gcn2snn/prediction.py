@@ -41,6 +41,22 @@ class Prediction:
         """Probability of the label."""
         return self.probability[self.label]
 
+    def best(self, top: int) -> list[tuple[str, float]]:
+        """The most probable classes with their probabilities, at most so many."""
+        return sorted(self.probability.items(), key=lambda item: -item[1])[:top]
+
+    def to_json(self, top: int = 1, explain: bool = False) -> dict[str, object]:
+        """What the command line and the service say about a text.
+
+        Args:
+            top: classes to name with their probabilities.
+            explain: name the words that moved the result, with their influence.
+        """
+        content: dict[str, object] = {"label": self.label, "probability": dict(self.best(top))}
+        content |= {"known_words": self.known_words, "spikes": self.spikes, "additions": self.additions}
+        content |= {"joules": self.joules, "steps": self.steps}
+        return content | {"influence": self.influence} if explain else content
+
 
 def temperature(scores: Tensor, labels: Tensor) -> float:
     """Divisor of the scores under which the labels are likeliest: scalar calibration of the softmax.

@@ -17,6 +17,9 @@ from gcn2snn.training_loop import AnyTrainer, Trainable, history_lines, train_to
 RUN_FORMAT = 2
 RUN_FILE, METRICS_FILE, STATE_FILE, MODEL_FILE = "run.json", "metrics.jsonl", "state.safetensors", "model.safetensors"
 
+_PLACE = ("dataset", "path")
+"""Keys of a dataset's description that say where it lies and not what it is; a corpus may have been moved."""
+
 IDENTITY = {"graph": ("dataset", "fingerprint"), "images": ("data", "train_images")}
 """Kind of run -> keys of its summary that say what it was trained on."""
 
@@ -67,7 +70,7 @@ def open_run(folder: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
         return None
     old = load_summary(folder)
     kind = origin["kind"]
-    if old["kind"] != kind or any(old[key] != origin[key] for key in IDENTITY[kind]):
+    if old["kind"] != kind or any(_what(old[key]) != _what(origin[key]) for key in IDENTITY[kind]):
         raise ArtefactError(
             f"{folder} holds a run on {trained_on(old)}, not on {trained_on(origin)}. "
             f"Use another --out, or --force to start over"
@@ -77,6 +80,13 @@ def open_run(folder: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
         return None
     load_weights(folder)
     return old
+
+
+def _what(value: object) -> object:
+    """What data are, without the place of a corpus of one's own."""
+    if isinstance(value, dict) and "path" in value:
+        return {key: part for key, part in value.items() if key not in _PLACE}
+    return value
 
 
 def refuse_other_options(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -138,7 +148,7 @@ def finish(folder: Path, origin: dict[str, Any], trainer: Trainable, scores: dic
     return summary
 
 
-def _summary(origin: dict[str, Any], status: str) -> dict[str, Any]:
+def _summary(origin: dict[str, object], status: str) -> dict[str, object]:
     return {"format": RUN_FORMAT, **origin, "environment": environment() | git_state(), "status": status}
 
 

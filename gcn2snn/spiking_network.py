@@ -28,7 +28,7 @@ from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
 from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
 from gcn2snn.network_summary import headline, layers, summary
-from gcn2snn.passes import PopulationReport
+from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -69,13 +69,21 @@ class SpikingNetwork(nn.Module):
         network: calibrated description.
         config: how it was converted.
         report: how well each population's code fits.
+        refits: what a refit kept of a population, and how far its aggregation is from the source's.
     """
 
-    def __init__(self, network: ir.Network, config: ConvertConfig, report: Sequence[PopulationReport] = ()):
+    def __init__(
+        self,
+        network: ir.Network,
+        config: ConvertConfig,
+        report: Sequence[PopulationReport] = (),
+        refits: Sequence[RefitReport] = (),
+    ):
         super().__init__()
         self.network = network.map_tensors(in_order)
         self.config = config
         self.report = tuple(report)
+        self.refits = tuple(refits)
         self.documents: Documents | None = None
         self._known: dict[str, Value] | None = None
         self.eval()

@@ -24,11 +24,12 @@ from gcn2snn.engines import (
     run_closed,
     run_float,
     spike_value,
+    start_of,
     started,
     without_gain,
 )
 from gcn2snn.errors import ConfigError
-from gcn2snn.kernels import CSR, Spikes, per_channel, reference
+from gcn2snn.kernels import CSR, Spikes, reference
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class _Second:
         feed = node.inputs[0]
         total, size = started(node, dense_value(values[feed])), dense_value(sizes[feed])
         if node.start is not None:
-            size = size + per_channel(node.start.abs().double(), size.dim())
+            size = size + start_of(node.start.abs().double(), size.dim())
         return total, terms * self.eps * size
 
 

@@ -71,6 +71,7 @@ CORE = tuple(ALLOWED)
 ALLOWED |= {"cnn": CORE}
 ALLOWED |= {"bench": (*CORE, "cnn"), "reproduce": (*CORE, "cnn")}
 ALLOWED |= {"report": (*CORE, "reproduce")}
+ALLOWED |= {"serve": (*GROUND, "energy", "spiking_network", "artefact")}
 ALLOWED |= {"cli": tuple(ALLOWED)}
 
 # These packages answer for one operation a file, so that the file bears the name of the function.
@@ -155,7 +156,7 @@ def test_a_planted_import_is_found(tmp_path: Path, place: str, line: str, messag
 
 @pytest.mark.parametrize("verb", [path.stem for path in files("gcn2snn/cli")])
 def test_no_verb_imports_another(verb: str) -> None:
-    shared = {"options", "origins", "output", "progress", "tables", "images"}
+    shared = {"options", "origins", "output", "progress", "tables", "images", "text_lines"}
     if verb == "__init__":
         return
     for name in imports(ROOT / "gcn2snn" / "cli" / f"{verb}.py"):

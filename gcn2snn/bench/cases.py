@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -14,7 +13,7 @@ from gcn2snn.bench.problems import OUTPUTS, Problem
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes, reference
 
-Work = Callable[[], Any]
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True)

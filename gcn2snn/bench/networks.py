@@ -141,7 +141,9 @@ def _build(p: Problem) -> Work:
 
     source = _graph(p).source
     try:
-        clean = clean_corpus(load(source["dataset"], p.data_dir), TextGraphOptions(**source["options"]))
+        clean = clean_corpus(
+            load(source.get("path", source["dataset"]), p.data_dir), TextGraphOptions(**source["options"])
+        )
     except DataError as error:  # the graph is kept, its corpus is not at hand
         raise NotRunError(str(error)) from error
 

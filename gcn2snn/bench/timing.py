@@ -56,7 +56,7 @@ class Measurement:
     note: str = ""
     applies: bool = True
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Fields, by name."""
         return asdict(self)
 
@@ -155,7 +155,7 @@ class _Runs:
 
     def warm_up(self) -> None:
         """Run each once: caches fill, memory is measured, results are compared."""
-        wanted: Any = None
+        wanted: object = None
         for case, work in self.ready:
             self.peak[case.name], got = _peak_memory(work, self.problem.device)
             if wanted is None and isinstance(got, Tensor):  # what is no tensor is not compared
@@ -218,7 +218,7 @@ def _timed(work: Work, device: torch.device, clock: Callable[[], float] = time.p
     return clock() - start
 
 
-def _peak_memory(work: Work, device: torch.device) -> tuple[float | None, Any]:
+def _peak_memory(work: Work, device: torch.device) -> tuple[float | None, object]:
     """(MiB above what was in use before, the result)."""
     if device.type == "cuda":
         work()  # the first launch times configurations, with a buffer that is not the kernel's

@@ -15,6 +15,7 @@ from gcn2snn.cli.evaluate import evaluate
 from gcn2snn.cli.predict import predict
 from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
+from gcn2snn.cli.serve import serve
 from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
@@ -31,6 +32,7 @@ app.command()(train)
 app.command()(convert)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(serve)
 app.command()(tune)
 app.command()(report)
 app.command()(reproduce)

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
-from gcn2snn.cli.origins import graph_of, origin_of
-from gcn2snn.cli.tables import layers_table, report_table
+from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given
+from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
+from gcn2snn.cli.tables import layers_table, refit_table, report_table
 
 
 def convert(
@@ -36,10 +36,16 @@ def convert(
     horizon: Annotated[
         float | None, typer.Option(help="Lambda: spikes that move less per addition stay silent.")
     ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="New values for what a horizon leaves of a one-hot input's messages.")
+    ] = False,
+    refit_ridge: Annotated[
+        float | None, typer.Option(help="With --refit: pull towards the source's values, 0 and more [0].")
+    ] = None,
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME:KEY=VALUE,... for one population; keys base, timesteps, group, scale, per, events, horizon."
+            help="NAME:KEY=VALUE,... for one population; keys base, timesteps, group, scale, per, events, horizon, refit."
         ),
     ] = None,
     wait: Annotated[int | None, typer.Option(help="Wait timestep w; default waits for all input.")] = None,
@@ -56,6 +62,8 @@ def convert(
     calibration_images: Annotated[
         int | None, typer.Option(help="Images: training images for the scales [1000].")
     ] = None,
+    corpus: MovedCorpus = None,
+    tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
@@ -71,18 +79,21 @@ def convert(
     }
     options |= {"per": per, "one_hot": one_hot, "correct": correct, "events": events, "horizon": horizon, "wait": wait}
     options |= {"shift": False if no_shift else None, "weights": "int8" if int8 else None, "input": input_code}
-    options |= {"layers": _layers(layer or []) or None}
+    options |= {"layers": _layers(layer or []) or None, "refit": refit or None, "refit_ridge": refit_ridge}
+    if refit_ridge is not None and not refit and not any("refit" in own for own in (options["layers"] or {}).values()):
+        refuse_given({"refit_ridge": refit_ridge}, "nothing is refitted; it goes with --refit")
     if percentile is not None and "percentile" not in (
         scale,
         *(own.get("scale") for own in (options["layers"] or {}).values()),
     ):
         refuse_given({"percentile": percentile}, "no scale is a percentile; it goes with --scale percentile")
-    source: dict[str, Any] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
+    source: dict[str, object] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.origins import is_image_run
 
     if model is not None or (run is not None and is_image_run(run)):
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")
         convert_images(run, out, given(options), given(source), data_dir, force, as_json)
         return
     from gcn2snn.config import ConvertConfig
@@ -91,7 +102,9 @@ def convert(
     if run is None:
         raise ConfigError("nothing to convert: give a run folder, or --model with --weights and --data for images")
     refuse_given(source, f"{run} is a run on a graph")
-    _convert_run(run, out or run / "snn.safetensors", ConvertConfig(**given(options)), data_dir, force, as_json)
+    allow_tokeniser(tokeniser)
+    config = ConvertConfig(**given(options))
+    _convert_run(run, out or run / "snn.safetensors", config, data_dir, corpus, force, as_json)
 
 
 def _layers(words: list[str]) -> dict[str, dict[str, str]]:
@@ -110,11 +123,14 @@ def _layers(words: list[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force: bool, as_json: bool) -> None:
+def _convert_run(
+    run: Path, out: Path, config: Any, data_dir: Path | None, corpus: Path | None, force: bool, as_json: bool
+) -> None:
     from dataclasses import asdict, replace
 
     from gcn2snn import artefact
     from gcn2snn.cli.output import console, emit, megabytes
+    from gcn2snn.cli.progress import channels_shown
     from gcn2snn.config import to_dict
     from gcn2snn.conversion import convert as convert_model
     from gcn2snn.files import refuse_existing
@@ -128,8 +144,9 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     if summary["status"] != "finished":
         note = f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it"
         console(True).print(note, soft_wrap=True, markup=False)
-    graph = graph_of(summary, data_dir)
-    snn = convert_model(load_model(run, graph), graph, config)
+    graph = graph_of(summary, data_dir, corpus)
+    with channels_shown() as on_channels:
+        snn = convert_model(load_model(run, graph), graph, config, on_channels=on_channels)
     if isinstance(snn.documents, NewDocuments):  # probabilities of new texts, calibrated on the validation documents
         if "temperature" in summary:  # fitted while the validation documents were still new to the network
             own = float(summary["temperature"])
@@ -141,9 +158,12 @@ def _convert_run(run: Path, out: Path, config: Any, data_dir: Path | None, force
     artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
-        emit(content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()})
+        rows = {"populations": [asdict(row) for row in snn.report], "refits": [asdict(row) for row in snn.refits]}
+        emit(content | rows | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
     screen.print(layers_table(snn))
     screen.print(report_table(snn.report))
+    if snn.refits:
+        screen.print(refit_table(snn.refits))
     screen.print(f"written to {out}; peak memory {megabytes(peak_memory())}")

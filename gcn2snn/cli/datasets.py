@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir
+from gcn2snn.cli.options import (
+    AsJson,
+    Cleaning,
+    DataDir,
+    Encoding,
+    LabelColumn,
+    MinCount,
+    NoQuotes,
+    SplitSeed,
+    StopWords,
+    TestShare,
+    TextColumn,
+    Tokeniser,
+    Window,
+    Wordless,
+    given,
+)
 from gcn2snn.cli.output import console, emit, table
 
 if TYPE_CHECKING:
@@ -59,21 +75,30 @@ def fetch_dataset(
 def info(
     name: Annotated[str, typer.Argument(help="A published name, or the path of your own corpus.")],
     data_dir: DataDir = None,
-    window: Annotated[int, typer.Option(help="Tokens in a sliding window.")] = 20,
-    min_count: Annotated[
-        int | None, typer.Option(help="Remove words seen fewer times [as published: 5, mr 1].")
-    ] = None,
-    stop_words: Annotated[
-        str | None, typer.Option(help="nltk-179, nltk, none or a file [as published: nltk-179, mr none].")
-    ] = None,
+    window: Window = None,
+    min_count: MinCount = None,
+    stop_words: StopWords = None,
+    cleaning: Cleaning = None,
+    tokeniser: Tokeniser = None,
+    wordless: Wordless = None,
+    test_share: TestShare = None,
+    split_seed: SplitSeed = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    no_quotes: NoQuotes = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the graph of a dataset and print its numbers, the time and the memory that took."""
     from rich.markup import escape
 
-    from gcn2snn.datasets import TextGraphOptions
+    from gcn2snn.cli.origins import text_options
 
-    report = _measured(name, data_dir, TextGraphOptions(window=window, min_count=min_count, stop_words=stop_words))
+    text: dict[str, Any] = {"window": window, "min_count": min_count, "stop_words": stop_words}
+    text |= {"cleaning": cleaning, "tokeniser": tokeniser, "wordless": wordless}
+    text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
+    text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}
+    report = _measured(name, data_dir, text_options(name, given(text)))
     if as_json:
         emit(report)
         return
@@ -120,7 +145,17 @@ def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
     """Counts of the graph built afresh, seconds of each stage, and the peak memory of the process."""
     from dataclasses import asdict
 
-    from gcn2snn.datasets import DATASETS, build_text_graph, clean_corpus, count_graph, load, load_graph, stages
+    from gcn2snn.datasets import (
+        DATASETS,
+        build_text_graph,
+        chosen_note,
+        clean_corpus,
+        corpus_warnings,
+        count_graph,
+        load,
+        load_graph,
+        stages,
+    )
     from gcn2snn.machine import peak_memory
 
     row = DATASETS.get(name.lower())
@@ -136,6 +171,10 @@ def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
             graph = _timed(seconds, "build", lambda: build_text_graph(clean, advance))
         advance("normalising", 0.0)
         adjacency = _timed(seconds, "normalise", lambda: graph.adjacency)
+    if row is None:
+        notes = (chosen_note(corpus, options), *corpus_warnings(corpus), *clean.notes)
+        for note in notes:
+            print(note, file=sys.stderr)
     counts = asdict(count_graph(graph)) | {"adjacency_entries": adjacency.nnz}
     return {
         "dataset": graph.source["dataset"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, Data, DataDir, Energy, refuse_given
+from gcn2snn.cli.options import AsJson, Data, DataDir, Energy, MovedCorpus, Tokeniser, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.evaluation import Evaluation
@@ -26,11 +26,13 @@ def evaluate(
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
     ] = False,
     limit: Annotated[int | None, typer.Option(help="Images: at most so many test images.")] = None,
+    corpus: MovedCorpus = None,
+    tokeniser: Tokeniser = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare a converted network with its source on the test split."""
     from gcn2snn.artefact import load_with_origin
-    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin, unseen_of
+    from gcn2snn.cli.origins import allow_tokeniser, given_call, graph_of, refuse_unknown_origin, unseen_of
     from gcn2snn.cli.output import console, emit
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
@@ -41,6 +43,7 @@ def evaluate(
     preset_of(energy)
     network, origin = load_with_origin(snn)
     if origin.get("kind") == "images":
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
 
         evaluate_images(snn, data, data_dir, engine, energy, limit, layers, as_json)
@@ -48,15 +51,17 @@ def evaluate(
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
     if data is None:
         refuse_unknown_origin(snn, origin)
-        graph = graph_of(origin, data_dir)
+        allow_tokeniser(tokeniser)
+        graph = graph_of(origin, data_dir, corpus)
         if origin["config"].get("inductive"):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
             refuse_given({"layers": layers or None}, "layers are those of the graph, and it holds no test document")
-            _evaluate_unseen(snn, network, origin, graph, unseen_of(origin, data_dir), energy, as_json)
+            _evaluate_unseen(snn, network, origin, graph, unseen_of(origin, data_dir, corpus), energy, as_json)
             return
         result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
     else:
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
         given, args = given_call(network, data, data_dir)
         result = compare(network, args, given.labels, given.rows, engine=engine, preset=energy)
         dataset = {"dataset": given.name}

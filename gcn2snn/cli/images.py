@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: str, out: Path, options: dict[str, Any], data_dir: Path | None, force: bool, resume: bool, as_json: bool
+    data: str, out: Path, options: dict[str, object], data_dir: Path | None, force: bool, resume: bool, as_json: bool
 ) -> None:
     """Train an image classifier into a run folder."""
     from gcn2snn.cli.progress import epochs_shown
@@ -47,7 +47,7 @@ def _measures(epoch: Any) -> str:
 def convert(
     run: Path | None,
     out: Path | None,
-    options: dict[str, Any],
+    options: dict[str, object],
     source: dict[str, Any],
     data_dir: Path | None,
     force: bool,

@@ -23,6 +23,41 @@ Data = Annotated[
 ]
 
 
+Window = Annotated[int | None, typer.Option(help="Text graph: words in a sliding window [20].")]
+MinCount = Annotated[
+    int | None,
+    typer.Option(help="Text graph: rarer words are removed [as published: 5, mr 1; own corpora: by their size]."),
+]
+StopWords = Annotated[
+    str | None,
+    typer.Option(help="Text graph: nltk-179 (English), nltk, a language such as german, none, or a file [nltk-179]."),
+]
+Cleaning = Annotated[
+    str | None, typer.Option(help="Text graph: published, unicode (own corpora), or spaces: cut into words already.")
+]
+Tokeniser = Annotated[
+    str | None,
+    typer.Option(help="What cuts text into words: nltk-tweet, nltk-toktok, ..., or your own module:function."),
+]
+Wordless = Annotated[
+    str | None, typer.Option(help="Documents without a known word: keep, drop, or refuse the corpus [keep].")
+]
+TestShare = Annotated[
+    float | None, typer.Option(help="Own corpus without a split: share of its documents that test [0.3].")
+]
+SplitSeed = Annotated[int | None, typer.Option(help="Own corpus without a split: seed of the one that is drawn [0].")]
+TextColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the text.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the label.")]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of the texts: utf-8, utf-16, cp1252, ... [by its byte order mark, or utf-8].")
+]
+NoQuotes = Annotated[
+    bool | None, typer.Option("--no-quotes", help="Own corpus: double quotes are text, not around fields.")
+]
+MovedCorpus = Annotated[
+    Path | None,
+    typer.Option("--corpus", help="Where the own corpus of this run is now; it must be the one it was trained on."),
+]
 Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
 
 

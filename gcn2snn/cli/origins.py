@@ -5,29 +5,51 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gcn2snn.cli.options import refuse_given
+
 if TYPE_CHECKING:
-    from gcn2snn.datasets import LabelledCall
+    from gcn2snn.datasets import LabelledCall, TextGraphOptions
     from gcn2snn.graph import Graph
     from gcn2snn.spiking_network import SpikingNetwork
     from gcn2snn.textgcn import UnseenDocuments
 
 
-def origin_of(summary: dict[str, Any]) -> dict[str, Any]:
+def origin_of(summary: dict[str, object]) -> dict[str, object]:
     """What a spiking network keeps of the run it comes from."""
     return {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
 
 
-def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
+def graph_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None = None) -> Graph:
     """The graph a run or network belongs to, from the cache or built again, and checked to be the same.
+
+    Args:
+        origin: what :func:`origin_of` gives.
+        data_dir: folder searched first for published data.
+        corpus: where an own corpus is now, if it was moved.
 
     Raises:
         ArtefactError: the data are no longer what they were.
+        ConfigError: ``corpus`` is given for published data.
+        DataError: an own corpus is not where it was.
     """
     from gcn2snn.datasets import TextGraphOptions, load_graph
     from gcn2snn.errors import ArtefactError
 
     source = origin["dataset"]
-    graph = load_graph(source["dataset"], data_dir, TextGraphOptions(**source.get("options", {})))
+    options = TextGraphOptions(**source.get("options", {}))
+    if "path" in source:
+        graph = load_graph(_place_of(source, corpus), data_dir, options, notes=False)
+        if graph.source["corpus_hash"] != source["corpus_hash"]:
+            raise ArtefactError(
+                f"{graph.source['path']} is not the corpus this run was trained on, {source['path']}: its content differs "
+                f"(sha256 {graph.source['corpus_hash'][:12]}..., not {source['corpus_hash'][:12]}...). Give the corpus as it "
+                f"was with --corpus PATH, or train again"
+            )
+    else:
+        refuse_given(
+            {"corpus": corpus}, f"the run was trained on {source.get('dataset')}, which is no corpus of your own"
+        )
+        graph = load_graph(source["dataset"], data_dir, options, notes=False)
     if graph.fingerprint != origin["fingerprint"]:
         raise ArtefactError(
             f"the data of {source['dataset']} are not those the network was trained on. Train again on these"
@@ -35,13 +57,14 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None) -> Graph:
     return graph
 
 
-def unseen_of(origin: dict[str, Any], data_dir: Path | None) -> UnseenDocuments:
-    """The test documents of the corpus of an inductive run, which its graph does not hold."""
+def unseen_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None = None) -> UnseenDocuments:
+    """The test documents of the corpus of an inductive run, which its graph does not hold; arguments as :func:`graph_of`."""
     from gcn2snn.datasets import TextGraphOptions, load
     from gcn2snn.textgcn import UnseenDocuments
 
     source = origin["dataset"]
-    return UnseenDocuments.of(load(source["dataset"], data_dir, TextGraphOptions(**source["options"])))
+    place = _place_of(source, corpus) if "path" in source else source["dataset"]
+    return UnseenDocuments.of(load(place, data_dir, TextGraphOptions(**source["options"]), notes=False))
 
 
 def refuse_inductive(origin: dict[str, Any], what: str) -> None:
@@ -59,6 +82,55 @@ def refuse_inductive(origin: dict[str, Any], what: str) -> None:
         )
 
 
+def _place_of(source: dict[str, Any], corpus: Path | None) -> Path:
+    """Where the own corpus of a run is."""
+    import os
+
+    from gcn2snn.errors import DataError
+
+    place = Path(source["path"]) if corpus is None else corpus
+    if not os.path.lexists(place):
+        raise DataError(
+            f"the corpus this run was trained on, {source['path']} (sha256 {source['corpus_hash'][:12]}...), "
+            f"is not at {place}. Give its new place with --corpus PATH"
+        )
+    return place
+
+
+def text_options(dataset: str, options: dict[str, Any]) -> TextGraphOptions:
+    """The options of a text graph from those of the command line, with the tokeniser imported that was asked for.
+
+    Args:
+        dataset: name or path.
+        options: those that were given.
+
+    Raises:
+        ConfigError: a wrong value, or an option of own corpora for a published dataset.
+    """
+    from gcn2snn.datasets import DATASETS, TextGraphOptions
+
+    if dataset.lower() in DATASETS:
+        own = ("test_share", "split_seed", "text_column", "label_column", "encoding", "no_quotes")
+        refuse_given({name: options.get(name) for name in own}, f"{dataset} is a published dataset")
+    options = {name: value for name, value in options.items() if name != "no_quotes"} | (
+        {"quotes": False} if options.get("no_quotes") else {}
+    )
+    allow_tokeniser(options.get("tokeniser"))
+    return TextGraphOptions(**options)
+
+
+def allow_tokeniser(name: str | None) -> None:
+    """Import the tokeniser that the person at the keyboard names, so that a network may use it.
+
+    Raises:
+        ConfigError: there is no such tokeniser.
+    """
+    from gcn2snn.datasets import import_tokeniser
+
+    if name is not None:
+        import_tokeniser(name)
+
+
 def is_image_run(folder: Path) -> bool:
     """Whether a run folder holds an image classifier."""
     from gcn2snn.files import load_json
@@ -70,7 +142,7 @@ def is_image_run(folder: Path) -> bool:
     return isinstance(summary, dict) and summary.get("kind") == "images"
 
 
-def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tuple[LabelledCall, tuple[Any, ...]]:
+def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tuple[LabelledCall, tuple[object, ...]]:
     """Labelled data by file or dataset name, and what of them the network is called with.
 
     Raises:
@@ -85,7 +157,7 @@ def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tup
     return found, found.arguments({node.name: node.role for node in network.network.of(ir.Input)})
 
 
-def refuse_unknown_origin(file: Path, origin: dict[str, Any]) -> None:
+def refuse_unknown_origin(file: Path, origin: dict[str, object]) -> None:
     """Refuse a network that does not say what it was trained on, when no data are given.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ def console(as_json: bool) -> Console:
     return Console(stderr=as_json, highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
-def emit(content: dict[str, Any]) -> None:
+def emit(content: dict[str, object]) -> None:
     """One JSON object on standard output."""
     json.dump(content, sys.stdout, indent=1, ensure_ascii=False)
     print()

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcn2snn.cli.options import Energy
+from gcn2snn.cli.options import Encoding, Energy, Tokeniser, refuse_given
 from gcn2snn.files import refuse_existing
 
 if TYPE_CHECKING:
     from gcn2snn.prediction import Prediction
     from gcn2snn.spiking_network import SpikingNetwork
-
-LONGEST = 1 << 20
-"""Bytes of the longest line that is read; a longer one is not a document but a wrong file."""
-
-READ = 1 << 16
-"""Bytes that one read of a stream asks for. A pipe returns what has arrived, so each line is answered as it comes."""
 
 
 def predict(
@@ -27,7 +21,7 @@ def predict(
         Path,
         typer.Argument(metavar="SNN|RUN", help="A converted Text GCN, or a run folder that holds snn.safetensors."),
     ],
-    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="One text a line, UTF-8; - is standard input.")] = "-",
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="One text a line; - is standard input.")] = "-",
     text: Annotated[list[str] | None, typer.Option(help="A text, instead of FILE; may be repeated.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to print with their probabilities.")] = 1,
     explain: Annotated[
@@ -36,6 +30,8 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse texts without any word that the graph knows.")
     ] = False,
+    encoding: Encoding = None,
+    tokeniser: Tokeniser = None,
     energy: Energy = "fp32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each text.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV table to this file instead of printing.")] = None,
@@ -49,9 +45,13 @@ def predict(
 
       tail -f news.txt | gcn2snn predict runs/demo/snn.safetensors --json
     """
+    from gcn2snn.cli.origins import allow_tokeniser
+    from gcn2snn.cli.text_lines import lines_of
+    from gcn2snn.datasets import TextGraphOptions
     from gcn2snn.energy import preset_of
     from gcn2snn.errors import ConfigError
 
+    TextGraphOptions(encoding=encoding)  # refuses an encoding that Python does not know
     preset_of(energy)
     if text and file != "-":
         raise ConfigError(f"--text and the file {file} are both given; give one of them")
@@ -59,8 +59,11 @@ def predict(
         if as_json:
             raise ConfigError("--json prints and --csv writes a file; give one of them")
         refuse_existing(csv, force)
+    if text:
+        refuse_given({"encoding": encoding}, "it is the encoding of a file, and --text is given")
+    allow_tokeniser(tokeniser)
     snn = _network(network)
-    batches = iter([text]) if text else _lines(file)
+    batches = iter([text]) if text else lines_of(file, encoding)
     answers = _answers(snn, batches, energy, strict)
     if csv is not None:
         _write_csv(csv, answers, top)
@@ -99,61 +102,6 @@ def _answers(
         print(f"gcn2snn: note: {note}", file=sys.stderr)
 
 
-def _lines(file: str) -> Iterator[list[str]]:
-    """Texts of a file, as many at a time as one read brings.
-
-    Raises:
-        DataError: the file cannot be read, is not UTF-8, or has a line longer than :data:`LONGEST`.
-    """
-    import os
-
-    from gcn2snn.errors import DataError
-
-    name = "standard input" if file == "-" else file
-    try:
-        handle = 0 if file == "-" else os.open(file, os.O_RDONLY)
-    except OSError as error:
-        raise DataError(f"cannot read {name}: {error.strerror}. Give a file with one text a line, or -") from error
-    rest, number = b"", 0
-    try:
-        while chunk := os.read(handle, READ):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > LONGEST:
-                raise DataError(
-                    f"line {number + len(lines) + 1} of {name} is longer than {LONGEST:,} bytes; one text a line is needed. "
-                    f"Put each document on a line of its own"
-                )
-            yield _decoded(name, number, lines)
-            number += len(lines)
-        if rest:
-            yield _decoded(name, number, [rest])
-    except OSError as error:
-        raise DataError(f"cannot read {name}: {error.strerror}. Give a file with one text a line, or -") from error
-    finally:
-        if handle:
-            os.close(handle)
-
-
-def _decoded(name: str, before: int, lines: list[bytes]) -> list[str]:
-    from gcn2snn.errors import DataError
-
-    found = []
-    for place, line in enumerate(lines, start=before + 1):
-        try:
-            found.append(line.decode("utf-8-sig" if place == 1 else "utf-8").rstrip("\r"))
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"line {place} of {name} is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8"
-            ) from error
-        if "\0" in found[-1]:
-            raise DataError(f"line {place} of {name} holds a zero byte, so it is no text file. Give a text file")
-    return found
-
-
-def _best(answer: Prediction, top: int) -> list[tuple[str, float]]:
-    return sorted(answer.probability.items(), key=lambda item: -item[1])[:top]
-
-
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -162,13 +110,9 @@ def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: boo
     import json
 
     if as_json:
-        content: dict[str, Any] = {"text": given, "label": answer.label, "probability": dict(_best(answer, top))}
-        content |= {"known_words": answer.known_words, "spikes": answer.spikes, "additions": answer.additions}
-        content |= {"joules": answer.joules, "steps": answer.steps}
-        content |= {"influence": answer.influence} if explain else {}
-        print(json.dumps(content, ensure_ascii=False), flush=True)
+        print(json.dumps({"text": given} | answer.to_json(top, explain), ensure_ascii=False), flush=True)
         return
-    classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in _best(answer, top))
+    classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in answer.best(top))
     cost = f"{answer.additions:,} additions, {1e9 * answer.joules:.3g} nJ"
     print(f"{classes}\t{answer.known_words} known words, {answer.spikes:,} spikes, {cost}\t{_short(given)}", flush=True)
     if explain:
@@ -188,7 +132,7 @@ def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int) 
         writer = csv.writer(file)
         writer.writerow([*columns, "known_words", "spikes", "additions", "joules", "steps"])
         for given, answer in answers:
-            others = [name for name, _ in _best(answer, top)[1:]]
+            others = [name for name, _ in answer.best(top)[1:]]
             others += [""] * (top - 1 - len(others))
             row = [given, answer.label, f"{answer.confidence:.6f}", *others, answer.known_words]
             writer.writerow([*row, answer.spikes, answer.additions, f"{answer.joules:.6g}", answer.steps])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,7 +50,9 @@ class StepProgress:
 
 
 @contextlib.contextmanager
-def epochs_shown(epochs: int, describe: Callable[[Any], str], every: int = 1) -> Iterator[Callable[[Trainable], None]]:
+def epochs_shown(
+    epochs: int, describe: Callable[[object], str], every: int = 1
+) -> Iterator[Callable[[Trainable], None]]:
     """A function that shows the last epoch of a trainer; where standard error is no terminal, as printed lines.
 
     Args:
@@ -75,3 +77,17 @@ def trials_shown(trials: int) -> Iterator[Callable[[int, Point], None]]:
     """A function that shows how many configurations were tried and what the newest one gave."""
     with StepProgress("tuning", trials) as progress:
         yield lambda done, point: progress.show(done, f"accuracy {point.accuracy:.2f} %  alpha {point.alpha:.1f}")
+
+
+@contextlib.contextmanager
+def channels_shown() -> Iterator[Callable[[str, int, int], None]]:
+    """A function that shows how many channels of a population are refitted; silent until there is one."""
+    with contextlib.ExitStack() as stack:
+        shown: list[StepProgress] = []
+
+        def show(name: str, done: int, channels: int) -> None:
+            if not shown:
+                shown.append(stack.enter_context(StepProgress("refit", channels)))
+            shown[0].show(done, name)
+
+        yield show

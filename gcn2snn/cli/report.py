@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcn2snn.cli.options import AsJson, Data, DataDir, refuse_given
+from gcn2snn.cli.options import AsJson, Data, DataDir, MovedCorpus, Tokeniser, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.report import Subject
@@ -20,23 +20,27 @@ def report(
     ],
     out: Annotated[Path | None, typer.Option(help="File to write, default SNN.html or DIR/report.html.")] = None,
     data: Data = None,
+    corpus: MovedCorpus = None,
+    tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
     limit: Annotated[int | None, typer.Option(help="Images: at most so many test images [1000].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a self-contained HTML page: accuracy, energy, spikes, errors, settings."""
+    from gcn2snn.cli.origins import allow_tokeniser
     from gcn2snn.cli.output import console, emit
     from gcn2snn.files import refuse_existing
     from gcn2snn.report import TABLE, default_file, write_report
 
     file = out or default_file(target)
     refuse_existing(file, force)
+    allow_tokeniser(tokeniser)
     if (target / TABLE).exists():
-        refuse_given({"limit": limit, "data": data}, f"{target} is a folder of text graphs")
+        refuse_given({"limit": limit, "data": data, "corpus": corpus}, f"{target} is a folder of text graphs")
 
-    def subject(file: Path, network: SpikingNetwork, origin: dict[str, Any]) -> Subject:
-        return _subject(file, network, origin, data, data_dir, limit)
+    def subject(file: Path, network: SpikingNetwork, origin: dict[str, object]) -> Subject:
+        return _subject(file, network, origin, data, data_dir, corpus, limit)
 
     content = write_report(target, file, subject)
     if as_json:
@@ -48,9 +52,10 @@ def report(
 def _subject(
     file: Path,
     network: SpikingNetwork,
-    origin: dict[str, Any],
+    origin: dict[str, object],
     data: str | None,
     data_dir: Path | None,
+    corpus: Path | None,
     limit: int | None,
 ) -> Subject:
     """Test images, labelled data that were given, or the test nodes of the graph that the network comes from."""
@@ -60,12 +65,14 @@ def _subject(
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import subject
 
+        refuse_given({"corpus": corpus}, f"{file} is a network on images")
         return subject(origin, data, data_dir, 1000 if limit is None else limit)
     refuse_given({"limit": limit}, f"{file} is a network on a graph")
     if data is None:
         refuse_unknown_origin(file, origin)
         refuse_inductive(origin, "a report")
-        return subject_of(graph_of(origin, data_dir))
+        return subject_of(graph_of(origin, data_dir, corpus))
+    refuse_given({"corpus": corpus}, f"the test data are {data}")
     call, args = given_call(network, data, data_dir)
     batch = Batch(args, call.labels, call.rows)
     return Subject(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gcn2snn.passes import PopulationReport
+    from rich.table import Table
+
+    from gcn2snn.passes import PopulationReport, RefitReport
+    from gcn2snn.spiking_network import SpikingNetwork
 
 
-def layers_table(snn: Any) -> Any:
+def layers_table(snn: SpikingNetwork) -> Table:
     """Which operation became which spiking layer."""
     from gcn2snn.cli.output import table
     from gcn2snn.network_summary import layer_rows
@@ -17,7 +21,25 @@ def layers_table(snn: Any) -> Any:
     return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
 
 
-def report_table(report: tuple[PopulationReport, ...]) -> Any:
+def refit_table(refits: Sequence[RefitReport]) -> Table:
+    """What a refit kept, and how far the aggregation is from the source's with the old and the new values."""
+    from gcn2snn.cli.output import table
+
+    rows = [
+        (
+            row.name,
+            f"{100 * row.kept / max(row.spikes, 1):.1f}",
+            f"{100 * row.events_kept / max(row.events, 1):.1f}",
+            f"{100 * row.error_before:.1f}",
+            f"{100 * row.error_after:.1f}",
+        )
+        for row in refits
+    ]
+    columns = ("population", "spikes kept %", "additions kept %", "error of horizon alone %", "error after refit %")
+    return table("Refit after the horizon; errors are those of the aggregation", columns, rows)
+
+
+def report_table(report: tuple[PopulationReport, ...]) -> Table:
     """How well each population's code fits the activations."""
     from gcn2snn.cli.output import table
 

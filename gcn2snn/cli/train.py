@@ -7,7 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
+from gcn2snn.cli.options import (
+    AsJson,
+    Cleaning,
+    DataDir,
+    Encoding,
+    LabelColumn,
+    MinCount,
+    MovedCorpus,
+    NoQuotes,
+    SplitSeed,
+    StopWords,
+    TestShare,
+    TextColumn,
+    Tokeniser,
+    Window,
+    Wordless,
+    given,
+    refuse_given,
+)
 
 
 def train(
@@ -44,9 +62,19 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, dropout, validation split, order.")] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads, 0 = automatic.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    window: Annotated[int | None, typer.Option(help="Text graph: words in a sliding window [20].")] = None,
-    min_count: Annotated[int | None, typer.Option(help="Text graph: rarer words are removed.")] = None,
-    stop_words: Annotated[str | None, typer.Option(help="Text graph: nltk-179, nltk, none, or a file.")] = None,
+    window: Window = None,
+    min_count: MinCount = None,
+    stop_words: StopWords = None,
+    cleaning: Cleaning = None,
+    tokeniser: Tokeniser = None,
+    wordless: Wordless = None,
+    test_share: TestShare = None,
+    split_seed: SplitSeed = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    no_quotes: NoQuotes = None,
+    corpus: MovedCorpus = None,
     model: Annotated[str | None, typer.Option(help="Images: small, vgg16, resnet18, resnet20, ...")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images: of one step [128].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
@@ -63,14 +91,18 @@ def train(
     }
     both |= {"seed": seed, "device": device}
     graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
-    text = {"window": window, "min_count": min_count, "stop_words": stop_words}
+    text: dict[str, Any] = {"window": window, "min_count": min_count, "stop_words": stop_words}
+    text |= {"cleaning": cleaning, "tokeniser": tokeniser, "wordless": wordless}
+    text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
+    text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}
     images = {"model": model, "batch_size": batch_size}
     new = {"smoothing": smoothing, "averaging": averaging}
     from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names
 
     if dataset.lower() in IMAGE_DATASETS or (model is not None and dataset.lower() not in names()):
-        refuse_given(graph | text | new | {"inductive": inductive or None}, f"{dataset} are images")
+        new_given = new | {"inductive": inductive or None}
+        refuse_given(graph | text | new_given | {"corpus": corpus}, f"{dataset} are images")
         from gcn2snn.cli.images import train as train_images
 
         train_images(dataset, folder, given(both | images), data_dir, force, resume, as_json)
@@ -78,13 +110,16 @@ def train(
     refuse_given(images, f"{dataset} is a graph or a corpus")
     from gcn2snn.config import TrainConfig
 
-    if not inductive:
+    if not resume:
+        refuse_given({"corpus": corpus}, "it says where the corpus of a run is now, and goes with --resume")
+    if inductive:
+        config = TrainConfig.for_new_documents(**given(both | graph | new))
+        text |= {"documents": "training"}
+    else:
         refuse_given(new, "they belong to --inductive")
         config = TrainConfig(**given(both | graph))
-    else:
-        config = TrainConfig.for_new_documents(**given(both | graph | new))
-        text |= {"documents": "training", "wordless": "keep"}
-    _train_graph(dataset, data_dir, config, folder, given(text), force, resume, as_json)
+    place = dataset if corpus is None else str(corpus)
+    _train_graph(place, data_dir, config, folder, given(text), force, resume, as_json)
 
 
 def _train_graph(
@@ -97,9 +132,10 @@ def _train_graph(
     resume: bool,
     as_json: bool,
 ) -> None:
+    from gcn2snn.cli.origins import text_options
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.cli.progress import epochs_shown
-    from gcn2snn.datasets import TextGraphOptions, load, load_graph
+    from gcn2snn.datasets import load, load_graph
     from gcn2snn.errors import InterruptedRunError
     from gcn2snn.machine import device_named
     from gcn2snn.run_folder import check_folder, make_room
@@ -107,12 +143,12 @@ def _train_graph(
 
     device_named(config.device)
     check_folder(folder, force=force, resume=resume)
-    chosen = TextGraphOptions(**options)
+    chosen = text_options(dataset, options)
     graph = load_graph(dataset, data_dir, chosen)
     unseen = None
     if config.inductive:
         refuse_seen_documents(graph)
-        unseen = UnseenDocuments.of(load(dataset, data_dir, chosen))
+        unseen = UnseenDocuments.of(load(dataset, data_dir, chosen, notes=False))
     split_of(graph, config)
     make_room(folder, force=force)
     stages = 2 if config.inductive else 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, given, refuse_given
+from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given
 
 if TYPE_CHECKING:
     from gcn2snn.config import ConvertConfig
@@ -31,12 +31,14 @@ def tune(
         int | None, typer.Option(help="Images: training images that stand for validation data [500].")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/tuned.safetensors.")] = None,
+    corpus: MovedCorpus = None,
+    tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the Pareto front of accuracy against energy. An interrupted search continues where it was."""
-    from gcn2snn.cli.origins import is_image_run
+    from gcn2snn.cli.origins import allow_tokeniser, is_image_run
     from gcn2snn.errors import ConfigError
     from gcn2snn.files import refuse_existing
     from gcn2snn.tune import TuneConfig
@@ -49,10 +51,12 @@ def tune(
     target = out or run / "tuned.safetensors"
     refuse_existing(target, force)
     if is_image_run(run):
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{run} is a run on images")
         task = _image_task(run, target, images, data_dir)
     else:
         refuse_given({"images": images}, f"{run} is a run on a graph")
-        task = _graph_task(run, target, data_dir)
+        allow_tokeniser(tokeniser)
+        task = _graph_task(run, target, data_dir, corpus)
     _show(run, target, _search(task, run, config), task, as_json)
 
 
@@ -77,11 +81,11 @@ class _Task:
     """What is tuned, and how the chosen configuration becomes a file and test scores (JSON values)."""
 
     problem: Problem
-    dataset: Any
+    dataset: object
     finish: Callable[[ConvertConfig], dict[str, Any]]
 
 
-def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
+def _graph_task(run: Path, target: Path, data_dir: Path | None, corpus: Path | None) -> _Task:
     from gcn2snn import artefact
     from gcn2snn.cli.origins import graph_of, origin_of
     from gcn2snn.conversion import convert
@@ -91,10 +95,10 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None) -> _Task:
     from gcn2snn.tune import Problem
 
     summary = read_run(run, "graph")
-    graph = graph_of(summary, data_dir)
+    graph = graph_of(summary, data_dir, corpus)
     model = load_model(run, graph)
 
-    def finish(config: ConvertConfig) -> dict[str, Any]:
+    def finish(config: ConvertConfig) -> dict[str, object]:
         snn = convert(model, graph, config)
         artefact.save(snn, target, {**origin_of(summary), "run": str(run)})
         return evaluate(snn, graph).to_dict()  # the only place where test labels are read
@@ -108,7 +112,7 @@ def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | No
     count = 500 if images is None else images
     problem, data = image_problem(run, count, data_dir)
 
-    def finish(config: ConvertConfig) -> dict[str, Any]:
+    def finish(config: ConvertConfig) -> dict[str, object]:
         convert_images(target, run=run, config=config, data_dir=data_dir, calibration_images=count, force=True)
         return evaluate_images(target, data_dir=data_dir)  # the only place where test images are read
 

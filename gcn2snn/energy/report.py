@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
 
 from gcn2snn.energy.presets import EnergyPreset
 
@@ -116,7 +115,7 @@ class EnergyReport:
             f"alpha {self.alpha_total:.2f}, so the spiking network {total}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON values: alphas, joules, and a row per layer."""
         rows = [asdict(x) | {"spike_rate": x.spike_rate, "additions": x.additions} for x in self.layers]
         return {

@@ -6,14 +6,17 @@ from gcn2snn.engines.choose import ENGINES, choose_engine, is_exact
 from gcn2snn.engines.interpreter import (
     Observer,
     code_input,
+    constant_values,
     evaluate_node,
     fire,
     input_free,
+    operators,
     read_out,
     replay,
     run,
     run_closed,
     run_float,
+    start_of,
     started,
 )
 from gcn2snn.engines.membrane import Recording
@@ -40,6 +43,7 @@ __all__ = [
     "bind",
     "choose_engine",
     "code_input",
+    "constant_values",
     "constants",
     "dense_value",
     "depths",
@@ -51,6 +55,7 @@ __all__ = [
     "latency",
     "matrix_value",
     "network_dtype",
+    "operators",
     "path",
     "read_out",
     "replay",
@@ -62,6 +67,7 @@ __all__ = [
     "run_temporal",
     "sources",
     "spike_value",
+    "start_of",
     "started",
     "without_gain",
 ]

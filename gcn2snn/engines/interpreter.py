@@ -15,7 +15,7 @@ from gcn2snn.engines.fused import as_sent, fire_synapse, firing
 from gcn2snn.engines.node_rules import Value, activate, apply, dense_value
 from gcn2snn.engines.plan import Fusion, plan
 from gcn2snn.engines.topology import check_calibrated
-from gcn2snn.kernels import PhaseCode, Spikes, encode, per_channel
+from gcn2snn.kernels import CSR, PhaseCode, Spikes, encode, per_channel
 
 Observer = Callable[[ir.Node, tuple[Value, ...], Value], None]
 """Called with each node, its inputs and its result."""
@@ -116,19 +116,50 @@ def replay(network: ir.Network, inputs: Mapping[str, Value], sent: Mapping[str, 
     run(network, inputs, lambda node, potential: sent[node.name], code_input, observe)
 
 
-def input_free(network: ir.Network) -> dict[str, Value]:
-    """Spikes that do not depend on any input, by population: those of a one-hot input's look-up."""
+def operators(network: ir.Network, inputs: Mapping[str, Value]) -> dict[str, CSR]:
+    """The matrix of every operator, by name: operators read inputs and other operators only.
+
+    Args:
+        network: any; it need not be calibrated.
+        inputs: by Input name.
+    """
+    values: dict[str, Value] = {node.name: inputs[node.name] for node in network.of(ir.Input)}
+    for node in (node for node in network.of(ir.Operator) if values.keys() >= set(node.inputs)):
+        values[node.name] = apply(node, *(values[name] for name in node.inputs))
+    return {name: value for name, value in values.items() if isinstance(value, CSR)}
+
+
+def constant_values(
+    network: ir.Network, population: Callable[[ir.Neuron, Value], Value] | None = None
+) -> dict[str, Value]:
+    """Results that do not depend on any input, by node: a one-hot input's look-up, and the spikes of its population.
+
+    Args:
+        network: calibrated, unless ``population`` says what to do with neurons.
+        population: what a population makes of its potential; default: :func:`fire`.
+    """
     values: dict[str, Value] = {}
     for node in network:
         if isinstance(node, ir.OneHot) or (node.inputs and values.keys() >= set(node.inputs)):
             args = tuple(values[name] for name in node.inputs)
-            values[node.name] = evaluate_node(node, args, {}, fire, code_input)
+            values[node.name] = evaluate_node(node, args, {}, population or fire, code_input)
+    return values
+
+
+def input_free(network: ir.Network) -> dict[str, Value]:
+    """Spikes that do not depend on any input, by population."""
+    values = constant_values(network)
     return {node.name: values[node.name] for node in network.of(ir.Neuron) if node.name in values}
 
 
 def started(node: ir.Neuron | ir.Output, potential: Tensor) -> Tensor:
     """The potential with what the membrane started from."""
-    return potential if node.start is None else potential + per_channel(node.start.to(potential.dtype), potential.dim())
+    return potential if node.start is None else potential + start_of(node.start.to(potential.dtype), potential.dim())
+
+
+def start_of(start: Tensor, dims: int) -> Tensor:
+    """What membranes start from, [C] or already [N, C], so that it broadcasts to potentials of so many dimensions."""
+    return start if start.dim() == 2 else per_channel(start, dims)
 
 
 def fire(node: ir.Neuron, potential: Value) -> Spikes:

@@ -331,7 +331,8 @@ class Neuron(Population):
     Args:
         scale: calibrated maximum of the layer [] or of each channel [C] (Eq. 2).
         horizon: last phase at which a neuron may fire, [nodes, 1] or broadcastable, or None for T (docs/method.md).
-        start: potential that the spiking neuron starts from beside the bias [C] (``passes/bias_correction.py``); the source has none.
+        start: potential that the spiking neuron starts from beside the bias, [C] (``passes/bias_correction.py``) or, where
+            the population does not depend on the input, [N, C] (``passes/refit.py``); the source has none.
     """
 
     scale: Tensor

@@ -80,11 +80,11 @@ def _fixed_matrix(node: ir.FixedMatrix) -> CSR:
 
 
 @_matrix.register
-def _given(node: ir.Matrix, matrix: Any) -> CSR:
+def _given(node: ir.Matrix, matrix: object) -> CSR:
     return to_csr(matrix)
 
 
-def to_csr(matrix: Any) -> CSR:
+def to_csr(matrix: object) -> CSR:
     """A sparse or dense tensor as CSR; stored zeros of a sparse one are kept.
 
     Raises:

@@ -6,11 +6,14 @@ from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_acti
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
+from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_values
 from gcn2snn.passes.weight_rounding import round_weights
 
 __all__ = [
     "FanOut",
     "PopulationReport",
+    "RefitProgress",
+    "RefitReport",
     "Statistics",
     "calibrate",
     "coding_of",
@@ -24,6 +27,7 @@ __all__ = [
     "measure_activations",
     "merge_linear",
     "optimal_base",
+    "refit_values",
     "round_weights",
     "rules_of",
     "set_horizons",

@@ -48,7 +48,9 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
     with torch.no_grad():
         for node, original in zip(network, source, strict=True):
             goal[node.name] = [_value(original, goal, i, item, activate) for i, item in enumerate(items)]
-            if isinstance(node, ir.Neuron):
+            if isinstance(node, ir.Neuron) and (
+                node.start is None or node.start.dim() < 2
+            ):  # a refit is its own correction
                 node = replace(node, start=None)
                 potentials = [dense_value(x) for x in have[node.inputs[0]]]
                 shift = _shift_of_population(node, potentials, goal[node.name])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
-from gcn2snn.engines import Value, code_input, dense_value, fire, matrix_value, run
+from gcn2snn.engines import Value, code_input, dense_value, fire, operators, run
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes, encode, per_channel
 
@@ -40,7 +40,7 @@ class FanOut:
         return torch.where(self.additions > 0, self.norm / self.additions.clamp(min=1).sqrt(), 0.0)
 
 
-def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> FanOut:
+def fan_out(network: ir.Network, name: str, matrices: Mapping[str, CSR]) -> FanOut:
     """Fan-out of a population whose readers are all dense synapses or aggregations.
 
     Raises:
@@ -50,7 +50,7 @@ def fan_out(network: ir.Network, name: str, operators: Mapping[str, Value]) -> F
     square: Tensor | float = 0.0
     for reader in network.readers(name):
         if isinstance(reader, ir.Aggregate):
-            matrix = matrix_value(operators[reader.inputs[0]])
+            matrix = matrices[reader.inputs[0]]
             additions = additions + matrix.column_counts.to(matrix.dtype)[:, None]
             norm = torch.zeros(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
             square = square + norm.index_add_(0, matrix.col.long(), matrix.value**2)[:, None]
@@ -142,21 +142,17 @@ def set_horizons(network: ir.Network, inputs: Mapping[str, Value], config: Conve
     rules = rules_of(network, config)
     if not rules:
         return network
-    operators: dict[str, Value] = {}
+    matrices = operators(network, inputs)
     changes: dict[str, list[ir.Node]] = {}
-
-    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-        if isinstance(value, CSR):
-            operators[node.name] = value
 
     def population(node: ir.Neuron, potential: Value) -> Value:
         if node.name in rules:
-            node = cut(node, dense_value(potential), fan_out(network, node.name, operators), *rules[node.name])
+            node = cut(node, dense_value(potential), fan_out(network, node.name, matrices), *rules[node.name])
             changes[node.name] = [node]
         return fire(node, potential)
 
     with torch.no_grad():
-        run(network, inputs, population, code_input, observe)
+        run(network, inputs, population, code_input)
     return network.replace(changes)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +29,7 @@ class Batch:
         rows: output rows that count, [N], bool.
     """
 
-    args: tuple[Any, ...]
+    args: tuple[object, ...]
     labels: Tensor
     rows: Tensor
 
@@ -51,7 +50,7 @@ class Subject:
     class_names: tuple[str, ...]
     unit: str
     extent: str
-    source: dict[str, Any] | None = None
+    source: dict[str, object] | None = None
 
 
 def subject_of(graph: Graph) -> Subject:

@@ -53,9 +53,9 @@ def id_of(name: str) -> str:
 def run_page(
     title: str,
     networks: Sequence[Network],
-    data: dict[str, Any],
-    training: dict[str, Any],
-    tuned: dict[str, Any] | None,
+    data: dict[str, object],
+    training: dict[str, object],
+    tuned: dict[str, object] | None,
 ) -> str:
     """The page of one run, or of one network.
 
@@ -74,7 +74,7 @@ def run_page(
     )
 
 
-def table_page(title: str, content: dict[str, Any], links: dict[str, list[tuple[str, str]]]) -> str:
+def table_page(title: str, content: dict[str, object], links: dict[str, list[tuple[str, str]]]) -> str:
     """The page of a folder of ``reproduce table5``.
 
     Args:
@@ -99,9 +99,9 @@ def _render(template: str, **content: object) -> str:
     return loader.get_template(template).render(columns=columns, **content)
 
 
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
+def _flat(values: dict[str, object]) -> dict[str, object]:
     """{"options": {"window": 20}} as {"options, window": 20}."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in values.items():
         inner = (
             {f"{key}, {name}": item for name, item in _flat(value).items()} if isinstance(value, dict) else {key: value}

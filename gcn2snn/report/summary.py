@@ -51,13 +51,15 @@ def _mode_rows(name: str, rows: Sequence[dict[str, Any]]) -> list[ModeRow]:
     shown = []
     if name in PAPER:
         ann, snn, alpha = PAPER[name]
-        printed = [fixed(value) for value in (ann, snn, ann - snn, alpha)]
-        shown.append(ModeRow(name, "printed in the paper", "", *printed, "", "", "", "paper"))
+        loss = fixed(ann - snn)
+        shown.append(
+            ModeRow(name, "printed in the paper", "", fixed(ann), fixed(snn), loss, fixed(alpha), look="paper")
+        )
     for row in rows:
-        loss = [a - b for a, b in zip(row["ann"], row["snn"], strict=True)]
-        measured = [row["ann"], row["snn"], loss, *(row["alpha"][key] for key in ALPHAS)]
-        cells = [spread(values).replace("-", MINUS) for values in measured]
-        shown.append(ModeRow(name, row["mode"], str(len(row["ann"])), *cells))
+        losses = [a - b for a, b in zip(row["ann"], row["snn"], strict=True)]
+        measured = {"ann": row["ann"], "snn": row["snn"], "loss": losses} | {key: row["alpha"][key] for key in ALPHAS}
+        cells = {key: spread(values).replace("-", MINUS) for key, values in measured.items()}
+        shown.append(ModeRow(name, row["mode"], str(len(row["ann"])), **cells))
     return shown
 
 
@@ -81,7 +83,7 @@ def _points(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, float, float
     return points
 
 
-def _chart(rows: Sequence[dict[str, Any]]) -> Chart:
+def _chart(rows: Sequence[dict[str, object]]) -> Chart:
     points = _points(rows)
     alphas, losses = [p[2] for p in points], [*(p[3] for p in points), 0.0]
     margin = 0.08 * (max(losses) - min(losses)) or 0.1

@@ -25,7 +25,7 @@ RUN_KEYS, TUNE_KEYS = {"config", "status"}, {"chosen", "front", "source_accuracy
 TABLE = "table5.json"
 CURVES = ("tcurve", "codings")
 
-FindSubject = Callable[[Path, SpikingNetwork, dict[str, Any]], Subject]
+FindSubject = Callable[[Path, SpikingNetwork, dict[str, object]], Subject]
 
 
 def default_file(target: Path) -> Path:
@@ -74,11 +74,11 @@ def _networks_of(target: Path) -> list[Path]:
     return found
 
 
-def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> tuple[str, dict[str, Any]]:
+def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> tuple[str, dict[str, object]]:
     summary = _beside(target, files[0], RUN_FILE, RUN_KEYS, f"gcn2snn train DATASET --out {target} --force")
     tuned = _beside(target, files[0], TUNE_FILE, TUNE_KEYS, f"gcn2snn tune {target} --force")
     networks: list[Network] = []
-    origin: dict[str, Any] = {}
+    origin: dict[str, object] = {}
     subject: Subject | None = None
     for file in files:
         snn, origin = load_with_origin(file)
@@ -95,7 +95,7 @@ def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> 
     return text, {"dataset": data, "networks": scores}
 
 
-def _beside(target: Path, network: Path, name: str, keys: set[str], command: str) -> dict[str, Any] | None:
+def _beside(target: Path, network: Path, name: str, keys: set[str], command: str) -> dict[str, object] | None:
     """A file that a run folder keeps beside its networks, read before anything is measured; None where it is not there.
 
     Raises:
@@ -122,7 +122,7 @@ def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[st
     return data, summary.get("config", {})
 
 
-def _of_table(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
+def _of_table(folder: Path, out: Path) -> tuple[str, dict[str, object]]:
     content = load_json(folder / TABLE)
     if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
         raise ArtefactError(f"{folder / TABLE} is not what `gcn2snn reproduce table5` writes; make it again")

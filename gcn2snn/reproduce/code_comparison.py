@@ -45,7 +45,7 @@ class CodingRow:
     alpha_events: float
     alpha_total: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -55,12 +55,12 @@ TIMESTEPS = {"rate": 32, "first-spike": 80, "phase": 8}
 
 def compare_codings(
     snn: SpikingNetwork,
-    inputs: Any,
+    inputs: object,
     labels: Tensor | None = None,
     timesteps: Mapping[str, int] | None = None,
     *,
     select: Tensor | None = None,
-    calibration: Iterable[Any] | None = None,
+    calibration: Iterable[object] | None = None,
     codings: Sequence[str] = ("one-spike", "rate", "first-spike", "phase"),
     preset: str = "fp32",
 ) -> list[CodingRow]:

@@ -32,7 +32,7 @@ def activations(snn: SpikingNetwork, inputs: Tensor) -> dict[str, tuple[Tensor, 
     return {name: (true[name], decode(spikes)) for name, spikes in snn.spikes(inputs).items()}
 
 
-def fig3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig3(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """First layer's values by channel: source, one scale for the layer, one scale for each channel. Source: Fig. 3."""
     bench, row = _network(options)
     x = _images(bench, row, 20)
@@ -46,7 +46,7 @@ def fig3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     figure, axes = blank(1, 3, (9.0, 3.0), sharey=True)
     from matplotlib.ticker import MaxNLocator  # blank says what is missing if it is not there
 
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     errors: dict[str, float] = {}
     for ax, (text, value) in zip(axes, panels, strict=True):
         picked = value.transpose(0, 1).flatten(1)[:, :: max(1, value[:, 0].numel() // 300)]
@@ -64,7 +64,7 @@ def fig3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     return {"row": row.name, "relative error": errors, "files": save(figure, rows, out, "fig3")}
 
 
-def fig7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig7(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Sent against true activations in four layers, with and without threshold shift. Source: Fig. 7."""
     bench, row = _network(options)
     x = _images(bench, row, 20)
@@ -75,7 +75,7 @@ def fig7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     names = list(found[True])
     chosen = [names[round(i * (len(names) - 1) / 3)] for i in range(4)] if len(names) > 4 else names
     figure, axes = blank(2, len(chosen), (2.4 * len(chosen), 4.8))
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     slopes: dict[str, float] = {}
     for number, shift in enumerate((True, False)):
         for column, name in enumerate(chosen):
@@ -99,7 +99,7 @@ def fig7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     return {"row": row.name, "slope": slopes, "files": save(figure, rows, out, "fig7")}
 
 
-def fig8(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig8(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Accuracy by base and timesteps. Source: Fig. 8."""
     bench, row = _network(options)
     images = bench.sweep_images(row)
@@ -123,7 +123,7 @@ def fig8(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     return {"row": row.name, "images": images, "source": source, "files": save(figure, rows, out, "fig8")}
 
 
-def fig9(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig9(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Mean absolute percentage error of the activations, and accuracy loss, by base. Source: Fig. 9."""
     bench, row = _network(options)
     images = bench.sweep_images(row)

@@ -18,37 +18,37 @@ Measure = Callable[[Workbench, PaperRow], Columns]
 """measure(bench, row) -> our numbers by column."""
 
 
-def table1(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table1(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """CIFAR-10: accuracy of ANN and SNN. Source: Table I."""
     return _table("table1", out, options, _of("cifar10"), _accuracy)
 
 
-def table2(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table2(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """CIFAR-100: accuracy of ANN and SNN. Source: Table II."""
     return _table("table2", out, options, _of("cifar100"), _accuracy)
 
 
-def table3(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table3(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """ImageNet: accuracy of ANN and SNN. Source: Table III."""
     return _table("table3", out, options, _of("imagenet"), _accuracy)
 
 
-def table4(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table4(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Accuracy and energy efficiency alpha. Source: Table IV."""
     return _table("table4", out, options, ROWS, _efficiency)
 
 
-def table6(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table6(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """INT8 weights: accuracy and alpha with both energy presets. Source: Table VI."""
     return _table("table6", out, options, ROWS, _rounded)
 
 
-def table7(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table7(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Single-spike input. Source: Table VII."""
     return _table("table7", out, options, ROWS, _single)
 
 
-def table8(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table8(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Accuracy by wait timestep, in time. Source: Table VIII."""
     return _table("table8", out, options, ROWS, _by_wait)
 
@@ -131,7 +131,7 @@ def _by_wait(bench: Workbench, row: PaperRow) -> Columns:
 
 def _table(
     name: str, out: Path, options: ReproduceOptions, rows: Sequence[PaperRow], measure: Measure
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Measure the rows that are asked for and can be run; print, and write ``name.json`` and ``name.txt`` below out.
 
     Raises:
@@ -162,7 +162,7 @@ def as_text(title: str, rows: dict[str, Columns]) -> str:
     return "\n".join(lines)
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if isinstance(value, float) else str(value)

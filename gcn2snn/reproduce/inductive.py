@@ -27,7 +27,7 @@ MOST_LOSS = 0.3
 """Points that conversion may cost."""
 
 
-def inductive(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Train without the test documents, then classify them; writes ``inductive.json`` and ``inductive.md``.
 
     Neither the graph, nor the vocabulary, nor any frequency has seen a test document. Each seed is kept in

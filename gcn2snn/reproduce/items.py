@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.reproduce.options import ReproduceOptions, flags
@@ -52,7 +51,7 @@ ITEMS: dict[str, Item] = {
     "planetoid": Item("gcn2snn.reproduce.planetoid:planetoid", ("rows", "datasets", "seeds", "modes", "data_dir")),
 }
 
-Maker = Callable[[Path, "ReproduceOptions"], dict[str, Any]]
+Maker = Callable[[Path, "ReproduceOptions"], dict[str, object]]
 """function(out, options) -> JSON values: what was computed, and under "files" what was written below ``out``."""
 
 
@@ -85,7 +84,7 @@ def refuse_unused(item: Item, given: Iterable[str]) -> None:
         )
 
 
-def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> dict[str, Any]:
+def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> dict[str, object]:
     """Compute one figure or table and write it below ``out``.
 
     Args:

@@ -30,7 +30,7 @@ TRAINING, VALIDATION = 0.8, 0.1
 BASE_NODES = 20
 
 
-def graphs(seed: int, count: int = GRAPHS) -> list[Any]:
+def graphs(seed: int, count: int = GRAPHS) -> list[object]:
     """Graphs of both classes in turn.
 
     Raises:
@@ -75,7 +75,7 @@ def model() -> nn.Module:
     return GIN(1, 32, 2, 3)
 
 
-def calls(data: Sequence[Any], shuffle: bool = False) -> list[tuple[tuple[Tensor, ...], Tensor]]:
+def calls(data: Sequence[object], shuffle: bool = False) -> list[tuple[tuple[Tensor, ...], Tensor]]:
     """Batches as (arguments of the model, classes)."""
     from torch_geometric.loader import DataLoader
 
@@ -83,7 +83,7 @@ def calls(data: Sequence[Any], shuffle: bool = False) -> list[tuple[tuple[Tensor
     return [((batch.x, batch.edge_index, batch.batch), batch.y) for batch in loader]
 
 
-def train(network: nn.Module, data: Sequence[Any], validation: Sequence[Any], epochs: int = EPOCHS) -> nn.Module:
+def train(network: nn.Module, data: Sequence[object], validation: Sequence[object], epochs: int = EPOCHS) -> nn.Module:
     """Adam, cross-entropy; the weights of best validation accuracy are kept."""
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     best, state = -1.0, {}
@@ -101,13 +101,13 @@ def train(network: nn.Module, data: Sequence[Any], validation: Sequence[Any], ep
 
 
 @torch.no_grad()
-def accuracy(network: Callable[..., Tensor], data: Sequence[Any]) -> float:
+def accuracy(network: Callable[..., Tensor], data: Sequence[object]) -> float:
     """Percent of the graphs whose largest potential is their class."""
     right = sum(int((network(*args).argmax(1) == label).sum()) for args, label in calls(data))
     return 100 * right / len(data)
 
 
-def run_seed(seed: int, modes: Sequence[str], count: int = GRAPHS, epochs: int = EPOCHS) -> dict[str, Any]:
+def run_seed(seed: int, modes: Sequence[str], count: int = GRAPHS, epochs: int = EPOCHS) -> dict[str, object]:
     """One set of graphs, one trained model, and its conversions with scales from the training graphs."""
     data = graphs(seed, count)
     first, second = int(TRAINING * count), int((TRAINING + VALIDATION) * count)
@@ -121,7 +121,7 @@ def run_seed(seed: int, modes: Sequence[str], count: int = GRAPHS, epochs: int =
     return row
 
 
-def motifs(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def motifs(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Train and convert for every seed; writes ``motifs.json`` and ``motifs.md``.
 
     Args:

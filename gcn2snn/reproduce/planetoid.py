@@ -29,7 +29,7 @@ SEEDS = 10
 
 def run_seed(
     name: str, data: Any, classes: int, seed: int, modes: dict[str, ConvertConfig], weights: Path
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """One trained model, its weights kept in the folder ``weights``, and its conversions."""
     model = trained(name, data, classes, seed, weights / f"{name}-{seed}.safetensors")
     call = (data.x, data.edge_index)
@@ -41,7 +41,7 @@ def run_seed(
     return row
 
 
-def planetoid(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def planetoid(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Train and convert every model on every set; writes ``planetoid.json`` and ``planetoid.md``.
 
     Args:
@@ -82,15 +82,15 @@ class _Progress:
         self.path = path
         self.key = {name: to_dict(config) for name, config in modes.items()} | {"epochs": EPOCHS}
         content = load_json(path) if path.exists() else {}
-        self.found: dict[str, dict[str, Any]] = content.get("rows", {}) if content.get("key") == self.key else {}
+        self.found: dict[str, dict[str, object]] = content.get("rows", {}) if content.get("key") == self.key else {}
 
-    def add(self, dataset: str, model: str, seed: int, run: Callable[[], dict[str, Any]]) -> None:
+    def add(self, dataset: str, model: str, seed: int, run: Callable[[], dict[str, object]]) -> None:
         name = f"{dataset}/{model}/{seed}"
         if name not in self.found:
             self.found[name] = run()
             save_json(self.path, {"key": self.key, "rows": self.found})
 
-    def rows(self, dataset: str, model: str) -> list[dict[str, Any]]:
+    def rows(self, dataset: str, model: str) -> list[dict[str, object]]:
         return [row for name, row in self.found.items() if name.startswith(f"{dataset}/{model}/")]
 
 

@@ -11,7 +11,7 @@ from statistics import fmean
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from gcn2snn.datasets import TextGraphOptions, clean_corpus, load
+from gcn2snn.datasets import clean_corpus, load
 from gcn2snn.energy import PRESETS
 from gcn2snn.files import load_json, save_json, save_text
 from gcn2snn.machine import environment
@@ -111,8 +111,7 @@ def texts_of(name: str, data_dir: Path | None) -> Texts:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     corpus = load(name, data_dir)
-    options = TextGraphOptions(wordless="keep").resolved(corpus.min_count, corpus.stop_words)
-    documents = clean_corpus(corpus, options).documents
+    documents = clean_corpus(corpus).documents
     test = np.array([split == "test" for split in corpus.split])
     labels = np.array(corpus.labels)
     words = TfidfVectorizer(analyzer=str.split)

@@ -67,7 +67,7 @@ class Runs:
         self.broken: dict[str, str] = {}
 
     def results(
-        self, name: str, load: Loader, seeds: int, measures: Mapping[str, Callable[[Path, Graph], dict[str, Any]]]
+        self, name: str, load: Loader, seeds: int, measures: Mapping[str, Callable[[Path, Graph], dict[str, object]]]
     ) -> list[dict[str, Any]]:
         """For each seed {measure: its JSON values}, kept as ``MEASURE.json`` in the run folder.
 
@@ -88,8 +88,8 @@ class Runs:
 
 
 def _one_run(
-    folder: Path, load: Loader, seed: int, measures: Mapping[str, Callable[[Path, Graph], dict[str, Any]]]
-) -> dict[str, Any]:
+    folder: Path, load: Loader, seed: int, measures: Mapping[str, Callable[[Path, Graph], dict[str, object]]]
+) -> dict[str, object]:
     results = {}
     for name, measure in measures.items():
         path = folder / f"{name}.json"

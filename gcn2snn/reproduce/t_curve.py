@@ -64,7 +64,7 @@ def tcurve(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     modes = chosen_names(MODES, options.modes, "mode")
     graphs, missing = available(chosen_names(PAPER, options.datasets, "dataset"), options.data_dir)
     runs = Runs(out, options)
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for name, load in graphs.items():
         measures = {f"tcurve-{mode}": functools.partial(_measure_tcurve, mode=mode) for mode in modes}
         results = runs.results(name, load, seeds_of(name), measures)
@@ -79,7 +79,7 @@ def tcurve(out: Path, options: ReproduceOptions) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _measure_tcurve(folder: Path, graph: Graph, *, mode: str) -> dict[str, Any]:
+def _measure_tcurve(folder: Path, graph: Graph, *, mode: str) -> dict[str, object]:
     network, found = _prepared(folder, graph)
     inputs = bind(network, call(graph), {})
     ann = score(run_float(network, inputs), graph).accuracy
@@ -110,7 +110,7 @@ def with_code(network: ir.Network, found: Statistics, base: float, timesteps: in
     return network.replace(changes)
 
 
-def _tcurve_rows(name: str, mode: str, seeds: list[list[dict[str, float]]]) -> list[dict[str, Any]]:
+def _tcurve_rows(name: str, mode: str, seeds: list[list[dict[str, float]]]) -> list[dict[str, object]]:
     rows = []
     for points in zip(*seeds, strict=True):
         losses = [point["ann"] - point["snn"] for point in points]
@@ -170,7 +170,7 @@ def codings(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     names = chosen_names(CODINGS, options.modes, "coding")
     graphs, missing = available(chosen_names(PAPER, options.datasets, "dataset"), options.data_dir)
     runs = Runs(out, options)
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for dataset, load in graphs.items():
         measures = {f"coding-{name}": functools.partial(_measure_coding, coding=name) for name in names}
         results = runs.results(dataset, load, 1, measures)
@@ -183,7 +183,7 @@ def codings(out: Path, options: ReproduceOptions) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _measure_coding(folder: Path, graph: Graph, *, coding: str) -> dict[str, Any]:
+def _measure_coding(folder: Path, graph: Graph, *, coding: str) -> dict[str, object]:
     network, found = _prepared(folder, graph)
     ann = score(run_float(network, bind(network, call(graph), {})), graph).accuracy
     rows = []
@@ -198,7 +198,7 @@ def _measure_coding(folder: Path, graph: Graph, *, coding: str) -> dict[str, Any
     return {"rows": rows}
 
 
-def _coding_rows(dataset: str, seeds: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _coding_rows(dataset: str, seeds: list[list[dict[str, object]]]) -> list[dict[str, object]]:
     kept = ("ann", "accuracy", "agreement", "latency", "spikes", "additions", "alpha_events", "alpha_total")
     rows = []
     for points in zip(*seeds, strict=True):
@@ -208,7 +208,7 @@ def _coding_rows(dataset: str, seeds: list[list[dict[str, Any]]]) -> list[dict[s
     return rows
 
 
-def _codings_text(rows: list[dict[str, Any]]) -> str:
+def _codings_text(rows: list[dict[str, object]]) -> str:
     lines = [
         "| dataset | coding | T | latency | accuracy % | ANN % | additions | alpha (events) |",
         "|-|-|-|-|-|-|-|-|",

@@ -69,7 +69,7 @@ class Row:
         return [a - b for a, b in zip(self.ann, self.snn, strict=True)]
 
 
-def table5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def table5(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Build, train, convert and evaluate; everything that is in ``out`` already is taken from there.
 
     Args:

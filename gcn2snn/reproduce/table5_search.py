@@ -84,7 +84,7 @@ class PooledSearch:
         gc.collect()  # gigabytes of kept states must not wait beside those of the next dataset
         return result
 
-    def _kept(self) -> dict[str, Any]:
+    def _kept(self) -> dict[str, object]:
         from gcn2snn.tune import point_of
 
         try:

@@ -67,7 +67,7 @@ class TuneResult:
     chosen: Point
     met: bool
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON values."""
         return {
             "source_accuracy": self.source_accuracy,
@@ -78,7 +78,7 @@ class TuneResult:
         }
 
 
-def point_dict(point: Point) -> dict[str, Any]:
+def point_dict(point: Point) -> dict[str, object]:
     """JSON values of a point."""
     return {key: getattr(point, key) for key in POINT_NUMBERS} | {"config": to_dict(point.config)}
 

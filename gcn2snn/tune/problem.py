@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +23,7 @@ from gcn2snn.tune.point import Point
 from gcn2snn.tune.prefix import PrefixRuns
 from gcn2snn.tune.readout import Example, in_rows, read
 
-Labelled = tuple[Any, Tensor]
+Labelled = tuple[object, Tensor]
 """An input as for ``convert``, and a class for each output row, -1 for rows that are not looked at."""
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LEAST_EVENTS, ALL_EVENTS = 0.03, 1.0
 LEAST_BASE, LARGEST_BASE, BASE_STEP = 1.2, 2.0, 0.05
 
-Values = dict[str, Any]
+Values = dict[str, object]
 """Parameters of a trial by name: ``message``, and ``POPULATION.events`` and so on."""
 
 

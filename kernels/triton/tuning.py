@@ -55,7 +55,7 @@ class Tuner:
         self.chosen[key] = tuner.best_config.all_kwargs()
 
 
-def tiled(kernel: Any) -> Tuner:
+def tiled(kernel: object) -> Tuner:
     """The tuner of a dense kernel."""
     configs = [
         triton.Config({"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": TERMS}, num_warps=warps, num_stages=stages)

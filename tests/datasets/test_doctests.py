@@ -8,7 +8,9 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["", ".clean", ".corpus", ".karate", ".loading"])
+@pytest.mark.parametrize(
+    "name", ["", ".checks", ".columns", ".corpus", ".karate", ".loading", ".options", ".split", ".tokenisers", ".words"]
+)
 def test_examples(name: str) -> None:
     module = import_module(f"gcn2snn.datasets{name}")
     failed, tried = doctest.testmod(module)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gcn2snn.datasets import TextGraphOptions
+from gcn2snn.datasets import TextGraphOptions, suitable_min_count
 from gcn2snn.errors import ConfigError
 
 
@@ -14,9 +17,12 @@ from gcn2snn.errors import ConfigError
         ({"window": 1}, "window is 1; a window holds 2 to 4096"),
         ({"window": 5000}, "window is 5000"),
         ({"min_count": 0}, "min_count is 0; 1 keeps every word"),
-        ({"cleaning": "hard"}, "cleaning is 'hard'; allowed are published and spaces"),
-        ({"wordless": "maybe"}, "wordless is 'maybe'; allowed are refuse and keep"),
+        ({"cleaning": "hard"}, "cleaning is 'hard'; allowed are published, unicode, spaces"),
+        ({"wordless": "maybe"}, "wordless is 'maybe'; allowed are keep, drop, refuse"),
         ({"test_share": 1.0}, "test_share is 1.0; it lies between 0 and 1"),
+        ({"encoding": "klingon"}, "encoding is 'klingon', and Python knows no text encoding of that name"),
+        ({"encoding": "hex"}, "encoding is 'hex', and Python knows no text encoding"),
+        ({"tokeniser": "nltk-tweet", "cleaning": "spaces"}, "'nltk-tweet' goes with cleaning unicode, .* is spaces"),
         ({"split_seed": -1}, "split_seed is -1; allowed are 0 to"),
     ],
 )
@@ -25,7 +31,20 @@ def test_options_refuse(values: dict[str, Any], message: str) -> None:
         TextGraphOptions(**values)
 
 
-def test_resolved_keeps_what_was_chosen() -> None:
-    chosen = TextGraphOptions(min_count=2).resolved(5, "nltk-179")
-    assert (chosen.min_count, chosen.stop_words) == (2, "nltk-179")
+def test_resolved_keeps_what_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = TextGraphOptions(min_count=2).resolved(5, "nltk-179", "published")
+    assert (chosen.min_count, chosen.stop_words, chosen.cleaning) == (2, "nltk-179", "published")
     assert TextGraphOptions(**chosen.to_json()) == chosen
+    assert TextGraphOptions(tokeniser="nltk-tweet").resolved(5, "none", "published").cleaning == "unicode"
+    (tmp_path / "stop.txt").write_text("a")
+    monkeypatch.chdir(tmp_path)
+    assert TextGraphOptions(stop_words="stop.txt").resolved(5, "none", "unicode").stop_words == str(
+        tmp_path / "stop.txt"
+    )
+
+
+@given(st.integers(1, 2_000_000))
+def test_suitable_min_count_never_falls(documents: int) -> None:
+    count = suitable_min_count(documents)
+    assert 1 <= count <= suitable_min_count(documents + 1) <= 29
+    assert count == 1 or 80 * count**3 <= documents < 80 * (count + 1) ** 3

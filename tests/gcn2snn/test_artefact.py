@@ -32,6 +32,16 @@ def test_save_load_gives_the_same_network(snn: SpikingNetwork, tmp_path: Path) -
     assert [type(a) for a in again.network] == [type(b) for b in snn.network]
 
 
+def test_an_artefact_of_another_version_says_how_to_convert_again(
+    snn: SpikingNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artefact, "SNN_FORMAT", artefact.SNN_FORMAT - 1)
+    path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
+    monkeypatch.undo()
+    with pytest.raises(ArtefactError, match=r"has format version .*Convert again .*`gcn2snn convert RUN --force`"):
+        gcn2snn.load(path)
+
+
 def test_load_with_origin_returns_what_was_kept(snn: SpikingNetwork, tmp_path: Path) -> None:
     path = artefact.save(snn, tmp_path / "snn.safetensors", {"run": "here"})
     assert artefact.load_with_origin(path)[1] == {"run": "here"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,7 +13,7 @@ from gcn2snn.reproduce.figures.drawing import COLOURS, blank, save
 from gcn2snn.reproduce.options import ReproduceOptions
 
 
-def fig10(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig10(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Four layers, three inputs, T = 16 and w = 10: each layer starts w steps after the one before it.
 
     The bars are the steps that the simulator took, and their end is N (T + w) + w (N_L - 1).

@@ -48,7 +48,7 @@ def title(ax: Axes, text: str) -> None:
     ax.set_title(text, loc="left", fontsize=9)
 
 
-def save(figure: Figure, rows: Sequence[Mapping[str, Any]], out: Path, name: str) -> list[str]:
+def save(figure: Figure, rows: Sequence[Mapping[str, object]], out: Path, name: str) -> list[str]:
     """Write ``name``.png, .svg and .csv below ``out``; gives the paths.
 
     Raises:

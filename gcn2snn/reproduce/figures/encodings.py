@@ -17,7 +17,7 @@ VALUES = (14, 11, 8, 6, 3)
 LARGEST = 16
 
 
-def fig1(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig1(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Rate, temporal and phase coding of five activations, x_max = 16.
 
     Rate: a spike at each of 16 steps with probability x / 16. Temporal: one spike at t = -T ln(x / 16), so that
@@ -51,7 +51,7 @@ def fig1(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     return {"spikes": spikes, "files": save(figure, rows, out, "fig1")}
 
 
-def _rate_rows(steps: int) -> list[dict[str, Any]]:
+def _rate_rows(steps: int) -> list[dict[str, object]]:
     random = torch.Generator().manual_seed(3)
     share = torch.tensor(VALUES, dtype=torch.float64) / LARGEST
     fired = torch.rand(len(VALUES), steps, generator=random, dtype=torch.float64) < share[:, None]
@@ -62,7 +62,7 @@ def _rate_rows(steps: int) -> list[dict[str, Any]]:
     ]
 
 
-def _temporal_rows(steps: int) -> list[dict[str, Any]]:
+def _temporal_rows(steps: int) -> list[dict[str, object]]:
     rows = []
     for value in VALUES:
         time = round(-steps * math.log(value / LARGEST))
@@ -89,7 +89,7 @@ def _phase_rows(steps: int) -> list[dict[str, Any]]:
     ]
 
 
-def fig4(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig4(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Encoded value and error over x for one spike in four phases: floor, round off, and a smaller base.
 
     Source: Fig. 4; Eq. 3 and 4.
@@ -101,7 +101,7 @@ def fig4(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     ]
     x = torch.linspace(0, 1, 2001, dtype=torch.float64)[:-1]
     figure, axes = blank(2, 3, (9.0, 4.2), sharex=True, sharey="row", height_ratios=[2, 1])
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     means = {}
     for column, (text, base, shift) in enumerate(schemes):
         value = decode(encode(x, 1.0, base, 4, shift), torch.float64)
@@ -132,7 +132,7 @@ def fig4(out: Path, options: ReproduceOptions) -> dict[str, Any]:
     return {"errors": means, "files": save(figure, rows, out, "fig4")}
 
 
-def fig6(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig6(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Mean absolute percentage error of Eq. 5 over the base, mu = 0 and sigma = 1, T = 16 and 24.
 
     Source: Fig. 6; the paper reads minima near 1.3 and 1.2.

@@ -17,7 +17,7 @@ WEIGHTS = [[0.6, 0.4, -0.2]]
 INPUT_PHASES = (2, 3, 4)
 
 
-def fig2(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig2(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """A neuron with Q = 2: its potential doubles at each phase, and the first spike ends its work.
 
     v(t) = Q v(t-1) + sum_i w_i s_i(t); it fires when v(t) >= V = 1, here at t = 3.
@@ -80,7 +80,7 @@ def _single_neuron() -> Recording:
     return recording
 
 
-def fig5(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def fig5(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Binary input, then two layers of base Q = 1.5: only the threshold of layer 0 changes with the phase, by 2 / Q.
 
     Each layer waits w = 3 steps. Potential and threshold are in the units of Algorithm 1: both grow with Q_in^n, and

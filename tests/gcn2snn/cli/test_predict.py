@@ -124,7 +124,7 @@ def test_bad_input_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
     assert "zero byte" in failed(snn, binary)
     long = tmp_path / "long"
     long.write_bytes(b"x" * (3 << 20))
-    assert "longer than 1,048,576 bytes" in failed(snn, long)
+    assert "longer than 1,048,576 characters" in failed(snn, long)
     assert "cannot read" in failed(snn, tmp_path / "missing")
     assert "cannot read" in failed(snn, tmp_path)
     assert "give one of them" in failed(snn, binary, "--text", "apple")

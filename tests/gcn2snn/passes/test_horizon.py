@@ -229,3 +229,20 @@ def test_cut_spikes_are_those_of_the_cut_population(seed: int, share: float, cha
     for threshold, part in ((None, share), (share, None)):
         cut_first = fire(cut(node, potential, fans, threshold, part), potential)
         assert torch.equal(cut_spikes(node, whole, fans, threshold, part).code, cut_first.code)
+
+
+def test_a_matrix_that_is_made_after_the_population() -> None:
+    """``torch.sparse.mm(a, relu(linear(x)))``: the description makes the matrix behind the population that it reads."""
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(5, 6), torch.nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
+            return self.second(torch.relu(torch.sparse.mm(a, self.first(x))))
+
+    torch.manual_seed(0)
+    a = (torch.rand(9, 9) * (torch.rand(9, 9) < 0.4)).to_sparse()
+    snn = convert(Net().eval(), (torch.rand(9, 5), a), ConvertConfig(events=0.5))
+    assert sum(node.horizon is not None for node in snn.network.of(ir.Neuron)) == 2

@@ -230,7 +230,7 @@ def test_what_has_no_meaning_is_refused(corpus: Path, graph: Graph) -> None:
         InductiveTrainer(seen, CONFIG)
     with pytest.raises(ConfigError, match="belong to inductive training"):
         TrainConfig(smoothing=0.1)
-    with pytest.raises(ConfigError, match="documents is 'some'; allowed are all and training"):
+    with pytest.raises(ConfigError, match="documents is 'some'; allowed are all, training"):
         TextGraphOptions(documents="some")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="has no test documents"):
         UnseenDocuments.of(load(str(corpus), options=OPTIONS).only("train"))

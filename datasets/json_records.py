@@ -1,0 +1,96 @@
+"""Records of a JSON file: one object a line, or a list of objects."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from gcn2snn.datasets.columns import choose_columns, told_note
+from gcn2snn.datasets.options import TextGraphOptions
+from gcn2snn.datasets.tables import Table
+from gcn2snn.errors import DataError
+
+Record = tuple[int, dict[str, object]]
+"""Number of the line (or of the object in a list), and the values by key."""
+
+
+def read_records(path: Path, text: str, options: TextGraphOptions) -> Table:
+    """The records as rows of text; a key that is missing or null is an empty text.
+
+    Raises:
+        DataError: no JSON, nested too deeply, no objects, a key that stands twice, or a value that is no text or number.
+    """
+    records = _whole(path, text) if text.lstrip()[:1] == "[" and path.suffix.lower() == ".json" else _lines(path, text)
+    header = list(dict.fromkeys(key for _, record in records for key in record))
+    if not header:
+        raise DataError(f"{path} is empty; a corpus needs at least one document a class")
+    columns = choose_columns(path, header, options)
+    used = {
+        index: header[index]
+        for index in (columns.text, columns.label, columns.split, columns.name)
+        if index is not None
+    }
+    rows = []
+    for number, record in records:
+        row = [""] * len(header)
+        for index, key in used.items():
+            row[index] = _as_text(path, number, key, record.get(key), text=index == columns.text)
+        rows.append((number, row))
+    return Table(rows, columns, (told_note(path, columns, header),) if columns.told else ())
+
+
+def _lines(path: Path, text: str) -> list[Record]:
+    found = [(number, _parsed(path, number, line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return [(number, _object(path, number, value)) for number, value in found]
+
+
+def _whole(path: Path, text: str) -> list[Record]:
+    values = _parsed(path, 1, text)
+    if not isinstance(values, list):
+        raise DataError(f"{path} is not a list of JSON objects; [{{'text': ..., 'label': ...}}, ...] is needed")
+    return [(number, _object(path, number, value)) for number, value in enumerate(values, 1)]
+
+
+def _parsed(path: Path, number: int, line: str) -> object:
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(items)
+        if len(found) < len(items):
+            keys = [key for key, _ in items]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise DataError(f"line {number} of {path} has the key {twice!r} twice in one object; keep one of them")
+        return found
+
+    try:
+        value: object = json.loads(line, object_pairs_hook=pairs)
+    except RecursionError as error:
+        raise DataError(
+            f"line {number} of {path} is nested too deeply to be read; one flat object a line is needed, with a text and a label"
+        ) from error
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(f"line {number} of {path} is not JSON ({error}); one object a line is needed") from error
+    return value
+
+
+def _object(path: Path, number: int, value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise DataError(f"line {number} of {path} is not a JSON object; {{'text': ..., 'label': ...}} is needed")
+    return value
+
+
+def _as_text(path: Path, number: int, key: str, value: object, *, text: bool) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool) and not text:
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        shown = str(value)
+        raise DataError(
+            f"line {number} of {path}: {key!r} is {shown if len(shown) <= 60 else shown[:57] + '...'}; a text or a number is "
+            f"needed there. Write flat objects, or name another key with --{'text' if text else 'label'}-column"
+        )
+    return str(value)

@@ -1,0 +1,48 @@
+"""The network that a service answers with, and what the service says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gcn2snn.artefact import load_with_origin
+from gcn2snn.prediction import Prediction
+from gcn2snn.spiking_network import Documents, SpikingNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A network that classifies texts, ready to answer.
+
+    Args:
+        network: the converted network.
+        documents: what turns texts into answers with it.
+        trained_on: name of its corpus.
+    """
+
+    network: SpikingNetwork
+    documents: Documents
+    trained_on: str
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name per class, in the order of probabilities."""
+        return tuple(self.documents.class_names)
+
+    def answer(self, texts: Sequence[str]) -> list[Prediction]:
+        """What the network says about each text, energy by the preset fp32."""
+        return self.documents.predict(self.network, texts)
+
+
+def load_served(path: Path) -> Served:
+    """Read a network that can be served.
+
+    Raises:
+        ArtefactError: the file is missing or damaged.
+        ConfigError: the network does not classify texts.
+    """
+    network, origin = load_with_origin(path)
+    dataset = origin.get("dataset")
+    name = dataset.get("dataset", "a corpus") if isinstance(dataset, dict) else "a corpus"
+    return Served(network, network.documents_of(), str(name))
