@@ -87,6 +87,9 @@ def convert(
     if config.correct == "mean":
         network = correct_means(network, batches, source)
     snn = SpikingNetwork(network, config, report, refits)
+    if isinstance(example, Graph) and "dataset" in example.source:
+        snn.origin = {"dataset": example.source, "fingerprint": example.fingerprint}
+        snn.origin |= {"class_names": list(example.class_names)}
     if isinstance(example, Graph) and example.vocabulary and network.of(ir.OneHot):
         with contextlib.suppress(ConfigError):  # no spikes of words to keep: asking for a prediction says so
             snn.documents = NewDocuments.of(snn, example)

@@ -121,6 +121,16 @@ class Graph:
         """Words of a text graph, in node order."""
         return self.node_names[self.num_documents :]
 
+    def held_out(self, share: float, seed: int) -> tuple[Tensor, Tensor]:
+        """Training nodes without and with a seeded random share held out, at least one, both [k] int64, ascending.
+
+        Source: Yao et al. 2019, Section 4: a tenth of the training documents, drawn at random, is for validation.
+        """
+        nodes = self.train_mask.nonzero().flatten()
+        order = nodes[torch.randperm(nodes.numel(), generator=torch.Generator().manual_seed(seed))]
+        held = max(1, int(share * nodes.numel()))
+        return order[held:].sort().values, order[:held].sort().values
+
     @cached_property
     def adjacency(self) -> CSR:
         """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf & Welling, Eq. 2; Yao et al., Eq. 4), float32."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -27,11 +28,12 @@ from gcn2snn.engines import (
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
 from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
-from gcn2snn.network_summary import headline, layers, summary
+from gcn2snn.network_summary import code_values, headline, layers, summary
 from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
+    from gcn2snn.model_folder import Measured
     from gcn2snn.verify import VerifyReport
 
 _PROCESS = [os.getpid()]
@@ -43,6 +45,9 @@ class Documents(Protocol):
 
     @property
     def class_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def temperature(self) -> float: ...
 
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
 
@@ -85,6 +90,7 @@ class SpikingNetwork(nn.Module):
         self.report = tuple(report)
         self.refits = tuple(refits)
         self.documents: Documents | None = None
+        self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
         self.eval()
 
@@ -141,8 +147,7 @@ class SpikingNetwork(nn.Module):
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
 
-        The OpenMP runtime of a child would wait for ever for the threads of its parent. One thread waits for none; the
-        workers of torch's own data loaders do the same.
+        The OpenMP runtime of a child would wait for ever for its parent's threads; torch's data loaders do the same.
         """
         if _PROCESS[0] != os.getpid():
             _PROCESS[0] = os.getpid()
@@ -260,16 +265,7 @@ class SpikingNetwork(nn.Module):
 
     def layers_table(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """A row per population and the output: its code, its spikes and its errors on these inputs, as JSON values."""
-        rows = []
-        for row in self.verify(*args, **kwargs).table():
-            node = self.network[row["name"]]
-            code: dict[str, Any] = dict.fromkeys(("base", "timesteps", "group", "signed"))
-            if isinstance(node, ir.Neuron):
-                coding = node.coding
-                code = {"base": coding.base**coding.group, "timesteps": coding.steps}
-                code |= {"group": coding.group, "signed": coding.signed}
-            rows.append({"name": row.pop("name"), **code, **row})
-        return rows
+        return [code_values(self.network[row["name"]]) | row for row in self.verify(*args, **kwargs).table()]
 
     def summary(self) -> str:
         """A table of the spiking layers: operation, spikes that arrive, population, shape, code, scale and weights."""
@@ -314,6 +310,35 @@ class SpikingNetwork(nn.Module):
         answers = documents.predict(self, texts)
         rows = [[answer.probability[name] for name in documents.class_names] for answer in answers]
         return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(documents.class_names))
+
+    def save_pretrained(
+        self,
+        directory: str | Path,
+        *,
+        evaluation: Measured | None = None,
+        licence: str | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write a folder in the Hugging Face layout, for ``gcn2snn.from_pretrained``: the network, its configuration, a model card.
+
+        >>> import tempfile, torch, gcn2snn
+        >>> x, model = torch.rand(8, 4), torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval()
+        >>> snn = gcn2snn.convert(model, x)
+        >>> gcn2snn.from_pretrained(snn.save_pretrained(tempfile.mkdtemp()))(x).equal(snn(x))
+        True
+
+        Args:
+            directory: a new or an empty folder; hidden files (``.git``) may be there and stay.
+            evaluation: what ``gcn2snn.evaluate`` gave on test data; without it the card says "not measured".
+            licence: terms of the network for the card's header, as the Hub names them, such as "mit".
+            force: replace the three files of a network of this package that is there.
+
+        Raises:
+            ArtefactError: the folder holds something else, or a network without ``force``; or it cannot be written.
+        """
+        from gcn2snn.model_folder import write_folder
+
+        return write_folder(self, Path(directory), measured=evaluation, licence=licence, force=force)
 
     # What follows makes the tensors of the description look like buffers: a frozen description cannot be registered.
 

@@ -23,7 +23,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "config": ("errors",),
     "files": ("errors",),
     "machine": ("errors",),
-    "prediction": (),
+    "prediction": ("errors", "files"),
     "kernels": ("errors", "files"),
     "encoding": ("errors", "kernels"),
     "training_loop": (),
@@ -39,6 +39,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "opaque_call": (),
     "network_state": (*GROUND, "ir"),
     "network_summary": (*GROUND, "ir", "engines"),
+    "network_file": (*GROUND, "ir", "passes"),
+    "model_folder": (*GROUND, "datasets", "ir", "energy", "passes", "network_file"),
     "spiking_network": (
         *GROUND,
         "ir",
@@ -48,6 +50,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "verify",
         "network_state",
         "network_summary",
+        "model_folder",
         "opaque_call",
     ),
     "evaluation": (*GROUND, "ir", "engines", "energy", "spiking_network"),
@@ -62,16 +65,17 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "energy",
         "spiking_network",
     ),
-    "artefact": (*GROUND, "ir", "passes", "spiking_network", "textgcn"),
+    "artefact": (*GROUND, "ir", "passes", "network_file", "model_folder", "spiking_network", "textgcn"),
     "frontends": (*GROUND, "ir", "matrices", "textgcn"),
     "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network", "textgcn"),
+    "estimator": (*GROUND, "datasets", "spiking_network", "textgcn", "conversion"),
     "tune": (*GROUND, "ir", "engines", "energy", "passes", "frontends", "conversion"),
 }
 CORE = tuple(ALLOWED)
 ALLOWED |= {"cnn": CORE}
 ALLOWED |= {"bench": (*CORE, "cnn"), "reproduce": (*CORE, "cnn")}
 ALLOWED |= {"report": (*CORE, "reproduce")}
-ALLOWED |= {"serve": (*GROUND, "energy", "spiking_network", "artefact")}
+ALLOWED |= {"serve": (*GROUND, "datasets", "energy", "spiking_network", "artefact")}
 ALLOWED |= {"cli": tuple(ALLOWED)}
 
 # These packages answer for one operation a file, so that the file bears the name of the function.

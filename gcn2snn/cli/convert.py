@@ -155,7 +155,7 @@ def _convert_run(
             held = labels >= 0
             own = temperature(snn(graph.adjacency)[held], labels[held])
         snn.documents = replace(snn.documents, temperature=own)
-    artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
+    artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)})
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
         rows = {"populations": [asdict(row) for row in snn.report], "refits": [asdict(row) for row in snn.refits]}

@@ -28,6 +28,14 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Images: at most so many test images.")] = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file to write: for each test document, node or image its label, what source and network say, and how "
+            "probable they find it."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file of --predictions.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a converted network with its source on the test split."""
@@ -37,16 +45,21 @@ def evaluate(
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
     from gcn2snn.evaluation import evaluate as compare
+    from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import call
 
     preset_of(energy)
+    if predictions is None:
+        refuse_given({"force": force or None}, "nothing is written; it goes with --predictions")
+    else:
+        refuse_existing(predictions, force)
     network, origin = load_with_origin(snn)
     if origin.get("kind") == "images":
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
 
-        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, as_json)
+        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json)
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
     if data is None:
@@ -60,16 +73,21 @@ def evaluate(
             return
         result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+        names, classes = graph.node_names, graph.class_names
     else:
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
         given, args = given_call(network, data, data_dir)
         result = compare(network, args, given.labels, given.rows, engine=engine, preset=energy)
         dataset = {"dataset": given.name}
         title = f"{given.name}: {result.test_nodes} test rows"
+        names, classes = (), given.class_names
+    if predictions is not None and result.rows is not None:
+        result.rows.save(predictions, classes, names)
     checks = network.verify(*args) if layers else None
     if as_json:
         content = {"snn_file": str(snn), "dataset": dataset, "config": to_dict(network.config)}
         content |= {"verify": checks.table()} if checks else {}
+        content |= {"predictions": str(predictions)} if predictions else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
@@ -77,6 +95,8 @@ def evaluate(
         screen.print(part)
     if checks:
         screen.print(str(checks), soft_wrap=True)
+    if predictions is not None:
+        screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
 
 
 def _evaluate_unseen(

@@ -78,12 +78,14 @@ def evaluate(
     energy: str,
     limit: int | None,
     layers: bool,
+    predictions: Path | None,
     as_json: bool,
 ) -> None:
     """Compare a converted image classifier with its source on the test images."""
     from gcn2snn.cnn import evaluate_images
 
     options: dict[str, Any] = {"engine": engine, "preset": energy, "limit": limit, "layers": layers}
+    options |= {"predictions": predictions}
     content = evaluate_images(snn, data=data or "", data_dir=data_dir, **options)
     if as_json:
         emit(content)
@@ -115,6 +117,8 @@ def evaluate(
         screen.print(
             table(f"Against the source, {content['verified_images']} images", ("layer", *errors, "verdict"), checks)
         )
+    if predictions is not None:
+        screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
 
 
 def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, limit: int) -> Subject:

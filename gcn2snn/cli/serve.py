@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gcn2snn.cli.options import Tokeniser
+
 
 def serve(
     network: Annotated[
@@ -32,6 +34,7 @@ def serve(
         float, typer.Option(help="Seconds in which a request must have arrived; after that the answer is 408.")
     ] = 10.0,
     grace: Annotated[int, typer.Option(help="Seconds that requests in flight have when the service stops.")] = 30,
+    tokeniser: Tokeniser = None,
 ) -> None:
     """Answer texts over HTTP: POST /predict, the Open Inference Protocol at /v2, /metrics, and a page at /.
 
@@ -57,6 +60,7 @@ def serve(
         requests=requests,
         body_seconds=body_seconds,
         grace=grace,
+        tokeniser=tokeniser,
         **of_workers,
     )
     raise typer.Exit(run_server(options))

@@ -51,6 +51,7 @@ class ServeOptions:
     requests: Annotated[int, Field(ge=1, description="requests that are read or answered at the same time")] = 512
     body_seconds: Annotated[float, Field(gt=0, description="seconds in which a request must have arrived")] = 10.0
     grace: Annotated[int, Field(ge=0, description="seconds that requests in flight have when the service stops")] = 30
+    tokeniser: Annotated[str | None, Field(description="module:function that cuts texts into words")] = None
 
     def __post_init__(self) -> None:
         """Refuse what the ranges of single values cannot say."""

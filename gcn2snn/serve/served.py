@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gcn2snn.artefact import load_with_origin
+from gcn2snn.datasets import import_tokeniser
 from gcn2snn.prediction import Prediction
 from gcn2snn.spiking_network import Documents, SpikingNetwork
 
@@ -35,13 +36,19 @@ class Served:
         return self.documents.predict(self.network, texts)
 
 
-def load_served(path: Path) -> Served:
+def load_served(path: Path, tokeniser: str | None = None) -> Served:
     """Read a network that can be served.
+
+    Args:
+        path: of the artefact.
+        tokeniser: ``module:function`` that the network's corpus was cut into words with, where it was one of your own.
 
     Raises:
         ArtefactError: the file is missing or damaged.
-        ConfigError: the network does not classify texts.
+        ConfigError: the network does not classify texts, or there is no such tokeniser.
     """
+    if tokeniser is not None:
+        import_tokeniser(tokeniser)
     network, origin = load_with_origin(path)
     dataset = origin.get("dataset")
     name = dataset.get("dataset", "a corpus") if isinstance(dataset, dict) else "a corpus"

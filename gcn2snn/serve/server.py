@@ -49,7 +49,7 @@ def run_server(options: ServeOptions) -> int:
         ArtefactError, ConfigError: the network cannot be read, or does not classify texts.
         ConfigError: nobody can listen at the address.
     """
-    served = load_served(options.network)
+    served = load_served(options.network, options.tokeniser)
     with _listening(options) as listener:
         host, port = listener.getsockname()[:2]
         warn_if_public(host)
@@ -170,7 +170,7 @@ def worker_app(options: ServeOptions, parent: int) -> FastAPI:
     torch.set_num_threads(max(1, number_of_cores() // options.workers))
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
-        served = load_served(options.network)
+        served = load_served(options.network, options.tokeniser)
     except Gcn2SnnError as error:  # the file was whole when the service started
         print(f"gcn2snn: error: {error}", file=sys.stderr)
         sys.exit(STARTUP_FAILURE)

@@ -53,10 +53,7 @@ def split_of(graph: Graph, config: TrainConfig) -> Split:
     if graph.val_mask is not None:
         train, val = nodes, graph.val_mask.nonzero().flatten()
     else:
-        generator = torch.Generator().manual_seed(config.seed)
-        order = nodes[torch.randperm(nodes.numel(), generator=generator)]
-        held = max(1, int(config.validation * nodes.numel()))
-        train, val = order[held:].sort().values, order[:held].sort().values
+        train, val = graph.held_out(config.validation, config.seed)
     if train.numel() < 1 or val.numel() < 1:
         raise DataError(f"{nodes.numel()} labelled training nodes are too few to hold some out; at least 2 are needed")
     present = set(graph.labels[nodes].tolist())
