@@ -1,0 +1,187 @@
+"""Documents that no graph has seen: what the source network says about them, and the spiking network beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.datasets import Corpus
+from gcn2snn.energy import preset_of
+from gcn2snn.errors import DataError
+from gcn2snn.evaluation import Scores, score_classes
+from gcn2snn.graph import Graph
+from gcn2snn.kernels import CSR, spmm
+from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn.new_documents import DOCUMENTS_AT_ONCE, NewDocuments, Vocabulary
+
+
+@dataclass(frozen=True)
+class UnseenDocuments:
+    """Texts with the class of each, none of which is in the graph that they are classified with."""
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> UnseenDocuments:
+        """The test documents of a corpus.
+
+        Raises:
+            DataError: it has none.
+        """
+        places = [place for place, split in enumerate(corpus.split) if split == "test"]
+        if not places:
+            raise DataError(
+                f"{corpus.name} has no test documents to classify. Mark some with the split test, or give a test share"
+            )
+        return cls(tuple(corpus.documents[p] for p in places), tuple(corpus.labels[p] for p in places))
+
+    def classes(self, names: Sequence[str]) -> Tensor:
+        """The number of each document's class, [documents], int64.
+
+        Raises:
+            DataError: a class that is not among ``names``.
+        """
+        number = {name: index for index, name in enumerate(names)}
+        unknown = sorted(set(self.labels) - set(number))
+        if unknown:
+            raise DataError(f"documents have the class(es) {unknown}; the network was trained on {list(names)}")
+        return torch.tensor([number[label] for label in self.labels], dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class UnseenEvaluation:
+    """A converted network beside its source on documents that no graph has seen.
+
+    Args:
+        ann, snn: scores of the source and of the spiking network.
+        agreement: percent of the documents to which both give the same class.
+        documents: how many there are.
+        without_known_word: how many of them have no word of the graph; both networks answer with the commonest training class.
+        additions, joules, steps: mean of a document.
+    """
+
+    ann: Scores
+    snn: Scores
+    agreement: float
+    documents: int
+    without_known_word: int
+    additions: float
+    joules: float
+    steps: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {**asdict(self), "loss": self.ann.accuracy - self.snn.accuracy}
+
+
+def evaluate_unseen(
+    snn: SpikingNetwork, graph: Graph, unseen: UnseenDocuments, preset: str = "fp32"
+) -> UnseenEvaluation:
+    """Classify unseen documents with a converted Text GCN and with its source.
+
+    The spiking network's answers are those of ``snn.predict`` for the same texts.
+
+    Args:
+        snn: converted, made on ``graph``.
+        graph: the documents and words that the network was trained on.
+        unseen: texts and their classes.
+        preset: energy per addition.
+
+    Raises:
+        DataError: a class that the network does not know.
+        InputError, ConfigError: the network cannot classify new documents, or the preset is unknown.
+    """
+    preset_of(preset)
+    truth = unseen.classes(graph.class_names)
+    documents = snn.documents_of()
+    assert isinstance(documents, NewDocuments)
+    answers = documents.predict(snn, unseen.texts, preset)
+    number = {name: index for index, name in enumerate(graph.class_names)}
+    found = torch.tensor([number[answer.label] for answer in answers])
+    source = torch.cat(
+        [
+            source_potentials(snn, graph, documents, unseen.texts[start : start + DOCUMENTS_AT_ONCE]).argmax(1)
+            for start in range(0, len(unseen.texts), DOCUMENTS_AT_ONCE)
+        ]
+    )
+    source[[i for i, answer in enumerate(answers) if not answer.known_words]] = int(documents.prior.argmax())
+    count = len(answers)
+    return UnseenEvaluation(
+        ann=score_classes(source, truth),
+        snn=score_classes(found, truth),
+        agreement=100 * float((source == found).double().mean()),
+        documents=count,
+        without_known_word=sum(not answer.known_words for answer in answers),
+        additions=sum(answer.additions for answer in answers) / count,
+        joules=sum(answer.joules for answer in answers) / count,
+        steps=sum(answer.steps for answer in answers) / count,
+    )
+
+
+@torch.no_grad()
+def source_potentials(snn: SpikingNetwork, graph: Graph, documents: NewDocuments, texts: Sequence[str]) -> Tensor:
+    """Class scores [texts, classes] of the network that was converted; words keep the values that they have in its graph."""
+    weights = [
+        node.table if isinstance(node, ir.Lookup) else node.weight.T
+        for node in snn.network
+        if isinstance(node, ir.Lookup | ir.Dense)
+    ]
+    return unseen_potentials(weights, graph.adjacency, graph.num_documents, documents.vocabulary.rows(texts))
+
+
+@torch.no_grad()
+def unseen_potentials(weights: Sequence[Tensor], adjacency: CSR, documents: int, rows: CSR) -> Tensor:
+    """What a Text GCN in floats gives for new rows: words keep the states that they have in its graph.
+
+    With m_l = ReLU(A m_{l-1}) W_l and m_0 = W_0 on the graph, and for a new document d of its own o_0 = 0,
+
+        o_l = ReLU(a_dw m_{l-1}[words] + a_dd o_{l-1}) W_l,    Z_d = a_dw m_{L-1}[words] + a_dd o_{L-1}
+
+    Args:
+        weights: W_0 [nodes, hidden] to W_{L-1} [hidden, classes].
+        adjacency: A of the graph, [nodes, nodes], documents first.
+        documents: how many of the nodes are documents.
+        rows: a, [new, words + new], as :meth:`Vocabulary.rows` makes them.
+
+    Returns:
+        Class scores before the softmax, [new, classes].
+    """
+    first = weights[0]
+    sent, own = first, first.new_zeros(rows.shape[0], first.shape[1])
+    of_words = torch.zeros(first.shape[0], dtype=torch.bool, device=first.device)
+    of_words[documents:] = True
+    for depth, weight in enumerate(weights[1:], 2):
+        own = torch.relu(spmm(rows, torch.cat([sent[documents:], own]))) @ weight
+        # Only words are read after the last aggregation on the graph.
+        sent = torch.relu(spmm(adjacency, sent, rows=of_words if depth == len(weights) else None)) @ weight
+    return spmm(rows, torch.cat([sent[documents:], own]))
+
+
+def score_unseen(weights: Mapping[str, Tensor], graph: Graph, unseen: UnseenDocuments) -> Scores:
+    """Accuracy and macro F1 of a Text GCN in floats on documents that its graph has not seen.
+
+    Args:
+        weights: state of the network, in the order of its layers.
+        graph: what it was trained on.
+        unseen: texts and their classes.
+
+    Raises:
+        DataError: a class that the network does not know.
+    """
+    truth = unseen.classes(graph.class_names)
+    vocabulary = Vocabulary.of(graph)
+    of_class = torch.bincount(graph.labels[graph.labels >= 0], minlength=graph.num_classes)
+    found = []
+    for start in range(0, len(unseen.texts), DOCUMENTS_AT_ONCE):
+        texts = unseen.texts[start : start + DOCUMENTS_AT_ONCE]
+        matrices = [tensor.cpu() for tensor in weights.values()]
+        best = unseen_potentials(matrices, graph.adjacency, graph.num_documents, vocabulary.rows(texts)).argmax(1)
+        best[[i for i, text in enumerate(texts) if not vocabulary.known(text)]] = int(of_class.argmax())
+        found.append(best)
+    return score_classes(torch.cat(found), truth)
