@@ -18,6 +18,7 @@ from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR
 from gcn2snn.machine import device_named
 from gcn2snn.prediction import temperature
+from gcn2snn.textgcn.float_documents import FloatDocuments
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.training import (
     new_model,
@@ -28,7 +29,6 @@ from gcn2snn.textgcn.training import (
     restore_random_state,
     split_of,
 )
-from gcn2snn.textgcn.unseen_documents import unseen_potentials
 from gcn2snn.training_loop import LoopOptions, under
 
 STATE_FORMAT = 1
@@ -136,7 +136,7 @@ class InductiveTrainer:
         self._average(sum(epoch.stage == self.stage for epoch in self.history))
         val_loss = val_accuracy = None
         if self.stage == "choosing":
-            potentials = unseen_potentials(self.mean, self.adjacency, self.documents, self.rows)
+            potentials = FloatDocuments.of_weights(self.mean, self.adjacency, self.documents).potentials(self.rows)
             val_loss = float(functional.cross_entropy(potentials, self.val_labels))
             val_accuracy = _accuracy(potentials, self.val_labels)
         accuracy, seconds = _accuracy(scores.detach(), self.labels), time.perf_counter() - start

@@ -15,8 +15,8 @@ from gcn2snn.energy import preset_of
 from gcn2snn.errors import DataError
 from gcn2snn.evaluation import Scores, score_classes
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import CSR, spmm
 from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn.float_documents import FloatDocuments
 from gcn2snn.textgcn.new_documents import DOCUMENTS_AT_ONCE, NewDocuments, Vocabulary
 
 
@@ -104,9 +104,10 @@ def evaluate_unseen(
     answers = documents.predict(snn, unseen.texts, preset)
     number = {name: index for index, name in enumerate(graph.class_names)}
     found = torch.tensor([number[answer.label] for answer in answers])
+    floats = source_documents(snn, graph)
     source = torch.cat(
         [
-            source_potentials(snn, graph, documents, unseen.texts[start : start + DOCUMENTS_AT_ONCE]).argmax(1)
+            floats.potentials(documents.vocabulary.rows(unseen.texts[start : start + DOCUMENTS_AT_ONCE])).argmax(1)
             for start in range(0, len(unseen.texts), DOCUMENTS_AT_ONCE)
         ]
     )
@@ -124,43 +125,14 @@ def evaluate_unseen(
     )
 
 
-@torch.no_grad()
-def source_potentials(snn: SpikingNetwork, graph: Graph, documents: NewDocuments, texts: Sequence[str]) -> Tensor:
-    """Class scores [texts, classes] of the network that was converted; words keep the values that they have in its graph."""
+def source_documents(snn: SpikingNetwork, graph: Graph) -> FloatDocuments:
+    """The network that was converted, for texts that are not in its graph."""
     weights = [
         node.table if isinstance(node, ir.Lookup) else node.weight.T
         for node in snn.network
         if isinstance(node, ir.Lookup | ir.Dense)
     ]
-    return unseen_potentials(weights, graph.adjacency, graph.num_documents, documents.vocabulary.rows(texts))
-
-
-@torch.no_grad()
-def unseen_potentials(weights: Sequence[Tensor], adjacency: CSR, documents: int, rows: CSR) -> Tensor:
-    """What a Text GCN in floats gives for new rows: words keep the states that they have in its graph.
-
-    With m_l = ReLU(A m_{l-1}) W_l and m_0 = W_0 on the graph, and for a new document d of its own o_0 = 0,
-
-        o_l = ReLU(a_dw m_{l-1}[words] + a_dd o_{l-1}) W_l,    Z_d = a_dw m_{L-1}[words] + a_dd o_{L-1}
-
-    Args:
-        weights: W_0 [nodes, hidden] to W_{L-1} [hidden, classes].
-        adjacency: A of the graph, [nodes, nodes], documents first.
-        documents: how many of the nodes are documents.
-        rows: a, [new, words + new], as :meth:`Vocabulary.rows` makes them.
-
-    Returns:
-        Class scores before the softmax, [new, classes].
-    """
-    first = weights[0]
-    sent, own = first, first.new_zeros(rows.shape[0], first.shape[1])
-    of_words = torch.zeros(first.shape[0], dtype=torch.bool, device=first.device)
-    of_words[documents:] = True
-    for depth, weight in enumerate(weights[1:], 2):
-        own = torch.relu(spmm(rows, torch.cat([sent[documents:], own]))) @ weight
-        # Only words are read after the last aggregation on the graph.
-        sent = torch.relu(spmm(adjacency, sent, rows=of_words if depth == len(weights) else None)) @ weight
-    return spmm(rows, torch.cat([sent[documents:], own]))
+    return FloatDocuments.of_weights(weights, graph.adjacency, graph.num_documents)
 
 
 def score_unseen(weights: Mapping[str, Tensor], graph: Graph, unseen: UnseenDocuments) -> Scores:
@@ -177,11 +149,12 @@ def score_unseen(weights: Mapping[str, Tensor], graph: Graph, unseen: UnseenDocu
     truth = unseen.classes(graph.class_names)
     vocabulary = Vocabulary.of(graph)
     of_class = torch.bincount(graph.labels[graph.labels >= 0], minlength=graph.num_classes)
+    matrices = [tensor.cpu() for tensor in weights.values()]
+    floats = FloatDocuments.of_weights(matrices, graph.adjacency, graph.num_documents)
     found = []
     for start in range(0, len(unseen.texts), DOCUMENTS_AT_ONCE):
         texts = unseen.texts[start : start + DOCUMENTS_AT_ONCE]
-        matrices = [tensor.cpu() for tensor in weights.values()]
-        best = unseen_potentials(matrices, graph.adjacency, graph.num_documents, vocabulary.rows(texts)).argmax(1)
+        best = floats.potentials(vocabulary.rows(texts)).argmax(1)
         best[[i for i, text in enumerate(texts) if not vocabulary.known(text)]] = int(of_class.argmax())
         found.append(best)
     return score_classes(torch.cat(found), truth)

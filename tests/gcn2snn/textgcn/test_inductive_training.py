@@ -30,8 +30,9 @@ from gcn2snn.textgcn import (
     train_run,
     validation_of,
 )
+from gcn2snn.textgcn.float_documents import FloatDocuments
 from gcn2snn.textgcn.inductive_training import without_documents
-from gcn2snn.textgcn.unseen_documents import score_unseen, unseen_potentials
+from gcn2snn.textgcn.unseen_documents import score_unseen
 
 OPTIONS = TextGraphOptions(min_count=1, stop_words="none", window=4, documents="training", wordless="keep")
 CONFIG = TrainConfig.for_new_documents(hidden=10, epochs=15, patience=6, validation=0.2, save_every=0.0)
@@ -170,7 +171,7 @@ def test_validation_documents_are_classified_as_new_ones_are(graph: Graph, layer
     rows = Vocabulary.of(graph).rows(texts)
     torch.testing.assert_close(rows.to_dense(), trainer.rows.to_dense())
     weights = [weight.detach() for weight in trainer.model.weights]
-    found = unseen_potentials(weights, trainer.adjacency, trainer.documents, rows)
+    found = FloatDocuments.of_weights(weights, trainer.adjacency, trainer.documents).potentials(rows)
     # By hand: the dense network on the graph with the documents added, whose columns reach nobody.
     whole = torch.zeros(trainer.adjacency.shape[0] + len(texts), trainer.adjacency.shape[0] + len(texts))
     base = trainer.adjacency.shape[0]
