@@ -69,7 +69,8 @@ def evaluate(
         if origin["config"].get("inductive"):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
             refuse_given({"layers": layers or None}, "layers are those of the graph, and it holds no test document")
-            _evaluate_unseen(snn, network, origin, graph, unseen_of(origin, data_dir, corpus), energy, as_json)
+            unseen = unseen_of(origin, data_dir, corpus)
+            _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json)
             return
         result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
@@ -106,6 +107,7 @@ def _evaluate_unseen(
     graph: Graph,
     unseen: UnseenDocuments,
     preset: str,
+    predictions: Path | None,
     as_json: bool,
 ) -> None:
     """Test documents of an inductive run, each classified as a new one."""
@@ -115,8 +117,11 @@ def _evaluate_unseen(
     from gcn2snn.textgcn import evaluate_unseen
 
     result = evaluate_unseen(network, graph, unseen, preset)
+    if predictions is not None:
+        result.rows.save(predictions, graph.class_names, unseen.names)
     if as_json:
         content = {"snn_file": str(file), "dataset": origin["dataset"], "config": to_dict(network.config)}
+        content |= {"predictions": str(predictions)} if predictions else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     ann, own = result.ann, result.snn
@@ -131,6 +136,8 @@ def _evaluate_unseen(
     ]
     title = f"{origin['dataset'].get('dataset')}: {result.documents} test documents, none of them in the graph"
     console(as_json).print(table(title, ("", "ANN", "one-spike SNN", "difference"), rows))
+    if predictions is not None:
+        console(as_json).print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
 
 
 def tables(result: Evaluation, title: str) -> list[Any]:

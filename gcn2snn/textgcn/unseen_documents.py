@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from gcn2snn.energy import preset_of
 from gcn2snn.errors import DataError
 from gcn2snn.evaluation import Scores, score_classes
 from gcn2snn.graph import Graph
+from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn.float_documents import FloatDocuments
 from gcn2snn.textgcn.new_documents import DOCUMENTS_AT_ONCE, NewDocuments, Vocabulary
@@ -22,10 +22,11 @@ from gcn2snn.textgcn.new_documents import DOCUMENTS_AT_ONCE, NewDocuments, Vocab
 
 @dataclass(frozen=True)
 class UnseenDocuments:
-    """Texts with the class of each, none of which is in the graph that they are classified with."""
+    """Texts with the class and the name of each, none of which is in the graph that they are classified with."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, corpus: Corpus) -> UnseenDocuments:
@@ -39,7 +40,8 @@ class UnseenDocuments:
             raise DataError(
                 f"{corpus.name} has no test documents to classify. Mark some with the split test, or give a test share"
             )
-        return cls(tuple(corpus.documents[p] for p in places), tuple(corpus.labels[p] for p in places))
+        chosen = (tuple(column[p] for p in places) for column in (corpus.documents, corpus.labels, corpus.names))
+        return cls(*chosen)
 
     def classes(self, names: Sequence[str]) -> Tensor:
         """The number of each document's class, [documents], int64.
@@ -64,6 +66,7 @@ class UnseenEvaluation:
         documents: how many there are.
         without_known_word: how many of them have no word of the graph; both networks answer with the commonest training class.
         additions, joules, steps: mean of a document.
+        rows: what both say of each document; ``rows.save`` writes a table.
     """
 
     ann: Scores
@@ -74,10 +77,19 @@ class UnseenEvaluation:
     additions: float
     joules: float
     steps: float
+    rows: RowPredictions = field(repr=False, compare=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {**asdict(self), "loss": self.ann.accuracy - self.snn.accuracy}
+    def to_dict(self) -> dict[str, object]:
+        """JSON values; what both say of each document is left out."""
+        content = {
+            item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("ann", "snn", "rows")
+        }
+        return {
+            "ann": asdict(self.ann),
+            "snn": asdict(self.snn),
+            **content,
+            "loss": self.ann.accuracy - self.snn.accuracy,
+        }
 
 
 def evaluate_unseen(
@@ -105,13 +117,16 @@ def evaluate_unseen(
     number = {name: index for index, name in enumerate(graph.class_names)}
     found = torch.tensor([number[answer.label] for answer in answers])
     floats = source_documents(snn, graph)
-    source = torch.cat(
+    potentials = torch.cat(
         [
-            floats.potentials(documents.vocabulary.rows(unseen.texts[start : start + DOCUMENTS_AT_ONCE])).argmax(1)
+            floats.potentials(documents.vocabulary.rows(unseen.texts[start : start + DOCUMENTS_AT_ONCE]))
             for start in range(0, len(unseen.texts), DOCUMENTS_AT_ONCE)
         ]
     )
-    source[[i for i, answer in enumerate(answers) if not answer.known_words]] = int(documents.prior.argmax())
+    probability = (potentials.double() / documents.temperature).softmax(1)
+    probability[[i for i, answer in enumerate(answers) if not answer.known_words]] = documents.prior.double()
+    certainty, source = probability.max(1)
+    own = torch.tensor([answer.probability[answer.label] for answer in answers], dtype=torch.float64)
     count = len(answers)
     return UnseenEvaluation(
         ann=score_classes(source, truth),
@@ -122,6 +137,7 @@ def evaluate_unseen(
         additions=sum(answer.additions for answer in answers) / count,
         joules=sum(answer.joules for answer in answers) / count,
         steps=sum(answer.steps for answer in answers) / count,
+        rows=RowPredictions(torch.arange(count), truth, source, found, certainty, own),
     )
 
 
