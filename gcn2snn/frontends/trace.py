@@ -266,7 +266,9 @@ class ModelTracer(TorchFunctionMode):
             result = self.builder.refuse(whole, f"{type(module).__qualname__} in training mode", **RANDOM)
         else:
             result = module.forward(*_map(given, plain), **_map(named, plain))
-        return self._result("dropout", args, result, bool(getattr(module, "inplace", False)))
+        # A layer gives new memory, but for those that only change the shape; one that gives its argument back is seen there.
+        name = "view" if isinstance(module, nn.Flatten | nn.Unflatten) else class_of(module).__name__
+        return self._result(name, args, result, bool(getattr(module, "inplace", False)))
 
     def _enter(self, path: str, call: Callable[[], Any]) -> Any:
         self.stack.append(path)

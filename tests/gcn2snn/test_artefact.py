@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gcn2snn
-from gcn2snn import artefact
+from gcn2snn import artefact, network_file
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError
@@ -35,7 +35,7 @@ def test_save_load_gives_the_same_network(snn: SpikingNetwork, tmp_path: Path) -
 def test_an_artefact_of_another_version_says_how_to_convert_again(
     snn: SpikingNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artefact, "SNN_FORMAT", artefact.SNN_FORMAT - 1)
+    monkeypatch.setattr(network_file, "SNN_FORMAT", network_file.SNN_FORMAT - 1)
     path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
     monkeypatch.undo()
     with pytest.raises(ArtefactError, match=r"has format version .*Convert again .*`gcn2snn convert RUN --force`"):
