@@ -18,8 +18,16 @@ from gcn2snn.frontends.read_module import lower_module
 from gcn2snn.frontends.registry import REGISTRY
 
 ALWAYS = (
-    *("text_gcn", "torch_activations", "torch_images", "torch_layers"),
-    *("torch_products", "torch_refusals", "torch_shapes"),
+    *(
+        "axis_reductions",
+        "text_gcn",
+        "torch_activations",
+        "torch_casts",
+        "torch_einsum",
+        "torch_endings",
+        "torch_images",
+    ),
+    *("torch_layers", "torch_masks", "torch_picks", "torch_products", "torch_refusals", "torch_shapes"),
 )
 """Modules of this package whose handlers are loaded for every model."""
 
