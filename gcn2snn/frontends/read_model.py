@@ -78,6 +78,8 @@ def lower(
         if not isinstance(result, Ref):
             why = f"returns {type(result).__name__}; a spiking network gives one tensor of potentials."
             raise ConversionError([Refusal("model", "output", why, "Return only the class scores.")])
+        if builder.refuse_held(result):
+            raise ConversionError(builder.refusals)
         _refuse_operator(builder, result)
         builder.finish(result)
     return builder.network()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gcn2snn import ir
 from gcn2snn.frontends.axis_reductions import lower_sum
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.graph_steps import aggregate, matrix, value_of
@@ -31,10 +32,12 @@ def lower_einsum(builder: Builder, path: str, equation: Any, *operands: Any) -> 
         return _one(builder, path, operands[0], terms[0], result)
     if fits and len(operands) == 2 and set(result) <= set("".join(terms)):
         (first, second), (a, b) = operands, terms
-        for value, other, v, o in ((second, first, b, a), (first, second, a, b)):
-            found = _two(builder, path, value, other, v, o, result)
-            if found is not None:
-                return found
+        pairs = ((second, first, b, a), (first, second, a, b))
+        for rule in (_by_weights, _by_graph):
+            for value, other, v, o in pairs:
+                found = rule(builder, path, value, other, v, o, result)
+                if found is not None:
+                    return found
     return builder.refuse(path, f"einsum({equation!r})", WHY, "Use linear layers, or A @ x.", operands)
 
 
@@ -58,14 +61,19 @@ def _one(builder: Builder, path: str, x: Ref, term: str, result: str) -> Ref:
     return lower_permute(builder, path, total, *(left.index(letter) for letter in result))
 
 
-def _two(builder: Builder, path: str, value: Any, other: Any, v: str, o: str, result: str) -> Ref | None:
-    """A product of a value with a matrix or weights; None where it is no such product."""
-    if isinstance(other, Tensor) and isinstance(value, Ref):
-        layout = layout_of(builder, builder.as_value(value))
-        if v[layout.order.index(0)] not in o:
-            return _weights(builder, path, value, other, v, o, result)
+def _by_weights(builder: Builder, path: str, value: Any, other: Any, v: str, o: str, result: str) -> Ref | None:
+    """A value times weights of the model; None where it is no such product."""
+    if not isinstance(other, Tensor) or not isinstance(value, Ref):
+        return None
+    layout = layout_of(builder, builder.as_value(value))
+    return None if v[layout.order.index(0)] in o else _weights(builder, path, value, other, v, o, result)
+
+
+def _by_graph(builder: Builder, path: str, value: Any, other: Any, v: str, o: str, result: str) -> Ref | None:
+    """A matrix that the caller passes, or one of the model, times a value; None where it is no such product."""
     square = len(o) == 2 and v[0] == o[1] and o[0] not in v and result == o[0] + v[1:]
-    if not square or builder.held(value) is not None or builder.held(other) is not None:
+    given = not isinstance(other, Ref) or isinstance(builder.nodes.get(other), ir.Input | ir.Operator)
+    if not square or not given or builder.held(value) is not None:
         return None
     return _aggregation(builder, path, other, value)
 

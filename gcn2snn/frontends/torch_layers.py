@@ -292,6 +292,13 @@ def lower_cat(builder: Builder, path: str, tensors: Sequence[Operand], dim: int 
     return value_with(builder, path, permuted(builder, path, joined, forth), order)
 
 
+@lowers_function(torch.hstack)
+@follows_layouts
+def lower_hstack(builder: Builder, path: str, tensors: Sequence[Operand]) -> Ref:
+    """Channels side by side."""
+    return lower_cat(builder, path, tensors, 1)
+
+
 @lowers_function(torch.stack)
 @follows_layouts
 def lower_stack(builder: Builder, path: str, tensors: Sequence[Operand], dim: int = 0) -> Ref:

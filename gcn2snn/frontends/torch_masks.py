@@ -78,6 +78,13 @@ def lower_where(builder: Builder, path: str, condition: Any, input: Any = None, 
     return builder.refuse(path, "where", why, "Use ReLU; where(x > 0, x, 0) is one.", kind="unknown")
 
 
+@lowers_function("where")
+@follows_layouts
+def lower_where_method(builder: Builder, path: str, input: Any, condition: Any, other: Any) -> Ref:
+    """x.where(x > 0, 0) is a ReLU."""
+    return lower_where(builder, path, condition, input, other)
+
+
 @lowers_function(torch.masked_fill, "masked_fill", "masked_fill_")
 @follows_layouts
 def lower_masked_fill(builder: Builder, path: str, input: Any, mask: Any, value: Any) -> Ref:

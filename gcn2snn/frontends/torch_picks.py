@@ -237,6 +237,36 @@ def lower_split(builder: Builder, path: str, input: Ref, split_size: int | Seque
     return tuple(_along(builder, f"{path}.{k}", input, axis, range(*pair)) for k, pair in enumerate(pairs))
 
 
+@lowers_function("tensor_split", torch.tensor_split)
+@follows_layouts
+def lower_tensor_split(
+    builder: Builder, path: str, input: Ref, indices_or_sections: int | Sequence[int], dim: int = 0
+) -> Any:
+    """Runs of channels, as even as can be, or between these places."""
+    size = builder.shape(input)[dim]
+    if size is None:
+        return _refuse_rows_apart(builder, path, "tensor_split", input)
+    parts = indices_or_sections
+    if isinstance(parts, int):
+        sizes = [size // parts + (k < size % parts) for k in range(parts)]
+    else:
+        sizes = [len(range(size)[a:b]) for a, b in itertools.pairwise((0, *parts, size))]
+    if 0 in sizes:
+        return builder.refuse(path, "tensor_split", "leaves nothing in one of its parts.", "Use fewer parts.", input)
+    return lower_split(builder, path, input, sizes, dim)
+
+
+@lowers_function("roll", torch.roll)
+@follows_layouts
+def lower_roll(builder: Builder, path: str, input: Ref, shifts: int, dims: int) -> Ref:
+    """Channels or pixels moved round in a circle."""
+    axis = range(len(builder.shape(input)))[dims]
+    size = builder.shape(input)[axis]
+    if size is None:
+        return _refuse_rows_apart(builder, path, "roll", input)
+    return _along(builder, path, input, axis, [(k - shifts) % size for k in range(size)])
+
+
 @lowers_function("unbind", torch.unbind)
 @follows_layouts
 def lower_unbind(builder: Builder, path: str, input: Ref, dim: int = 0) -> Any:

@@ -85,6 +85,10 @@ ROWS: dict[str, Forward] = {
     "rows of model": lambda n, x: n.small(F.relu(n.a(x))[n.index]),
     "t": lambda n, x: n.a(x).t().T,
     "left product": lambda n, x: torch.einsum("oc,nc->no", n.small.weight, F.relu(n.a(x))),
+    "left einsum": lambda n, x: torch.einsum("ij,jk", F.relu(n.a(x)), n.small.weight[:, :2]),
+    "roll": lambda n, x: n.a(x).roll(1, 1),
+    "tensor split": lambda n, x: torch.hstack(n.a(x).tensor_split(3, dim=1)[::-1]),
+    "where method": lambda n, x: (h := n.a(x)).where(h > 0, torch.tensor(0.0)),
     "view len": lambda n, x: n.a(x).view(len(x), 2, 2).sum(1),
     "heads": lambda n, x: n.small(F.relu(n.a(x).view(-1, 2, 2)).flatten(1)),
     "unflatten": lambda n, x: n.a(x).unflatten(1, (2, -1)).mean(2),
@@ -176,6 +180,7 @@ def test_rows_by_what_the_call_brings() -> None:
 
 REFUSED: dict[str, tuple[Forward, str]] = {
     "rows last": (lambda n, x: n.a(x).t(), "has its rows on axis 1"),
+    "one number a row": (lambda n, x: n.a(x)[:, 0], "is one number for each row"),
     "linear of rows": (
         lambda n, x: F.linear(n.a(x).t(), torch.ones(2, 6)),
         "acts on the rows, which lie on the last axis",
