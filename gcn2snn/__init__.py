@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gcn2snn.errors import ConversionError, Gcn2SnnError
     from gcn2snn.estimator import TextGCNClassifier
     from gcn2snn.evaluation import evaluate
+    from gcn2snn.formats import export
     from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
@@ -49,6 +50,7 @@ _HOME = {
     "decode": "gcn2snn.encoding",
     "encode": "gcn2snn.encoding",
     "evaluate": "gcn2snn.evaluation",
+    "export": "gcn2snn.formats",
     "fit": "gcn2snn.textgcn",
     "from_pretrained": "gcn2snn.artefact",
     "load": "gcn2snn.artefact",
@@ -75,6 +77,7 @@ __all__ = [
     "decode",
     "encode",
     "evaluate",
+    "export",
     "fit",
     "from_pretrained",
     "load",

@@ -1,4 +1,4 @@
-"""What a network says about one text, and about each row of labelled data."""
+"""What a network says about one text and about each row of labelled data, and how sure of it it is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError
 from gcn2snn.files import replacing
+
+TEMPERATURES = torch.linspace(-3.0, 3.0, 241, dtype=torch.float64).exp()
+"""Softmax temperatures, in units of the scores' standard deviation, from which calibration takes the likeliest."""
 
 
 @dataclass(frozen=True)
@@ -124,3 +127,20 @@ class RowPredictions:
                 name = row_names[row] if row_names else ""
                 writer.writerow([row, name, *map(named, classes), f"{source:.6f}", f"{network:.6f}"])
         return path
+
+
+def temperature(scores: Tensor, labels: Tensor) -> float:
+    """Divisor of the scores under which the labels are likeliest: scalar calibration of the softmax.
+
+    Args:
+        scores: [N, C].
+        labels: [N].
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, Section 4.2.
+    """
+    scores = scores.double()
+    unit = float(scores.std()) or 1.0
+    surprise = [
+        torch.nn.functional.cross_entropy(scores / (factor * unit), labels).item() for factor in TEMPERATURES.tolist()
+    ]
+    return float(TEMPERATURES[surprise.index(min(surprise))]) * unit

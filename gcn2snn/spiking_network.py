@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
+from gcn2snn.described_module import DescribedModule
 from gcn2snn.energy import EnergyReport, EventCounter, preset_of
 from gcn2snn.engines import (
     Observer,
@@ -27,7 +28,7 @@ from gcn2snn.engines import (
 )
 from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
-from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
+from gcn2snn.network_state import tensors_of
 from gcn2snn.network_summary import code_values, headline, layers, summary
 from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
@@ -54,7 +55,7 @@ class Documents(Protocol):
     def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
 
 
-class SpikingNetwork(nn.Module):
+class SpikingNetwork(DescribedModule):
     """A converted network. ``snn(*args)`` takes what the source model takes and gives the output potentials.
 
     It is used like any module: ``to``, ``double``, ``copy.deepcopy``, ``pickle``, ``torch.save`` and ``state_dict`` work, and
@@ -84,15 +85,13 @@ class SpikingNetwork(nn.Module):
         report: Sequence[PopulationReport] = (),
         refits: Sequence[RefitReport] = (),
     ):
-        super().__init__()
-        self.network = network.map_tensors(in_order)
+        super().__init__(network)
         self.config = config
         self.report = tuple(report)
         self.refits = tuple(refits)
         self.documents: Documents | None = None
         self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
-        self.eval()
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Output potentials, with the closed form where it is exact and the bucketed engine otherwise.
@@ -126,21 +125,6 @@ class SpikingNetwork(nn.Module):
     def _device(self) -> torch.device:
         return next((tensor.device for tensor in tensors_of(self.network).values()), torch.device("cpu"))
 
-    def __getattr__(self, name: str) -> Any:
-        names = [node.name for node in self.__dict__["network"]] if "network" in self.__dict__ else []
-        if any(
-            name == full.split(".")[0] for full in names
-        ):  # torch looks for a module under the first part of a buffer's name
-            raise ConfigError(
-                f"{name!r} is a part of the network's description, no module: its tensors cannot be swapped or recorded from "
-                f"outside (torch.func.functional_call, torch.export). Use snn.network[NAME], and load_state_dict"
-            )
-        return super().__getattr__(name)
-
-    def __prepare_scriptable__(self) -> SpikingNetwork:
-        raise ConfigError("torch.jit.script cannot compile a spiking network; use it as it is, or in torch.compile")
-
-    @torch.no_grad()
     def simulate(
         self,
         *args: Any,
@@ -367,67 +351,10 @@ class SpikingNetwork(nn.Module):
 
         return write_folder(self, Path(directory), measured=evaluation, licence=licence, force=force)
 
-    # What follows makes the tensors of the description look like buffers: a frozen description cannot be registered.
-
-    def train(self, mode: bool = True) -> SpikingNetwork:
-        """The network stays in evaluation mode: dropout and batch statistics are gone, and nothing is trained."""
-        return super().train(False)
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor of the description as ``NODE.FIELD``."""
-        start = f"{prefix}." if prefix else ""
-        for name, tensor in tensors_of(self.network).items():
-            yield f"{start}{name}", tensor
-
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination |= {f"{prefix}{name}": tensor.detach() for name, tensor in tensors_of(self.network).items()}
-        destination |= {f"{prefix}{name}": tensor for name, tensor in thresholds_of(self.network).items()}
-
-    def _load_from_state_dict(
-        self,
-        state_dict: Mapping[str, Any],
-        prefix: str,
-        local_metadata: Any,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        own, codes = tensors_of(self.network), thresholds_of(self.network)
-        given = {name.removeprefix(prefix): value for name, value in state_dict.items() if name.startswith(prefix)}
-        missing_keys += [f"{prefix}{name}" for name in (*own, *codes) if name not in given]
-        unexpected_keys += [f"{prefix}{name}" for name in given if name not in own and name not in codes]
-        for name in own.keys() & given.keys():
-            if wrong := wrong_values(name, given[name], own[name]):
-                error_msgs.append(f"{prefix}{name} {wrong}")
-            elif given[name].shape != own[name].shape:
-                sizes = f"{list(given[name].shape)} in the state, {list(own[name].shape)} in the network"
-                error_msgs.append(f"size mismatch for {prefix}{name}: {sizes}")
-        for name in codes.keys() & given.keys():
-            if not isinstance(given[name], Tensor) or not torch.equal(given[name].cpu(), codes[name]):
-                error_msgs.append(f"{prefix}{name} differ: the state belongs to a network with another phase code")
-        if not error_msgs:
-            new = {name: given[name].detach().to(own[name]).clone() for name in own.keys() & given.keys()}
-            self._replace(with_tensors(self.network, new))
-
-    def _replace(self, network: ir.Network) -> None:
-        self.network, self._known = network, None
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
-        moved = self.network.map_tensors(fn)
-        if any(tensor.device.type == "meta" for tensor in tensors_of(moved).values()):
-            raise ConfigError("a spiking network cannot be on the device 'meta', where tensors have no values")
-        types = {tensor.dtype for tensor in tensors_of(moved).values() if tensor.is_floating_point()}
-        if not types <= {torch.float32, torch.float64}:
-            asked = next(iter(types - {torch.float32, torch.float64}))
-            raise ConfigError(
-                f"a spiking network computes in float32 or float64, not in {asked}; inputs may be {asked}"
-            )
-        self._replace(moved)
-        return super()._apply(fn, recurse)
+    def replace_network(self, network: ir.Network) -> None:
+        """Put another description in the place of the present one; spikes that were kept belong to the old one."""
+        super().replace_network(network)
+        self._known = None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_known": None}  # made again from the description where it is needed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,15 +34,29 @@ class FloatDocuments:
     weights: tuple[Tensor, ...]
 
     @classmethod
-    @torch.no_grad()
     def of(cls, model: TextGCN, graph: Graph) -> FloatDocuments:
         """The states of the words, from one evaluation of ``model`` on the graph it was trained on."""
-        words = slice(graph.num_documents, None)
-        first, *rest = (weight.detach() for weight in model.weights)
-        everywhere, states = first, [first[words].clone()]
-        for weight in rest:
-            everywhere = torch.relu(spmm(graph.adjacency, everywhere)) @ weight
-            states.append(everywhere[words].clone())
+        return cls.of_weights([weight.detach() for weight in model.weights], graph.adjacency, graph.num_documents)
+
+    @classmethod
+    @torch.no_grad()
+    def of_weights(cls, weights: Sequence[Tensor], adjacency: CSR, documents: int) -> FloatDocuments:
+        """The same from the weights alone.
+
+        Args:
+            weights: W_0 [nodes, hidden] to W_{L-1} [hidden, classes].
+            adjacency: A of the graph, [nodes, nodes], documents first.
+            documents: how many of the nodes are documents.
+        """
+        everywhere, *rest = weights
+        states = [everywhere[documents:].clone()]
+        of_words = torch.zeros(everywhere.shape[0], dtype=torch.bool, device=everywhere.device)
+        of_words[documents:] = True
+        for depth, weight in enumerate(rest, 1):
+            # Only words are read after the last aggregation on the graph.
+            needed = of_words if depth == len(rest) else None
+            everywhere = torch.relu(spmm(adjacency, everywhere, rows=needed)) @ weight
+            states.append(everywhere[documents:].clone())
         return cls(tuple(states), tuple(rest))
 
     @torch.no_grad()

@@ -17,7 +17,8 @@ from gcn2snn.engines import Value, bind, fire
 from gcn2snn.errors import ConfigError, DataError
 from gcn2snn.frontends import Handler
 from gcn2snn.passes import FanOut, Statistics, coding_of, cut_spikes, fan_out, rules_of
-from gcn2snn.tune.loss import loss_of, temperature
+from gcn2snn.prediction import temperature
+from gcn2snn.tune.loss import loss_of
 from gcn2snn.tune.point import Point
 from gcn2snn.tune.prefix import PrefixRuns
 from gcn2snn.tune.readout import Example, in_rows, read

@@ -99,3 +99,23 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     given = ("evaluate", tmp_path / "snn.safetensors", "--data", tmp_path / "data.pt")
     assert "cannot write" in failed(*given, "--predictions", tmp_path / "file" / "out.csv")
+
+
+def test_documents_that_no_graph_has_seen(tmp_path: Path) -> None:
+    lines = [f"{text}\t{label}\t{split}\n" for split in ("train", "train", "test") for text, label in TEXTS]
+    (tmp_path / "things.tsv").write_text("text\tlabel\tsplit\n" + "".join(lines), encoding="utf-8")
+    run, out = tmp_path / "run", tmp_path / "out.csv"
+    trained = gcn2snn("train", tmp_path / "things.tsv", "--inductive", "--out", run, "--epochs", 20, "--hidden", 8)
+    assert trained.returncode == 0, trained.stderr
+    assert gcn2snn("convert", run).returncode == 0
+    found = parsed("evaluate", run / "snn.safetensors", "--predictions", out)
+    rows = table(out)
+    assert [row["name"] for row in rows] == [f"line {number}" for number in range(10, 14)]
+    right = {key: sum(row[key] == row["label"] for row in rows) for key in ("source", "network")}
+    assert (found["ann"]["accuracy"], found["snn"]["accuracy"]) == (25.0 * right["source"], 25.0 * right["network"])
+    answers = [
+        answer for text, _ in TEXTS for answer in [parsed("predict", run / "snn.safetensors", "--text", text, "--json")]
+    ]
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["network"] == answer["label"]
+        assert float(row["network_probability"]) == pytest.approx(answer["probability"][answer["label"]], abs=1e-6)

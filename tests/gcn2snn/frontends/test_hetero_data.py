@@ -147,7 +147,7 @@ def test_data_objects(
     torch.testing.assert_close(load(tmp_path / "hetero.safetensors")(other), snn(other), rtol=0, atol=0)
     lacking = HeteroData()
     lacking["paper"].x, lacking["author"].x = data["paper"].x, data["author"].x
-    with pytest.raises(InputError, match="which the example had|edge_index_dict. is missing"):
+    with pytest.raises(InputError, match=r"which the example had|edge_index_dict. is missing"):
         snn(lacking)
 
 

@@ -7,7 +7,8 @@ import itertools
 import pytest
 import torch
 
-from gcn2snn.tune.loss import loss_of, temperature
+from gcn2snn.prediction import temperature
+from gcn2snn.tune.loss import loss_of
 
 
 def test_expected_is_the_mean_of_counted_over_labels_drawn_from_the_probabilities() -> None:
