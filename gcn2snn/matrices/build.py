@@ -35,6 +35,7 @@ from gcn2snn.matrices.edges import (
     with_loops,
 )
 from gcn2snn.matrices.normalisation import NORMS, unscaled
+from gcn2snn.matrices.rows import row_index, row_slice
 
 
 def build_operand(node: ir.Operator, *inputs: Any) -> Any:
@@ -90,7 +91,7 @@ def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
 
     None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
     """
-    split = len(inputs) - node.row_inputs - (isinstance(node, ir.Membership) and node.counted)
+    split = len(inputs) - min(node.row_inputs, len(inputs)) - (isinstance(node, ir.Membership) and node.counted)
     graph = [contents(value) for value in inputs[:split]]
     if not inputs or None in graph:
         return None
@@ -126,6 +127,8 @@ _matrix.register(ir.Incidence, incidence)
 _matrix.register(ir.Hyperedges, hyperedges)
 _matrix.register(ir.OfDegree, of_degree)
 _matrix.register(ir.OfGraphs, of_graphs)
+_matrix.register(ir.RowIndex, row_index)
+_matrix.register(ir.RowSlice, row_slice)
 
 
 def to_csr(matrix: object) -> CSR:
