@@ -13,13 +13,14 @@ from torch import Tensor
 from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import Corpus, build_text_graph, clean_corpus, load
-from gcn2snn.files import load_json, save_json, save_text
+from gcn2snn.files import save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR, spmm
 from gcn2snn.machine import environment
+from gcn2snn.reproduce.kept import kept_rows, published_data, say
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import spread
-from gcn2snn.reproduce.seeded_runs import available, say
+from gcn2snn.reproduce.seeded_runs import available
 from gcn2snn.textgcn import NewDocuments, TextGCN, Trainer, fit
 
 DATASETS = ("r8", "r52", "ohsumed", "mr", "20ng")
@@ -37,9 +38,13 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """
     names, missing = available(chosen_names(DATASETS, options.datasets, "dataset"), options.data_dir)
     kept = out / "inductive-rows.json"
-    key = {"convert": to_dict(CONFIG), "train": to_dict(TrainConfig()), "environment": environment()}
-    old = load_json(kept) if kept.exists() else {}
-    rows: dict[str, dict[str, object]] = old["rows"] if old.get("key") == key else {}
+    key = {
+        "convert": to_dict(CONFIG),
+        "train": to_dict(TrainConfig()),
+        "environment": environment(),
+        "data": published_data(),
+    }
+    rows: dict[str, dict[str, object]] = kept_rows(kept, key)
     for name in names:
         wanted = [seed for seed in range(options.seeds or SEEDS) if f"{name}/{seed}" not in rows]
         if not wanted:

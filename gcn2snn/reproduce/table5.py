@@ -99,7 +99,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, object]:
         search = PooledSearch(out / name, load, seeds, options)
         kept = {mode: search.name if mode == "tuned" else mode for mode in modes}
         measures = {kept[mode]: functools.partial(_measure, mode=search if mode == "tuned" else mode) for mode in modes}
-        results = runs.results(name, load, seeds, measures)
+        results = runs.results(name, load, seeds, measures, {search.name: search.key})
         labels = {mode: _label(mode, options) for mode in modes}
         rows += [_row(name, labels[mode], [result[kept[mode]] for result in results]) for mode in modes if results]
     text = "\n\n".join([*left_out(missing, runs.broken), table_text(rows), NOTES])

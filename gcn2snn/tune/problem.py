@@ -17,6 +17,7 @@ from gcn2snn.engines import Value, bind, fire
 from gcn2snn.errors import ConfigError, DataError
 from gcn2snn.frontends import Handler
 from gcn2snn.passes import FanOut, Statistics, coding_of, cut_spikes, fan_out, rules_of
+from gcn2snn.tune.contents import contents_hash
 from gcn2snn.tune.loss import loss_of, temperature
 from gcn2snn.tune.point import Point
 from gcn2snn.tune.prefix import PrefixRuns
@@ -57,6 +58,9 @@ class Problem:
     Float activations, their maxima and histograms are taken once. A trial starts at the first population that no kept
     run configured like it, and makes the last aggregation for the rows with labels only.
 
+    Its ``fingerprint`` is a hash over the description of the model with its weights, the inputs, the labels, and the
+    source's scores.
+
     Args:
         model: the source.
         validation: inputs with labels.
@@ -91,6 +95,7 @@ class Problem:
         self.source = scores.argmax(1)
         self.probability = (scores / temperature(scores, self.labels)).softmax(1)
         self.source_accuracy = _percent(self.source == self.labels)
+        self.fingerprint = contents_hash([[repr(n), n.tensors()] for n in network], self.examples, self.labels, scores)
 
     def measure(self, config: ConvertConfig) -> Point:
         """Accuracy and energy of a configuration on the validation rows."""
@@ -158,6 +163,7 @@ class Pool:
         self.populations, self.cuttable = problems[0].populations, problems[0].cuttable
         right = torch.cat([problem.source == problem.labels for problem in problems])
         self.source_accuracy = _percent(right)
+        self.fingerprint = contents_hash([problem.fingerprint for problem in problems])
 
     def measure(self, config: ConvertConfig) -> Point:
         """Accuracy on all validation rows; alphas of the mean energies."""
