@@ -6,14 +6,14 @@ import contextlib
 import hashlib
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from gcn2snn.errors import MissingPackageError
 from gcn2snn.owner_lock import owned
-from gcn2snn.tune.choice import beyond, excess, front, nearest, rank
+from gcn2snn.tune.choice import beyond, calibrated, excess, front, nearest, rank
 from gcn2snn.tune.journal import Journal, Measured
 from gcn2snn.tune.point import Point, TuneConfig, TuneResult
 from gcn2snn.tune.problem import Pool, Problem
@@ -38,7 +38,8 @@ def search(
     """Try configurations until the budget is spent; the chosen point is the one nearest to the rule.
 
     What is tried next follows from the seed and from what was measured so far, and from nothing else, so a search that
-    was stopped anywhere and goes on from its journal gives what an unbroken one gives.
+    was stopped anywhere and goes on from its journal gives what an unbroken one gives. Losses are calibrated from all
+    points (``tune/loss.py``), so that of an early point may still change; the journal holds them as measured.
 
     Args:
         problem: model and validation data, or several of them.
@@ -59,8 +60,8 @@ def search(
             if kept is not None:
                 kept.add(found)
             if on_trial is not None:
-                on_trial(len(trials.measured), found.point)
-    points = tuple(found.point for found in trials.measured)
+                on_trial(len(trials.measured), trials.points()[-1])
+    points = trials.points()
     chosen = nearest(points, config)
     return TuneResult(problem.source_accuracy, points, front(points), chosen, excess(chosen, config) == 0.0)
 
@@ -87,6 +88,10 @@ class _Trials:
         self.study = optuna.create_study(directions=["minimize", "maximize"])
         for found in before:
             self._tell(found)
+
+    def points(self) -> tuple[Point, ...]:
+        """What was measured so far, with calibrated losses."""
+        return calibrated([found.point for found in self.measured])
 
     def next(self) -> Measured:
         """Measure the next configuration: of the grid, beside a good point, or where the sampler wants it."""
@@ -125,11 +130,11 @@ class _Trials:
         trial = self.study.ask()
         suggest(trial, self.problem, self.config)
         trial.set_constraint("excess loss", found.point.loss - USELESS_LOSS)
-        self.study.tell(trial, [found.point.loss, found.point.alpha])
+        self.study.tell(trial, [found.point.divergence, found.point.alpha])
         self.measured.append(found)
 
     def _neighbour(self, chance: random.Random) -> Values:
-        parents = [self.measured[index] for index in _parents([found.point for found in self.measured], self.config)]
+        parents = [self.measured[index] for index in _parents(self.points(), self.config)]
         tried = [found.parameters for found in self.measured]
         values = neighbour(chance.choice(parents).parameters, self.config, chance)
         while values in tried:
@@ -137,7 +142,7 @@ class _Trials:
         return values
 
 
-def _parents(points: list[Point], config: TuneConfig) -> list[int]:
+def _parents(points: Sequence[Point], config: TuneConfig) -> list[int]:
     """Places of the points that fit the rule best, and of those that just miss it and are better otherwise."""
     order = sorted(range(len(points)), key=lambda index: rank(points[index], config))
     best = points[order[0]]

@@ -51,7 +51,8 @@ def quick(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> Problem:
 
     def drawn(config: ConvertConfig) -> Point:
         chance = random.Random(repr(config))
-        return Point(config, 90.0, 95.0, chance.uniform(0.0, 5.0), chance.uniform(1.0, 50.0), 20.0)
+        loss, alpha = chance.uniform(0.0, 5.0), chance.uniform(1.0, 50.0)
+        return Point(config, 90.0, 95.0, loss, alpha, 20.0, chance.uniform(0.5, 2.0) * loss / 50)
 
     monkeypatch.setattr(problem, "measure", drawn)
     return problem
@@ -94,17 +95,18 @@ def test_a_search_that_was_stopped_anywhere_gives_what_an_unbroken_one_gives(qui
     assert tune(quick, config, journal) == whole
     nothing_new = tune(quick, config, journal, lambda *_: pytest.fail("a finished search tried another point"))
     assert nothing_new == whole
-    assert tune(quick, replace(config, trials=7), journal).points == whole.points[:7]
+    fewer = replace(config, trials=7)
+    assert tune(quick, fewer, journal) == tune(quick, fewer)
 
 
 def test_a_journal_whose_last_line_was_cut_off_goes_on(quick: Problem, tmp_path: Path) -> None:
     journal = tmp_path / "tune.journal"
-    whole = tune(quick, TuneConfig(trials=7, max_loss=ANY_LOSS))
     tune(quick, TuneConfig(trials=4, max_loss=ANY_LOSS), journal)
     with journal.open("r+b") as file:
         file.truncate(journal.stat().st_size - 40)
     for trials in (6, 7):
-        assert tune(quick, TuneConfig(trials=trials, max_loss=ANY_LOSS), journal).points == whole.points[:trials]
+        config = TuneConfig(trials=trials, max_loss=ANY_LOSS)
+        assert tune(quick, config, journal) == tune(quick, config)
 
 
 @pytest.mark.parametrize("fault", ["cut", "flipped", "lost", "another number"])
@@ -187,9 +189,10 @@ def test_a_neighbour_is_one_to_three_steps_away(problem: Problem) -> None:
     for start in starting_points(problem, config):
         found = neighbour(start, config, chance)
         assert found.keys() == start.keys()
-        assert sum(found[name] != start[name] for name in start) <= 3
+        turned = {name.rsplit(".", 1)[0] for name in start if name.endswith(".refit") and found[name] != start[name]}
+        assert sum(found[name] != start[name] for name in start if name.rsplit(".", 1)[0] not in turned) <= 3
         for name, value in found.items():
             kind = name.rsplit(".", 1)[-1]
-            assert kind != "events" or 0.03 <= value <= 1.0
+            assert kind != "events" or 0.02 <= value <= 1.0
             assert kind != "base" or 1.2 <= value <= 2.0
             assert kind != "timesteps" or 1 <= value <= 12
