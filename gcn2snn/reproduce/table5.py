@@ -42,7 +42,7 @@ NOTES = """\
 * `paper`: Q = 1.3, T = 16, one scale per layer (Eq. 2), and messages whose negative part is dropped. The paper does not
   say how one-spike neurons carry the negative values of X W; dropping them gives losses like those it prints.
 * `signed`: the same, with signed messages (a +/- pair of neurons of which at most one fires).
-* `tuned`: one configuration for all seeds (base, T <= 16, scale and horizon of each population), the cheapest of 150
+* `tuned`: one configuration for all seeds (base, T <= 16, scale, horizon and refit of each population), the cheapest of 150
   (or `--trials`) that lose at most 0.3 point (or `--max-loss`) on the seeds' validation documents, as the tuner
   estimates it. Where none does, the nearest.
 * alpha: Eq. 6 with the mean spike rate of each layer's input; the one-hot input of the first layer counts as one spike
