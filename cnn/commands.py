@@ -129,7 +129,9 @@ def convert_images(
     batches = calibration_batches(images, origin["normalise"], calibration_images)
     snn = convert(module, batches[0], config, calibration=batches)
     check_classes(snn, images)
-    save(snn, out, origin | {"calibration_images": sum(x.shape[0] for x in batches)})
+    snn.origin = origin | {"calibration_images": sum(x.shape[0] for x in batches)}
+    snn.origin |= {"class_names": list(images.class_names)}
+    save(snn, out)
     content = {"snn": str(out), "config": to_dict(config), "origin": origin}
     return content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()}
 
@@ -177,6 +179,7 @@ def evaluate_images(
     limit: int | None = None,
     batch_size: int = 100,
     layers: bool = False,
+    predictions: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare a converted classifier with its source on the test images.
@@ -190,6 +193,7 @@ def evaluate_images(
         limit: at most so many test images.
         batch_size: images at a time.
         layers: also compare every layer with the source, on the first batch.
+        predictions: CSV file to write, what both networks say of each image.
         progress: told the stage and the share done.
 
     Returns:
@@ -208,6 +212,8 @@ def evaluate_images(
         network, images, normalise, engine=engine, preset=preset, batch_size=batch_size, progress=progress
     )
     content: dict[str, object] = {"snn_file": str(snn), "origin": origin, "config": to_dict(network.config)}
+    if predictions is not None:
+        content |= {"predictions": str(result.rows.save(predictions, images.class_names))}
     if layers:
         x, _ = next(iter(images.batches(batch_size, normalise)))
         content |= {"verify": network.verify(x).table(), "verified_images": x.shape[0]}

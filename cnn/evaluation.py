@@ -13,6 +13,7 @@ from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
 from gcn2snn.errors import DataError
+from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
 
 Progress = Callable[[str, float], None]
@@ -21,11 +22,13 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predicted class of each image [N] int64, percent right, and how long the network took."""
+    """Predicted class of each image [N] int64, percent right, how long the network took, and the probability of that class by
+    the softmax of the scores, [N] float64."""
 
     classes: Tensor
     accuracy: float
     seconds: float
+    probability: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,7 @@ class ImageEvaluation:
         engine: "closed", "bucketed" or "temporal".
         energy: of the first ``energy_images`` images.
         energy_images: how many.
+        rows: what both say of each image.
     """
 
     ann: Predictions
@@ -46,6 +50,7 @@ class ImageEvaluation:
     engine: str
     energy: EnergyReport
     energy_images: int
+    rows: RowPredictions
 
     def to_dict(self) -> dict[str, object]:
         """JSON values; the energy report's fields stand on the top level."""
@@ -74,17 +79,21 @@ def predict(
         DataError: images of another number of channels than the normalisation, or files that do not decode.
     """
     found: list[Tensor] = []
+    probability: list[Tensor] = []
     seconds, done = 0.0, 0
     with torch.no_grad():
         for x, _ in images.batches(batch_size, normalise):
             start = time.perf_counter()
-            found.append(network(x).argmax(1))
+            scores = network(x)
+            found.append(scores.argmax(1))
             seconds += time.perf_counter() - start
+            probability.append(scores.double().softmax(1).amax(1))
             done += x.shape[0]
             if progress is not None:
                 progress("images", done / len(images))
     classes = torch.cat(found)
-    return Predictions(classes, 100 * float((classes == images.labels).double().mean()), seconds)
+    accuracy = 100 * float((classes == images.labels).double().mean())
+    return Predictions(classes, accuracy, seconds, torch.cat(probability))
 
 
 def evaluate(
@@ -124,7 +133,9 @@ def evaluate(
     counted = images.first(energy_images)
     energy = count_energy(snn, counted, normalise, preset, batch_size)
     agreement = 100 * float((ann.classes == spiking.classes).double().mean())
-    return ImageEvaluation(ann, spiking, agreement, chosen, energy, len(counted))
+    row = torch.arange(len(images))
+    rows = RowPredictions(row, images.labels, ann.classes, spiking.classes, ann.probability, spiking.probability)
+    return ImageEvaluation(ann, spiking, agreement, chosen, energy, len(counted), rows)
 
 
 def check_classes(snn: SpikingNetwork, images: ImageSet) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.clean import CleanCorpus, clean_corpus
     from gcn2snn.datasets.corpus import Corpus
     from gcn2snn.datasets.counts import count_graph
+    from gcn2snn.datasets.dgl_dataset import TextGraphDGLDataset as TextGraphDGLDataset
     from gcn2snn.datasets.fetching import fetch
     from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
     from gcn2snn.datasets.loading import load, load_graph
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.options import TextGraphOptions, suitable_min_count
     from gcn2snn.datasets.package_client import download_package
     from gcn2snn.datasets.progress import stages
+    from gcn2snn.datasets.pyg_dataset import TextGraphDataset as TextGraphDataset
     from gcn2snn.datasets.registry import DATASETS, Archive, Dataset, find, names
     from gcn2snn.datasets.text_file import marked_encoding, wrong_encoding
     from gcn2snn.datasets.text_graph import build_text_graph
@@ -38,6 +40,8 @@ _HOME = {
     "DATASETS": "gcn2snn.datasets.registry",
     "Dataset": "gcn2snn.datasets.registry",
     "LabelledCall": "gcn2snn.datasets.graph_file",
+    "TextGraphDGLDataset": "gcn2snn.datasets.dgl_dataset",
+    "TextGraphDataset": "gcn2snn.datasets.pyg_dataset",
     "TextGraphOptions": "gcn2snn.datasets.options",
     "build_text_graph": "gcn2snn.datasets.text_graph",
     "chosen_note": "gcn2snn.datasets.checks",
@@ -63,6 +67,7 @@ _HOME = {
     "wrong_encoding": "gcn2snn.datasets.text_file",
 }
 
+# TextGraphDataset and TextGraphDGLDataset need an optional package each, so `import *` leaves them out.
 __all__ = [
     "DATASETS",
     "Archive",

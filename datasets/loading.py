@@ -141,7 +141,7 @@ def _text_graph(
         advance("reading documents", 0.0)
         corpus = origin if isinstance(origin, Corpus) else load(origin.name, root, progress=progress)
         advance("cleaning", 0.0)
-        clean = clean_corpus(corpus, resolved)
+        clean = clean_corpus(_documents_of(corpus, resolved), resolved)
         graph = build_text_graph(clean, advance)
         if row is not None and resolved == TextGraphOptions().resolved(row.min_count, row.stop_words, "published"):
             check_counts(graph, row)
@@ -152,6 +152,11 @@ def _text_graph(
             except ArtefactError as error:
                 _log.warning("%s; going on without the cache", error)
     return graph
+
+
+def _documents_of(corpus: Corpus, options: TextGraphOptions) -> Corpus:
+    """The documents that become nodes."""
+    return corpus if options.documents == "all" else corpus.only("train", "validation")
 
 
 def _say(notes: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from gcn2snn.errors import ConfigError
 
+Documents = Literal["all", "training"]
 Cleaning = Literal["published", "unicode", "spaces"]
 Wordless = Literal["keep", "drop", "refuse"]
 
@@ -29,6 +30,8 @@ class TextGraphOptions:
             it, or ``refuse`` the corpus.
         split_seed: seed of the stratified split of an own corpus that has none.
         test_share: part of the documents that such a split makes test documents.
+        documents: ``all``, or ``training``: test documents are left out before anything is counted, so neither nodes, words,
+            frequencies nor windows know of them.
         text_column, label_column: names, or numbers from 1 on, of these columns of an own table; None finds them.
         encoding: of an own file, as Python names it; None reads the byte order mark, or else takes UTF-8.
         quotes: double quotes around a field of a table belong to the format; False takes them as text.
@@ -42,6 +45,7 @@ class TextGraphOptions:
     wordless: Wordless = "keep"
     split_seed: int = 0
     test_share: float = 0.3
+    documents: Documents = "all"
     text_column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
@@ -52,7 +56,12 @@ class TextGraphOptions:
             raise ConfigError(f"window is {self.window}; a window holds 2 to 4096 tokens (20 is the published size)")
         if self.min_count is not None and self.min_count < 1:
             raise ConfigError(f"min_count is {self.min_count}; 1 keeps every word, larger numbers remove rare ones")
-        for name, allowed in (("cleaning", (None, *get_args(Cleaning))), ("wordless", get_args(Wordless))):
+        choices = {
+            "cleaning": (None, *get_args(Cleaning)),
+            "wordless": get_args(Wordless),
+            "documents": get_args(Documents),
+        }
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 named = ", ".join(value for value in allowed if value)
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; allowed are {named}")

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from gcn2snn.artefact import load, save
+    from gcn2snn.artefact import from_pretrained, load, save
     from gcn2snn.config import ConvertConfig, LayerConfig, TrainConfig
     from gcn2snn.conversion import convert
     from gcn2snn.datasets import load_graph
     from gcn2snn.encoding import decode, encode
     from gcn2snn.errors import ConversionError, Gcn2SnnError
+    from gcn2snn.estimator import TextGCNClassifier
     from gcn2snn.evaluation import evaluate
+    from gcn2snn.formats import export
     from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
@@ -41,13 +43,16 @@ _HOME = {
     "Spikes": "gcn2snn.kernels",
     "SpikingNetwork": "gcn2snn.spiking_network",
     "TextGCN": "gcn2snn.textgcn",
+    "TextGCNClassifier": "gcn2snn.estimator",
     "TrainConfig": "gcn2snn.config",
     "Trainer": "gcn2snn.textgcn",
     "convert": "gcn2snn.conversion",
     "decode": "gcn2snn.encoding",
     "encode": "gcn2snn.encoding",
     "evaluate": "gcn2snn.evaluation",
+    "export": "gcn2snn.formats",
     "fit": "gcn2snn.textgcn",
+    "from_pretrained": "gcn2snn.artefact",
     "load": "gcn2snn.artefact",
     "load_graph": "gcn2snn.datasets",
     "lowers": "gcn2snn.frontends",
@@ -65,13 +70,16 @@ __all__ = [
     "Spikes",
     "SpikingNetwork",
     "TextGCN",
+    "TextGCNClassifier",
     "TrainConfig",
     "Trainer",
     "convert",
     "decode",
     "encode",
     "evaluate",
+    "export",
     "fit",
+    "from_pretrained",
     "load",
     "load_graph",
     "lowers",

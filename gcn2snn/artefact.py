@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.config import ConvertConfig, to_dict
+from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ArtefactError, Gcn2SnnError
-from gcn2snn.files import load_tensors, save_tensors
+from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
-from gcn2snn.machine import environment
+from gcn2snn.model_folder import check_folder, find_folder
+from gcn2snn.network_file import SNN_FORMAT, write_network
 from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
-
-SNN_FORMAT = 3
 
 
 def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None = None) -> Path:
@@ -27,7 +25,7 @@ def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None
     Args:
         snn: converted network.
         path: file to write, whole or not at all.
-        origin: JSON values kept with it (dataset, run, source accuracy); returned by :func:`load_with_origin`.
+        origin: JSON values kept with it (dataset, run, source accuracy) instead of ``snn.origin``.
 
     Returns:
         The path.
@@ -35,22 +33,8 @@ def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None
     Raises:
         ArtefactError: the file cannot be written.
     """
-    tensors: dict[str, Tensor] = {}
-    nodes = [_pack_node(node, index, tensors) for index, node in enumerate(snn.network)]
-    documents = None
-    if snn.documents is not None:
-        parts, documents = snn.documents.parts()
-        tensors |= {f"documents.{name}": tensor for name, tensor in parts.items()}
-    meta = {
-        "nodes": nodes,
-        "documents": documents,
-        "config": to_dict(snn.config),
-        "report": [asdict(row) for row in snn.report],
-        "refits": [asdict(row) for row in snn.refits],
-        "environment": environment(),
-        "origin": origin or {},
-    }
-    return save_tensors(Path(path), tensors, kind="snn", version=SNN_FORMAT, meta=meta)
+    kept = snn.origin if origin is None else origin
+    return write_network(Path(path), snn, kept)
 
 
 def load(path: str | Path) -> SpikingNetwork:
@@ -63,7 +47,7 @@ def load(path: str | Path) -> SpikingNetwork:
 
 
 def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
-    """The network, and the ``origin`` that :func:`save` was given."""
+    """The network, and the ``origin`` that it was saved with, which ``snn.origin`` holds too."""
     if not Path(path).exists():
         raise ArtefactError(
             f"{path} does not exist; a spiking network is needed, a file like RUN/snn.safetensors. Make one with "
@@ -79,26 +63,27 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
         if meta["documents"] is not None:
             parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
             snn.documents = NewDocuments.of_parts(parts, meta["documents"])
+        snn.origin = meta["origin"]
         return snn, meta["origin"]
     except (KeyError, TypeError, Gcn2SnnError) as error:
         raise ArtefactError(f"{path} does not hold a whole network: {error}. {again}") from error
 
 
-def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, object]:
-    packed: dict[str, object] = {"type": type(node).__name__}
-    for item in fields(node):
-        value = getattr(node, item.name)
-        if isinstance(value, Tensor):
-            key = f"{index}.{item.name}"
-            tensors[key] = value.clone()  # safetensors refuses tensors that share storage
-            packed[item.name] = {"tensor": key}
-        elif isinstance(value, PhaseCode):
-            packed[item.name] = {"phase_code": asdict(value)}
-        elif isinstance(value, ir.Activation):
-            packed[item.name] = {"activation": asdict(value)}
-        else:
-            packed[item.name] = value
-    return packed
+def from_pretrained(source: str | Path, revision: str | None = None) -> SpikingNetwork:
+    """The network of a folder that ``snn.save_pretrained`` wrote, with the same bits.
+
+    >>> from_pretrained("folder-or-owner/name")  # doctest: +SKIP
+
+    Args:
+        source: a folder on this machine, for which no network is needed; or, where there is no such folder, OWNER/NAME of a
+            repository on the Hugging Face Hub, for which huggingface_hub has to be installed (``pip install 'gcn2snn[hub]'``).
+        revision: branch, tag or commit of the repository; a folder has none.
+
+    Raises:
+        ArtefactError: it is not there, or a file is missing, damaged, or from another network or release.
+        MissingPackageError: it is a repository, and huggingface_hub is not installed.
+    """
+    return load(check_folder(find_folder(source, revision)))
 
 
 def _unpack_node(packed: dict[str, object], tensors: dict[str, Tensor]) -> ir.Node:

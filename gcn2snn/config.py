@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -70,6 +70,35 @@ class TrainConfig:
     threads: Annotated[int, Field(ge=0, description="CPU threads, 0 = what torch chooses")] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where to train")] = "auto"
     save_every: Annotated[float, Field(ge=0.0, description="seconds between two checkpoints for --resume")] = 10.0
+    inductive: Annotated[
+        bool, Field(description="trained for documents that no graph has seen, see TrainConfig.for_new_documents")
+    ] = False
+    smoothing: Annotated[
+        float, Field(ge=0.0, lt=1.0, description="inductive: share of the target that goes to all classes alike")
+    ] = 0.0
+    averaging: Annotated[
+        float, Field(ge=0.0, lt=1.0, description="inductive: decay of the mean of the weights over the epochs")
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.inductive and (self.smoothing or self.averaging):
+            raise ConfigError(
+                f"smoothing = {self.smoothing} and averaging = {self.averaging} belong to inductive training; "
+                f"set inductive=True too, or leave them at 0"
+            )
+
+    @classmethod
+    def for_new_documents(cls, **options: Any) -> Self:
+        """Training for documents that no graph has seen (docs/method.md, Section 9); ``options`` replace its defaults.
+
+        >>> TrainConfig.for_new_documents(seed=3).smoothing
+        0.2
+        """
+        return cls(**{"inductive": True, **NEW_DOCUMENTS, **options})
+
+
+NEW_DOCUMENTS: dict[str, Any] = {"learning_rate": 0.05, "patience": 20, "smoothing": 0.2, "averaging": 0.95}
+"""Defaults of inductive training where they differ from the published ones (docs/decisions/0072)."""
 
 
 @own_errors

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch._ops import OpOverload
 from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
@@ -30,6 +31,9 @@ from gcn2snn.passes import (
 )
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
+
+NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Number types whose values can be checked; a network computes in the last two."""
 
 
 def convert(
@@ -89,6 +93,9 @@ def convert(
     if config.correct == "mean":
         network = correct_means(network, batches, source)
     snn = SpikingNetwork(network, config, report, refits)
+    if isinstance(example, Graph) and "dataset" in example.source:
+        snn.origin = {"dataset": example.source, "fingerprint": example.fingerprint}
+        snn.origin |= {"class_names": list(example.class_names)}
     if isinstance(example, Graph) and example.vocabulary and network.of(ir.OneHot):
         with contextlib.suppress(ConfigError):  # no spikes of words to keep: asking for a prediction says so
             snn.documents = NewDocuments.of(snn, example)
@@ -105,12 +112,42 @@ def prepare(
         )
     args, kwargs = call_of(example)
     check_model(model)
-    with untouched(model):
-        source = lower(model, args, kwargs, handlers or {})
-    _check_same(model, source, args, kwargs)
+    check_example("example", kwargs or args)
+    try:
+        with untouched(model), torch.no_grad():
+            source = lower(model, copied(args), copied(kwargs), handlers or {})
+    except ConversionError as refused:
+        if refused.__cause__ is not None:  # the model's own code raised: where it does so by itself, that is the reason
+            _result_on_example(model, args, kwargs)
+        raise
+    expected = _result_on_example(model, args, kwargs)
+    _check_same(expected, source, args, kwargs)
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
     return network
+
+
+def check_example(name: str, value: object) -> None:
+    """Refuse tensors that no model of a spiking network can be read on, inside tuples, lists and dicts too.
+
+    Raises:
+        InputError: a value without rows, or a tensor on the device "meta".
+        InputTypeError: a nested, quantised or complex tensor.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            check_example(f"{name}[{key!r}]", item)
+    elif isinstance(value, tuple | list):
+        for number, item in enumerate(value):
+            check_example(f"{name}[{number}]", item)
+    elif isinstance(value, Tensor):
+        if value.is_nested or value.is_quantized or value.is_complex():
+            kind = "nested" if value.is_nested else str(value.dtype)
+            raise InputTypeError(f"{name} is a tensor of kind {kind}; a plain tensor of real numbers is needed")
+        if value.device.type == "meta":
+            raise InputError(f"{name} is on the device 'meta', so it has no values; pass a tensor that has")
+        if value.is_floating_point() and value.dim() >= 2 and value.shape[0] == 0:
+            raise InputError(f"{name} has no rows, so no scale can be measured on it; pass an example that has some")
 
 
 def call_of(example: object) -> tuple[tuple[object, ...], dict[str, object]]:
@@ -135,6 +172,14 @@ def check_model(model: nn.Module) -> None:
         ConversionError: the model is in training mode.
         InputError: a parameter or buffer holds a NaN or an infinity, or no values yet.
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        why = "is compiled by torch.jit, so its layers cannot be seen."
+        raise ConversionError(
+            [Refusal("model", type(model).__name__, why, "Convert the module that it was made from.")]
+        )
+    if isinstance(model, fx.GraphModule) and any(isinstance(node.target, OpOverload) for node in model.graph.nodes):
+        why = "is exported by torch.export, so its layers are taken apart into operations of ATen."
+        raise ConversionError([Refusal("model", "exported module", why, "Convert the module that it was made from.")])
     if model.training:
         why = "dropout and batch statistics would change the result."
         raise ConversionError([Refusal("model", "training mode", why, "Call model.eval() first.")])
@@ -143,6 +188,10 @@ def check_model(model: nn.Module) -> None:
             raise InputError(f"{name} has no values yet: a lazy layer was never run. Run the model once, and train it")
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         values = tensor.detach()
+        if values.device.type == "meta":
+            raise InputError(f"{name} is on the device 'meta', so it has no values. Load the weights before converting")
+        if values.is_quantized or (values.is_floating_point() and values.dtype not in NUMBERS):
+            raise InputTypeError(f"{name} has dtype {values.dtype}; convert the model of float32 that it was made from")
         values = values if values.layout is torch.strided else values.to_sparse_coo().coalesce().values()
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
             raise InputError(
@@ -150,23 +199,33 @@ def check_model(model: nn.Module) -> None:
             )
 
 
-def _check_same(model: nn.Module, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+def _result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    """What the model itself gives on the example.
+
+    Raises:
+        InputError: it fails, which is the error's cause, or gives values that are not finite.
+    """
+    try:
+        with untouched(model), torch.no_grad():
+            expected: object = model(*copied(args), **copied(kwargs))  # it may write to what it is given
+    except Exception as failure:
+        what = f"{type(failure).__name__}: {failure}"
+        raise InputError(
+            f"{type(model).__name__} itself fails on the example ({what}). Pass what it runs on"
+        ) from failure
+    if isinstance(expected, Tensor) and not bool(torch.isfinite(expected).all()):
+        raise InputError(
+            f"{type(model).__name__} gives values that are NaN or infinite on the example. Check the values of the example"
+        )
+    return expected
+
+
+def _check_same(expected: object, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
     """The description computes what the model computes, to float accuracy; else a handler is wrong.
 
     The bound, 1e-3 of the largest output, is far above summation order and far below any missing term.
     """
-    with torch.no_grad(), untouched(model):
-        try:
-            expected = model(*copied(args), **copied(kwargs))  # it may write to what it is given
-        except Exception as failure:
-            what = f"{type(failure).__name__}: {failure}"
-            raise InputError(
-                f"{type(model).__name__} itself fails on the example ({what}). Pass what it runs on"
-            ) from failure
-        if isinstance(expected, Tensor) and not bool(torch.isfinite(expected).all()):
-            raise InputError(
-                f"{type(model).__name__} gives values that are NaN or infinite on the example. Check the values of the example"
-            )
+    with torch.no_grad():
         got = read_out(source, run_float(source, bind(source, args, kwargs)))
     if not isinstance(expected, Tensor) or expected.shape != got.shape:
         shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 class Gcn2SnnError(Exception):
@@ -62,6 +63,16 @@ class NotRunError(Gcn2SnnError, RuntimeError):
     """Why one case of a benchmark or one row of a table cannot be run here; it stands in its place."""
 
 
+RefusalKind = Literal["impossible", "unknown", "model"]
+"""What stands in the way: what one spike cannot express, what nobody has written a handler for yet, or the model's own state."""
+
+KINDS: dict[RefusalKind, str] = {
+    "impossible": "Impossible for neurons that fire once.",
+    "unknown": 'Not known yet: CONTRIBUTING.md, "A layer of a library", says how to add it.',
+    "model": "",
+}
+
+
 @dataclass(frozen=True)
 class Refusal:
     """One reason why one part of a model cannot become spikes."""
@@ -70,9 +81,11 @@ class Refusal:
     what: str
     why: str
     instead: str
+    kind: RefusalKind = "model"
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}: {self.why} {self.instead}".rstrip()
+        said = (f"{self.path}: {self.what}: {self.why}", self.instead, KINDS[self.kind])
+        return " ".join(part for part in said if part)
 
 
 class ConversionError(Gcn2SnnError, ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from gcn2snn.energy import EnergyReport, preset_of
 from gcn2snn.engines import choose_engine
 from gcn2snn.errors import DataError, InputError, InputTypeError
 from gcn2snn.graph import Graph
+from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
 
 
@@ -36,6 +37,7 @@ class Evaluation:
         test_nodes: how many rows (nodes, graphs, images) were scored.
         energy: operations, additions and joules of all calls together.
         engine: "closed", "bucketed" or "temporal".
+        rows: what both say of each row; ``rows.save`` writes a table. None where only the scores were kept.
     """
 
     ann: Scores
@@ -44,6 +46,7 @@ class Evaluation:
     test_nodes: int
     energy: EnergyReport
     engine: str
+    rows: RowPredictions | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
         """JSON values; the energy report's fields stand on the top level."""
@@ -109,7 +112,8 @@ def evaluate(
         preset: energy per operation, a name of ``gcn2snn.energy.PRESETS``.
 
     Returns:
-        Scores, agreement and the energy of all calls together. Rows outside the mask are computed, and counted in the energy, too.
+        Scores, agreement, both predictions for each row, and the energy of all calls together. Rows outside the mask are
+        computed, and counted in the energy, too.
 
     Raises:
         DataError: there are no labels, no rows to score, or a label that the network has no output for.
@@ -124,24 +128,24 @@ def evaluate(
     wait = snn.config.wait if wait is None else wait
     chosen = choose_engine(snn.network, wait, engine)
     counter = snn.counter(wait)
-    source: list[Tensor] = []
-    spiking: list[Tensor] = []
-    known: list[Tensor] = []
+    parts: list[RowPredictions] = []
+    temperature = 1.0 if snn.documents is None else snn.documents.temperature
+    before = 0
     for batch in batches_of(snn, data, labels, mask):
         scores = snn.count(counter, *batch.args, engine=chosen, **batch.kwargs)
         checked, rows = _checked(batch, scores)
-        spiking.append(scores[rows].argmax(1).cpu())
-        source.append(snn.source(*batch.args, **batch.kwargs)[rows].argmax(1).cpu())
-        known.append(checked[rows].cpu())
-    if not known or not sum(part.numel() for part in known):
+        source = snn.source(*batch.args, **batch.kwargs)
+        place = before + rows.nonzero().flatten()
+        parts.append(RowPredictions.of(place, checked[rows], source[rows], scores[rows], temperature))
+        before += rows.numel()
+    if not sum(part.row.numel() for part in parts):
         raise DataError(
             "there is no row to score: the data are empty, or the mask chooses none. Give labelled test data"
         )
-    ann, own, truth = torch.cat(source), torch.cat(spiking), torch.cat(known)
-    agreement = 100 * float((ann == own).double().mean())
-    return Evaluation(
-        score_classes(ann, truth), score_classes(own, truth), agreement, truth.numel(), counter.report(preset), chosen
-    )
+    found = RowPredictions.joined(parts)
+    ann, own = score_classes(found.source, found.label), score_classes(found.network, found.label)
+    agreement = 100 * float((found.source == found.network).double().mean())
+    return Evaluation(ann, own, agreement, found.row.numel(), counter.report(preset), chosen, found)
 
 
 def score(scores: Tensor, graph: Graph) -> Scores:

@@ -43,7 +43,7 @@ def refuse_existing(path: Path, force: bool) -> None:
         ArtefactError: ``path`` exists and ``force`` is not given.
     """
     if path.exists() and not force:
-        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another --out")
+        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
 
 
 @contextlib.contextmanager
@@ -69,6 +69,29 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filling(folder: Path, last: str) -> Iterator[Path]:
+    """A temporary folder whose files move into ``folder`` when the block ends well, and vanish when it does not.
+
+    Other files of ``folder`` stay. The file called ``last`` moves last, so that its presence says that all are there.
+
+    Raises:
+        ArtefactError: no permission, no space, or ``folder`` is a file.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as name:
+            temporary = Path(name)
+            yield temporary
+            folder.mkdir(exist_ok=True)
+            for file in sorted(temporary.iterdir(), key=lambda each: each.name == last):
+                os.replace(file, folder / file.name)
+    except OSError as error:
+        raise ArtefactError(
+            f"cannot write {folder}: {error.strerror or error}. Free space, or choose a folder you may write to"
+        ) from error
 
 
 def _umask() -> int:

@@ -6,13 +6,17 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
 from gcn2snn.kernels import CSR, MAX_ENTRIES
+
+if TYPE_CHECKING:
+    from dgl import DGLGraph
+    from torch_geometric.data import Data
 
 GRAPH_FORMAT = 1
 
@@ -121,6 +125,16 @@ class Graph:
         """Words of a text graph, in node order."""
         return self.node_names[self.num_documents :]
 
+    def held_out(self, share: float, seed: int) -> tuple[Tensor, Tensor]:
+        """Training nodes without and with a seeded random share held out, at least one, both [k] int64, ascending.
+
+        Source: Yao et al. 2019, Section 4: a tenth of the training documents, drawn at random, is for validation.
+        """
+        nodes = self.train_mask.nonzero().flatten()
+        order = nodes[torch.randperm(nodes.numel(), generator=torch.Generator().manual_seed(seed))]
+        held = max(1, int(share * nodes.numel()))
+        return order[held:].sort().values, order[:held].sort().values
+
     @cached_property
     def adjacency(self) -> CSR:
         """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf & Welling, Eq. 2; Yao et al., Eq. 4), float32."""
@@ -137,7 +151,7 @@ class Graph:
                 digest.update(tensor.contiguous().cpu().numpy().data)
         return digest.hexdigest()
 
-    def to_pyg(self) -> object:
+    def to_pyg(self) -> Data:
         """``torch_geometric.data.Data`` with the raw weights as ``edge_weight`` and one-hot or given features.
 
         Raises:
@@ -160,7 +174,7 @@ class Graph:
             data.val_mask = self.val_mask
         return data
 
-    def to_dgl(self) -> object:
+    def to_dgl(self) -> DGLGraph:
         """``dgl.DGLGraph`` with edge data ``weight`` and node data ``feat`` (if any), ``label`` and the masks.
 
         Raises:

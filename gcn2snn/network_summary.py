@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from torch import Tensor
 
@@ -62,6 +63,16 @@ def code_of(coding: PhaseCode) -> str:
     """``Q=1.3, T=16``: base of a time step and number of time steps; the group where it is larger than one."""
     group = f", groups of {coding.group}" if coding.group > 1 else ""
     return f"Q={coding.base**coding.group:g}, T={coding.steps}{group}"
+
+
+def code_values(node: ir.Node) -> dict[str, Any]:
+    """Name and code of a population as JSON values; None where the node is the output."""
+    code: dict[str, Any] = {"name": node.name, **dict.fromkeys(("base", "timesteps", "group", "signed"))}
+    if isinstance(node, ir.Neuron):
+        coding = node.coding
+        code |= {"base": coding.base**coding.group, "timesteps": coding.steps}
+        code |= {"group": coding.group, "signed": coding.signed}
+    return code
 
 
 def scale_of(scale: Tensor | None) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
+from gcn2snn.described_module import DescribedModule
 from gcn2snn.energy import EnergyReport, EventCounter, preset_of
 from gcn2snn.engines import (
     Observer,
@@ -24,14 +26,15 @@ from gcn2snn.engines import (
     run_float,
     run_temporal,
 )
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
-from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
-from gcn2snn.network_summary import headline, layers, summary
+from gcn2snn.network_state import tensors_of
+from gcn2snn.network_summary import code_values, headline, layers, summary
 from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
+    from gcn2snn.model_folder import Measured
     from gcn2snn.verify import VerifyReport
 
 _PROCESS = [os.getpid()]
@@ -44,12 +47,15 @@ class Documents(Protocol):
     @property
     def class_names(self) -> tuple[str, ...]: ...
 
+    @property
+    def temperature(self) -> float: ...
+
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
 
     def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
 
 
-class SpikingNetwork(nn.Module):
+class SpikingNetwork(DescribedModule):
     """A converted network. ``snn(*args)`` takes what the source model takes and gives the output potentials.
 
     It is used like any module: ``to``, ``double``, ``copy.deepcopy``, ``pickle``, ``torch.save`` and ``state_dict`` work, and
@@ -79,14 +85,13 @@ class SpikingNetwork(nn.Module):
         report: Sequence[PopulationReport] = (),
         refits: Sequence[RefitReport] = (),
     ):
-        super().__init__()
-        self.network = network.map_tensors(in_order)
+        super().__init__(network)
         self.config = config
         self.report = tuple(report)
         self.refits = tuple(refits)
         self.documents: Documents | None = None
+        self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
-        self.eval()
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Output potentials, with the closed form where it is exact and the bucketed engine otherwise.
@@ -104,10 +109,22 @@ class SpikingNetwork(nn.Module):
             return call(self, args, kwargs)
         if torch.jit.is_tracing():
             raise ConfigError("torch.jit.trace cannot record a spiking network; use it as it is, or in torch.compile")
-        with torch.no_grad():
-            return self._run(self._bound(args, kwargs), "auto", self.config.wait, None, None)
+        if isinstance(args, fx.Proxy) or any(isinstance(value, fx.Proxy) for value in (*args, *kwargs.values())):
+            raise ConfigError("torch.fx cannot trace a spiking network; use it as it is, or in torch.compile")
+        with torch.no_grad(), torch.autocast(self._device().type, enabled=False):
+            try:
+                return self._run(self._bound(args, kwargs), "auto", self.config.wait, None, None)
+            except (Gcn2SnnError, torch.OutOfMemoryError):
+                raise
+            except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+                raise InputError(
+                    f"the network cannot compute with these arguments ({type(error).__name__}: {error}); compare their kinds, "
+                    f"sizes and contents with those of the example"
+                ) from error
 
-    @torch.no_grad()
+    def _device(self) -> torch.device:
+        return next((tensor.device for tensor in tensors_of(self.network).values()), torch.device("cpu"))
+
     def simulate(
         self,
         *args: Any,
@@ -141,8 +158,7 @@ class SpikingNetwork(nn.Module):
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
 
-        The OpenMP runtime of a child would wait for ever for the threads of its parent. One thread waits for none; the
-        workers of torch's own data loaders do the same.
+        The OpenMP runtime of a child would wait for ever for its parent's threads; torch's data loaders do the same.
         """
         if _PROCESS[0] != os.getpid():
             _PROCESS[0] = os.getpid()
@@ -260,16 +276,7 @@ class SpikingNetwork(nn.Module):
 
     def layers_table(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """A row per population and the output: its code, its spikes and its errors on these inputs, as JSON values."""
-        rows = []
-        for row in self.verify(*args, **kwargs).table():
-            node = self.network[row["name"]]
-            code: dict[str, Any] = dict.fromkeys(("base", "timesteps", "group", "signed"))
-            if isinstance(node, ir.Neuron):
-                coding = node.coding
-                code = {"base": coding.base**coding.group, "timesteps": coding.steps}
-                code |= {"group": coding.group, "signed": coding.signed}
-            rows.append({"name": row.pop("name"), **code, **row})
-        return rows
+        return [code_values(self.network[row["name"]]) | row for row in self.verify(*args, **kwargs).table()]
 
     def summary(self) -> str:
         """A table of the spiking layers: operation, spikes that arrive, population, shape, code, scale and weights."""
@@ -315,65 +322,39 @@ class SpikingNetwork(nn.Module):
         rows = [[answer.probability[name] for name in documents.class_names] for answer in answers]
         return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(documents.class_names))
 
-    # What follows makes the tensors of the description look like buffers: a frozen description cannot be registered.
-
-    def train(self, mode: bool = True) -> SpikingNetwork:
-        """The network stays in evaluation mode: dropout and batch statistics are gone, and nothing is trained."""
-        return super().train(False)
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor of the description as ``NODE.FIELD``."""
-        start = f"{prefix}." if prefix else ""
-        for name, tensor in tensors_of(self.network).items():
-            yield f"{start}{name}", tensor
-
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination |= {f"{prefix}{name}": tensor.detach() for name, tensor in tensors_of(self.network).items()}
-        destination |= {f"{prefix}{name}": tensor for name, tensor in thresholds_of(self.network).items()}
-
-    def _load_from_state_dict(
+    def save_pretrained(
         self,
-        state_dict: Mapping[str, Any],
-        prefix: str,
-        local_metadata: Any,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        own, codes = tensors_of(self.network), thresholds_of(self.network)
-        given = {name.removeprefix(prefix): value for name, value in state_dict.items() if name.startswith(prefix)}
-        missing_keys += [f"{prefix}{name}" for name in (*own, *codes) if name not in given]
-        unexpected_keys += [f"{prefix}{name}" for name in given if name not in own and name not in codes]
-        for name in own.keys() & given.keys():
-            if wrong := wrong_values(name, given[name], own[name]):
-                error_msgs.append(f"{prefix}{name} {wrong}")
-            elif given[name].shape != own[name].shape:
-                sizes = f"{list(given[name].shape)} in the state, {list(own[name].shape)} in the network"
-                error_msgs.append(f"size mismatch for {prefix}{name}: {sizes}")
-        for name in codes.keys() & given.keys():
-            if not isinstance(given[name], Tensor) or not torch.equal(given[name].cpu(), codes[name]):
-                error_msgs.append(f"{prefix}{name} differ: the state belongs to a network with another phase code")
-        if not error_msgs:
-            new = {name: given[name].detach().to(own[name]).clone() for name in own.keys() & given.keys()}
-            self._replace(with_tensors(self.network, new))
+        directory: str | Path,
+        *,
+        evaluation: Measured | None = None,
+        licence: str | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write a folder in the Hugging Face layout, for ``gcn2snn.from_pretrained``: the network, its configuration, a model card.
 
-    def _replace(self, network: ir.Network) -> None:
-        self.network, self._known = network, None
+        >>> import tempfile, torch, gcn2snn
+        >>> x, model = torch.rand(8, 4), torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval()
+        >>> snn = gcn2snn.convert(model, x)
+        >>> gcn2snn.from_pretrained(snn.save_pretrained(tempfile.mkdtemp()))(x).equal(snn(x))
+        True
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SpikingNetwork:
-        moved = self.network.map_tensors(fn)
-        types = {tensor.dtype for tensor in tensors_of(moved).values() if tensor.is_floating_point()}
-        if not types <= {torch.float32, torch.float64}:
-            asked = next(iter(types - {torch.float32, torch.float64}))
-            raise ConfigError(
-                f"a spiking network computes in float32 or float64, not in {asked}; inputs may be {asked}"
-            )
-        self._replace(moved)
-        return super()._apply(fn, recurse)
+        Args:
+            directory: a new or an empty folder; hidden files (``.git``) may be there and stay.
+            evaluation: what ``gcn2snn.evaluate`` gave on test data; without it the card says "not measured".
+            licence: terms of the network for the card's header, as the Hub names them, such as "mit".
+            force: replace the three files of a network of this package that is there.
+
+        Raises:
+            ArtefactError: the folder holds something else, or a network without ``force``; or it cannot be written.
+        """
+        from gcn2snn.model_folder import write_folder
+
+        return write_folder(self, Path(directory), measured=evaluation, licence=licence, force=force)
+
+    def replace_network(self, network: ir.Network) -> None:
+        """Put another description in the place of the present one; spikes that were kept belong to the old one."""
+        super().replace_network(network)
+        self._known = None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_known": None}  # made again from the description where it is needed

@@ -120,6 +120,16 @@ class Spikes:
         words += [] if self.code.device.type == "cpu" else [str(self.code.device)]
         return f"Spikes({', '.join(words)})"
 
+    def to_dense(self) -> Tensor:
+        """The spike train: the sign of the spike at each phase, 0 elsewhere, [T, N, C, ...], int8.
+
+        >>> Spikes(torch.tensor([[1, -2, 0]]), torch.tensor(1.0), PhaseCode(2.0, 3, signed=True)).to_dense().tolist()
+        [[[1, 0, 0]], [[0, -1, 0]], [[0, 0, 0]]]
+        """
+        phases = torch.arange(1, self.coding.timesteps + 1, device=self.code.device)
+        at = phases.view(-1, *[1] * self.code.dim()) == self.code.abs().unsqueeze(0)
+        return at * self.code.sign().to(torch.int8).unsqueeze(0)
+
     def with_code(self, code: Tensor) -> Spikes:
         """The same population with other spikes (rows taken, shape flattened, pooled)."""
         return replace(self, code=code)

@@ -12,6 +12,7 @@ from gcn2snn.cli.bench import bench
 from gcn2snn.cli.convert import convert
 from gcn2snn.cli.datasets import app as datasets
 from gcn2snn.cli.evaluate import evaluate
+from gcn2snn.cli.export import export
 from gcn2snn.cli.predict import predict
 from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
@@ -32,6 +33,7 @@ app.command()(train)
 app.command()(convert)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(export)
 app.command()(serve)
 app.command()(tune)
 app.command()(report)

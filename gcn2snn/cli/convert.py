@@ -135,9 +135,9 @@ def _convert_run(
     from gcn2snn.conversion import convert as convert_model
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
+    from gcn2snn.prediction import temperature
     from gcn2snn.run_folder import read_run
     from gcn2snn.textgcn import NewDocuments, load_model, validation_of
-    from gcn2snn.tune import temperature
 
     summary = read_run(run, "graph")
     refuse_existing(out, force)
@@ -148,11 +148,14 @@ def _convert_run(
     with channels_shown() as on_channels:
         snn = convert_model(load_model(run, graph), graph, config, on_channels=on_channels)
     if isinstance(snn.documents, NewDocuments):  # probabilities of new texts, calibrated on the validation documents
-        _, labels = validation_of(summary, graph)
-        held = labels >= 0
-        own = temperature(snn(graph.adjacency)[held], labels[held])
+        if "temperature" in summary:  # fitted while the validation documents were still new to the network
+            own = float(summary["temperature"])
+        else:
+            _, labels = validation_of(summary, graph)
+            held = labels >= 0
+            own = temperature(snn(graph.adjacency)[held], labels[held])
         snn.documents = replace(snn.documents, temperature=own)
-    artefact.save(snn, out, {**origin_of(summary), "run": str(run)})
+    artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)})
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
         rows = {"populations": [asdict(row) for row in snn.report], "refits": [asdict(row) for row in snn.refits]}

@@ -11,6 +11,9 @@ from gcn2snn.cli.options import AsJson, Data, DataDir, Energy, MovedCorpus, Toke
 
 if TYPE_CHECKING:
     from gcn2snn.evaluation import Evaluation
+    from gcn2snn.graph import Graph
+    from gcn2snn.spiking_network import SpikingNetwork
+    from gcn2snn.textgcn import UnseenDocuments
 
 
 def evaluate(
@@ -25,43 +28,67 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Images: at most so many test images.")] = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file to write: for each test document, node or image its label, what source and network say, and how "
+            "probable they find it."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file of --predictions.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a converted network with its source on the test split."""
     from gcn2snn.artefact import load_with_origin
-    from gcn2snn.cli.origins import allow_tokeniser, given_call, graph_of, refuse_unknown_origin
+    from gcn2snn.cli.origins import allow_tokeniser, given_call, graph_of, refuse_unknown_origin, unseen_of
     from gcn2snn.cli.output import console, emit
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
     from gcn2snn.evaluation import evaluate as compare
+    from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import call
 
     preset_of(energy)
+    if predictions is None:
+        refuse_given({"force": force or None}, "nothing is written; it goes with --predictions")
+    else:
+        refuse_existing(predictions, force)
     network, origin = load_with_origin(snn)
     if origin.get("kind") == "images":
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
 
-        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, as_json)
+        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json)
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
     if data is None:
         refuse_unknown_origin(snn, origin)
         allow_tokeniser(tokeniser)
         graph = graph_of(origin, data_dir, corpus)
+        if origin["config"].get("inductive"):
+            refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
+            refuse_given({"layers": layers or None}, "layers are those of the graph, and it holds no test document")
+            unseen = unseen_of(origin, data_dir, corpus)
+            _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json)
+            return
         result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+        names, classes = graph.node_names, graph.class_names
     else:
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
         given, args = given_call(network, data, data_dir)
         result = compare(network, args, given.labels, given.rows, engine=engine, preset=energy)
         dataset = {"dataset": given.name}
         title = f"{given.name}: {result.test_nodes} test rows"
+        names, classes = (), given.class_names
+    if predictions is not None and result.rows is not None:
+        result.rows.save(predictions, classes, names)
     checks = network.verify(*args) if layers else None
     if as_json:
         content = {"snn_file": str(snn), "dataset": dataset, "config": to_dict(network.config)}
         content |= {"verify": checks.table()} if checks else {}
+        content |= {"predictions": str(predictions)} if predictions else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
@@ -69,6 +96,48 @@ def evaluate(
         screen.print(part)
     if checks:
         screen.print(str(checks), soft_wrap=True)
+    if predictions is not None:
+        screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
+
+
+def _evaluate_unseen(
+    file: Path,
+    network: SpikingNetwork,
+    origin: dict[str, Any],
+    graph: Graph,
+    unseen: UnseenDocuments,
+    preset: str,
+    predictions: Path | None,
+    as_json: bool,
+) -> None:
+    """Test documents of an inductive run, each classified as a new one."""
+    from gcn2snn.cli.output import console, emit, table
+    from gcn2snn.config import to_dict
+    from gcn2snn.machine import peak_memory
+    from gcn2snn.textgcn import evaluate_unseen
+
+    result = evaluate_unseen(network, graph, unseen, preset)
+    if predictions is not None:
+        result.rows.save(predictions, graph.class_names, unseen.names)
+    if as_json:
+        content = {"snn_file": str(file), "dataset": origin["dataset"], "config": to_dict(network.config)}
+        content |= {"predictions": str(predictions)} if predictions else {}
+        emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
+        return
+    ann, own = result.ann, result.snn
+    rows = [
+        ("accuracy %", f"{ann.accuracy:.2f}", f"{own.accuracy:.2f}", f"{own.accuracy - ann.accuracy:+.2f}"),
+        ("macro F1 %", f"{ann.macro_f1:.2f}", f"{own.macro_f1:.2f}", f"{own.macro_f1 - ann.macro_f1:+.2f}"),
+        ("same prediction %", "", f"{result.agreement:.2f}", ""),
+        ("additions a document", "", f"{result.additions:,.0f}", ""),
+        ("arithmetic a document, uJ", "", f"{1e6 * result.joules:.4g}", ""),
+        ("time steps a document", "", f"{result.steps:.0f}", ""),
+        ("documents without a known word", "", f"{result.without_known_word}", ""),
+    ]
+    title = f"{origin['dataset'].get('dataset')}: {result.documents} test documents, none of them in the graph"
+    console(as_json).print(table(title, ("", "ANN", "one-spike SNN", "difference"), rows))
+    if predictions is not None:
+        console(as_json).print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
 
 
 def tables(result: Evaluation, title: str) -> list[Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from gcn2snn.cli.output import console, emit, megabytes, table
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gcn2snn.report import Subject
 
 
@@ -78,12 +80,14 @@ def evaluate(
     energy: str,
     limit: int | None,
     layers: bool,
+    predictions: Path | None,
     as_json: bool,
 ) -> None:
     """Compare a converted image classifier with its source on the test images."""
     from gcn2snn.cnn import evaluate_images
 
     options: dict[str, Any] = {"engine": engine, "preset": energy, "limit": limit, "layers": layers}
+    options |= {"predictions": predictions}
     content = evaluate_images(snn, data=data or "", data_dir=data_dir, **options)
     if as_json:
         emit(content)
@@ -115,6 +119,8 @@ def evaluate(
         screen.print(
             table(f"Against the source, {content['verified_images']} images", ("layer", *errors, "verdict"), checks)
         )
+    if predictions is not None:
+        screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
 
 
 def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, limit: int) -> Subject:
@@ -144,3 +150,21 @@ def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, lim
     )
     source = None if data is None else {"data": data, "normalise": origin["normalise"]}
     return Subject(batches, images.class_names, "test images", extent, source)
+
+
+def chosen_images(origin: dict[str, Any], data: str | None, data_dir: Path | None, rows: list[int]) -> Tensor:
+    """Test images by number, normalised as the network's source had them, [rows, C, H, W].
+
+    Raises:
+        InputError: a number is past the last test image.
+    """
+    import torch
+
+    from gcn2snn.cnn import find_normalisation, load_images
+    from gcn2snn.errors import InputError
+
+    images = load_images(data or origin["data"], "test", data_dir)
+    if max(rows) >= len(images):
+        raise InputError(f"test image {max(rows)} was asked for; there are images 0 to {len(images) - 1}")
+    normalise = find_normalisation(origin["normalise"])
+    return torch.cat([x for x, _ in images.subset(torch.tensor(rows)).batches(100, normalise)])

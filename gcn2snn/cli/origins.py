@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets import LabelledCall, TextGraphOptions
     from gcn2snn.graph import Graph
     from gcn2snn.spiking_network import SpikingNetwork
+    from gcn2snn.textgcn import UnseenDocuments
 
 
 def origin_of(summary: dict[str, object]) -> dict[str, object]:
@@ -54,6 +55,31 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None 
             f"the data of {source['dataset']} are not those the network was trained on. Train again on these"
         )
     return graph
+
+
+def unseen_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None = None) -> UnseenDocuments:
+    """The test documents of the corpus of an inductive run, which its graph does not hold; arguments as :func:`graph_of`."""
+    from gcn2snn.datasets import TextGraphOptions, load
+    from gcn2snn.textgcn import UnseenDocuments
+
+    source = origin["dataset"]
+    place = _place_of(source, corpus) if "path" in source else source["dataset"]
+    return UnseenDocuments.of(load(place, data_dir, TextGraphOptions(**source["options"]), notes=False))
+
+
+def refuse_inductive(origin: dict[str, Any], what: str) -> None:
+    """Refuse a run or network of inductive training where labelled nodes of the graph are needed.
+
+    Raises:
+        ConfigError: as said.
+    """
+    from gcn2snn.errors import ConfigError
+
+    if origin.get("config", {}).get("inductive"):
+        raise ConfigError(
+            f"{what} needs labelled test nodes in the graph; this network was trained with --inductive, whose graph holds no "
+            f"test document. Use gcn2snn evaluate, which classifies them as new ones"
+        )
 
 
 def _place_of(source: dict[str, Any], corpus: Path | None) -> Path:

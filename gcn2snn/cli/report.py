@@ -59,7 +59,7 @@ def _subject(
     limit: int | None,
 ) -> Subject:
     """Test images, labelled data that were given, or the test nodes of the graph that the network comes from."""
-    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
+    from gcn2snn.cli.origins import given_call, graph_of, refuse_inductive, refuse_unknown_origin
     from gcn2snn.report import Batch, Subject, subject_of
 
     if origin.get("kind") == "images":
@@ -70,6 +70,7 @@ def _subject(
     refuse_given({"limit": limit}, f"{file} is a network on a graph")
     if data is None:
         refuse_unknown_origin(file, origin)
+        refuse_inductive(origin, "a report")
         return subject_of(graph_of(origin, data_dir, corpus))
     refuse_given({"corpus": corpus}, f"the test data are {data}")
     call, args = given_call(network, data, data_dir)

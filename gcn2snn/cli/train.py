@@ -44,6 +44,21 @@ def train(
         int | None, typer.Option(help="Stop when validation loss exceeds the mean of so many [10].")
     ] = None,
     validation: Annotated[float | None, typer.Option(help="Share of training nodes held out [0.1].")] = None,
+    inductive: Annotated[
+        bool,
+        typer.Option(
+            "--inductive",
+            help="Train for documents that come later: test documents are kept out of the graph and classified as new ones; "
+            "other defaults: learning rate 0.05, patience 20. Trains twice: the validation documents, classified as new "
+            "ones, choose the number of epochs, then all training documents are learned.",
+        ),
+    ] = False,
+    smoothing: Annotated[
+        float | None, typer.Option(help="With --inductive: share of the target for all classes alike [0.2].")
+    ] = None,
+    averaging: Annotated[
+        float | None, typer.Option(help="With --inductive: decay of the mean of the weights over epochs [0.95].")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, dropout, validation split, order.")] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads, 0 = automatic.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -81,11 +96,13 @@ def train(
     text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
     text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}
     images = {"model": model, "batch_size": batch_size}
+    new = {"smoothing": smoothing, "averaging": averaging}
     from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names
 
     if dataset.lower() in IMAGE_DATASETS or (model is not None and dataset.lower() not in names()):
-        refuse_given(graph | text | {"corpus": corpus}, f"{dataset} are images")
+        new_given = new | {"inductive": inductive or None}
+        refuse_given(graph | text | new_given | {"corpus": corpus}, f"{dataset} are images")
         from gcn2snn.cli.images import train as train_images
 
         train_images(dataset, folder, given(both | images), data_dir, force, resume, as_json)
@@ -95,8 +112,14 @@ def train(
 
     if not resume:
         refuse_given({"corpus": corpus}, "it says where the corpus of a run is now, and goes with --resume")
+    if inductive:
+        config = TrainConfig.for_new_documents(**given(both | graph | new))
+        text |= {"documents": "training"}
+    else:
+        refuse_given(new, "they belong to --inductive")
+        config = TrainConfig(**given(both | graph))
     place = dataset if corpus is None else str(corpus)
-    _train_graph(place, data_dir, TrainConfig(**given(both | graph)), folder, given(text), force, resume, as_json)
+    _train_graph(place, data_dir, config, folder, given(text), force, resume, as_json)
 
 
 def _train_graph(
@@ -112,33 +135,38 @@ def _train_graph(
     from gcn2snn.cli.origins import text_options
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.cli.progress import epochs_shown
-    from gcn2snn.datasets import load_graph
+    from gcn2snn.datasets import load, load_graph
     from gcn2snn.errors import InterruptedRunError
     from gcn2snn.machine import device_named
     from gcn2snn.run_folder import check_folder, make_room
-    from gcn2snn.textgcn import split_of, train_run
+    from gcn2snn.textgcn import UnseenDocuments, refuse_seen_documents, split_of, train_run
 
     device_named(config.device)
     check_folder(folder, force=force, resume=resume)
-    graph = load_graph(dataset, data_dir, text_options(dataset, options))
+    chosen = text_options(dataset, options)
+    graph = load_graph(dataset, data_dir, chosen)
+    unseen = None
+    if config.inductive:
+        refuse_seen_documents(graph)
+        unseen = UnseenDocuments.of(load(dataset, data_dir, chosen, notes=False))
     split_of(graph, config)
     make_room(folder, force=force)
-    with epochs_shown(config.epochs, _measures, every=20) as on_epoch:
+    stages = 2 if config.inductive else 1
+    with epochs_shown(stages * config.epochs, _measures, every=20) as on_epoch:
         try:
-            summary = train_run(graph, config, folder, on_epoch=on_epoch)
+            summary = train_run(graph, config, folder, unseen=unseen, on_epoch=on_epoch)
         except KeyboardInterrupt:  # typer would end the program without a word
-            text = (
-                f"interrupted; {folder} holds the best weights so far. Give the same command and --resume to continue"
-            )
+            kept = "the state of the training" if config.inductive else "the best weights so far"
+            text = f"interrupted; {folder} holds {kept}. Give the same command and --resume to continue"
             raise InterruptedRunError(text) from None
     if as_json:
         emit({"run": str(folder), **summary})
         return
-    last, ann = summary["last_epoch"], summary["ann"]
+    ann, how = summary["ann"], ", unseen documents" if config.inductive else ""
     rows = [
-        ("test accuracy", f"{ann['accuracy']:.2f} %"),
-        ("test macro F1", f"{ann['macro_f1']:.2f} %"),
-        ("validation loss / accuracy", f"{last['val_loss']:.4f} / {last['val_accuracy']:.2f} %"),
+        (f"test accuracy{how}", f"{ann['accuracy']:.2f} %"),
+        (f"test macro F1{how}", f"{ann['macro_f1']:.2f} %"),
+        *_validation_rows(summary),
         ("epochs", summary["epochs"]),
         ("training time", f"{summary['train_seconds']:.1f} s"),
         ("peak memory", megabytes(summary["peak_memory_bytes"])),
@@ -149,5 +177,18 @@ def _train_graph(
     )
 
 
+def _validation_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
+    if "chosen" not in summary:
+        last = summary["last_epoch"]
+        return [("validation loss / accuracy", f"{last['val_loss']:.4f} / {last['val_accuracy']:.2f} %")]
+    chosen = summary["chosen"]
+    return [
+        ("validation, unseen documents", f"{chosen['loss']:.4f} / {chosen['accuracy']:.2f} % of {chosen['documents']}"),
+        ("epochs chosen by validation", chosen["epochs"]),
+    ]
+
+
 def _measures(epoch: Any) -> str:
+    if epoch.val_loss is None:
+        return f"loss {epoch.train_loss:.4f}  on all training documents"
     return f"loss {epoch.train_loss:.4f}  validation {epoch.val_loss:.4f} / {epoch.val_accuracy:.2f} %"

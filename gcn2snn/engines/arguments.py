@@ -14,6 +14,7 @@ from gcn2snn.engines.node_rules import Value
 from gcn2snn.engines.topology import network_dtype
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
+from gcn2snn.matrices import build_operand
 
 OPTIONS = ("counter", "engine", "observe", "preset", "recordings", "tolerance", "wait")
 """Keywords that methods of a spiking network keep for themselves."""
@@ -44,16 +45,101 @@ def bind(network: ir.Network, args: Sequence[object], kwargs: Mapping[str, objec
         bound[name] = value
     dtype = network_dtype(network)
     for node in inputs:
+        if node.name not in bound and node.optional:
+            continue
         if node.name not in bound:
             option = node.name in OPTIONS
             hint = "; give it by position, for a keyword of that name is an option of the method" if option else ""
             raise InputError(f"argument {node.name!r} is missing; the network takes {names}{hint}")
-        bound[node.name] = _value_of(node, bound[node.name], dtype)
+        check_fixed(node, bound[node.name])
+        bound[node.name] = _value_of(network, node, bound[node.name], dtype)
         _check_size(node, bound[node.name])
+    for part in network.of(ir.Part):
+        if part.role == "dense":
+            value = as_value(part.name, build_operand(part, bound.get(part.inputs[0])), dtype)
+            _check_size(part, value)
+        else:
+            value = build_operand(part, bound.get(part.inputs[0]))
+        bound[part.name] = value
     return cast(dict[str, Value], bound)  # what a graph input may be, only matrices/ knows
 
 
-def _value_of(node: ir.Input, value: object, dtype: torch.dtype) -> object:
+ABSENT = object()
+"""What stands at the end of a way that the caller's argument does not have."""
+
+
+def check_fixed(node: ir.Input, value: object) -> None:
+    """Plain values that reading the model depended on are those of the example again.
+
+    Raises:
+        InputError: one differs; the message names it, the value it was fixed to, and the caller's.
+    """
+    for steps, wanted in node.fixed:
+        found = _along(value, steps)
+        if not _is_same(found, wanted):
+            told = "missing" if found is ABSENT else repr(found) if _is_plain(found) else _told(found)
+            raise InputError(
+                f"{_name_of(node.name, steps)} is {told}; this network was converted with {wanted!r}, which is fixed in it. "
+                f"Pass that, or convert the model with an example that has the other value"
+            )
+
+
+def _along(value: object, steps: Sequence[ir.Step]) -> object:
+    """What lies at the end of a way from an argument."""
+    for by, key in steps:
+        try:
+            if by == "length":
+                value = len(value)  # type: ignore[arg-type]
+            elif by == "contains":
+                value = key in value  # type: ignore[operator]
+            elif by == "present":
+                value = hasattr(value, str(key))
+            elif by == "size":
+                value = value.shape[key]  # type: ignore[attr-defined]
+            elif by == "item":
+                value = value[key]  # type: ignore[index]
+            else:
+                value = getattr(value, str(key))
+                value = value() if by == "call" else value  # type: ignore[operator]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            return ABSENT
+    return value
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _is_same(found: object, wanted: ir.Plain) -> bool:
+    """Whether the caller's value is the one that was fixed: 1, 1.0 and a tensor of one 1 are the same."""
+    if isinstance(found, torch.dtype | torch.device):
+        found = str(found)
+    if isinstance(found, np.generic) or (
+        isinstance(found, Tensor) and found.dim() == 0 and found.device.type != "meta"
+    ):
+        found = found.item()
+    if isinstance(wanted, float) and wanted != wanted:
+        return isinstance(found, float) and found != found
+    is_text = isinstance(wanted, str) or wanted is None
+    return _is_plain(found) and found == wanted and isinstance(found, str | None) == is_text
+
+
+def _name_of(name: str, steps: Sequence[ir.Step]) -> str:
+    """An argument's part as one would write it in Python."""
+    for by, key in steps:
+        forms = {
+            "length": f"len({name})",
+            "contains": f"{key!r} in {name}",
+            "present": f"hasattr({name}, {key!r})",
+            "size": f"{name}.size({key})",
+            "item": f"{name}[{key!r}]",
+            "call": f"{name}.{key}()",
+        }
+        name = forms.get(by, f"{name}.{key}")
+    return name
+
+
+def _value_of(network: ir.Network, node: ir.Input, value: object, dtype: torch.dtype) -> object:
     if node.role == "dense":
         return as_value(node.name, value, dtype)
     if node.role == "operator" and not isinstance(value, CSR):
@@ -63,7 +149,18 @@ def _value_of(node: ir.Input, value: object, dtype: torch.dtype) -> object:
         )
     if isinstance(value, CSR):
         return value.validate_contents()
-    return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype != object else value
+    if value is None and node.role != "unused":
+        raise InputError(
+            f"{node.name} is None; the network was converted with a value there, which it needs at every call"
+        )
+    readers = network.readers(node.name)
+    if isinstance(value, list | tuple | np.ndarray) and not any(isinstance(reader, ir.Part) for reader in readers):
+        value = _array_of(node.name, value)
+    if isinstance(value, Tensor) and node.role != "unused":
+        _check_tensor(node.name, value)
+        if any(isinstance(reader, ir.Matrix) for reader in readers):
+            value = value.to(dtype)
+    return value
 
 
 def as_value(name: str, value: object, dtype: torch.dtype) -> Tensor:
@@ -73,33 +170,55 @@ def as_value(name: str, value: object, dtype: torch.dtype) -> Tensor:
         InputError: a tensor without values (device "meta"), or rows of unequal length.
         InputTypeError: something else than an array of real numbers.
     """
-    wanted = "a tensor, a NumPy array or a nested list of real numbers is needed"
     if not isinstance(value, Tensor):
-        if not isinstance(value, np.ndarray | list | tuple):
-            raise InputTypeError(f"{name} is {_told(value)}; {wanted}")
-        try:
-            array = np.asarray(value)
-        except ValueError:
-            raise InputError(f"{name} is a list with rows of unequal length; {wanted}") from None
-        if array.dtype.kind not in "fiub":
-            raise InputTypeError(f"{name} holds values of type {array.dtype}; {wanted}")
-        value = torch.as_tensor(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)))
-    if value.is_nested:
-        raise InputTypeError(f"{name} is a nested tensor; {wanted}")
-    if value.is_complex() or value.is_quantized:
-        raise InputTypeError(f"{name} has dtype {value.dtype}; {wanted}")
-    if value.device.type == "meta":
-        raise InputError(f"{name} is on the device 'meta', so it has no values; {wanted}")
+        value = _array_of(name, value)
+    _check_tensor(name, value)
     if value.layout is not torch.strided:
         value = value.to_dense()
     return value if value.dtype == dtype else value.to(dtype)
+
+
+WANTED = "a tensor, a NumPy array or a nested list of real numbers is needed"
+
+
+def _array_of(name: str, value: object) -> Tensor:
+    """An array or nested list of numbers as a tensor; an empty list is one of edges and the like, so of whole numbers."""
+    if not isinstance(value, np.ndarray | list | tuple):
+        raise InputTypeError(f"{name} is {_told(value)}; {WANTED}")
+    try:
+        array = np.asarray(value)
+    except (ValueError, RuntimeError, TypeError):
+        raise InputError(f"{name} is a list with rows of unequal length; {WANTED}") from None
+    if array.dtype.kind not in "fiub":
+        raise InputTypeError(f"{name} holds values of type {array.dtype}; {WANTED}")
+    return torch.as_tensor(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)))
+
+
+def _check_tensor(name: str, value: Tensor) -> None:
+    """A tensor of real numbers that can be read here.
+
+    Raises:
+        InputError: it has no values (device "meta").
+        InputTypeError: it is nested, complex or quantised, or stands for many in ``torch.vmap`` and the like.
+    """
+    if torch._C._functorch.is_functorch_wrapped_tensor(value):
+        raise InputTypeError(
+            f"{name} stands for many tensors or for a derivative (torch.vmap, torch.func); a spiking network reads values. "
+            f"Call it with plain tensors"
+        )
+    if value.is_nested:
+        raise InputTypeError(f"{name} is a nested tensor; {WANTED}")
+    if value.is_complex() or value.is_quantized:
+        raise InputTypeError(f"{name} has dtype {value.dtype}; {WANTED}")
+    if value.device.type == "meta":
+        raise InputError(f"{name} is on the device 'meta', so it has no values; {WANTED}")
 
 
 def _told(value: object) -> str:
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
-def _check_size(node: ir.Input, value: object) -> None:
+def _check_size(node: ir.Input | ir.Part, value: object) -> None:
     shape = getattr(value, "shape", None)
     if shape is None or node.role not in ("dense", "operator"):
         return

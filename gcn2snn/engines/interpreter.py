@@ -66,7 +66,7 @@ def evaluate_node(
     coder: Callable[[ir.Coder, Tensor], Value],
 ) -> Value:
     """Result of one node of any kind; arguments as for :func:`run`."""
-    if isinstance(node, ir.Input):
+    if node.name in inputs:
         return inputs[node.name]
     if isinstance(node, ir.OneHot):
         return 1.0 - 2.0**-node.binary if node.binary else 1.0

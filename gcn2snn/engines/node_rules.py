@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gcn2snn import ir
+from gcn2snn.errors import InputError
 from gcn2snn.kernels import CSR, Spikes, decode, per_channel, phase_conv2d, phase_gemm, phase_spmm, spmm
 from gcn2snn.matrices import build_operand
 
@@ -142,6 +143,7 @@ def pool_max(node: ir.MaxPool, x: Tensor) -> Tensor:
 
 @apply.register
 def _add(node: ir.Add, *inputs: Value, bias: bool = True) -> Tensor:
+    _check_rows(node, inputs)
     total: Tensor | None = None
     for coefficient, value in zip(node.coefficients, inputs, strict=True):
         x = dense_value(value)
@@ -154,8 +156,17 @@ def _add(node: ir.Add, *inputs: Value, bias: bool = True) -> Tensor:
     return total
 
 
+def _check_rows(node: ir.Node, values: tuple[Value, ...]) -> None:
+    """Values that meet have as many rows in this call as each other; broadcasting is not what the source model had."""
+    rows = [value.shape[0] for value in values if isinstance(value, Tensor | Spikes)]
+    if len(set(rows)) > 1:
+        told = ", ".join(f"{name} has {count}" for name, count in zip(node.inputs, rows, strict=True))
+        raise InputError(f"{node.name} needs values with the same number of rows: {told}")
+
+
 @apply.register
 def _concat(node: ir.Concat, *inputs: Value, bias: bool = True) -> Tensor:
+    _check_rows(node, inputs)
     return torch.cat([dense_value(x) for x in inputs], dim=1)
 
 

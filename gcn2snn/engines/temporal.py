@@ -17,7 +17,7 @@ from gcn2snn.kernels import Spikes
 
 def constants(network: ir.Network, inputs: Mapping[str, Value]) -> dict[str, Value]:
     """Values that do not change in time: what the caller passed, and the sparse operands made from it."""
-    values = {node.name: inputs[node.name] for node in network.of(ir.Input)}
+    values = dict(inputs)
     for node in network.of(ir.Operator):
         values[node.name] = apply(node, *(values[name] for name in node.inputs))
     return values

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from gcn2snn.errors import InputError
 from gcn2snn.frontends.builder import Builder, Handler, Ref
+from gcn2snn.frontends.call_numbers import Number
+from gcn2snn.frontends.registry import FOLLOWING
 
 EMPTY = inspect.Parameter.empty
 STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -38,6 +40,8 @@ def call_handler(
             f"{path or type(module).__name__} is called with arguments it does not take: {error}"
         ) from None
     bound.apply_defaults()
+    if handler not in FOLLOWING:
+        bound.arguments.update({name: _plain(value) for name, value in bound.arguments.items()})
     wanted = dict(list(_signature(handler).parameters.items())[3:])
     if list(wanted) == ["args"] and wanted["args"].kind not in STARRED:
         return handler(builder, path, module, (*bound.args, *bound.kwargs.values()))
@@ -64,6 +68,15 @@ def _signature_of_forward(module: nn.Module) -> inspect.Signature:
 @functools.lru_cache(maxsize=512)
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of the call as the example's, inside nested arguments too."""
+    if isinstance(value, Number):
+        return value.fixed()
+    if type(value) in (tuple, list):
+        return type(value)(_plain(item) for item in value)
+    return {key: _plain(item) for key, item in value.items()} if type(value) is dict else value
 
 
 def _is_default(parameter: inspect.Parameter, value: Any) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gcn2snn import ir
-from gcn2snn.errors import ConversionError, Refusal
+from gcn2snn.errors import ConversionError, Gcn2SnnError, Refusal, RefusalKind
+from gcn2snn.frontends.call_numbers import UnreadableError
 from gcn2snn.kernels import fingerprint
 from gcn2snn.matrices import build_operand
 
@@ -37,8 +39,9 @@ class Builder:
         handlers: class -> handler.
         lower_module: gives the result of a module that another one holds; see ``frontends/read_module.py``.
 
-    ``at_end``: what is being lowered gives the model's own result. ``readout``: see :class:`ir.Output`.
-    ``frames``: (frame of a graph, key) -> the value that the model wrote there.
+    ``place``: the path of what is being lowered, for refusals that do not know theirs. ``cause``: what the model's own code
+    raised while it was read. ``unread_hooks``: parts of the layer being lowered whose hooks nobody has run yet. ``frames``:
+    (frame of a graph, key) -> the value that the model wrote there.
     """
 
     def __init__(self, handlers: Mapping[type[nn.Module], Handler], lower_module: LowerModule) -> None:
@@ -48,8 +51,11 @@ class Builder:
         self._lower_module = lower_module
         self.examples: dict[str, Any] = {}
         self.frames: dict[tuple[str, str], Ref] = {}
-        self.readout = ""
-        self.at_end = False
+        self.place = ""
+        self.cause: Exception | None = None
+        self.unread_hooks: dict[str, str] = {}
+        self._readouts: dict[str, tuple[Ref, str, Refusal]] = {}
+        self._fixed: dict[str, dict[tuple[ir.Step, ...], ir.Plain]] = {}
         self._shapes: dict[str, ir.Shape] = {}
         self._rows: dict[str, Ref] = {}
         self._refused: set[str] = set()
@@ -69,6 +75,10 @@ class Builder:
         name = self._unique(node.name.strip(".") or type(node).__name__.lower())
         if name != node.name:
             node = replace(node, name=name)
+        self.refuse_early_readouts(node.inputs)
+        if not isinstance(node, ir.Operator):
+            for source in node.inputs:
+                self.as_value(Ref(source))
         if any(source in self._refused for source in node.inputs):
             return self._unknown(name)
         self._shapes[name] = node.shape(*(self._shapes[source] for source in node.inputs))
@@ -98,9 +108,9 @@ class Builder:
             self._operators[key] = name
         return name
 
-    def input(self, name: str, size: ir.Shape, role: str = "dense", example: Any = None) -> Ref:
-        """A value the caller passes, in the order of the model's own signature."""
-        ref = self.add(ir.Input(name=name, size=size, role=role))
+    def input(self, name: str, size: ir.Shape, role: str = "dense", example: Any = None, optional: bool = False) -> Ref:
+        """A value the caller passes, in the order of the model's own signature; fields as of :class:`ir.Input`."""
+        ref = self.add(ir.Input(name=name, size=size, role=role, optional=optional))
         self.examples[ref] = example
         return ref
 
@@ -123,6 +133,23 @@ class Builder:
             self._change(ref, replace(node, role="graph", size=(None,) * len(node.size)))
         return ref
 
+    def as_value(self, ref: Ref) -> Ref:
+        """Note that an input is a value of the network, whole numbers too; a vector cannot be one, and is refused."""
+        node = self.nodes.get(ref)
+        if not isinstance(node, ir.Input | ir.Part) or node.role != "graph":
+            return ref
+        example = self.examples.get(ref)
+        if not isinstance(example, Tensor) or example.layout is not torch.strided or example.dim() < 2:
+            what = f"{ref} as a value of the network"
+            why = "is no matrix of one row for each node or sample, so it describes the graph."
+            self.refuse(self.place or "model", what, why, "Pass values as a matrix, such as x[:, None].")
+            self._refused.add(ref)
+        elif not example.is_floating_point():
+            size: ir.Shape = (None, *example.shape[1:])
+            self._change(ref, replace(node, role="dense", size=size))
+            self._shapes[ref] = size
+        return ref
+
     def fix_size(self, ref: Ref, size: ir.Shape) -> None:
         """Note sizes that an input must have, where the model knows more than the example says."""
         node = self.nodes[ref]
@@ -140,12 +167,80 @@ class Builder:
         """Lower a module by its handler, or by tracing what it calls. For handlers of modules that hold others."""
         return self._lower_module(self, path, module, tuple(args), dict(kwargs or {}))
 
-    def refuse(self, path: str, what: str, why: str, instead: str, of: Any = None) -> Ref:
+    def guarded(self, path: str, what: str, given: Any, call: Callable[[], Any]) -> Any:
+        """The call's result. Errors of a handler become refusals; none is noted where its arguments were refused already.
+
+        Raises:
+            Gcn2SnnError: what the handler says on purpose.
+        """
+        try:
+            return call()
+        except UnreadableError:
+            raise
+        except Exception as error:
+            if self.is_refused(given):
+                return self.unknown(path or what)
+            if isinstance(error, Gcn2SnnError):
+                raise
+            why = f"is called in a way its handler does not know ({type(error).__name__}: {str(error).strip()[:200]})."
+            return self.refuse(path, what, why, "", kind="unknown")
+
+    def read_out(self, path: str, x: Ref, kind: str, refusal: Refusal) -> Ref:
+        """The result of a softmax that can be left out if nothing but the model's result reads it; else it is refused."""
+        name = self._unique(path)
+        self._shapes[name], self._rows[name] = self._shapes[x], self._rows[x]
+        self._readouts[name] = (x, kind, refusal)
+        if x in self._refused:
+            self._refused.add(name)
+        return Ref(name)
+
+    def finish(self, result: Ref) -> None:
+        """Add the output node for the model's result, with the softmax that was left out."""
+        x, kind, _ = self._readouts.pop(result, (result, "", None))
+        self.add(ir.Output(name="output", inputs=(x,), readout=kind))
+
+    def refuse_early_readouts(self, names: Sequence[str]) -> None:
+        """Note that something else than the model's result reads a softmax that was left out."""
+        for name in names:
+            if name in self._readouts:
+                self.refusals.append(self._readouts.pop(name)[2])
+                self._refused.add(name)
+
+    def fix(self, ref: Ref, value: ir.Plain, axis: int | None = None) -> None:
+        """Note that reading the model depended on a plain value that the caller passes: every call must pass it again.
+
+        Args:
+            ref: an input, or a part of one.
+            value: the example's.
+            axis: it is this size of the tensor that is passed, not the thing itself.
+        """
+        root, steps = self._way_to(ref)
+        known: ir.Step = ("size", axis)
+        self._fixed.setdefault(root, {})[(*steps, known) if axis else steps] = value
+
+    def fix_part(self, ref: Ref, by: str, key: str | int | tuple[str, ...], value: ir.Plain) -> None:
+        """As :meth:`fix`, for a plain attribute, item or answer (``by`` "contains", "present") of an input or a part."""
+        root, steps = self._way_to(ref)
+        self._fixed.setdefault(root, {})[(*steps, (by, key))] = value
+
+    def _way_to(self, ref: Ref) -> tuple[str, tuple[ir.Step, ...]]:
+        """The input that something is a part of, and how to come from there to the part."""
+        steps: list[ir.Step] = []
+        name, node = str(ref), self.nodes[ref]
+        while isinstance(node, ir.Part):
+            steps.insert(0, (node.by, node.key))
+            name = node.inputs[0]
+            node = self.nodes[name]
+        return name, tuple(steps)
+
+    def refuse(
+        self, path: str, what: str, why: str, instead: str, of: Any = None, kind: RefusalKind = "unknown"
+    ) -> Ref:
         """Note one reason why the model cannot be converted, and go on so that all are found.
 
         ``of``: the value whose shape is the reason. Nothing is noted if it depends on something refused already.
         """
-        refusal = Refusal(path or "model", what, why, instead)
+        refusal = Refusal(path or "model", what, why, instead, kind)
         if refusal not in self.refusals and not self.is_refused(of):
             self.refusals.append(refusal)
         return self.unknown(path)
@@ -156,6 +251,7 @@ class Builder:
 
     def is_refused(self, value: Any) -> bool:
         """Whether a value, or one inside a tuple, list or dict, depends on something refused."""
+        self.refuse_early_readouts([ref for ref in refs(value) if ref in self._readouts])
         return any(ref in self._refused for ref in refs(value))
 
     def network(self) -> ir.Network:
@@ -165,7 +261,7 @@ class Builder:
             ConversionError: with every refusal, if there were any.
         """
         if self.refusals:
-            raise ConversionError(self.refusals)
+            raise ConversionError(self.refusals) from self.cause
         needed: set[str] = set()
         for node in reversed(self.nodes.values()):
             if isinstance(node, ir.Output) or node.name in needed:
@@ -173,8 +269,10 @@ class Builder:
                 needed.update(node.inputs)
         kept: list[ir.Node] = []
         for node in self.nodes.values():
-            if isinstance(node, ir.Input) and node.name not in needed:
-                kept.append(replace(node, role="unused"))
+            if isinstance(node, ir.Input):
+                fixed = tuple(self._fixed.get(node.name, {}).items())
+                node = replace(node, fixed=fixed, role=node.role if node.name in needed else "unused")
+                kept.append(node)
             elif node.name in needed:
                 kept.append(node)
         return ir.Network(tuple(kept))

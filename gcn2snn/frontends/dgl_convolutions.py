@@ -17,6 +17,7 @@ from gcn2snn.frontends.builder import Builder, Operand, Ref
 from gcn2snn.frontends.graph_steps import (
     activation,
     add,
+    adjacency,
     aggregate,
     chebyshev,
     dense,
@@ -26,7 +27,8 @@ from gcn2snn.frontends.graph_steps import (
     propagated,
     value_of,
 )
-from gcn2snn.frontends.refusal_reasons import GATES, WEIGHTED_MAXIMUM
+from gcn2snn.frontends.reductions import Neighbours
+from gcn2snn.frontends.refusal_reasons import GATES
 from gcn2snn.frontends.registry import LEAVES, lowers
 
 LEAVES.append("dgl.nn.")
@@ -39,11 +41,13 @@ Features = Operand | tuple[Operand, Operand]
 def graph_operator(
     builder: Builder, path: str, graph: Operand, x: Ref, weight: Operand | None = None, **options: Any
 ) -> Ref:
-    """[targets, sources] of a DGL graph or block; ``options`` are fields of :class:`ir.Adjacency`."""
-    weights = () if weight is None else (graph_input(builder, f"{path}.weight", weight),)
-    rows = builder.rows(x)
-    inputs = (graph_input(builder, path, graph), *weights, rows, rows)
-    return builder.operator(ir.Adjacency(name=f"{path}.adjacency", inputs=inputs, weighted=bool(weights), **options))
+    """[targets, sources] of a DGL graph or block; ``options``: see ``graph_steps.adjacency``."""
+    return adjacency(builder, path, graph, weight, x, own_rows=True, **options)
+
+
+def edges_of(builder: Builder, path: str, graph: Operand, x: Ref, weight: Operand | None = None) -> Neighbours:
+    """The edges of a DGL graph or block between sources with values ``x`` and the targets that the graph counts."""
+    return Neighbours(builder, path, graph, x, None, weight, {"own_rows": True})
 
 
 def propagation(
@@ -130,11 +134,9 @@ def _pooled(
     x: Ref,
     edge_weight: Operand | None,
 ) -> tuple[Ref, Ref]:
-    if edge_weight is not None:
-        builder.refuse(path, "aggregator_type='pool' with edge weights", **WEIGHTED_MAXIMUM)
-    operator = graph_operator(builder, path, graph, x, norm="max")
     pool = builder.add(ir.Relu(name=f"{path}.pool.relu", inputs=(linear(builder, path, module.fc_pool, x, "pool"),)))
-    gathered = builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, pool)))
+    edges = edges_of(builder, path, graph, x, edge_weight)
+    gathered, operator = edges.reduced("max", pool), edges.matrix("max", weighted=False)
     return linear(builder, path, module.fc_neigh, gathered, "message"), ends(builder, path, feat, operator)[1]
 
 
@@ -159,14 +161,9 @@ def lower_gin_conv(
     """X' = f((1 + eps) X + sum, mean or maximum of the neighbours)."""
     kind = module._aggregator_type
     x, _ = ends(builder, path, feat)
-    if kind == "max" and edge_weight is not None:
-        return builder.refuse(path, "aggregator_type='max' with edge weights", **WEIGHTED_MAXIMUM)
-    norm = {"sum": "none", "mean": "mean", "max": "max"}[kind]
-    operator = graph_operator(builder, path, graph, x, edge_weight, norm=norm)
-    if kind == "max":
-        gathered = builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, x)))
-    else:
-        gathered = aggregate(builder, path, operator, x)
+    edges = edges_of(builder, path, graph, x, edge_weight)
+    gathered = edges.reduced({"sum": "none"}.get(kind, kind), x)
+    operator = edges.matrix("none", weighted=False)
     target = ends(builder, path, feat, operator)[1]
     value = add(builder, path, (gathered, target), (1.0, 1.0 + float(module.eps.detach())))
     value = activation(builder, f"{path}.apply_func", module.apply_func, value)

@@ -6,16 +6,21 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gcn2snn import ir
 from gcn2snn.errors import InputError
 from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.call_numbers import Number
 from gcn2snn.kernels import CSR
 
 PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)
-"""Arguments that are no values of the network: the trace is for the ones the example has."""
+"""Arguments that are no values of the network: the reading is for the ones the example has, and every call must repeat them."""
+
+COUNTS = ("num_nodes", "number_of_nodes", "num_edges", "number_of_edges", "num_src_nodes", "number_of_src_nodes")
+"""Methods of graph objects that only count, so that a call may ask them."""
 
 
 def declare(
@@ -26,17 +31,18 @@ def declare(
     Floating matrices (and images) are values; edge indices, vectors, sparse tensors and other objects describe a graph.
 
     Returns:
-        The call's arguments with references in place of values.
+        The call's arguments with references in place of values, and numbers of the call in place of whole numbers.
 
     Raises:
         InputError: the model cannot be called like this.
     """
+    signature = inspect.signature(model.forward)
     try:
-        bound = inspect.signature(model.forward).bind(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        wanted = f"{type(model).__name__}.forward{inspect.signature(model.forward)}"
+        wanted = f"{type(model).__name__}.forward{signature}"
         raise InputError(f"the example does not fit {wanted}: {error}. Pass what the model is called with") from None
-    for name, parameter in inspect.signature(model.forward).parameters.items():
+    for name, parameter in signature.parameters.items():
         if name not in bound.arguments:
             continue
         value = bound.arguments[name]
@@ -45,20 +51,41 @@ def declare(
         elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
             bound.arguments[name] = {key: _input(builder, key, item) for key, item in value.items()}
         else:
-            bound.arguments[name] = _input(builder, name, value)
+            optional = (
+                isinstance(value, PLAIN) and type(value) is type(parameter.default) and value == parameter.default
+            )
+            bound.arguments[name] = _input(builder, name, value, optional)
     return bound.args, bound.kwargs
 
 
-def _input(builder: Builder, name: str, value: Any) -> Any:
+def _input(builder: Builder, name: str, value: Any, optional: bool = False) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
     role, size = role_of(value)
-    ref = builder.input(name, size, role, value)
+    return _passed(builder, builder.input(name, size, role, value, optional), value)
+
+
+def _passed(builder: Builder, ref: Ref, value: Any) -> Any:
+    """What stands for an argument or a part of one while the model is read."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Number(builder, ref, str(ref), value)
     if isinstance(value, PLAIN):
+        builder.fix(ref, as_plain(value))
         return value
     if isinstance(value, tuple | list):
-        return type(value)(part(builder, ref, "item", i) for i in range(len(value)))
-    if isinstance(value, dict):
+        builder.fix_part(ref, "length", "", len(value))
+        items = [part(builder, ref, "item", i) for i in range(len(value))]
+        if hasattr(value, "_fields"):
+            return type(value)(*items)
+        return tuple(items) if isinstance(value, tuple) else items
+    if type(value) is dict:
+        builder.fix_part(ref, "length", "", len(value))
         return {key: part(builder, ref, "item", key) for key in value}
     return ref
+
+
+def as_plain(value: bool | int | float | str | torch.dtype | torch.device | None) -> ir.Plain:
+    """A plain value as a description keeps it."""
+    return str(value) if isinstance(value, torch.dtype | torch.device) else value
 
 
 def role_of(value: Any) -> tuple[str, ir.Shape]:
@@ -71,14 +98,41 @@ def role_of(value: Any) -> tuple[str, ir.Shape]:
     return ("dense", (None, *value.shape[1:])) if dense else ("graph", (None,) * value.dim())
 
 
-def part(builder: Builder, source: Ref, by: str, key: str | int) -> Any:
-    """A reference to an attribute or item of an input; plain values, such as None, are taken from the example."""
+def part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...]) -> Any:
+    """What stands for an attribute or item of an input: a reference, a number of the call, or the example's plain value.
+
+    Raises:
+        InputError: the example has no such part.
+    """
     whole = builder.example(source)
-    value = getattr(whole, str(key)) if by == "attribute" else whole[key]
-    if isinstance(value, PLAIN):
+    try:
+        value = whole[key] if by == "item" else getattr(whole, str(key))
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise InputError(f"{source} of the example has no {by} {key!r} ({type(error).__name__}: {error})") from None
+    return _part(builder, source, by, key, value)
+
+
+def _part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...], value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, PLAIN) and (isinstance(value, bool) or not isinstance(value, int)):
+        builder.fix_part(source, by, key, as_plain(value))
         return value
     role, size = role_of(value)
-    name = f"{source}.{key}" if by == "attribute" else f"{source}[{key}]"
+    name = f"{source}[{key}]" if by == "item" else f"{source}.{key}" + "()" * (by == "call")
     ref = builder.operator(ir.Part(name=name, inputs=(source,), key=key, by=by, size=size, role=role))
     builder.examples[ref] = value
-    return ref
+    return _passed(builder, ref, value)
+
+
+def contains(builder: Builder, source: Ref, key: Any) -> bool:
+    """Whether the example's object holds a key, as every call's must from then on."""
+    found = bool(key in builder.example(source))
+    builder.fix_part(source, "contains", key, found)
+    return found
+
+
+def method_result(builder: Builder, source: Ref, name: str) -> Any:
+    """The answer of a method that only counts; None for any other method."""
+    if name not in COUNTS:
+        return None
+    return _part(builder, source, "call", name, getattr(builder.example(source), name)())

@@ -36,7 +36,12 @@ def matrix(builder: Builder, path: str, value: Operand | CSR) -> Ref:
             return builder.operator(ir.Matrix(name=f"{value}.matrix", inputs=(builder.as_graph(value),)))
         why = "multiplies two values of the network; a spike only adds its weight."
         return builder.refuse(
-            path, "matrix product", why, "Multiply by weights, or by an adjacency that is passed in.", value
+            path,
+            "matrix product",
+            why,
+            "Multiply by weights, or by an adjacency that is passed in.",
+            value,
+            "impossible",
         )
     csr = to_csr(value)
     return builder.operator(
@@ -66,6 +71,9 @@ def adjacency(
     weight: Operand | None,
     x: Ref,
     target: Ref | None = None,
+    *,
+    types: Operand | None = None,
+    own_rows: bool = False,
     **options: Any,
 ) -> Ref:
     """The operator of one graph layer; layers that normalise one graph in one way share it.
@@ -74,12 +82,15 @@ def adjacency(
         edges, weight: arguments of the layer.
         x: values of the source nodes.
         target: values of the target nodes of a bipartite graph; default: the sources.
+        types: the relation of each edge, where ``options`` name one.
+        own_rows: the graph itself says how many targets there are.
         options: fields of :class:`ir.Adjacency`.
     """
     sources, targets = builder.rows(x), builder.rows(x if target is None else target)
     weights = () if weight is None else (graph_input(builder, f"{path}.weight", weight),)
-    inputs = (graph_input(builder, path, edges), *weights, targets, sources)
-    own_rows = options.get("targets") is not None
+    relations = () if types is None else (graph_input(builder, f"{path}.types", types),)
+    inputs = (graph_input(builder, path, edges), *weights, *relations, targets, sources)
+    own_rows = own_rows or options.get("targets") is not None
     node = ir.Adjacency(name=f"{path}.adjacency", inputs=inputs, weighted=bool(weights), **options)
     return builder.operator(node, None if own_rows else targets)
 

@@ -10,13 +10,15 @@ from typing import Any
 
 from torch import nn
 
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+from gcn2snn.frontends.layer_state import as_called
+
+BACKWARD_HOOKS = ("_backward_hooks", "_backward_pre_hooks")
 
 Record = Callable[[str, nn.Module, tuple[Any, ...], dict[str, Any]], Any]
 """record(path, module, args, kwargs) -> the result of a layer's call."""
 
-Enter = Callable[[str, nn.Module, Callable[[], Any]], Any]
-"""enter(path, module, forward) -> what ``forward()`` gives, while the path is the one of this module."""
+Enter = Callable[[str, Callable[[], Any]], Any]
+"""enter(path, forward) -> what ``forward()`` gives, while the path is the one of this module."""
 
 
 ReadParameter = Callable[[str], object]
@@ -29,7 +31,8 @@ def recording_copy(
     """The same tree of modules with the same buffers, whose leaves call ``record`` and whose other modules ``enter``.
 
     Containers such as ``nn.ModuleList`` are leaves too, and hold the copies. Attributes can be set, and lists and dicts of
-    the modules written to, without a trace in the source. A leaf's hooks do not run: its handler knows the layer alone.
+    the modules written to, without a trace in the source. Hooks of the forward pass run as in the model; a leaf's handler gets
+    the layer without them, and with the tensors that they gave the copy (``frontends/layer_state.py``).
     """
     modules = dict(root.named_modules())  # the first path of a module that stands in several places
     leaves = {path for path, module in modules.items() if path and is_leaf(module)}
@@ -40,14 +43,14 @@ def recording_copy(
     for path, module in modules.items():
         twin = copies[id(module)]
         if path in leaves:
-            vars(twin).update(vars(module), **{name: OrderedDict() for name in HOOKS})
+            vars(twin).update(vars(module))
             vars(twin).update(_buffers=dict(module._buffers), _modules=_copied(module._modules, copies))
-            vars(twin)["forward"] = functools.partial(_recorded, record, path, module)
+            vars(twin)["forward"] = functools.partial(_recorded, record, path, module, twin)
         else:
             vars(twin).update({name: _copied(value, copies) for name, value in vars(module).items()})
             forward = _forward_of(twin)
-            vars(twin)["forward"] = _entered(enter, path, module, forward) if path else forward
-        vars(twin)["_compiled_call_impl"] = None
+            vars(twin)["forward"] = _entered(enter, path, forward) if path else forward
+        vars(twin).update({name: OrderedDict() for name in BACKWARD_HOOKS}, _compiled_call_impl=None)
         for name, parameter in module._parameters.items():  # what stands in __dict__ is found before the parameter
             if parameter is not None:
                 vars(twin)[name] = read(f"{path}.{name}" if path else name)
@@ -74,13 +77,13 @@ def _forward_of(twin: nn.Module) -> Callable[..., Any]:
     return twin.forward if original is None else original
 
 
-def _recorded(record: Record, path: str, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    return record(path, module, args, kwargs)
+def _recorded(record: Record, path: str, module: nn.Module, twin: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    return record(path, as_called(module, twin), args, kwargs)
 
 
-def _entered(enter: Enter, path: str, module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+def _entered(enter: Enter, path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        return enter(path, module, lambda: forward(*args, **kwargs))
+        return enter(path, lambda: forward(*args, **kwargs))
 
     return call
 

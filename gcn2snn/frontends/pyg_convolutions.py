@@ -15,14 +15,31 @@ from torch_geometric.nn import (
     MessagePassing,
     SAGEConv,
 )
+from torch_geometric.nn.resolver import aggregation_resolver
 
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Operand, Ref
 from gcn2snn.frontends.graph_steps import Linear, add, adjacency, aggregate, dense, linear, value_of
-from gcn2snn.frontends.refusal_reasons import WEIGHTED_MAXIMUM
-from gcn2snn.frontends.registry import LEAVES, lowers
+from gcn2snn.frontends.pyg_aggregations import neighbours
+from gcn2snn.frontends.registry import CHECKS, LEAVES, lowers
 from gcn2snn.kernels import CSR
 
+
+def check_aggregation(module: nn.Module) -> tuple[str, str, str] | None:
+    """Whether ``aggr`` was set after a layer was made: PyG goes on with the aggregation that it made then."""
+    made = getattr(module, "aggr_module", None)
+    if not isinstance(module, MessagePassing) or made is None or not isinstance(module.aggr, str):
+        return None
+    # Other aggregations than these are objects, for which PyG keeps their printed form as the name.
+    if module.aggr not in ("add", "sum", "mean", "max", "min") or isinstance(
+        made, type(aggregation_resolver(module.aggr))
+    ):
+        return None
+    why = f"was set after the layer was made, and PyG goes on with {type(made).__name__}."
+    return f"aggr={module.aggr!r}", why, "Make the layer with the aggregation that it is to have."
+
+
+CHECKS.append(check_aggregation)
 LEAVES += [MessagePassing, "torch_geometric.nn.norm.", "torch_geometric.nn.aggr.", "torch_geometric.nn.pool."]
 
 SUMS = ("add", "sum")
@@ -87,36 +104,6 @@ def lower_gcn_conv(
 
 Pair = tuple[Ref, Ref | None]
 """(sources, targets) of a layer; the targets are None where they have no values of their own."""
-
-
-def neighbours(
-    builder: Builder,
-    path: str,
-    module: MessagePassing,
-    edge_index: Operand,
-    edge_weight: Operand | None,
-    ends: Pair,
-    size: tuple[int, int] | None = None,
-) -> Ref:
-    """Sum, mean or maximum over the neighbours, by the layer's ``aggr``."""
-    source, target = ends
-    options: dict[str, Any] = {
-        "flow": module.flow,
-        "targets": int(size[1]) if size is not None and target is None else None,
-        "target": target if target is not None else source,
-    }
-    if module.aggr in SUMS:
-        return aggregate(builder, path, adjacency(builder, path, edge_index, edge_weight, source, **options), source)
-    if module.aggr == "mean":
-        operator = adjacency(builder, path, edge_index, edge_weight, source, norm="mean", **options)
-        return aggregate(builder, path, operator, source)
-    if module.aggr == "max" and edge_weight is None:
-        operator = adjacency(builder, path, edge_index, None, source, norm="max", **options)
-        return builder.add(ir.AggregateMax(name=f"{path}.aggregation", inputs=(operator, source)))
-    if module.aggr == "max":
-        return builder.refuse(path, "aggr='max' with edge weights", **WEIGHTED_MAXIMUM)
-    what = f"aggr={module.aggr!r}"
-    return builder.refuse(path, what, "is no sum, mean or maximum.", "Use aggr='add', 'mean' or 'max'.")
 
 
 def pair_of(builder: Builder, path: str, x: Operand | tuple[Operand, Operand | None]) -> Pair:

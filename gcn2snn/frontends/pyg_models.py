@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from torch_geometric import nn as pyg
 from torch_geometric import utils
-from torch_geometric.nn import aggr
 from torch_geometric.utils import scatter
 
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Operand, Ref
-from gcn2snn.frontends.graph_steps import aggregate, graph_input, linear, maximum
+from gcn2snn.frontends.call_numbers import Number
+from gcn2snn.frontends.graph_steps import aggregate, graph_input, linear
+from gcn2snn.frontends.reductions import together
 from gcn2snn.frontends.refusal_reasons import GATES, RANDOM
-from gcn2snn.frontends.registry import lowers, lowers_function
+from gcn2snn.frontends.registry import follows_numbers, lowers, lowers_function
 from gcn2snn.frontends.torch_layers import batch_norm
 
 
@@ -32,39 +33,43 @@ def lower_pyg_batch_norm(builder: Builder, path: str, module: pyg.BatchNorm, x: 
 @lowers(pyg.JumpingKnowledge)
 def lower_jumping_knowledge(builder: Builder, path: str, module: pyg.JumpingKnowledge, xs: Sequence[Ref]) -> Ref:
     """Layers side by side ("cat"), or their maximum by ReLUs: max(a, b) = a + ReLU(b - a)."""
-    if module.mode == "cat":
-        return builder.add(ir.Concat(name=path, inputs=tuple(xs)))
-    if module.mode == "max":
-        return maximum(builder, path, xs)
+    if module.mode in ("cat", "max"):
+        return together(builder, path, xs, module.mode)
     return builder.refuse(path, "mode='lstm'", GATES["why"], "Use mode='cat' or 'max'.")
 
 
 @lowers_function(pyg.global_add_pool)
-def lower_add_pool(builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | None = None) -> Ref:
+@follows_numbers
+def lower_add_pool(builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | Number | None = None) -> Ref:
     """Sum over the nodes of each graph."""
     return aggregate(builder, path, membership(builder, path, x, batch, size), x, "pool")
 
 
 @lowers_function(pyg.global_mean_pool)
-def lower_mean_pool(builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | None = None) -> Ref:
+@follows_numbers
+def lower_mean_pool(
+    builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | Number | None = None
+) -> Ref:
     """Mean over the nodes of each graph."""
     return aggregate(builder, path, membership(builder, path, x, batch, size, mean=True), x, "pool")
 
 
 @lowers_function(pyg.global_max_pool)
-def lower_max_pool(builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | None = None) -> Ref:
+@follows_numbers
+def lower_max_pool(builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | Number | None = None) -> Ref:
     """Maximum over the nodes of each graph: the first spike wins."""
     return builder.add(ir.AggregateMax(name=f"{path}.pool", inputs=(membership(builder, path, x, batch, size), x)))
 
 
 @lowers_function(scatter)
+@follows_numbers
 def lower_scatter(
     builder: Builder,
     path: str,
     src: Ref,
     index: Operand,
     dim: int = 0,
-    dim_size: int | None = None,
+    dim_size: int | Number | None = None,
     reduce: str = "sum",
 ) -> Ref:
     """Sum, mean or maximum over the nodes of each graph."""
@@ -74,24 +79,6 @@ def lower_scatter(
             path, f"scatter(dim={dim}, reduce={reduce!r})", "is no pool over nodes.", "Use global_add_pool."
         )
     return pools[reduce](builder, path, src, index, dim_size)
-
-
-@lowers(aggr.SumAggregation, aggr.MeanAggregation, aggr.MaxAggregation)
-def lower_aggregation(
-    builder: Builder,
-    path: str,
-    module: aggr.SumAggregation | aggr.MeanAggregation | aggr.MaxAggregation,
-    x: Ref,
-    index: Operand | None = None,
-    ptr: Operand | None = None,
-    dim_size: int | None = None,
-    dim: int = -2,
-) -> Ref:
-    """Sum, mean or maximum over the nodes of each graph."""
-    if ptr is not None or dim % 2 != 0:
-        return builder.refuse(path, "ptr or dim", "is no pool over rows by index.", "Pass index, and leave dim out.")
-    pools = {aggr.SumAggregation: lower_add_pool, aggr.MeanAggregation: lower_mean_pool}
-    return pools.get(type(module), lower_max_pool)(builder, path, x, index, dim_size)
 
 
 @lowers_function(utils.dropout_edge)
@@ -110,10 +97,18 @@ def lower_dropout_edge(
 
 
 def membership(
-    builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | None = None, *, mean: bool = False
+    builder: Builder, path: str, x: Ref, batch: Operand | None, size: int | Number | None = None, *, mean: bool = False
 ) -> Ref:
     """The operator [graphs, nodes] of a pool over graphs; all nodes are one graph without ``batch``."""
-    inputs = (builder.rows(x),) if batch is None else (graph_input(builder, path, batch), builder.rows(x))
-    graphs = size if isinstance(size, int) and not isinstance(size, bool) else None
-    node = ir.Membership(name=f"{path}.graphs", inputs=inputs, mean=mean, batched=batch is not None, graphs=graphs)
+    batches = () if batch is None else (graph_input(builder, path, batch),)
+    counts = (size.ref,) if isinstance(size, Number) and size.axis == 0 and batches else ()
+    graphs = int(size) if size is not None and not counts and batches else None
+    node = ir.Membership(
+        name=f"{path}.graphs",
+        inputs=(*batches, *counts, builder.rows(x)),
+        mean=mean,
+        batched=bool(batches),
+        counted=bool(counts),
+        graphs=graphs,
+    )
     return builder.operator(node)

@@ -6,7 +6,18 @@ from torch_geometric import nn as pyg
 from torch_geometric import utils
 from torch_geometric.nn import aggr
 
-from gcn2snn.frontends.refusal_reasons import ATTENTION, CHANGED_GRAPH, GATES, NORMALISATION
+from gcn2snn.frontends.refusal_reasons import (
+    ATTENTION,
+    CHANGED_GRAPH,
+    CHOOSES,
+    DEVIATION,
+    GATES,
+    NEAREST,
+    NORMALISATION,
+    PRODUCT,
+    UNKNOWN_REDUCTION,
+    VALUES_AS_WEIGHTS,
+)
 from gcn2snn.frontends.registry import refuses
 
 refuses(
@@ -14,19 +25,26 @@ refuses(
     *(pyg.RGATConv, pyg.HGTConv, pyg.HANConv, pyg.SplineConv, pyg.NNConv, pyg.CGConv, pyg.GPSConv),
     **ATTENTION,
 )
-refuses(pyg.GatedGraphConv, pyg.ResGatedGraphConv, **GATES)
 refuses(
-    *(pyg.LayerNorm, pyg.GraphNorm, pyg.InstanceNorm, pyg.PairNorm, pyg.GraphSizeNorm, pyg.MessageNorm),
-    *(pyg.DiffGroupNorm, pyg.MeanSubtractionNorm),
+    *(pyg.EGConv, pyg.FeaStConv, pyg.HEATConv, pyg.PointTransformerConv, pyg.DNAConv, pyg.FusedGATConv),
+    *(pyg.PerformerAttention, pyg.SGFormerAttention, pyg.PolynormerAttention, pyg.DenseGATConv),
+    *(aggr.GraphMultisetTransformer, aggr.PatchTransformerAggregation),
+    **ATTENTION,
+)
+refuses(pyg.GatedGraphConv, pyg.ResGatedGraphConv, pyg.FiLMConv, aggr.LCMAggregation, **GATES)
+refuses(pyg.PDNConv, **VALUES_AS_WEIGHTS)
+refuses(pyg.TopKPooling, pyg.SAGPooling, pyg.ASAPooling, pyg.MemPooling, pyg.EdgePooling, pyg.ClusterPooling, **CHOOSES)
+refuses(pyg.DynamicEdgeConv, pyg.GravNetConv, pyg.XConv, **NEAREST)
+refuses(pyg.InnerProductDecoder, **PRODUCT)
+refuses(
+    *(pyg.LayerNorm, pyg.GraphNorm, pyg.InstanceNorm, pyg.PairNorm, pyg.MessageNorm, pyg.HeteroLayerNorm),
+    *(pyg.DiffGroupNorm,),
     **NORMALISATION,
 )
-refuses(
-    *(aggr.SoftmaxAggregation, aggr.PowerMeanAggregation, aggr.AttentionalAggregation, aggr.MedianAggregation),
-    *(aggr.QuantileAggregation, aggr.SortAggregation, aggr.MinAggregation, aggr.MulAggregation),
-    *(aggr.VarAggregation, aggr.StdAggregation, aggr.MultiAggregation),
-    why="is no sum, mean or maximum of the nodes.",
-    instead="Use global_add_pool, global_mean_pool or global_max_pool; several of them go side by side by torch.cat.",
-)
+refuses(aggr.SoftmaxAggregation, aggr.AttentionalAggregation, aggr.SetTransformerAggregation, **ATTENTION)
+refuses(aggr.VarAggregation, aggr.StdAggregation, aggr.PowerMeanAggregation, **DEVIATION)
+refuses(aggr.MulAggregation, aggr.LSTMAggregation, aggr.GRUAggregation, aggr.Set2Set, **GATES)
+refuses(aggr.MedianAggregation, aggr.QuantileAggregation, aggr.SortAggregation, **UNKNOWN_REDUCTION)
 refuses(
     *(utils.add_self_loops, utils.remove_self_loops, utils.add_remaining_self_loops, utils.to_undirected),
     *(utils.degree, utils.softmax, utils.to_dense_batch, utils.to_dense_adj, utils.subgraph, utils.k_hop_subgraph),

@@ -13,6 +13,7 @@ from gcn2snn import ir
 from gcn2snn.errors import ConversionError, Refusal
 from gcn2snn.frontends.builder import Builder, Handler, Ref
 from gcn2snn.frontends.example_inputs import declare
+from gcn2snn.frontends.layer_state import renew_weights, unwrapped
 from gcn2snn.frontends.read_module import lower_module
 from gcn2snn.frontends.registry import REGISTRY
 
@@ -23,8 +24,16 @@ ALWAYS = (
 """Modules of this package whose handlers are loaded for every model."""
 
 OPTIONAL = {
-    "torch_geometric": ("pyg_convolutions", "pyg_filters", "pyg_models", "pyg_refusals"),
-    "dgl": ("dgl_convolutions", "dgl_models", "dgl_refusals"),
+    "torch_geometric": (
+        "pyg_convolutions",
+        "pyg_filters",
+        "pyg_plain_convolutions",
+        "pyg_relations",
+        "pyg_edge_convolutions",
+        "pyg_models",
+        "pyg_refusals",
+    ),
+    "dgl": ("dgl_convolutions", "dgl_messages", "dgl_models", "dgl_more_convolutions", "dgl_refusals", "dgl_relations"),
 }
 """Library -> modules with its handlers, loaded only if the library is: a model of it implies that."""
 
@@ -52,7 +61,8 @@ def lower(
         InputError: sizes do not meet, or the arguments are not those of the model.
     """
     load_handlers()
-    model = getattr(model, "_orig_mod", model)  # of a model that went through torch.compile
+    model = unwrapped(model)
+    renew_weights(model)
     builder = Builder({**REGISTRY, **(handlers or {})}, lower_module)
     given, named = declare(builder, model, args, kwargs)
     result = builder.module("", model, given, named)
@@ -60,5 +70,17 @@ def lower(
         if not isinstance(result, Ref):
             why = f"returns {type(result).__name__}; a spiking network gives one tensor of potentials."
             raise ConversionError([Refusal("model", "output", why, "Return only the class scores.")])
-        builder.add(ir.Output(name="output", inputs=(result,), readout=builder.readout))
+        _refuse_operator(builder, result)
+        builder.finish(result)
     return builder.network()
+
+
+def _refuse_operator(builder: Builder, result: Ref) -> None:
+    """Refuse a result that no neuron computes.
+
+    Raises:
+        ConversionError: it describes the graph.
+    """
+    if isinstance(builder.nodes.get(result), ir.Operator) or len(builder.shape(result)) < 2:
+        why = "is a description of the graph, such as edge weights, which no neuron computes."
+        raise ConversionError([Refusal("model", "output", why, "Convert a model whose layers use it.")])

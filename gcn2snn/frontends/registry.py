@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, overload
+from typing import Any, Concatenate, NotRequired, ParamSpec, TypedDict, TypeVar, overload
 
 from torch import Tensor, nn
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, RefusalKind
 from gcn2snn.frontends.builder import Builder, Handler
 
 M = TypeVar("M", bound=nn.Module)
@@ -26,6 +26,7 @@ class Reason(TypedDict):
 
     why: str
     instead: str
+    kind: NotRequired[RefusalKind]
 
 
 REGISTRY: dict[type[nn.Module], Handler] = {}
@@ -44,8 +45,22 @@ REFUSED_FUNCTIONS: dict[Function, Reason] = {}
 """Function, or name of a tensor method -> why it is refused."""
 
 
-LEAVES: list[type[nn.Module] | str] = ["torch.nn."]
+LEAVES: list[type[nn.Module] | str] = ["torch.nn.", "torch.ao.nn."]
 """Base classes, or beginnings of the names of modules, of what is never looked into: it has a handler or is refused."""
+
+
+FOLLOWING: set[Callable[..., object]] = set()
+"""Handlers that take numbers of the call (``frontends/call_numbers.py``) as they are; others get the example's, which fixes it."""
+
+
+CHECKS: list[Callable[[nn.Module], tuple[str, str, str] | None]] = []
+"""What is asked of every layer that has a handler: (what, why, instead) where the handler would misread it."""
+
+
+def follows_numbers(handler: Callable[P, R]) -> Callable[P, R]:
+    """Note that a handler knows what to do with numbers that only the call knows."""
+    FOLLOWING.add(handler)
+    return handler
 
 
 @overload
@@ -94,9 +109,9 @@ def lowers_function(*targets: Function) -> Callable[[Callable[P, R]], Callable[P
     return register
 
 
-def refuses(*targets: type[nn.Module] | Function, why: str, instead: str) -> None:
+def refuses(*targets: type[nn.Module] | Function, why: str, instead: str, kind: RefusalKind = "unknown") -> None:
     """Give the reason for which classes, functions or methods (by name) cannot be converted."""
-    reason = Reason(why=why, instead=instead)
+    reason = Reason(why=why, instead=instead, kind=kind)
     for target in targets:
         if isinstance(target, type) and issubclass(target, nn.Module):
             REFUSED_LAYERS[target] = reason

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+from torch.overrides import TorchFunctionMode
 
 Undo = Callable[[], None]
 
@@ -17,15 +19,66 @@ def untouched(model: nn.Module) -> Iterator[None]:
     """Undo what a forward pass writes to the modules: attributes, containers such as ``_buffers``, values of buffers.
 
     A layer with ``cached=True`` would hold the example's graph, a batch norm in training mode new running statistics.
-    Parameters, which no forward pass writes to, are not copied.
+    Parameters, which hardly any forward pass writes to, are copied when something writes to one, not before.
     """
     before = [undo for module in model.modules() for undo in _undo(vars(module))]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for undo in before:
-                undo()
+    with _WatchedParameters(model) as watched:
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for undo in (*watched.undo, *before):
+                    undo()
+
+
+class _WatchedParameters(TorchFunctionMode):
+    """Keeps the values of a parameter when a function in place is about to change them (``self.weight.data.clamp_(0)``).
+
+    A look-up counts as one: ``nn.Embedding`` with ``max_norm`` shortens the rows that it looks up.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.undo: list[Undo] = []
+        self._memory = {_memory(parameter): parameter for parameter in model.parameters()}
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        written = [
+            (kwargs or {}).get("out"),
+            *(args[:1] if _writes(name) else args[1:2] if name == "embedding" else ()),
+        ]
+        for value in written:
+            parameter = self._memory.pop(_memory(value), None) if isinstance(value, Tensor) else None
+            if parameter is not None:
+                self.undo += [
+                    _put_back(parameter.data, parameter.detach().clone()),
+                    _point_back(parameter, parameter.data),
+                ]
+        return func(*args, **(kwargs or {}))
+
+
+def _point_back(parameter: Tensor, memory: Tensor) -> Undo:
+    def undo() -> None:
+        parameter.data = memory
+
+    return undo
+
+
+def _writes(name: str) -> bool:
+    """Whether a function of this name changes its first argument."""
+    return (
+        name in ("__setitem__", "__set__") or name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
+    )
+
+
+def _memory(tensor: Tensor) -> int | None:
+    """Where a tensor's memory begins; views of one tensor share it."""
+    if tensor.layout is not torch.strided or isinstance(tensor, UninitializedParameter):
+        return None
+    return tensor.untyped_storage().data_ptr() or None
 
 
 def copied(value: Any) -> Any:

@@ -20,7 +20,18 @@ BEGIN, END = "<!-- support-table:begin -->", "<!-- support-table:end -->"
 PLUMBING = {
     *("getattr", "getitem", "setitem", "size", "dim", "ndimension", "local_scope", "num_dst_nodes", "coalesce"),
     *("number_of_dst_nodes", "t", "to_dense", "to_sparse", "to_sparse_csr", "scatter", "contiguous", "clone", "detach"),
-    *("float", "iadd", "isub", "imul", "itruediv", "sum", "sparse_mm", "sparse_addmm", "max_pool2d_with_indices"),
+    *(
+        "float",
+        "iadd",
+        "isub",
+        "imul",
+        "itruediv",
+        "sum",
+        "pop",
+        "sparse_mm",
+        "sparse_addmm",
+        "max_pool2d_with_indices",
+    ),
 }
 """Functions that models use without thinking of them; the table leaves them out."""
 

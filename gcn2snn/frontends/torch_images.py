@@ -91,8 +91,8 @@ def _conv(
     )
 
 
-@lowers(nn.BatchNorm2d)
-def lower_batch_norm(builder: Builder, path: str, module: nn.BatchNorm2d, input: Ref) -> Ref:
+@lowers(nn.BatchNorm2d, nn.SyncBatchNorm)
+def lower_batch_norm(builder: Builder, path: str, module: nn.BatchNorm2d | nn.SyncBatchNorm, input: Ref) -> Ref:
     """y = gamma (x - mean) / sqrt(var + eps) + beta with running statistics."""
     return batch_norm(builder, path, input, module)
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gcn2snn import ir
-from gcn2snn.frontends.builder import Builder, Ref
-from gcn2snn.frontends.graph_steps import maximum
+from gcn2snn.frontends.builder import Builder, Operand, Ref
+from gcn2snn.frontends.graph_steps import maximum, value_of
 from gcn2snn.frontends.refusal_reasons import BATCH_STATISTICS, NO_STATISTICS, RANDOM
 from gcn2snn.frontends.registry import lowers, lowers_function, parameter
 
@@ -33,6 +33,9 @@ def lower_linear_function(builder: Builder, path: str, input: Ref, weight: Tenso
 
 def dense(builder: Builder, path: str, x: Ref, weight: Tensor, bias: Tensor | None = None) -> Ref:
     """A Dense node with copies of weight [out, in] and bias [out]."""
+    if isinstance(x, Ref) and len(builder.shape(x)) != 2:
+        why = f"acts on the last of {len(builder.shape(x))} axes, and values of the network have their channels on axis 1."
+        return builder.refuse(path, "linear layer", why, "Pass rows [N, C], such as x.flatten(0, -2).", x)
     constant = None if bias is None else parameter(bias)
     return builder.add(ir.Dense(name=path, inputs=(x,), weight=parameter(weight), bias=constant))
 
@@ -57,7 +60,13 @@ def lower_dropout_function(
     return input
 
 
-@lowers_function("contiguous", "clone", "detach", "float", torch.clone)
+@lowers_function("float")
+def lower_float(builder: Builder, path: str, input: Ref) -> Ref:
+    """Nothing; whole numbers that the caller passes, such as the bytes of an image, become values of the network."""
+    return builder.as_value(input)
+
+
+@lowers_function("contiguous", "clone", "detach", torch.clone)
 def lower_nothing(builder: Builder, path: str, input: Ref, *args: Any, **kwargs: Any) -> Ref:
     """Nothing: the values stay as they are."""
     return input
@@ -121,9 +130,13 @@ def weighted_sum(builder: Builder, path: str, values: Sequence[Number], coeffici
     return builder.add(ir.Add(name=path, inputs=tuple(names), coefficients=weights, bias=bias))
 
 
-@lowers_function(torch.maximum, "maximum")
-def lower_maximum(builder: Builder, path: str, input: Ref, other: Ref) -> Ref:
+@lowers_function(torch.maximum, "maximum", torch.max, "max")
+def lower_maximum(builder: Builder, path: str, input: Ref, other: Any = None, **reduced: Any) -> Ref:
     """Y = max(X, Z) of two values, by a ReLU: max(a, b) = a + ReLU(b - a)."""
+    if not isinstance(other, Ref | Tensor) or reduced:
+        why = "reduces over an axis in a way no handler knows."
+        instead = "Use a pooling layer (global_max_pool, nn.MaxPool2d), or the maximum of two values."
+        return builder.refuse(path, "max", why, instead, input)
     if not (isinstance(input, Ref) and isinstance(other, Ref)):
         why = "takes a maximum with a constant, which no population knows."
         return builder.refuse(path, "maximum", why, "Use ReLU, or the maximum of two values.")
@@ -136,7 +149,7 @@ def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> Any:
     value, factor = (input, other) if isinstance(input, Ref) else (other, input)
     if isinstance(factor, Ref):
         why = "multiplies two values of the network; a spike only adds its weight."
-        return builder.refuse(path, "multiplication", why, "Multiply by constants only.")
+        return builder.refuse(path, "multiplication", why, "Multiply by constants only.", kind="impossible")
     assert isinstance(value, Ref)
     return _times(builder, path, value, factor)
 
@@ -145,7 +158,8 @@ def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> Any:
 def lower_div(builder: Builder, path: str, input: Number, other: Number) -> Any:
     """Y = X / c."""
     if isinstance(other, Ref):
-        return builder.refuse(path, "division", "divides by a value of the network.", "Divide by constants only.")
+        why, instead = "divides by a value of the network.", "Divide by constants only."
+        return builder.refuse(path, "division", why, instead, kind="impossible")
     assert isinstance(input, Ref)
     return _times(builder, path, input, 1.0 / other)
 
@@ -189,12 +203,16 @@ def _refuse_constant(builder: Builder, path: str, what: str, constant: Any, valu
 
 
 @lowers_function(torch.cat, torch.concat, torch.concatenate)
-def lower_cat(builder: Builder, path: str, tensors: Sequence[Ref], dim: int = 0, *, axis: int | None = None) -> Ref:
-    """Channels side by side."""
+def lower_cat(builder: Builder, path: str, tensors: Sequence[Operand], dim: int = 0, *, axis: int | None = None) -> Ref:
+    """Channels side by side; tensors of the model, such as learned node features, among them."""
     where = dim if axis is None else axis
-    if where % len(builder.shape(tensors[0])) != 1:
+    dims = len(builder.shape(tensors[0])) if isinstance(tensors[0], Ref) else tensors[0].dim()
+    if where % dims != 1:
         return builder.refuse(path, f"cat(dim={where})", "joins rows, not channels.", "Use dim=1.", tensors)
-    return builder.add(ir.Concat(name=path, inputs=tuple(tensors)))
+    tables = [t for t in tensors if not isinstance(t, Ref)]
+    if any(table.dim() != 2 for table in tables):
+        return builder.refuse(path, "cat", "puts an image of the model beside the channels.", "Use vectors.", tensors)
+    return builder.add(ir.Concat(name=path, inputs=tuple(value_of(builder, f"{path}.constant", t) for t in tensors)))
 
 
 @lowers_function(torch.flatten, "flatten")

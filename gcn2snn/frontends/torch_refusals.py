@@ -48,7 +48,7 @@ refuses(
     **GATES,
 )
 refuses(
-    *(torch.mean, torch.sum, torch.max, torch.amax, "mean", "sum", "max", "amax"),
+    *(torch.mean, torch.sum, torch.amax, "mean", "sum", "amax"),
     why="reduces over an axis in a way no handler knows.",
     instead="Use a pooling layer (global_add_pool, global_mean_pool, nn.AvgPool2d, nn.AdaptiveAvgPool2d).",
 )
@@ -73,4 +73,5 @@ refuses(
     *(nn.LPPool2d, nn.FractionalMaxPool2d, nn.MaxUnpool2d, functional.lp_pool2d),
     why="is neither a mean nor a maximum over windows.",
     instead="Use MaxPool2d or AvgPool2d.",
+    kind="impossible",
 )

@@ -13,16 +13,12 @@ from torch import nn
 from torch.nn import functional
 
 from gcn2snn import ir
+from gcn2snn.errors import Refusal
 from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.call_numbers import Number, plain
 from gcn2snn.frontends.example_inputs import part
-from gcn2snn.frontends.registry import lowers, lowers_function
-
-
-class Rows(int):
-    """The number of rows of a value, unknown until a batch or graph comes; as an int it is -1, what ``view`` infers."""
-
-    def __new__(cls) -> Rows:
-        return super().__new__(cls, -1)
+from gcn2snn.frontends.frames import frame_of, written
+from gcn2snn.frontends.registry import follows_numbers, lowers, lowers_function
 
 
 @dataclass(frozen=True)
@@ -38,14 +34,24 @@ def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any)
     if builder.example(input) is None or isinstance(builder.example(input), torch.Tensor) or not isinstance(key, str):
         builder.refuse(path, "item assignment", "changes a value in place.", "Use operations that give a new tensor.")
     else:
-        builder.frames[input, key] = value
+        builder.frames[frame_of(builder, input), key] = value
 
 
 @lowers_function("size")
 def lower_size(builder: Builder, path: str, input: Ref, dim: int | None = None) -> Any:
-    """The sizes, with :class:`Rows` for the batch axis."""
-    sizes = tuple(Rows() if size is None else size for size in builder.shape(input))
+    """The sizes: those that a call may change as numbers of the call (``frontends/call_numbers.py``)."""
+    sizes = tuple(_size(builder, input, axis, size) for axis, size in enumerate(builder.shape(input)))
     return sizes if dim is None else sizes[dim]
+
+
+def _size(builder: Builder, x: Ref, axis: int, size: int | None) -> int | Number:
+    if axis == 0:
+        return Number(builder, builder.rows(x), f"the number of rows of {x}")
+    if size is None:
+        return Number(builder, x, f"size({axis}) of {x}", axis=axis)
+    if isinstance(builder.nodes[x], ir.Input | ir.Part):  # a later layer may find that it describes the graph
+        return Number(builder, x, f"size({axis}) of {x}", size, axis)
+    return size
 
 
 @lowers_function("dim", "ndimension")
@@ -67,16 +73,22 @@ def lower_getattr(builder: Builder, path: str, input: Ref, name: str, *default: 
 
 
 @lowers_function(operator.getitem)
+@follows_numbers
 def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
     """An item of a graph input, such as ``blocks[0]`` or ``graph.ndata["feat"]``, or the target rows of a block."""
-    if not isinstance(input, Ref):  # a tuple or list that holds references
-        return input[key]
+    if not isinstance(input, Ref):
+        why = "looks up rows of a constant by numbers that come with the call."
+        return builder.refuse(path, "indexing", why, "Pass the looked-up features.", of=key)
+    if isinstance(key, slice) and isinstance(key.stop, Number) and (key.start, key.step) == (None, None):
+        if key.stop.is_same(_size(builder, input, 0, None)):
+            return input  # all rows
+        key = slice(None, key.stop.fixed())
     whole = builder.example(input)
-    if (input, key if isinstance(key, str) else "") in builder.frames:
-        return builder.frames[input, key]
+    if (known := written(builder, input, key)) is not None:
+        return known
     if isinstance(key, slice) and isinstance(key.stop, TargetRows) and (key.start, key.step) == (None, None):
         return builder.add(ir.Rows(name=path, inputs=(key.stop.of(input), input)))
-    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int):
+    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int | tuple):
         return part(builder, input, "item", key)
     if (stride := _pixel_stride(builder, input, key)) is not None:
         return builder.add(ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0))
@@ -97,6 +109,7 @@ def _pixel_stride(builder: Builder, x: Ref, key: Any) -> int | None:
 
 
 @lowers_function("view", "reshape", torch.reshape)
+@follows_numbers
 def lower_view(builder: Builder, path: str, input: Ref, *shape: Any, **named: Any) -> Ref:
     """Flattening all axes but the first; anything else is refused."""
     sizes: Sequence[Any] = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
@@ -105,7 +118,11 @@ def lower_view(builder: Builder, path: str, input: Ref, *shape: Any, **named: An
     known = [size for size in own[1:] if size is not None]
     channels = math.prod(known)
     if len(sizes) == 2 and len(known) == len(own) - 1:
-        flat = (isinstance(sizes[0], Rows) and sizes[1] in (-1, channels)) or (sizes[0] == -1 and sizes[1] == channels)
+        rows = isinstance(sizes[0], Number) and sizes[0].is_same(_size(builder, input, 0, None))
+        first = sizes[0] if rows else plain(sizes[0])
+        flat = (rows and plain(sizes[1]) in (-1, channels)) or (
+            not rows and first == -1 and plain(sizes[1]) == channels
+        )
         if flat:
             return input if len(own) == 2 else builder.add(ir.Flatten(name=path, inputs=(input,)))
     why = f"turns {['*' if size is None else size for size in own]} into {list(sizes)}."
@@ -147,10 +164,8 @@ def lower_softmax_module(builder: Builder, path: str, module: nn.LogSoftmax | nn
 
 
 def _read_out(builder: Builder, path: str, x: Ref, dim: int, kind: str) -> Ref:
-    if not builder.at_end:
-        why = "divides by a sum over the layer, which no single neuron knows."
-        return builder.refuse(path, f"{kind} in the middle", why, "It is allowed as the model's last step only.")
     if dim % len(builder.shape(x)) != 1:
         return builder.refuse(path, f"{kind}(dim={dim})", "does not normalise each row's classes.", "Use dim=1.")
-    builder.readout = kind
-    return x
+    why = "divides by a sum over the layer, which no single neuron knows."
+    instead = "It is allowed as the model's last step only."
+    return builder.read_out(path, x, kind, Refusal(path, f"{kind} in the middle", why, instead, "impossible"))

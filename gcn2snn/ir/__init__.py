@@ -2,6 +2,7 @@
 
 from gcn2snn.ir.activations import IDENTITY, RELU, Activation
 from gcn2snn.ir.draft import Draft
+from gcn2snn.ir.edge_operands import EdgeWeights, Hyperedges, Incidence, OfDegree, OfGraphs, Reversed, SourceNodes
 from gcn2snn.ir.graph_operands import Adjacency, Fixed, FixedMatrix, Laplacian, Matrix, Membership, Part
 from gcn2snn.ir.layers import (
     Add,
@@ -30,7 +31,7 @@ from gcn2snn.ir.layers import (
     UncalibratedNeuron,
 )
 from gcn2snn.ir.network import Network, once_per_network
-from gcn2snn.ir.node import NODE_TYPES, Node, Operator, Shape, Source, Synapse, Wire
+from gcn2snn.ir.node import NODE_TYPES, Node, Operator, Plain, Shape, Source, Step, Synapse, Wire
 
 __all__ = [
     "IDENTITY",
@@ -48,9 +49,12 @@ __all__ = [
     "Conv",
     "Dense",
     "Draft",
+    "EdgeWeights",
     "Fixed",
     "FixedMatrix",
     "Flatten",
+    "Hyperedges",
+    "Incidence",
     "Input",
     "InputCode",
     "Laplacian",
@@ -61,16 +65,22 @@ __all__ = [
     "Network",
     "Neuron",
     "Node",
+    "OfDegree",
+    "OfGraphs",
     "OneHot",
     "Operator",
     "Output",
     "Pad",
     "Part",
+    "Plain",
     "Population",
     "Relu",
+    "Reversed",
     "Rows",
     "Shape",
     "Source",
+    "SourceNodes",
+    "Step",
     "Subsample",
     "Synapse",
     "UncalibratedCoder",

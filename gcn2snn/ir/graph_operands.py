@@ -12,13 +12,14 @@ from gcn2snn.ir.node import Operator, Shape
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Part(Operator):
-    """A part of what the caller passes: attribute ``key`` (``by`` "attribute"), or item ``key`` ("item").
+    """A part of what the caller passes: attribute ``key`` (``by`` "attribute"), item ``key`` ("item"), what method ``key``
+    answers ("call").
 
-    ``data.x`` of a PyG object, ``graph.ndata["feat"]`` of a DGL graph, ``blocks[0]`` of a list. ``role`` and ``size``:
-    see :class:`Input`.
+    ``data.x`` of a PyG object, ``graph.ndata["feat"]`` of a DGL graph, ``blocks[0]`` of a list, a relation such as
+    ``data["author", "writes", "paper"]``. ``role`` and ``size``: see :class:`Input`.
     """
 
-    key: str | int
+    key: str | int | tuple[str, ...]
     by: str
     size: Shape
     role: str = "graph"
@@ -54,7 +55,18 @@ class FixedMatrix(Operator):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Matrix(Operator):
-    """A sparse or dense matrix that the caller passes, as an operator."""
+    """A sparse or dense matrix A that the caller passes, as an operator; ``matrices/dense_norms.py`` has the equations.
+
+    inputs: (matrix, lambda_max if ``given``).
+
+    Args:
+        norm: "none", "both", "right", "mean_with_self" or "chebyshev", as DGL's dense layers weigh their neighbours.
+        given: the largest eigenvalue is an input ("chebyshev"); otherwise it is computed.
+    """
+
+    arity: ClassVar[int | None] = None
+    norm: str = "none"
+    given: bool = False
 
     def shape(self, *inputs: Shape) -> Shape:
         return (None, None)
@@ -64,19 +76,24 @@ class Matrix(Operator):
 class Adjacency(Operator):
     """A [targets, sources] of a graph: self-loops first, then the normalisation; ``matrices/build.py`` has the equations.
 
-    inputs: (edges, weights if ``weighted``, rows of the targets, rows of the sources); edges are an index [2, E], a
-    sparse tensor whose rows are targets, or a DGL graph. The last two only tell how many nodes there are.
+    inputs: (edges, weights if ``weighted``, relation of each edge if ``relation`` is not None, rows of the targets, rows
+    of the sources); edges are an index [2, E], a sparse tensor whose rows are targets, or a DGL graph. The last two only
+    tell how many nodes there are.
 
     Args:
-        norm: "none", "gcn", "mean", "max", "degree", "cluster", or DGL's "left", "right", "both", "in", "weights".
+        norm: "none", "gcn", "mean", "max", "degree", "cluster", "rows", "root", or DGL's "left", "right", "both", "in",
+            "weights". Diagonal matrices of the targets: "any", "square_root",
+            "amplification", "attenuation", "linear", "inverse_linear".
         loops: "keep", "add" one a node, "remaining" (one for each node that lacks it), "replace", "remove".
         loop_weight: weight of an added self-loop.
         flow: "source_to_target" or "target_to_source".
-        factor: what the self-loops are multiplied by, less one ("cluster").
+        factor: what the self-loops are multiplied by, less one ("cluster"), or the average degree of the scalers of PNA.
         targets: number of targets if the model fixes it.
+        relation: only edges of this relation count.
     """
 
     arity: ClassVar[int | None] = None
+    row_inputs: ClassVar[int] = 2
     norm: str = "none"
     loops: str = "keep"
     loop_weight: float = 1.0
@@ -84,6 +101,7 @@ class Adjacency(Operator):
     flow: str = "source_to_target"
     factor: float = 0.0
     targets: int | None = None
+    relation: int | None = None
 
     def shape(self, *inputs: Shape) -> Shape:
         return (None, None)
@@ -101,6 +119,7 @@ class Laplacian(Operator):
     """
 
     arity: ClassVar[int | None] = None
+    row_inputs: ClassVar[int] = 1
     norm: str = "sym"
     weighted: bool = False
     given: bool = False
@@ -115,13 +134,15 @@ class Laplacian(Operator):
 class Membership(Operator):
     """[graphs, nodes]: 1 where a node belongs to a graph, or 1 / (nodes of the graph) with ``mean``.
 
-    inputs: (graph of each node or a batched DGL graph, if ``batched``; rows of the nodes). Without it all nodes are one
-    graph. ``graphs``: their number if the model fixes it.
+    inputs: (graph of each node or a batched DGL graph, if ``batched``; number of graphs, or what has so many rows, if
+    ``counted``; rows of the nodes). Without the first all nodes are one graph. ``graphs``: their number if the model fixes it.
     """
 
     arity: ClassVar[int | None] = None
+    row_inputs: ClassVar[int] = 1
     mean: bool = False
     batched: bool = True
+    counted: bool = False
     graphs: int | None = None
 
     def shape(self, *inputs: Shape) -> Shape:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from gcn2snn.ir.activations import RELU, Activation
-from gcn2snn.ir.node import Node, Shape, Source, Synapse, Wire, meet, meet_bias, pool_shape, same, windows
+from gcn2snn.ir.node import Node, Plain, Shape, Source, Step, Synapse, Wire, meet, meet_bias, pool_shape, same, windows
 from gcn2snn.kernels import PhaseCode
 
 
@@ -19,10 +19,16 @@ class Input(Source):
 
     ``role``: "dense" values, an "operator" (a CSR) for aggregations, "graph" (what operators are made of: edge indices,
     weights, sparse tensors, graph objects), or "unused" (an argument that changes nothing).
+
+    ``fixed``: plain values that reading the model depended on, by the way to them from the argument; () is the argument itself.
+    Every call must bring them again. ``optional``: a call may leave the argument out, for the source model's own default
+    is the value it is fixed to.
     """
 
     size: Shape
     role: str = "dense"
+    fixed: tuple[tuple[tuple[Step, ...], Plain], ...] = ()
+    optional: bool = False
 
     def shape(self, *inputs: Shape) -> Shape:
         return self.size

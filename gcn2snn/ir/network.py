@@ -15,9 +15,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.ir.graph_operands import Adjacency, FixedMatrix, Laplacian, Matrix, Membership
+from gcn2snn.ir.graph_operands import Fixed, Part
 from gcn2snn.ir.layers import Output
-from gcn2snn.ir.node import Node, Shape
+from gcn2snn.ir.node import Node, Operator, Shape
 
 N = TypeVar("N", bound=Node)
 P = ParamSpec("P")
@@ -99,7 +99,7 @@ class Network:
 
         A Text GCN is called with its matrix ready made, so this is False for it although it has a graph.
         """
-        return any(isinstance(node, Adjacency | Laplacian | Membership | Matrix | FixedMatrix) for node in self.nodes)
+        return any(isinstance(node, Operator) and not isinstance(node, Part | Fixed) for node in self.nodes)
 
     def of(self, kind: type[N]) -> list[N]:
         """Nodes of one class, in order."""

@@ -12,6 +12,13 @@ from gcn2snn.errors import InputError
 Shape = tuple[int | None, ...]
 """Sizes with None for the batch axis or an unknown number of nodes."""
 
+Plain = bool | int | float | str | None
+"""A plain value that a caller may pass; other plain objects, such as a ``torch.dtype``, by what ``str`` makes of them."""
+
+Step = tuple[str, str | int | tuple[str, ...] | None]
+"""One step from an argument to a part of it: an ("attribute", name), an ("item", key), the answer of a ("call", method), a
+tensor's ("size", axis), the ("length", "") of a list, whether a key is there ("contains", key), or an attribute ("present", name)."""
+
 NODE_TYPES: dict[str, type[Node]] = {}
 """Every node class by name; what a saved description may contain."""
 
@@ -63,7 +70,12 @@ class Wire(Node):
 
 
 class Operator(Node):
-    """A node that makes a sparse operand (a CSR) out of graph inputs; it carries no spikes."""
+    """A node that makes a sparse operand (a CSR), or another description of a graph, out of graph inputs; it carries no spikes.
+
+    ``row_inputs``: how many of its last inputs only tell how many rows there are.
+    """
+
+    row_inputs: ClassVar[int] = 0
 
 
 def meet(node: Node, good: bool, needed: str, got: Shape) -> None:

@@ -15,7 +15,25 @@ from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
 from gcn2snn.matrices.cache import MATRICES
 from gcn2snn.matrices.contents import contents
-from gcn2snn.matrices.edges import coordinates, edges_of, plain, sum_at, with_loops
+from gcn2snn.matrices.dense_norms import weigh_dense
+from gcn2snn.matrices.edge_matrices import (
+    edge_weights,
+    hyperedges,
+    incidence,
+    of_degree,
+    of_graphs,
+    reversed_index,
+    source_nodes,
+)
+from gcn2snn.matrices.edges import (
+    coordinates,
+    count_rows,
+    edges_of,
+    of_relation,
+    plain,
+    sum_at,
+    with_loops,
+)
 from gcn2snn.matrices.normalisation import NORMS, unscaled
 
 
@@ -31,22 +49,40 @@ def build_operand(node: ir.Operator, *inputs: Any) -> Any:
     """
     if isinstance(node, ir.Part):
         return _part(node, inputs[0])
-    key = _key(node, inputs)
-    if key is None:
-        return _matrix(node, *inputs)
-    return MATRICES.get(inputs[0], key, lambda: _matrix(node, *inputs))
+    try:
+        key = _key(node, inputs)
+        if key is None:
+            return _matrix(node, *inputs)
+        return MATRICES.get(inputs[0], key, lambda: _matrix(node, *inputs))
+    except (InputError, InputTypeError) as error:
+        raise type(error)(f"{node.inputs[0]}: {error}" if node.inputs else str(error)) from None
 
 
 def _part(node: ir.Part, whole: Any) -> Any:
     try:
-        value = getattr(whole, str(node.key)) if node.by == "attribute" else whole[node.key]
+        _refuse_other_relations(node, whole)
+        value = whole[node.key] if node.by == "item" else getattr(whole, str(node.key))
+        value = value() if node.by == "call" else value
     except (AttributeError, KeyError, IndexError) as error:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had ({error})") from None
     if value is None:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had (it is None)")
-    if node.role == "dense" and not isinstance(value, Tensor):
-        raise InputTypeError(f"{node.name} is {type(value).__name__}; the network needs a tensor there")
     return value
+
+
+def _refuse_other_relations(node: ir.Part, whole: Any) -> None:
+    """DGL answers a relation that a graph lacks with one that it has: look before asking.
+
+    Raises:
+        KeyError: the graph has no such relation.
+    """
+    relations = getattr(whole, "canonical_etypes", None)
+    if relations is not None and isinstance(node.key, tuple) and node.key not in relations:
+        raise KeyError(f"its relations are {relations}")
+
+
+def _number_type(value: Any) -> tuple[Hashable, ...]:
+    return (value.dtype, value.device) if hasattr(value, "dtype") else ()
 
 
 def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
@@ -54,13 +90,12 @@ def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
 
     None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
     """
-    rows = 2 if isinstance(node, ir.Adjacency) else 1 if isinstance(node, ir.Laplacian | ir.Membership) else 0
-    split = len(inputs) - rows
+    split = len(inputs) - node.row_inputs - (isinstance(node, ir.Membership) and node.counted)
     graph = [contents(value) for value in inputs[:split]]
     if not inputs or None in graph:
         return None
     options = tuple(getattr(node, f.name) for f in fields(node) if f.name not in ("name", "inputs"))
-    counted = tuple((count_rows(value), value.dtype, value.device) for value in inputs[split:])
+    counted = tuple((count_rows(value), *_number_type(value)) for value in inputs[split:])
     return (type(node), options, tuple(graph), counted)
 
 
@@ -80,8 +115,17 @@ def _fixed_matrix(node: ir.FixedMatrix) -> CSR:
 
 
 @_matrix.register
-def _given(node: ir.Matrix, matrix: object) -> CSR:
-    return to_csr(matrix)
+def _given(node: ir.Matrix, matrix: Any, *rest: Any) -> CSR:
+    return to_csr(matrix) if node.norm == "none" else weigh_dense(to_csr(matrix), node.norm, *rest)
+
+
+_matrix.register(ir.Reversed, reversed_index)
+_matrix.register(ir.SourceNodes, source_nodes)
+_matrix.register(ir.EdgeWeights, edge_weights)
+_matrix.register(ir.Incidence, incidence)
+_matrix.register(ir.Hyperedges, hyperedges)
+_matrix.register(ir.OfDegree, of_degree)
+_matrix.register(ir.OfGraphs, of_graphs)
 
 
 def to_csr(matrix: object) -> CSR:
@@ -94,6 +138,8 @@ def to_csr(matrix: object) -> CSR:
         return matrix
     if not isinstance(matrix, Tensor):
         raise InputTypeError(f"an adjacency is {type(matrix).__name__}; pass a sparse or dense tensor, or a CSR")
+    if matrix.dim() != 2:
+        raise InputError(f"an adjacency has shape {list(matrix.shape)}; [targets, sources] is needed")
     if matrix.layout is torch.strided:
         return CSR.from_dense(matrix)
     target, source, weight = coordinates(matrix)
@@ -107,12 +153,9 @@ def _adjacency(node: ir.Adjacency, edges: Any, *rest: Any) -> CSR:
     if not rest[-1].dtype.is_floating_point:
         raise InputTypeError(f"the nodes' features have dtype {rest[-1].dtype}; floating numbers are needed: x.float()")
     found = edges_of(edges, weight, node.flow, targets if node.targets is None else node.targets, sources)
+    if node.relation is not None:
+        found = of_relation(found, rest[-3], node.relation)
     return NORMS[node.norm](with_loops(found, node.loops, node.loop_weight), rest[-1].dtype, node.factor)
-
-
-def count_rows(value: Any) -> int:
-    """Rows of a tensor or operator."""
-    return int(value.shape[0])
 
 
 @_matrix.register
@@ -150,10 +193,26 @@ def _membership(node: ir.Membership, *inputs: Any) -> CSR:
     if not node.batched:
         batch, graphs = torch.zeros(count, dtype=torch.int64, device=rows.device), 1
     elif isinstance(inputs[0], Tensor):
-        batch = plain(inputs[0]).long()
+        batch = plain(inputs[0])
+        if batch.dim() != 1 or batch.is_floating_point():
+            raise InputTypeError(
+                f"batch is of {batch.dtype} and shape {list(batch.shape)}; the whole number of its graph is needed for each node"
+            )
+        batch = batch.long()
         if batch.numel() != count:
             raise InputError(f"batch has {batch.numel()} entries for {count} nodes; one each is needed")
-        graphs = node.graphs if node.graphs is not None else int(batch.max()) + 1 if count else 0
+        found = int(batch.max()) + 1 if count else 0
+        graphs = found if node.graphs is None else node.graphs
+        graphs = count_rows(inputs[1]) if node.counted else graphs
+        if graphs < found or (count and int(batch.min()) < 0):
+            raise InputError(
+                f"batch holds graphs {int(batch.min())} to {found - 1}, but the pool is for {graphs} graphs, which are "
+                f"counted from 0. Pass the number of graphs in this batch"
+            )
+    elif not hasattr(inputs[0], "batch_num_nodes"):
+        raise InputTypeError(
+            f"batch is {type(inputs[0]).__name__}; pass the graph of each node, or a batched DGL graph"
+        )
     else:
         sizes = inputs[0].batch_num_nodes()
         graphs = sizes.numel()

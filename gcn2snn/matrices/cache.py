@@ -8,14 +8,20 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from torch import Tensor
 
 from gcn2snn.kernels import CSR
 
 MOST_BYTES = 2**30
 """Memory of the matrices of all graphs together; the graph used last keeps its own whatever their size."""
 
-MOST_FORMS = 16
-"""Matrices kept per graph: one for each way its layers normalise it."""
+MOST_FORMS = 128
+"""Matrices kept per graph: one for each way its layers normalise it, and for each relation."""
+
+Operand: TypeAlias = CSR | Tensor
+"""A matrix, or edges and their weights as a layer changed them."""
 
 
 @dataclass
@@ -23,7 +29,7 @@ class _Graph:
     """Matrices of one graph, the one used last at the end."""
 
     reference: weakref.ref[object]
-    forms: OrderedDict[Hashable, CSR] = field(default_factory=OrderedDict)
+    forms: OrderedDict[Hashable, Operand] = field(default_factory=OrderedDict)
 
     def size(self) -> int:
         """Bytes of the matrices."""
@@ -31,7 +37,9 @@ class _Graph:
 
 
 class MatrixCache:
-    """(graph object, key) -> matrix. The key says all that the matrix depends on, the contents of the graph among it.
+    """(graph object, key) -> matrix, or another description of the graph.
+
+    The key says all that the matrix depends on, the contents of the graph among it.
 
     A graph is held by a weak reference: its matrices go when it does. Those of the graph whose use is the longest ago
     go too when all together exceed the bound. Threads may share a cache; two that miss at once both build.
@@ -58,7 +66,7 @@ class MatrixCache:
         """Number of graphs."""
         return len(self._graphs)
 
-    def get(self, graph: object, key: Hashable, make: Callable[[], CSR]) -> CSR:
+    def get(self, graph: object, key: Hashable, make: Callable[[], Operand]) -> Operand:
         """The matrix kept for this graph and key, else a new one by ``make``."""
         with self._lock:
             known = self._forms(graph)
@@ -78,7 +86,7 @@ class MatrixCache:
                 self._bytes -= forgotten.size()
         return matrix
 
-    def _forms(self, graph: object) -> OrderedDict[Hashable, CSR]:
+    def _forms(self, graph: object) -> OrderedDict[Hashable, Operand]:
         """The matrices of a graph, which becomes the one used last."""
         known = self._graphs.get(id(graph))
         if known is None or known.reference() is not graph:
@@ -97,9 +105,10 @@ class MatrixCache:
         return forget
 
 
-def size_of(matrix: CSR) -> int:
-    """Bytes of the three tensors of a matrix."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in (matrix.rowptr, matrix.col, matrix.value))
+def size_of(operand: Operand) -> int:
+    """Bytes of the tensors of an operand."""
+    parts = (operand,) if isinstance(operand, Tensor) else (operand.rowptr, operand.col, operand.value)
+    return sum(tensor.numel() * tensor.element_size() for tensor in parts)
 
 
 MATRICES = MatrixCache()

@@ -59,11 +59,47 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
     source, target = (first, second) if flow == "source_to_target" else (second, first)
     for index, count in ((source, sources), (target, targets)):
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= count):
+            allowed = f"allowed are 0 to {count - 1}" if count else "only an empty edge_index is allowed"
             raise InputError(
-                f"edge_index holds nodes {int(index.min())} to {int(index.max())}, but there are {count} nodes: "
-                f"allowed are 0 to {count - 1}"
+                f"edge_index holds nodes {int(index.min())} to {int(index.max())}, but there are {count} nodes: {allowed}"
             )
     return Edges(target.long(), source.long(), _checked_weight(weight, source), targets, sources)
+
+
+def of_relation(edges: Edges, relations: Any, relation: int) -> Edges:
+    """The edges of one relation.
+
+    Args:
+        relations: relation of each edge [E], whole numbers.
+
+    Raises:
+        InputError: another number of them than of edges.
+        InputTypeError: they are not whole numbers.
+    """
+    if not isinstance(relations, Tensor) or relations.dtype not in INDEX_TYPES:
+        got = relations.dtype if isinstance(relations, Tensor) else type(relations).__name__
+        raise InputTypeError(f"the relations of the edges are {got}; a tensor of whole numbers [edges] is needed")
+    if relations.numel() != edges.target.numel():
+        raise InputError(
+            f"there are {relations.numel()} relations for {edges.target.numel()} edges; one each is needed"
+        )
+    kept = plain(relations).reshape(-1) == relation
+    weight = None if edges.weight is None else edges.weight[kept]
+    return replace(edges, target=edges.target[kept], source=edges.source[kept], weight=weight)
+
+
+def count_rows(value: Any) -> int:
+    """Rows of a tensor or operator; a whole number that the caller passes counts itself.
+
+    Raises:
+        InputTypeError: what is passed is neither.
+    """
+    if isinstance(value, Tensor) and value.dim() == 0 and not value.is_floating_point():
+        value = value.item()
+    shape = getattr(value, "shape", None)
+    if not shape and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InputTypeError(f"a number of rows is {type(value).__name__}; a whole number is needed")
+    return int(shape[0]) if shape else int(value)
 
 
 def edges_by_number(graph: Any) -> tuple[Tensor, Tensor]:
@@ -81,6 +117,8 @@ INDEX_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def _index(edges: Tensor) -> tuple[Tensor, Tensor]:
+    if edges.numel() == 0 and edges.dim() == 2:
+        edges = edges.long()  # an empty list has no numbers that could be wrong, and torch.empty(2, 0) is of float32
     if edges.dtype not in INDEX_TYPES:
         raise InputTypeError(f"edge_index has dtype {edges.dtype}; node numbers must be whole, such as torch.int64")
     if edges.dim() != 2 or edges.shape[0] != 2:

@@ -72,6 +72,35 @@ def _cluster(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
     return to_matrix(edges, torch.where(edges.target == edges.source, value * (1 + factor), value))
 
 
+def _rows(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
+    """a_ij = w_ij / sum_k w_ik, 0 where the sum is 0."""
+    weight = edges.weights(dtype)
+    total = sum_at(edges.target, weight, edges.targets)
+    return to_matrix(edges, weight * torch.where(total != 0, 1.0 / total, 0.0)[edges.target])
+
+
+def _root(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
+    """a_ij = w_ij / sqrt(number of edges into i)."""
+    weight = edges.weights(dtype)
+    return to_matrix(edges, weight * _counts(edges, dtype).clamp(min=1).rsqrt()[edges.target])
+
+
+def _counts(edges: Edges, dtype: torch.dtype) -> Tensor:
+    """Number of edges into each target."""
+    ones = torch.ones(edges.target.shape, dtype=dtype, device=edges.target.device)
+    return sum_at(edges.target, ones, edges.targets)
+
+
+def _diagonal(value: Callable[[Tensor, float], Tensor]) -> Norm:
+    """A diagonal matrix [targets, targets] of value(numbers of edges into each, factor)."""
+
+    def norm(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
+        every = torch.arange(edges.targets, device=edges.target.device)
+        return CSR.from_coo(every, every, value(_counts(edges, dtype), factor), (edges.targets, edges.targets))
+
+    return norm
+
+
 def _by_counts(source: float, target: float, same: bool = False) -> Norm:
     """a_ij = max(out_j, 1)^source w_ij max(in_i, 1)^target with numbers of edges; ``same``: in_j in place of out_j."""
 
@@ -102,6 +131,14 @@ NORMS: dict[str, Norm] = {
     "max": _unit,
     "degree": _degree,
     "cluster": _cluster,
+    "rows": _rows,
+    "root": _root,
+    "square_root": _diagonal(lambda count, _: count.sqrt()),
+    "any": _diagonal(lambda count, _: (count > 0).to(count.dtype)),
+    "amplification": _diagonal(lambda count, average: torch.log(count + 1) / average),
+    "attenuation": _diagonal(lambda count, average: average / torch.log(count.clamp(min=1) + 1)),
+    "linear": _diagonal(lambda count, average: count / average),
+    "inverse_linear": _diagonal(lambda count, average: average / count.clamp(min=1)),
     "left": _by_counts(-1.0, 0.0),
     "right": _by_counts(0.0, -1.0),
     "both": _by_counts(-0.5, -0.5),

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.artefact import SNN_FORMAT, load_with_origin
+from gcn2snn.artefact import load_with_origin
 from gcn2snn.errors import ArtefactError
 from gcn2snn.files import load_json, load_tensors, save_text
+from gcn2snn.network_file import SNN_FORMAT
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
 from gcn2snn.run_folder import RUN_FILE
@@ -118,7 +119,7 @@ def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[st
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
         return origin.get("dataset", {}), origin.get("config", {})
-    data = {key: value for key, value in origin.items() if key not in ("kind", "run") and value != ""}
+    data = {key: value for key, value in origin.items() if key not in ("kind", "run", "class_names") and value != ""}
     return data, summary.get("config", {})
 
 

@@ -46,6 +46,7 @@ ITEMS: dict[str, Item] = {
     "tcurve": Item("gcn2snn.reproduce.t_curve:tcurve", _TEXTS),
     "codings": Item("gcn2snn.reproduce.t_curve:codings", _TEXTS),
     "inductive": Item("gcn2snn.reproduce.inductive:inductive", ("datasets", "seeds", "data_dir")),
+    "coverage": Item("gcn2snn.reproduce.coverage:coverage", ("rows",)),
     "rivals": Item("gcn2snn.reproduce.rivals:rivals", ("datasets", "seeds", "data_dir")),
     "motifs": Item("gcn2snn.reproduce.motifs:motifs", ("seeds", "modes")),
     "planetoid": Item("gcn2snn.reproduce.planetoid:planetoid", ("rows", "datasets", "seeds", "modes", "data_dir")),

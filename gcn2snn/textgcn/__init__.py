@@ -1,19 +1,28 @@
 """Text GCN: the model, its training, its runs, and new documents."""
 
+from gcn2snn.textgcn.float_documents import FloatDocuments
 from gcn2snn.textgcn.graph_runs import call, load_model, train_run, validation_of
+from gcn2snn.textgcn.inductive_training import InductiveTrainer, refuse_seen_documents
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.new_documents import NewDocuments, Vocabulary
 from gcn2snn.textgcn.training import Trainer, fit, make_model, split_of
+from gcn2snn.textgcn.unseen_documents import UnseenDocuments, UnseenEvaluation, evaluate_unseen
 
 __all__ = [
+    "FloatDocuments",
+    "InductiveTrainer",
     "NewDocuments",
     "TextGCN",
     "Trainer",
+    "UnseenDocuments",
+    "UnseenEvaluation",
     "Vocabulary",
     "call",
+    "evaluate_unseen",
     "fit",
     "load_model",
     "make_model",
+    "refuse_seen_documents",
     "split_of",
     "train_run",
     "validation_of",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from gcn2snn.config import TrainConfig, to_dict
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.evaluation import score
 from gcn2snn.graph import Graph
 from gcn2snn.run_folder import (
@@ -23,8 +23,10 @@ from gcn2snn.run_folder import (
     save_weights,
     train_in,
 )
+from gcn2snn.textgcn.inductive_training import InductiveTrainer
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.training import Trainer, make_model, split_of
+from gcn2snn.textgcn.unseen_documents import UnseenDocuments, score_unseen
 
 
 def train_run(
@@ -32,20 +34,31 @@ def train_run(
     config: TrainConfig,
     folder: Path,
     *,
-    on_epoch: Callable[[Trainer], None] | None = None,
+    unseen: UnseenDocuments | None = None,
+    on_epoch: Callable[[Trainer | InductiveTrainer], None] | None = None,
 ) -> dict[str, Any]:
     """Train on a graph and keep everything in ``folder``; continue there if it holds an unfinished run.
+
+    Args:
+        graph: with test nodes; for ``config.inductive`` without.
+        config: how to train.
+        folder: of the run.
+        unseen: test documents of an inductive run, read when training is over; without them it has no scores.
+        on_epoch: called after every epoch.
 
     Returns:
         The summary that ``run.json`` holds: dataset, configuration, environment, ANN scores, peak memory.
 
     Raises:
         ArtefactError: the folder's run has another dataset or configuration.
-        KeyboardInterrupt: passed on; the best weights so far are kept.
+        InputError: ``config.inductive``, and the graph has no words or holds test documents.
+        KeyboardInterrupt: passed on; the best weights so far are kept, of a run that is not inductive.
     """
     origin = {"kind": "graph", "dataset": graph.source, "fingerprint": graph.fingerprint, "config": to_dict(config)}
     if (old := open_run(folder, origin)) is not None:
         return old
+    if config.inductive:
+        return _train_inductive(folder, InductiveTrainer(graph, config), origin, unseen, on_epoch)
     trainer = Trainer(graph, config)
     try:
         train_in(folder, trainer, on_epoch)
@@ -57,6 +70,20 @@ def train_run(
     save_weights(folder, model.state_dict())
     scores = score(model(*call(graph, trainer.device)).cpu(), graph)
     return finish(folder, origin, trainer, {"ann": asdict(scores)})
+
+
+def _train_inductive(
+    folder: Path,
+    trainer: InductiveTrainer,
+    origin: dict[str, Any],
+    unseen: UnseenDocuments | None,
+    on_epoch: Callable[[InductiveTrainer], None] | None,
+) -> dict[str, Any]:
+    train_in(folder, trainer, on_epoch)
+    weights = trainer.trained().state_dict()
+    save_weights(folder, weights)
+    scores = {} if unseen is None else {"ann": asdict(score_unseen(weights, trainer.graph, unseen))}
+    return finish(folder, origin, trainer, {**trainer.summary(), **scores})
 
 
 def call(graph: Graph, device: torch.device | str = "cpu") -> tuple[Any, ...]:
@@ -88,7 +115,16 @@ def load_model(folder: Path, graph: Graph) -> TextGCN:
 
 
 def validation_of(summary: dict[str, Any], graph: Graph) -> tuple[Graph, torch.Tensor]:
-    """The run's graph with the labels of its validation nodes, -1 elsewhere: what tuning may look at."""
+    """The run's graph with the labels of its validation nodes, -1 elsewhere: what tuning may look at.
+
+    Raises:
+        ConfigError: the run is inductive, so its last stage has trained on them.
+    """
+    if summary["config"].get("inductive"):
+        raise ConfigError(
+            "the run was trained with --inductive: it has learned from its validation documents in the end, so nothing is left to "
+            "choose by. Use a run trained without --inductive, or convert with the options that another one chose"
+        )
     nodes = split_of(graph, TrainConfig(**summary["config"])).val
     labels = torch.full_like(graph.labels, -1)
     labels[nodes] = graph.labels[nodes]

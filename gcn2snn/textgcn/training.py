@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.graph import Graph
 from gcn2snn.machine import device_named
 from gcn2snn.textgcn.model import TextGCN
-from gcn2snn.training_loop import LoopOptions, train_to_end, under
+from gcn2snn.training_loop import LoopOptions, Trainable, train_to_end, under
 
 STATE_FORMAT = 1
 
@@ -52,10 +53,7 @@ def split_of(graph: Graph, config: TrainConfig) -> Split:
     if graph.val_mask is not None:
         train, val = nodes, graph.val_mask.nonzero().flatten()
     else:
-        generator = torch.Generator().manual_seed(config.seed)
-        order = nodes[torch.randperm(nodes.numel(), generator=generator)]
-        held = max(1, int(config.validation * nodes.numel()))
-        train, val = order[held:].sort().values, order[:held].sort().values
+        train, val = graph.held_out(config.validation, config.seed)
     if train.numel() < 1 or val.numel() < 1:
         raise DataError(f"{nodes.numel()} labelled training nodes are too few to hold some out; at least 2 are needed")
     present = set(graph.labels[nodes].tolist())
@@ -69,12 +67,22 @@ def split_of(graph: Graph, config: TrainConfig) -> Split:
 
 def make_model(graph: Graph, config: TrainConfig) -> TextGCN:
     """A fresh network for a graph, weights drawn with the configuration's seed."""
+    inputs = graph.num_nodes if graph.features is None else graph.features.shape[1]
+    return new_model(inputs, graph.num_classes, config, identity=graph.features is None)
+
+
+def new_model(inputs: int, classes: int, config: TrainConfig, *, identity: bool = True) -> TextGCN:
+    """A fresh network of so many inputs and classes, weights drawn with the configuration's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        identity = graph.features is None
-        inputs = graph.num_nodes if graph.features is None else graph.features.shape[1]
-        hidden = [config.hidden] * (config.layers - 1)
-        return TextGCN(inputs, hidden, graph.num_classes, config.dropout, identity=identity)
+        return TextGCN(inputs, [config.hidden] * (config.layers - 1), classes, config.dropout, identity=identity)
+
+
+def optimizer_of(model: TextGCN, config: TrainConfig) -> torch.optim.Adam:
+    """Adam; the weight decay is that of the first layer alone."""
+    first, rest = model.weights[0], list(model.weights[1:])
+    groups = [{"params": [first], "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
 
 
 class Trainer:
@@ -88,9 +96,7 @@ class Trainer:
         self.device = device_named(config.device)
         self.split = split_of(graph, config)
         self.model = make_model(graph, config).to(self.device)
-        first, rest = self.model.weights[0], list(self.model.weights[1:])
-        groups = [{"params": [first], "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+        self.optimizer = optimizer_of(self.model, config)
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_loss = float("inf")
@@ -154,11 +160,7 @@ class Trainer:
         """Write weights, optimiser, random state and history, so that :meth:`load` continues exactly."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
-        tensors["rng"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        tensors |= optimizer_state(self.optimizer) | random_state(self.device)
         meta = {"history": [asdict(epoch) for epoch in self.history], "best_loss": self.best_loss}
         save_tensors(path, tensors, kind="training", version=STATE_FORMAT, meta=meta)
 
@@ -169,16 +171,48 @@ class Trainer:
         self.best = {name: tensor.to(self.device) for name, tensor in under(tensors, "best.").items()}
         self.best_loss = meta["best_loss"]
         self.history = [Epoch(**row) for row in meta["history"]]
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in under(tensors, "optimizer.").items():
-            index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = tensor
-        content = self.optimizer.state_dict()
-        content["state"] = state
-        self.optimizer.load_state_dict(content)
-        torch.set_rng_state(tensors["rng"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["rng.cuda"])
+        restore_optimizer(self.optimizer, tensors)
+        restore_random_state(self.device, tensors)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The tensors of an optimiser, for a checkpoint."""
+    states = optimizer.state_dict()["state"].items()
+    return {f"optimizer.{index}.{key}": value for index, state in states for key, value in state.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give an optimiser what :func:`optimizer_state` took from one of the same parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in under(tensors, "optimizer.").items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    content = optimizer.state_dict()
+    content["state"] = state
+    optimizer.load_state_dict(content)
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """The global random state, for a checkpoint."""
+    own = {"rng": torch.get_rng_state()}
+    return own | {"rng.cuda": torch.cuda.get_rng_state()} if device.type == "cuda" else own
+
+
+def restore_random_state(device: torch.device, tensors: dict[str, Tensor]) -> None:
+    """Set what :func:`random_state` kept."""
+    torch.set_rng_state(tensors["rng"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["rng.cuda"])
+
+
+class TextTrainer(Trainable, Protocol):
+    """A trainer that the loop can run and that ends in a Text GCN."""
+
+    def trained(self) -> TextGCN:
+        """The network whose weights count, in evaluation mode."""
+
+
+AnyTextTrainer = TypeVar("AnyTextTrainer", bound=TextTrainer)
 
 
 def parts(split: Split) -> list[tuple[str, Tensor]]:
@@ -187,25 +221,25 @@ def parts(split: Split) -> list[tuple[str, Tensor]]:
 
 
 def fit(
-    trainer: Trainer,
+    trainer: AnyTextTrainer,
     *,
     checkpoint: Path | None = None,
-    on_start: Callable[[Trainer], None] | None = None,
-    on_epoch: Callable[[Trainer], None] | None = None,
+    on_start: Callable[[AnyTextTrainer], None] | None = None,
+    on_epoch: Callable[[AnyTextTrainer], None] | None = None,
 ) -> TextGCN:
-    """Train a Text GCN as published: Adam, early stop by validation loss, the last weights count.
+    """Train a Text GCN as its trainer does; :class:`Trainer` as published: Adam, early stop, the last weights count.
 
     >>> from gcn2snn.datasets import load_graph
     >>> model = fit(Trainer(load_graph("karate"), TrainConfig(hidden=8, epochs=3)))
 
     Args:
-        trainer: graph, network, optimiser and history; fresh.
+        trainer: graph, network, optimiser and history; fresh. A ``Trainer`` or an ``InductiveTrainer``.
         checkpoint: file to continue from if it is there, and to write every ``config.save_every`` seconds.
         on_start: called once, after the checkpoint (if any) is read.
         on_epoch: called after every epoch (progress, metrics).
 
     Returns:
-        ``trainer.model`` in evaluation mode, on the trainer's device.
+        The trained network in evaluation mode, on the trainer's device.
 
     Raises:
         KeyboardInterrupt: passed on after the checkpoint is written.

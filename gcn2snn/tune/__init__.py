@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from gcn2snn.prediction import temperature
 from gcn2snn.tune.choice import choose, excess, front, nearest
-from gcn2snn.tune.loss import temperature
 from gcn2snn.tune.point import Point, TuneConfig, TuneResult, point_of
 from gcn2snn.tune.problem import Labelled, Pool, Problem
 from gcn2snn.tune.study import search

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-TEMPERATURES = torch.linspace(-3.0, 3.0, 241, dtype=torch.float64).exp()
-"""Softmax temperatures, in units of the scores' standard deviation, from which calibration takes the likeliest."""
-
 
 @dataclass(frozen=True)
 class Loss:
@@ -35,23 +32,6 @@ class Loss:
         for the least of many estimates finds those that are too low by chance, hence the standard error.
         """
         return (self.counted + self.expected) / 2 + self.error
-
-
-def temperature(scores: Tensor, labels: Tensor) -> float:
-    """Divisor of the scores under which the labels are likeliest: scalar calibration of the softmax.
-
-    Args:
-        scores: [N, C].
-        labels: [N].
-
-    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, Section 4.2.
-    """
-    scores = scores.double()
-    unit = float(scores.std()) or 1.0
-    surprise = [
-        torch.nn.functional.cross_entropy(scores / (factor * unit), labels).item() for factor in TEMPERATURES.tolist()
-    ]
-    return float(TEMPERATURES[surprise.index(min(surprise))]) * unit
 
 
 def loss_of(probability: Tensor, source: Tensor, found: Tensor, labels: Tensor) -> Loss:

@@ -27,8 +27,9 @@ from gcn2snn.passes import (
     refittable,
     rules_of,
 )
+from gcn2snn.prediction import temperature
 from gcn2snn.tune.contents import contents_hash
-from gcn2snn.tune.loss import divergence_of, loss_of, temperature
+from gcn2snn.tune.loss import divergence_of, loss_of
 from gcn2snn.tune.point import Point
 from gcn2snn.tune.prefix import PrefixRuns
 from gcn2snn.tune.readout import Example, in_rows, read

@@ -7,7 +7,6 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from gcn2snn.artefact import SNN_FORMAT
 from gcn2snn.cli import app
 from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
 from gcn2snn.cnn.evaluation import evaluate
@@ -19,6 +18,7 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, InterruptedRunError
 from gcn2snn.files import load_tensors
+from gcn2snn.network_file import SNN_FORMAT
 from gcn2snn.run_folder import RUN_FORMAT
 
 QUICK = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False)

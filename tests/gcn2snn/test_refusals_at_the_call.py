@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,62 @@ def test_kinds_of_edges() -> None:
         snn(x, edges.numpy().astype(np.uint64), weight)
     with pytest.raises(InputTypeError, match=r"dtype torch\.complex64"):
         snn(x, edges.to(torch.complex64), weight)
-    with pytest.raises(InputTypeError, match="edge weights are list"):
-        snn(x, edges, weight.tolist())
-    with pytest.raises(InputTypeError, match=r"edge weights are of dtype torch\.complex64"):
+    with pytest.raises(InputTypeError, match=r"edge_weight has dtype torch\.complex64"):
         snn(x, edges, weight.to(torch.complex64))
+    assert snn(x, edges.tolist(), weight.tolist()).equal(expected)
+    none = snn(x, torch.empty(2, 0), [])
+    assert none.equal(snn(x, torch.empty(2, 0, dtype=torch.int64), torch.empty(0)))
+    with pytest.raises(InputTypeError, match="edge_index: the graph is str"):
+        snn(x, "edges", weight)
+    with pytest.raises(InputError, match=r"edge_index: .* there are 0 nodes: only an empty edge_index is allowed"):
+        snn(x[:0], edges, weight)
+    with pytest.raises(InputError, match="edge_index is a list with rows of unequal length"):
+        snn(x, [[0, 1], [1]], weight)
+    with pytest.raises(InputError, match="edge_index is on the device 'meta'"):
+        snn(x, edges.to("meta"), weight)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_what_torch_does_with_modules_is_refused_by_name() -> None:
+    x = torch.rand(30, 8)
+    snn = convert(nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), x)
+    for use in (
+        lambda: torch.func.functional_call(snn, dict(snn.named_buffers()), (x,)),
+        lambda: torch.jit.script(snn),
+        lambda: torch.fx.symbolic_trace(snn),
+        lambda: copy.deepcopy(snn).to("meta"),
+    ):
+        with pytest.raises(ConfigError):
+            use()
+    with pytest.raises(InputTypeError, match="stands for many tensors"):
+        torch.vmap(snn)(x[None])
+    with torch.autocast("cpu"):
+        assert snn(x).dtype == torch.float32
+
+
+class Described(nn.Module):
+    """Values of a list of inputs, and of an object that a caller makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(8, 4)
+
+    def forward(self, xs: list[Tensor], matrix: Tensor) -> Tensor:
+        return torch.cat([matrix @ self.a(xs[0]).relu(), self.a(xs[1])], 1)
+
+
+def test_values_inside_containers_are_cast_and_checked() -> None:
+    x, matrix = torch.rand(30, 8), torch.rand(30, 30)
+    snn = convert(Described().eval(), ([x, x], matrix))
+    expected = snn([x, x], matrix)
+    assert snn([x.double(), x], matrix.double()).equal(expected)
+    assert snn([x.tolist(), x.numpy()], matrix.tolist()).equal(expected)
+    assert snn([x.half(), x.half()], matrix.half()).dtype == torch.float32
+    with pytest.raises(InputError, match=r"len\(xs\) is 1; this network was converted with 2"):
+        snn([x], matrix)
+    with pytest.raises(InputError, match=r"xs\[1\] has shape \[30, 3\]"):
+        snn([x, x[:, :3]], matrix)
+    with pytest.raises(InputError, match="cat needs values with the same number of rows"):
+        snn([x, x[:5]], matrix)
+    with pytest.raises(InputError, match=r"matrix: an adjacency has shape \[2, 30, 30\]"):
+        snn([x, x], torch.rand(2, 30, 30))

@@ -34,7 +34,7 @@ class Refused(nn.Module):
         super().__init__()
         self.gat, self.act, self.norm = pyg.GATConv(6, 8), nn.GELU(), pyg.LayerNorm(8)
         self.sage, self.gcn = pyg.SAGEConv(8, 8, normalize=True), pyg.GCNConv(8, 8, aggr="mean")
-        self.jk, self.graph = pyg.JumpingKnowledge("lstm", 8, 2), pyg.GraphConv(8, 3, aggr="max")
+        self.jk, self.graph = pyg.JumpingKnowledge("lstm", 8, 2), pyg.GraphConv(8, 3, aggr="std")
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
         h = self.norm(self.act(self.gat(x, edge_index)))
@@ -57,7 +57,7 @@ def test_all_refusals_at_once() -> None:
         ("sigmoid", "sigmoid"),
         ("softmax", "softmax in the middle"),
         ("jk", "mode='lstm'"),
-        ("graph", "aggr='max' with edge weights"),
+        ("graph", "aggregation StdAggregation"),
     }
     assert found == expected
     assert all(r.why and r.instead for r in caught.value.refusals)

@@ -75,7 +75,7 @@ def test_refusals_by_kind() -> None:
 
     refuses(Layer, function, "method_of_a_test", why="w", instead="i")
     try:
-        assert REFUSED_LAYERS[Layer] == REFUSED_FUNCTIONS[function] == {"why": "w", "instead": "i"}
+        assert REFUSED_LAYERS[Layer] == REFUSED_FUNCTIONS[function] == {"why": "w", "instead": "i", "kind": "unknown"}
         assert "method_of_a_test" in REFUSED_FUNCTIONS
     finally:
         del REFUSED_LAYERS[Layer], REFUSED_FUNCTIONS[function], REFUSED_FUNCTIONS["method_of_a_test"]

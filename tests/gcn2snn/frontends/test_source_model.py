@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -123,3 +124,36 @@ def test_copies_of_graphs() -> None:
     copied(graph).ndata["x"].zero_()
     assert graph.ndata["x"].tolist() == [1.0, 1.0]
     assert bool(X.any())
+
+
+class WritesToItself(nn.Module):
+    """Changes its parameters in its forward pass, in several ways."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.lin, self.table = how, nn.Linear(8, 4), nn.Embedding(30, 8, max_norm=0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.lin.weight
+        if self.how == "data":
+            weight.data.clamp_(0)
+        elif self.how == "item":
+            weight[0] = 0
+        elif self.how == "out":
+            torch.mul(weight, 2, out=weight)
+        elif self.how == "new memory":
+            weight.data = weight.data * 2
+        elif self.how == "look-up":
+            x = x + self.table(torch.arange(30))
+        return self.lin(x)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("how", ["data", "item", "out", "new memory", "look-up"])
+def test_parameters_are_put_back(how: str) -> None:
+    model = WritesToItself(how).eval().requires_grad_(False)
+    before = {name: (value, value.clone()) for name, value in model.named_parameters()}
+    with contextlib.suppress(ConversionError):
+        convert(model, torch.rand(30, 8))
+    for name, parameter in model.named_parameters():
+        assert parameter is before[name][0]
+        assert torch.equal(parameter, before[name][1])

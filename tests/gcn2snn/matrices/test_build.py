@@ -189,6 +189,5 @@ def test_parts() -> None:
     assert build_operand(node, ["a", "b"]) == "b"
     with pytest.raises(InputError, match="the input has no"):
         build_operand(node, ["a"])
-    dense = ir.Part(name="data.x", inputs=("data",), key="x", by="item", size=(None, 2), role="dense")
-    with pytest.raises(InputTypeError, match=r"data\.x is str"):
-        build_operand(dense, {"x": "text"})
+    count = ir.Part(name="data.num_nodes()", inputs=("data",), key="upper", by="call", size=())
+    assert build_operand(count, "text") == "TEXT"

@@ -38,6 +38,7 @@ def safe(power: float, degree: torch.Tensor) -> torch.Tensor:
 def test_against_dense_equations(triples: list[tuple[int, int, int]]) -> None:
     edges, dense = edges_from(triples)
     pattern = (dense != 0).double()
+    count = pattern.sum(1)
     rows, columns = dense.sum(1), dense.sum(0)
     into, out = pattern.sum(1).clamp(min=1), pattern.sum(0).clamp(min=1)
     expected = {
@@ -50,6 +51,14 @@ def test_against_dense_equations(triples: list[tuple[int, int, int]]) -> None:
         "both": dense / (into[:, None] * out) ** 0.5,
         "in": dense / (into[:, None] * into) ** 0.5,
         "weights": safe(-0.5, rows)[:, None] * dense * safe(-0.5, columns),
+        "rows": safe(-1.0, rows)[:, None] * dense,
+        "root": dense / into[:, None] ** 0.5,
+        "any": torch.diag((count > 0).double()),
+        "square_root": torch.diag(count**0.5),
+        "amplification": torch.diag((count + 1).log() / 0.5),
+        "attenuation": torch.diag(0.5 / (into + 1).log()),
+        "linear": torch.diag(count / 0.5),
+        "inverse_linear": torch.diag(0.5 / into),
         "cluster": (pattern + 0.5 * torch.diag(pattern.diag())) / into[:, None],
     }
     assert {*expected, "max"} == set(NORMS)

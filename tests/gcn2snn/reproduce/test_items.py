@@ -35,6 +35,7 @@ def test_items_are_the_papers_figures_and_tables():
         "tcurve",
         "codings",
         "inductive",
+        "coverage",
     } == set(ITEMS)
 
 

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcn2snn.tune.loss import calibrated_losses, divergence_of, loss_of, temperature
+from gcn2snn.prediction import temperature
+from gcn2snn.tune.loss import calibrated_losses, divergence_of, loss_of
 
 
 def test_expected_is_the_mean_of_counted_over_labels_drawn_from_the_probabilities() -> None:

@@ -1,0 +1,141 @@
+"""``gcn2snn export``: a converted network in a format that other programs read, and the check that they give the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcn2snn.cli.options import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from gcn2snn.spiking_network import SpikingNetwork
+
+
+def export(
+    snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
+    format: Annotated[str, typer.Option("--format", help="brian2, spikes, npz, onnx, onnx-documents or nir.")],
+    out: Annotated[Path, typer.Option(help="File to write: .py, .npz, .csv, .onnx or .nir, as the format has it.")],
+    inputs: Annotated[
+        str | None,
+        typer.Option(
+            help="What the network runs on, instead of the data it comes from: a .pt file or a dataset; for images, image data; "
+            "for onnx-documents, texts for --check, one a line."
+        ),
+    ] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows: 0,5,7 or 3-6. Output rows of a graph (documents, nodes), for brian2; test images [0]."
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run or read what was written and compare it with the network.")
+    ] = False,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            help="For --check: an interpreter that has Brian2, or Norse or SpikingJelly [GCN2SNN_BRIAN2_PYTHON, GCN2SNN_NIR_PYTHON]."
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a converted network for other simulators and tools.
+
+    Examples:
+
+      gcn2snn export runs/demo/snn.safetensors --format brian2 --rows 12 --out demo.py --check --python brian2env/bin/python
+
+      gcn2snn export snn.safetensors --format spikes --out spikes.csv
+    """
+    from gcn2snn.artefact import load_with_origin
+    from gcn2snn.cli.options import refuse_given
+    from gcn2snn.cli.output import console, emit
+    from gcn2snn.formats import FORMATS
+    from gcn2snn.formats import check as check_export
+    from gcn2snn.formats import export as write
+
+    if not check:
+        refuse_given({"python": python}, "it is for --check")
+    network, origin = load_with_origin(snn)
+    chosen = FORMATS.get(format)
+    wanted = _rows(rows)
+    values: object = None
+    if chosen is not None and chosen.needs_inputs:
+        values, wanted = _inputs(snn, network, origin, inputs, data_dir, wanted)
+    elif format == "onnx-documents":
+        refuse_given({"rows": rows}, "the classifier takes any documents")
+        values = None if inputs is None else _lines(inputs)
+    elif chosen is not None:
+        refuse_given({"inputs": inputs, "rows": rows}, f"the format {format} does not run the network")
+    written = write(network, format, values, out=out, rows=wanted, force=force)
+    found = check_export(network, format, values, out=out, rows=wanted, python=python) if check else None
+    if as_json:
+        content: dict[str, object] = {"snn": str(snn), "format": format, "files": [str(file) for file in written.files]}
+        content |= {"facts": dict(written.facts)}
+        emit(content | ({} if found is None else {"check": {"passed": found.passed, **found.facts}}))
+    else:
+        screen = console(as_json)
+        told = ", ".join(
+            f"{name.replace('_', ' ')} {value if isinstance(value, str) else f'{value:,}'}"
+            for name, value in written.facts.items()
+        )
+        screen.print(f"written to {' and '.join(map(str, written.files))}: {told}", soft_wrap=True, markup=False)
+        if found is not None:
+            screen.print(f"{'equal' if found.passed else 'NOT EQUAL'}: {found.sentence}", soft_wrap=True, markup=False)
+    if found is not None and not found.passed:
+        raise typer.Exit(1)
+
+
+def _rows(text: str | None) -> list[int] | None:
+    """``0,5,7-9`` as numbers.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    from gcn2snn.errors import ConfigError
+
+    if text is None:
+        return None
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ConfigError(f"--rows {text!r} is no list of rows; whole numbers are needed, such as 0,5,7 or 3-6")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _lines(file: str) -> list[str]:
+    from gcn2snn.errors import DataError
+
+    try:
+        return Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {file}: {error}. Give a file of texts, one a line, in UTF-8") from error
+
+
+def _inputs(
+    file: Path,
+    network: SpikingNetwork,
+    origin: dict[str, object],
+    inputs: str | None,
+    data_dir: Path | None,
+    rows: list[int] | None,
+) -> tuple[tuple[object, ...], list[int] | None]:
+    """What the network is called with, and the rows of its output that are left to choose."""
+    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
+
+    if origin.get("kind") == "images":
+        from gcn2snn.cli.images import chosen_images
+
+        return (chosen_images(origin, inputs, data_dir, [0] if rows is None else rows),), None
+    if inputs is not None:
+        return given_call(network, inputs, data_dir)[1], rows
+    from gcn2snn.textgcn import call
+
+    refuse_unknown_origin(file, origin)
+    return call(graph_of(origin, data_dir)), rows

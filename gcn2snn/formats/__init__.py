@@ -1,0 +1,22 @@
+"""Taking a converted network elsewhere: one file for each format. Names load on first use, with what they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcn2snn.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from gcn2snn.formats.registry import FORMATS, Checked, Exported, check, export
+
+_HOME = {
+    "FORMATS": "gcn2snn.formats.registry",
+    "Checked": "gcn2snn.formats.registry",
+    "Exported": "gcn2snn.formats.registry",
+    "check": "gcn2snn.formats.registry",
+    "export": "gcn2snn.formats.registry",
+}
+
+__all__ = ["FORMATS", "Checked", "Exported", "check", "export"]
+
+__getattr__, __dir__ = names_on_demand(__name__, _HOME)

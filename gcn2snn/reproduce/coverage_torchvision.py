@@ -1,0 +1,28 @@
+"""One example of every image classifier of torchvision, with random weights."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import nn
+
+from gcn2snn.reproduce.coverage_cases import Case
+
+SIZES = {"inception_v3": 299}
+"""Pixels a side where a model needs more than 224."""
+
+
+def cases() -> dict[str, Case]:
+    """Name of a model -> its example."""
+    from torchvision import models
+
+    names = models.list_models(module=models)
+    return {name: functools.partial(_example, name) for name in names}
+
+
+def _example(name: str) -> tuple[nn.Module, tuple[torch.Tensor]]:
+    from torchvision import models
+
+    size = SIZES.get(name, 224)
+    return models.get_model(name, weights=None), (torch.randn(2, 3, size, size),)

@@ -1,0 +1,252 @@
+"""Training of a Text GCN for documents that its graph has not seen (docs/method.md, Section 9)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gcn2snn.config import TrainConfig
+from gcn2snn.errors import InputError
+from gcn2snn.files import load_tensors, save_tensors
+from gcn2snn.graph import Graph
+from gcn2snn.kernels import CSR
+from gcn2snn.machine import device_named
+from gcn2snn.prediction import temperature
+from gcn2snn.textgcn.float_documents import FloatDocuments
+from gcn2snn.textgcn.model import TextGCN
+from gcn2snn.textgcn.training import (
+    new_model,
+    optimizer_of,
+    optimizer_state,
+    random_state,
+    restore_optimizer,
+    restore_random_state,
+    split_of,
+)
+from gcn2snn.training_loop import LoopOptions, under
+
+STATE_FORMAT = 1
+
+Stage = Literal["choosing", "final"]
+
+
+@dataclass(frozen=True)
+class InductiveEpoch:
+    """Measures of one epoch; losses in nats, accuracies in percent.
+
+    Args:
+        epoch: counted over both stages, from 1.
+        stage: "choosing" without the validation documents, or "final" with all training documents.
+        train_loss, train_accuracy: on the training documents, with dropout; the loss with smoothed targets.
+        val_loss, val_accuracy: of the averaged weights on the validation documents, classified as new ones. None in the final
+            stage, which trains on them.
+        seconds: it took.
+    """
+
+    epoch: int
+    stage: Stage
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    seconds: float
+
+
+class InductiveTrainer:
+    """Everything an inductive run carries from one epoch to the next.
+
+    In the first stage the validation documents are taken out of the graph, and after each epoch the averaged weights classify them
+    as new documents. The number of epochs with the best accuracy is chosen (of equal ones that with the least loss). The second
+    stage starts again with all training documents in the graph and runs for that number of epochs. The averaged weights count.
+
+    Args:
+        graph: a text graph without test documents.
+        config: made by ``TrainConfig.for_new_documents``.
+
+    Raises:
+        InputError: the graph has no words, or it holds test documents.
+        DataError: too few training documents to hold some out, or a class without any.
+    """
+
+    def __init__(self, graph: Graph, config: TrainConfig):
+        refuse_seen_documents(graph)
+        self.graph, self.config = graph, config
+        self.device = device_named(config.device)
+        self.split = split_of(graph, config)
+        self.history: list[InductiveEpoch] = []
+        self.temperature = 1.0
+        self._begin("choosing")
+
+    def _begin(self, stage: Stage) -> None:
+        """A fresh network and optimiser on the graph of a stage."""
+        graph, documents = self.graph, self.graph.num_documents
+        self.stage: Stage = stage
+        hidden = self.split.val if stage == "choosing" else self.split.val[:0]
+        adjacency, rows, kept = without_documents(graph.adjacency, documents, hidden)
+        self.adjacency, self.rows = adjacency.to(self.device), rows.to(self.device)
+        self.documents = documents - hidden.numel()
+        self.labels = graph.labels[kept[: self.documents]].to(self.device)
+        self.val_labels = graph.labels[hidden].to(self.device)
+        self.readout = self.adjacency.rows((self.labels >= 0).nonzero().flatten())
+        self.labels = self.labels[self.labels >= 0]
+        self.model = new_model(adjacency.shape[0], graph.num_classes, self.config).to(self.device)
+        self.optimizer = optimizer_of(self.model, self.config)
+        self.mean = [weight.detach().clone() for weight in self.model.weights]
+
+    @property
+    def loop(self) -> LoopOptions:
+        """Seed, threads and time between checkpoints."""
+        config = self.config
+        return LoopOptions(seed=config.seed, threads=config.threads, save_every=config.save_every)
+
+    @property
+    def chosen(self) -> InductiveEpoch | None:
+        """The epoch of the first stage with the best validation accuracy so far."""
+        epochs = [epoch for epoch in self.history if epoch.stage == "choosing"]
+        return max(epochs, key=lambda epoch: (epoch.val_accuracy or 0.0, -(epoch.val_loss or 0.0)), default=None)
+
+    @property
+    def _has_chosen(self) -> bool:
+        chosen, run = self.chosen, sum(epoch.stage == "choosing" for epoch in self.history)
+        return chosen is not None and (run >= self.config.epochs or run - chosen.epoch >= self.config.patience)
+
+    @property
+    def done(self) -> bool:
+        """The second stage has run for the chosen number of epochs."""
+        final = sum(epoch.stage == "final" for epoch in self.history)
+        return self._has_chosen and self.chosen is not None and final >= self.chosen.epoch
+
+    def run_epoch(self) -> InductiveEpoch:
+        """One optimiser step on all training documents of the stage; in the first stage, then the validation documents."""
+        start = time.perf_counter()
+        if self.stage == "choosing" and self._has_chosen:
+            self._begin("final")
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        scores = self.model(self.adjacency, None, self.readout)
+        loss = functional.cross_entropy(scores, self.labels, label_smoothing=self.config.smoothing)
+        loss.backward()
+        self.optimizer.step()
+        self._average(sum(epoch.stage == self.stage for epoch in self.history))
+        val_loss = val_accuracy = None
+        if self.stage == "choosing":
+            potentials = FloatDocuments.of_weights(self.mean, self.adjacency, self.documents).potentials(self.rows)
+            val_loss = float(functional.cross_entropy(potentials, self.val_labels))
+            val_accuracy = _accuracy(potentials, self.val_labels)
+        accuracy, seconds = _accuracy(scores.detach(), self.labels), time.perf_counter() - start
+        number = len(self.history) + 1
+        epoch = InductiveEpoch(number, self.stage, float(loss.detach()), accuracy, val_loss, val_accuracy, seconds)
+        self.history.append(epoch)
+        if self.stage == "choosing" and self.chosen is epoch:
+            self.temperature = temperature(potentials.cpu(), self.val_labels.cpu())
+        return epoch
+
+    @torch.no_grad()
+    def _average(self, steps: int) -> None:
+        """mean = d mean + (1 - d) W with d = min(averaging, (1 + t) / (10 + t)), so that early weights are soon forgotten."""
+        decay = min(self.config.averaging, (1 + steps) / (10 + steps)) if steps else 0.0
+        for mean, weight in zip(self.mean, self.model.weights, strict=True):
+            mean.lerp_(weight, 1 - decay)
+
+    def trained(self) -> TextGCN:
+        """A network with the averaged weights of the final stage, in evaluation mode, on the trainer's device."""
+        assert self.done
+        model = new_model(self.adjacency.shape[0], self.graph.num_classes, self.config).to(self.device)
+        with torch.no_grad():
+            for weight, mean in zip(model.weights, self.mean, strict=True):
+                weight.copy_(mean)
+        return model.eval()
+
+    def summary(self) -> dict[str, object]:
+        """What the first stage chose (JSON values)."""
+        assert self.chosen is not None
+        chosen = {"epochs": self.chosen.epoch, "loss": self.chosen.val_loss, "accuracy": self.chosen.val_accuracy}
+        return {"chosen": {**chosen, "documents": self.split.val.numel()}, "temperature": self.temperature}
+
+    def save(self, path: Path) -> None:
+        """Write all that :meth:`load` needs to continue exactly."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"mean.{index}": tensor for index, tensor in enumerate(self.mean)}
+        tensors |= optimizer_state(self.optimizer) | random_state(self.device)
+        meta = {"history": [asdict(epoch) for epoch in self.history], "temperature": self.temperature}
+        save_tensors(path, tensors, kind="inductive-training", version=STATE_FORMAT, meta=meta)
+
+    def load(self, path: Path) -> None:
+        """Continue from what :meth:`save` wrote."""
+        tensors, meta = load_tensors(path, kind="inductive-training", version=STATE_FORMAT)
+        self.history = [InductiveEpoch(**row) for row in meta["history"]]
+        self.temperature = meta["temperature"]
+        self._begin(self.history[-1].stage)
+        self.model.load_state_dict(under(tensors, "model."))
+        self.mean = [tensors[f"mean.{index}"].to(self.device) for index in range(len(self.mean))]
+        restore_optimizer(self.optimizer, tensors)
+        restore_random_state(self.device, tensors)
+
+
+def refuse_seen_documents(graph: Graph) -> None:
+    """Refuse a graph on which inductive training has no meaning.
+
+    Raises:
+        InputError: it has no words, or it holds test documents.
+    """
+    name = graph.source.get("dataset", "this graph")
+    if not graph.vocabulary:
+        raise InputError(
+            f"{name} has no words, so no new document can join it; inductive training needs a corpus: r8, r52, ohsumed, mr, "
+            f"20ng or your own texts"
+        )
+    if bool(graph.test_mask.any()):
+        raise InputError(
+            f"the graph of {name} holds {int(graph.test_mask.sum())} test documents, so they would not be new. Build it without "
+            f"them: load_graph(..., options=TextGraphOptions(documents='training', wordless='keep'))"
+        )
+
+
+def without_documents(adjacency: CSR, documents: int, hidden: Tensor) -> tuple[CSR, CSR, Tensor]:
+    """A graph without some of its documents, and the rows with which these join it again as new ones.
+
+    Frequencies and degrees are not counted again: both matrices hold the values of the whole graph.
+
+    Args:
+        adjacency: normalised, [nodes, nodes], documents first.
+        documents: how many of the nodes are documents.
+        hidden: documents to take out, [k], int64, ascending.
+
+    Returns:
+        The adjacency of the other nodes; the rows [k, words + k], each document's own loop behind the words; and the other nodes
+        in their order, int64.
+    """
+    nodes = adjacency.shape[0]
+    stays = torch.ones(nodes, dtype=torch.bool)
+    stays[hidden] = False
+    kept = stays.nonzero().flatten()
+    number = torch.full((nodes,), -1, dtype=torch.int64)
+    number[kept] = torch.arange(kept.numel())
+    rest = (
+        adjacency
+        if not hidden.numel()
+        else _renumbered(adjacency.rows(kept), number, kept.numel(), symmetric=adjacency.symmetric)
+    )
+    words = nodes - documents
+    number = torch.full((nodes,), -1, dtype=torch.int64)
+    number[documents:] = torch.arange(words)
+    number[hidden] = words + torch.arange(hidden.numel())
+    return rest, _renumbered(adjacency.rows(hidden), number, words + hidden.numel(), symmetric=False), kept
+
+
+def _renumbered(matrix: CSR, number: Tensor, columns: int, *, symmetric: bool) -> CSR:
+    """The entries whose column has a number that is not negative, in the columns of these numbers."""
+    place = number[matrix.col.long()]
+    kept = place >= 0
+    shape = (matrix.shape[0], columns)
+    return CSR.from_coo(matrix.row[kept], place[kept], matrix.value[kept], shape, symmetric=symmetric)
+
+
+def _accuracy(scores: Tensor, labels: Tensor) -> float:
+    return 100 * float((scores.argmax(1) == labels).double().mean())

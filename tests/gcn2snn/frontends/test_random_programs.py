@@ -1,0 +1,225 @@
+"""Random small programs: what converts computes what its source computes on inputs of other sizes, all else is our own error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from gcn2snn.config import ConvertConfig
+from gcn2snn.conversion import prepare
+from gcn2snn.engines.arguments import bind
+from gcn2snn.engines.interpreter import run_float
+from gcn2snn.errors import Gcn2SnnError
+
+pyg = pytest.importorskip("torch_geometric.nn")
+Data = pytest.importorskip("torch_geometric.data").Data
+
+C = 4
+"""Channels of every value, so that steps fit together in any order."""
+
+Step = Callable[["Program", Any, Any], Any]
+"""step(program, value, call) -> the next value."""
+
+
+class Program(nn.Module):
+    """A sequence of steps, each with the value before it and the call's arguments."""
+
+    def __init__(self, steps: list[Step], as_data: bool) -> None:
+        super().__init__()
+        self.steps, self.as_data = steps, as_data
+        self.lin, self.wide, self.bn = nn.Linear(C, C), nn.Linear(2 * C, C), nn.BatchNorm1d(C)
+        self.act, self.act_, self.drop, self.gelu = nn.ReLU(), nn.ReLU(inplace=True), nn.Dropout(), nn.GELU()
+        self.gcn, self.sage, self.gat = pyg.GCNConv(C, C), pyg.SAGEConv(C, C), pyg.GATConv(C, C)
+        self.gin = pyg.GINConv(nn.Sequential(nn.Linear(C, C), nn.ReLU(inplace=True)))
+        self.vector, self.table = nn.Parameter(torch.randn(C)), nn.Parameter(torch.randn(5, C))
+        self.heads = nn.ModuleDict({"a": nn.Linear(C, C), "b": nn.Linear(C, C)})
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        call = args[0] if self.as_data else Call(*args, **kwargs)
+        h = call.x
+        for step in self.steps:
+            h = step(self, h, call)
+        return h
+
+
+class Call:
+    """The arguments of a call by name, as a PyG object would hold them."""
+
+    def __init__(self, x: Any, edge_index: Any, batch: Any, num_graphs: Any, gain: Any, head: Any, weight: Any) -> None:
+        self.x, self.edge_index, self.batch, self.num_graphs = x, edge_index, batch, num_graphs
+        self.gain, self.head, self.edge_weight = gain, head, weight
+
+
+def pair_then_join(p: Program, h: Any, c: Any) -> Any:
+    return p.wide(torch.cat([h, F.relu(h)], 1))
+
+
+def changed_under_another_name(p: Program, h: Any, c: Any) -> Any:
+    g = p.lin(h)
+    other = p.drop(g)
+    return p.act_(g) + other
+
+
+def images(p: Program, h: Any, c: Any) -> Any:
+    n, channels = h.size()
+    return h.view(n, channels // 2, 2).reshape(n, -1)
+
+
+def weighted(p: Program, h: Any, c: Any) -> Any:
+    return p.gcn(h, c.edge_index) if c.edge_weight is None else p.gcn(h, c.edge_index, c.edge_weight)
+
+
+def caught(p: Program, h: Any, c: Any) -> Any:
+    try:
+        return h / h.size(0)
+    except Exception:
+        return h
+
+
+def normalised(p: Program, h: Any, c: Any) -> Any:
+    row, col = c.edge_index
+    return h + torch.zeros(h.size(0), C).index_add(0, row, h[col])
+
+
+STEPS: dict[str, Step] = {
+    "linear": lambda p, h, c: p.lin(h),
+    "relu": lambda p, h, c: p.act(h),
+    "relu_": lambda p, h, c: p.act_(h),
+    "F.relu": lambda p, h, c: F.relu(h),
+    "bn": lambda p, h, c: p.bn(h),
+    "drop": lambda p, h, c: p.drop(h),
+    "gelu": lambda p, h, c: p.gelu(h),
+    "gcn": lambda p, h, c: p.gcn(h, c.edge_index),
+    "weighted": weighted,
+    "sage": lambda p, h, c: p.sage(h, c.edge_index),
+    "gin": lambda p, h, c: p.gin(h, c.edge_index),
+    "gat": lambda p, h, c: p.gat(h, c.edge_index),
+    "add pool": lambda p, h, c: pyg.global_add_pool(h, c.batch, c.num_graphs),
+    "mean pool": lambda p, h, c: pyg.global_mean_pool(h, c.batch),
+    "pool of one": lambda p, h, c: pyg.global_max_pool(h, None),
+    "twice as many": lambda p, h, c: pyg.global_add_pool(h, c.batch, 2 * c.num_graphs),
+    "pool of rows": lambda p, h, c: pyg.global_add_pool(h, c.batch, h.size(0)),
+    "divide by graphs": lambda p, h, c: h / c.num_graphs,
+    "layers by number": lambda p, h, c: [p.lin(h) for _ in range(c.num_graphs)][-1],
+    "residual": lambda p, h, c: p.lin(h) + c.x,
+    "join": pair_then_join,
+    "alias": changed_under_another_name,
+    "in place": lambda p, h, c: p.lin(h).add_(1.0).relu_(),
+    "vector": lambda p, h, c: h * p.vector + p.vector,
+    "reflected": lambda p, h, c: p.vector - h,
+    "row constant": lambda p, h, c: h + p.table,
+    "table": lambda p, h, c: p.lin(p.table),
+    "join table": lambda p, h, c: p.wide(torch.cat([h, p.table], 1)),
+    "conv of table": lambda p, h, c: p.gcn(p.table, c.edge_index),
+    "square": lambda p, h, c: h * h,
+    "mean of rows": lambda p, h, c: h / h.size(0),
+    "sum over rows": lambda p, h, c: h.sum(0, keepdim=True) / len(h),
+    "scaled by width": lambda p, h, c: h / math.sqrt(h.size(1)),
+    "scaled by rows": lambda p, h, c: h / math.sqrt(h.shape[0]),
+    "view": lambda p, h, c: h.view(h.size(0), -1),
+    "view len": lambda p, h, c: h.view(len(h), h.shape[-1]),
+    "view half": lambda p, h, c: h.view(h.size(0) // 2, -1),
+    "view nodes": lambda p, h, c: h.reshape(c.x.shape[0], -1),
+    "images": images,
+    "all rows": lambda p, h, c: h[: h.size(0)],
+    "some rows": lambda p, h, c: h[: c.x.size(0) - 1],
+    "last row": lambda p, h, c: h[h.size(0) - 1],
+    "count": lambda p, h, c: h + torch.arange(h.size(0))[:, None],
+    "zeros": lambda p, h, c: h + torch.zeros(h.size(0), C),
+    "new": lambda p, h, c: h + h.new_ones(h.shape),
+    "ones like": lambda p, h, c: h + torch.ones_like(h),
+    "eye": lambda p, h, c: torch.eye(h.shape[0]) @ h,
+    "branch": lambda p, h, c: p.lin(h) if h.size(0) > 3 else h,
+    "branch graphs": lambda p, h, c: p.lin(h) if c.num_graphs > 1 else h,
+    "branch value": lambda p, h, c: p.lin(h) if h.sum() > 0 else h,
+    "branch width": lambda p, h, c: p.lin(h) if h.dim() == 2 and h.size(1) == C else h,
+    "same rows": lambda p, h, c: p.lin(h) if h.size(0) == c.x.size(0) else h,
+    "is tensor": lambda p, h, c: p.lin(h) if isinstance(h, Tensor) else h,
+    "attribute": lambda p, h, c: p.lin(h) if hasattr(c, "pos") else h,
+    "default": lambda p, h, c: h if getattr(c, "edge_attr", None) is None else p.lin(h),
+    "text": lambda p, h, c: p.heads[str(getattr(c, "head", "a"))](h),
+    "gain": lambda p, h, c: h * getattr(c, "gain", 1.0),
+    "rows as text": lambda p, h, c: p.heads["a" if f"{h.size(0)}" == "5" else "b"](h),
+    "list": lambda p, h, c: sum([h, p.lin(h)]),
+    "unpack": lambda p, h, c: torch.cat(torch.chunk(h, 2, 1)[::-1], 1),
+    "stack": lambda p, h, c: torch.stack([h, h]).sum(0),
+    "maximum": lambda p, h, c: torch.max(h, p.lin(h)),
+    "where": lambda p, h, c: torch.where(h > 0, h, 0.0),
+    "softmax": lambda p, h, c: F.softmax(h, dim=1),
+    "norm": lambda p, h, c: F.normalize(h),
+    "tolist": lambda p, h, c: torch.tensor(h.tolist()),
+    "numpy": lambda p, h, c: torch.from_numpy(h.numpy()),
+    "item": lambda p, h, c: h * h.max().item(),
+    "product": lambda p, h, c: h @ p.lin.weight,
+    "gram": lambda p, h, c: h @ h.t() @ h,
+    "transposed": lambda p, h, c: h.t().t(),
+    "indexed": lambda p, h, c: h[c.batch],
+    "embedding": lambda p, h, c: h + p.table[c.batch],
+    "dtype": lambda p, h, c: h + torch.ones(C, dtype=h.dtype, device=h.device),
+    "float": lambda p, h, c: h.float() + c.batch.float()[:, None],
+    "caught": caught,
+    "own message passing": normalised,
+    "set item": lambda p, h, c: p.lin(h).index_fill_(1, torch.tensor([0]), 0.0),
+    "rows in a list": lambda p, h, c: h * len([0] * h.size(0)),
+    "power": lambda p, h, c: h * h.size(0) ** 0,
+    "nodes": lambda p, h, c: h / getattr(c, "num_nodes", 2),
+    "features": lambda p, h, c: h / getattr(c, "num_node_features", 2),
+    "contains": lambda p, h, c: h if hasattr(c, "keys") and "edge_attr" in c else p.lin(h),
+}
+
+
+def call_of(rows: int, graphs: int, as_data: bool, weight: bool, gain: float = 1.0, head: str = "a") -> tuple[Any, ...]:
+    """The arguments of a call with so many rows in so many graphs."""
+    batch = torch.arange(rows) * graphs // rows
+    edges = torch.randint(0, rows, (2, 3 * rows))
+    values = torch.rand(edges.shape[1]) if weight else None
+    x = torch.randn(rows, C)
+    if not as_data:
+        return (x, edges, batch, graphs, gain, head, values)
+    data = Data(x=x, edge_index=edges, batch=batch, edge_weight=values)
+    data.num_graphs = graphs
+    return (data,)
+
+
+def check(names: list[str], as_data: bool, weight: bool, seed: int) -> str:
+    """Convert a program and compare it on three other calls; what came of it."""
+    torch.manual_seed(seed)
+    model = Program([STEPS[name] for name in names], as_data).eval()
+    try:
+        network = prepare(model, call_of(5, 2, as_data, weight), ConvertConfig())
+    except Gcn2SnnError as error:
+        return type(error).__name__
+    for rows, graphs, more in ((3, 1, {}), (8, 3, {}), (5, 2, {"gain": 2.0, "head": "b", "weight": not weight})):
+        args = call_of(rows, graphs, as_data, **{"weight": weight, **more})
+        try:
+            with torch.no_grad():
+                wanted = model(*args)
+        except Exception:
+            continue  # the source itself has no result there
+        try:
+            got = run_float(network, bind(network, args, {}))
+        except Gcn2SnnError:
+            continue
+        if network.output.readout == "softmax":
+            got = got.softmax(1)
+        torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-4, msg=f"{names} on {rows} rows")
+    return "converted"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    names=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5),
+    as_data=st.booleans(),
+    weight=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_equal_to_the_source_or_our_own_error(names: list[str], as_data: bool, weight: bool, seed: int) -> None:
+    check(names, as_data, weight, seed)
