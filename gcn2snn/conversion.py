@@ -88,6 +88,8 @@ def convert(
         network = round_weights(network)
     network = set_horizons(network, bind(network, args, kwargs), config)
     network, refits = refit_values(network, bind(network, args, kwargs), config, row_weights, source, on_channels)
+    if refits:  # what the populations behind them see has changed, so their horizons are set anew
+        network = set_horizons(network, bind(network, args, kwargs), config, {report.name for report in refits})
     if config.correct == "mean":
         network = correct_means(network, batches, source)
     snn = SpikingNetwork(network, config, report, refits)
