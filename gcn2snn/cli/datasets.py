@@ -54,7 +54,13 @@ def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         counts = [f"{row[key]:,}" if row[key] else "-" for key in ("documents", "words", "classes")]
         cells.append([row["name"], *counts, row["title"], row["files"] or "not here (gcn2snn datasets fetch)"])
     console(as_json).print(
-        table("datasets", ("name", "documents", "words", "classes", "what", "files in"), cells, ("files in", "what"))
+        table(
+            "datasets",
+            ("name", "documents", "words", "classes", "what", "files in"),
+            cells,
+            ("files in", "what"),
+            ("what", "files in"),
+        )
     )
     hint(as_json, "gcn2snn train NAME")
 

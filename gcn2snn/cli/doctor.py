@@ -56,7 +56,9 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         emit({"findings": rows, "bad": bad})
     else:
         lines = [(each.what, each.state, each.found) for each in found]
-        console(as_json).print(table("gcn2snn doctor", ("what", "state", "found"), lines))
+        console(as_json).print(
+            table("gcn2snn doctor", ("what", "state", "found"), lines, ("state",), ("state", "found"))
+        )
         hint(as_json, "put right what is bad, then gcn2snn doctor again" if bad else "gcn2snn train r8")
     if bad:
         raise typer.Exit(1)
@@ -116,7 +118,11 @@ def _compiler() -> Finding:
 def _libraries() -> Iterator[Finding]:
     from importlib.util import find_spec
 
+    from gcn2snn.machine import environment
+
     for module, extra in OPTIONAL.items():
+        if module.replace("_", "-") in environment():
+            continue  # its version was told already
         if find_spec(module) is None:
             yield Finding(module, f"not installed: pip install 'gcn2snn[{extra}]'", "note")
         else:

@@ -46,7 +46,7 @@ def info(
         emit({"place": str(place), **facts})
         return
     rows = [(name.replace("_", " "), _shown(value)) for name, value in facts.items() if value not in (None, "", [])]
-    console(as_json).print(table(str(place), ("what", "value"), rows))
+    console(as_json).print(table(str(place), ("what", "value"), rows, texts=("value",)))
     if following:
         hint(as_json, following)
 

@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
-LEAST_FIRST = 12
-"""Columns that the first, which names the row, keeps on a narrow terminal; its words go on in the next line."""
+LEAST_TEXT = 12
+"""Characters that a column of text keeps on a narrow terminal; its words go on in the next line."""
 
 GAP = 2
 """Columns between two columns of a table."""
@@ -43,12 +43,14 @@ class FittedTable:
         columns: names; the first column is text, the others are numbers.
         rows: cells.
         leave: columns in the order in which they leave a terminal that is too narrow; then the last ones do.
+        texts: columns that are text too; their words go on in the next line.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     leave: tuple[str, ...]
+    texts: tuple[str, ...] = ()
 
     def shown(self, width: int) -> list[int]:
         """Numbers of the columns that fit into so many characters; the first and one more always stay."""
@@ -62,17 +64,36 @@ class FittedTable:
                 kept.remove(index)
         return kept
 
+    def _is_text(self, index: int) -> bool:
+        return index == 0 or self.columns[index] in self.texts
+
     def _least(self, kept: Sequence[int]) -> int:
-        numbers = [self._numbers_width(index) for index in kept if index]
-        return min(self._width(0), LEAST_FIRST) + sum(width + GAP for width in numbers)
+        """Characters that these columns need."""
+        return sum(self._narrow(index) + GAP for index in kept) - GAP
 
-    def _width(self, index: int) -> int:
-        return max(len(self.columns[index]), *(len(row[index]) for row in self.rows), 1)
+    def _natural(self, index: int) -> int:
+        return max(1, len(self.columns[index]), *(len(row[index]) for row in self.rows))
 
-    def _numbers_width(self, index: int) -> int:
+    def _narrow(self, index: int) -> int:
         """The widest number, or the widest word of the column's name, which may go on in the next line."""
+        if self._is_text(index):
+            return min(self._natural(index), LEAST_TEXT)
         words = self.columns[index].split() or [""]
         return max(1, *(len(word) for word in words), *(len(row[index]) for row in self.rows))
+
+    def _widths(self, kept: Sequence[int], width: int) -> dict[int, int]:
+        """Characters of each column: names of numbers are broken first, then texts, the widest first."""
+        found = {index: self._natural(index) for index in kept}
+        too_wide = sum(size + GAP for size in found.values()) - GAP - width
+        if too_wide > 0:
+            found |= {index: self._narrow(index) for index in kept if not self._is_text(index)}
+        too_wide = sum(size + GAP for size in found.values()) - GAP - width
+        while too_wide > 0:
+            widest = max(found, key=lambda index: (self._is_text(index) and found[index] > LEAST_TEXT, found[index]))
+            if found[widest] <= 1:
+                break
+            found[widest], too_wide = found[widest] - 1, too_wide - 1
+        return found
 
     def _drawn(self, width: int) -> Table:
         from rich import box
@@ -80,15 +101,12 @@ class FittedTable:
         from rich.text import Text
 
         kept = self.shown(width)
-        whole = sum(self._width(index) + GAP for index in kept) - GAP <= width
-        narrow = {index: self._width(index) if whole else self._numbers_width(index) for index in kept if index}
-        left = width - sum(size + GAP for size in narrow.values())
+        widths = self._widths(kept, width)
         result = Table(title=Text(self.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         result.show_edge, result.pad_edge, result.padding = False, False, (0, 1, 0, 0)
         for index in kept:
-            size = narrow.get(index, max(LEAST_FIRST, min(self._width(0), left)))
-            side = "right" if index else "left"
-            result.add_column(Text(self.columns[index]), justify=side, width=size, overflow="fold")  # type: ignore[arg-type]
+            side: Literal["left", "right"] = "left" if self._is_text(index) else "right"
+            result.add_column(Text(self.columns[index]), justify=side, width=widths[index], overflow="fold")
         for row in self.rows:
             result.add_row(*(Text(row[index]) for index in kept))
         gone = [name for index, name in enumerate(self.columns) if index not in kept]
@@ -102,7 +120,11 @@ class FittedTable:
 
 
 def table(
-    title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], leave: Sequence[str] = ()
+    title: str,
+    columns: Iterable[str],
+    rows: Iterable[Iterable[object]],
+    leave: Sequence[str] = (),
+    texts: Sequence[str] = (),
 ) -> FittedTable:
     """The one kind of table that verbs print: the first column is text, the others are numbers.
 
@@ -111,9 +133,10 @@ def table(
         columns: their names.
         rows: one cell for each column.
         leave: columns that leave first on a narrow terminal, the least important one first.
+        texts: further columns that are text.
     """
     cells = tuple(tuple(str(cell) for cell in row) for row in rows)
-    return FittedTable(title, tuple(columns), cells, tuple(leave))
+    return FittedTable(title, tuple(columns), cells, tuple(leave), tuple(texts))
 
 
 def megabytes(size: int) -> str:

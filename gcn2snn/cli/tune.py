@@ -159,7 +159,7 @@ def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: boo
     columns = ("estimated loss", "validation accuracy %", "same prediction %", "alpha (events)", "alpha (Eq. 6)", "")
     screen = console(as_json)
     title = f"Front of {len(result.points)} configurations, validation data (source {result.source_accuracy:.2f} %)"
-    screen.print(table(title, columns, rows))
+    screen.print(table(title, columns, rows, ("same prediction %", "alpha (Eq. 6)", "estimated loss")))
     screen.print(
         f"test data, read once now: ANN {test['ann']['accuracy']:.2f} %, SNN {test['snn']['accuracy']:.2f} %, "
         f"alpha {test['alpha']['events']:.1f} by events, {test['alpha']['eq6']:.1f} by Eq. 6\n"

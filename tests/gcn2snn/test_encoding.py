@@ -177,5 +177,5 @@ def test_encode_reads_arrays_and_lists_as_tensors(numbers: list[float]) -> None:
 
 @pytest.mark.parametrize("bad", ["text", [[1.0], [1.0, 2.0]], [1j], ["a"], None])
 def test_encode_refuses_what_holds_no_real_numbers(bad: Any) -> None:
-    with pytest.raises(InputTypeError, match="^x (is|has dtype)"):
+    with pytest.raises(InputTypeError, match=r"^x (is|has dtype)"):
         encode(bad, 1.0, 1.3, 16)
