@@ -182,15 +182,15 @@ def tables(result: Evaluation, title: str) -> list[Any]:
         ("same prediction %", "", f"{result.agreement:.2f}", ""),
         (
             "arithmetic (exact events)",
-            joules(energy.ann_joules),
-            joules(energy.snn_joules),
+            joules(energy.ann_joules, energy.snn_joules),
+            joules(energy.snn_joules, energy.ann_joules),
             f"alpha {energy.alpha_events:.2f}",
         ),
         ("arithmetic by Eq. 6", "", "", f"alpha {energy.alpha_eq6:.2f}"),
         (
             "with updates and memory",
-            joules(energy.ann_total_joules),
-            joules(energy.snn_total_joules),
+            joules(energy.ann_total_joules, energy.snn_total_joules),
+            joules(energy.snn_total_joules, energy.ann_total_joules),
             f"alpha {energy.alpha_total:.2f}",
         ),
     ]

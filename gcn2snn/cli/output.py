@@ -147,11 +147,16 @@ def megabytes(size: int) -> str:
 JOULES = ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ"), (1e-12, "pJ"))
 
 
-def joules(energy: float) -> str:
+def joules(energy: float, beside: float = 0.0) -> str:
     """Joules with four digits in the unit that suits them.
 
-    >>> joules(5.147e-8), joules(0.0021), joules(0.0)
-    ('51.47 nJ', '2.1 mJ', '0 J')
+    Args:
+        energy: J.
+        beside: J, another number of the same row; both have the unit of the larger one, so that they compare at a glance.
+
+    >>> joules(5.147e-8), joules(0.0021), joules(0.0), joules(0.000627, 0.00348)
+    ('51.47 nJ', '2.1 mJ', '0 J', '0.627 mJ')
     """
-    size, unit = next(((size, unit) for size, unit in JOULES if abs(energy) >= size), JOULES[-1])
+    largest = max(abs(energy), abs(beside))
+    size, unit = next(((size, unit) for size, unit in JOULES if largest >= size), JOULES[-1])
     return f"{energy / size:.4g} {unit}" if energy else "0 J"
