@@ -131,6 +131,8 @@ def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int) 
 
     columns = ["text", "label", "probability", *(f"class_{k}" for k in range(2, top + 1))]
     count = 0
+    if not path.parent.exists():
+        note(f"the folder {path.parent} does not exist and is made")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*columns, "known_words", "spikes", "additions", "joules", "steps"])
