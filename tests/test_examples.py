@@ -25,7 +25,7 @@ PROGRAMS = {
 """Program -> packages without which it cannot run."""
 
 SAYS = {
-    "text_gcn_from_own_texts": "finance ",
+    "text_gcn_from_own_texts": "shares fell: ",
     "pyg_gcn_on_cora": "agreement",
     "graphsage_mini_batches": "40 nodes of a batch never seen",
     "gin_graph_classification": "one graph: [1, 2]",

@@ -26,5 +26,6 @@ model = gcn2snn.fit(gcn2snn.Trainer(graph, gcn2snn.TrainConfig(hidden=32, epochs
 snn = gcn2snn.convert(model, graph)
 print(gcn2snn.evaluate(snn, graph))
 
-for answer in snn.predict(["shares fell", "a goal in the cup"]):
-    print(answer.label, f"{answer.confidence:.2f}", f"{answer.spikes} spikes")
+new = ["shares fell", "a goal in the cup"]
+for text, label, shares in zip(new, snn.predict(new), snn.predict_proba(new), strict=True):
+    print(f"{text}: {label} ({100 * shares.max():.0f} %)")

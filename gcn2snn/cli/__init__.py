@@ -62,7 +62,7 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 def main() -> None:
     """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="gcn2snn", standalone_mode=False)
     except UsageError as error:
         sys.exit(refuse_usage(error))
     except typer.Abort:

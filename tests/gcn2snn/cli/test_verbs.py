@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,14 +43,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_has_two_examples_and_is_whole(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = help_of(verb, monkeypatch)
     examples = [
-        line for line in text.partition("Options:")[0].splitlines() if line.startswith(("    gcn2snn ", "    curl "))
+        line for line in text.partition("Options:")[0].splitlines() if re.match(r"    (gcn2snn|curl|tail) ", line)
     ]
-    assert len([line for line in examples if f"gcn2snn {verb}" in line or "curl" in line or "|" in line]) >= 2 or (
-        verb == "predict" and "gcn2snn predict runs/demo/snn.safetensors" in text
-    )
-    assert "..." not in text.replace(", ...", "").replace("=VALUE,...", "").replace("fig1 ... fig10", "").replace(
-        "table1 ... table8", ""
-    )
+    assert len(examples) >= 2, text
+    assert any(line.startswith(f"    gcn2snn {verb}") for line in examples)
+    cut = [line for line in text.splitlines() if re.search(r"\w\.\.\.$", line)]
+    assert cut == []
     assert "-q, --quiet" in text
     assert "-v, --verbose" in text
 
@@ -73,7 +73,7 @@ def test_the_list_of_verbs_cuts_no_sentence(monkeypatch: pytest.MonkeyPatch) -> 
 def test_help_says_the_defaults_of_the_configuration(
     verb: str, cls: type, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = " ".join(help_of(verb, monkeypatch).split())
+    text = " ".join(help_of(verb, monkeypatch).partition("Options:")[2].split())
     for name in names:
         (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
         fields = getattr(cls, "__pydantic_fields__", {})
@@ -154,12 +154,13 @@ def test_info_describes_every_artefact(run: Path, tmp_path: Path) -> None:
 def test_doctor_finds_a_full_installation_and_a_cache_that_cannot_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gcn2snn.cli.doctor.LEAST_FREE", 1)
+    module = sys.modules["gcn2snn.cli.doctor"]  # the package's attribute of that name is the verb
+    monkeypatch.setattr(module, "LEAST_FREE", 1)
     content = parsed("doctor")
     states = {row["what"]: row["state"] for row in content["findings"]}
     assert content["bad"] == []
     assert {"torch", "kernels on cpu", "C++ compiler", "cache", "disk of the cache", "data karate"} <= set(states)
-    monkeypatch.setattr("gcn2snn.cli.doctor.LEAST_FREE", 2**80)
+    monkeypatch.setattr(module, "LEAST_FREE", 2**80)
     result = gcn2snn("doctor")
     assert result.returncode == 1
     assert "bad" in result.stdout
