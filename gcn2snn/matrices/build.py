@@ -66,9 +66,19 @@ def _part(node: ir.Part, whole: Any) -> Any:
         value = value() if node.by == "call" else value
     except (AttributeError, KeyError, IndexError) as error:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had ({error})") from None
+    if value is None and node.by == "attribute" and node.key == "batch":
+        value = _one_graph(whole)
     if value is None:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had (it is None)")
     return value
+
+
+def _one_graph(data: object) -> Tensor | None:
+    """The ``batch`` of PyG data that hold a single graph, which leave it None: every node belongs to graph 0."""
+    nodes = getattr(data, "num_nodes", None)
+    edges = getattr(data, "edge_index", None)
+    device = edges.device if isinstance(edges, Tensor) else None
+    return torch.zeros(nodes, dtype=torch.long, device=device) if isinstance(nodes, int) else None
 
 
 def _refuse_other_relations(node: ir.Part, whole: Any) -> None:

@@ -66,3 +66,13 @@ def test_save_reports_an_unwritable_place(snn: SpikingNetwork, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(ArtefactError, match="cannot write"):
         gcn2snn.save(snn, tmp_path / "file" / "snn.safetensors")
+
+
+def test_save_does_not_overwrite_unasked(snn: SpikingNetwork, tmp_path: Path) -> None:
+    path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
+    before = path.read_bytes()
+    with pytest.raises(ArtefactError, match=r"exists; it is not overwritten without force=True"):
+        gcn2snn.save(snn, path, {"run": "another"})
+    assert path.read_bytes() == before
+    gcn2snn.save(snn, path, {"run": "another"}, force=True)
+    assert gcn2snn.load(path).origin == {"run": "another"}
