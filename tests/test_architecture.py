@@ -35,6 +35,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "engines": (*GROUND, "ir", "matrices"),
     "energy": (*GROUND, "ir", "engines"),
     "passes": (*GROUND, "ir", "engines"),
+    "clock": (*GROUND, "ir", "engines"),
+    "pictures": (*GROUND, "ir", "engines"),
     "verify": (*GROUND, "ir", "engines"),
     "opaque_call": (),
     "network_state": (*GROUND, "ir"),
@@ -54,6 +56,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "network_summary",
         "model_folder",
         "opaque_call",
+        "pictures",
     ),
     "evaluation": (*GROUND, "ir", "engines", "energy", "spiking_network"),
     "textgcn": (
@@ -163,7 +166,7 @@ def test_a_planted_import_is_found(tmp_path: Path, place: str, line: str, messag
 
 @pytest.mark.parametrize("verb", [path.stem for path in files("gcn2snn/cli")])
 def test_no_verb_imports_another(verb: str) -> None:
-    shared = {"options", "origins", "output", "progress", "tables", "images", "text_lines"}
+    shared = {"options", "origins", "output", "progress", "tables", "images", "text_lines", "inputs"}
     if verb == "__init__":
         return
     for name in imports(ROOT / "gcn2snn" / "cli" / f"{verb}.py"):

@@ -17,6 +17,7 @@ from gcn2snn.cli.predict import predict
 from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
 from gcn2snn.cli.serve import serve
+from gcn2snn.cli.show import show
 from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
@@ -34,6 +35,7 @@ app.command()(convert)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(export)
+app.command()(show)
 app.command()(serve)
 app.command()(tune)
 app.command()(report)

@@ -54,8 +54,7 @@ class EventCounter:
         self.populations: dict[str, PopulationEvents] = {}
         self.samples = 0
         self._counts: dict[str, Tensor | None] = {}
-        self._matrices: dict[int, int] = {}  # bytes of the sparse operands of this run, by their place in memory
-        self._matrix_bytes = 0  # of the run with the largest
+        self._matrices: dict[str, int] = {}  # bytes of the sparse operands, the largest seen of each
         self._rows_meet = _rows_meet(network)
 
     @property
@@ -77,7 +76,7 @@ class EventCounter:
         other = EventCounter(network, self.wait, self.sent, self.steps)
         other.rows, other._counts = dict(self.rows), dict(self._counts)
         other.populations, other.samples = dict(self.populations), self.samples
-        other._matrices, other._matrix_bytes = dict(self._matrices), self._matrix_bytes
+        other._matrices = dict(self._matrices)
         return other
 
     def add(self, other: EventCounter) -> None:
@@ -87,7 +86,8 @@ class EventCounter:
         for population in other.populations.values():
             self._add_population(population)
         self.samples += other.samples
-        self._matrix_bytes = max(self._matrix_bytes, other._matrix_bytes)
+        for name, size in other._matrices.items():
+            self._matrices[name] = max(size, self._matrices.get(name, 0))
 
     def forget(self, kept: Container[str]) -> None:
         """Drop the spike counts of nodes that nothing reads any more."""
@@ -105,7 +105,7 @@ class EventCounter:
             updates=self.updates,
             preset=preset_of(preset),
             populations=tuple(self.populations.values()),
-            footprint=_tensor_bytes(self.network) + self._matrix_bytes,
+            footprint=_tensor_bytes(self.network) + sum(self._matrices.values()),
             samples=max(self.samples, 1),
         )
 
@@ -126,7 +126,7 @@ class EventCounter:
         """The sparse matrix that a node multiplies by, whose memory counts once for all nodes that share it."""
         matrix = matrix_value(value)
         size = sum(x.numel() * x.element_size() for x in (matrix.rowptr, matrix.col, matrix.value))
-        self._matrices[matrix.value.data_ptr()] = size
+        self._matrices[node.inputs[0]] = max(size, self._matrices.get(node.inputs[0], 0))
         return matrix
 
     def _add_population(self, population: PopulationEvents) -> None:
@@ -312,8 +312,6 @@ class EventCounter:
     @_visit.register
     def _output(self, node: ir.Output, args: tuple[Value, ...], value: Value) -> None:
         self.samples += self._samples(dense_value(value))
-        self._matrix_bytes = max(self._matrix_bytes, sum(self._matrices.values()))
-        self._matrices = {}
         self._direct(node)
 
     @_visit.register
