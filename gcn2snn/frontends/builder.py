@@ -215,10 +215,10 @@ class Builder:
             axis: it is this size of the tensor that is passed, not the thing itself.
         """
         root, steps = self._way_to(ref)
-        known = ("size", axis)
+        known: ir.Step = ("size", axis)
         self._fixed.setdefault(root, {})[(*steps, known) if axis else steps] = value
 
-    def fix_part(self, ref: Ref, by: str, key: str | int, value: ir.Plain) -> None:
+    def fix_part(self, ref: Ref, by: str, key: str | int | tuple[str, ...], value: ir.Plain) -> None:
         """As :meth:`fix`, for a plain attribute, item or answer (``by`` "contains", "present") of an input or a part."""
         root, steps = self._way_to(ref)
         self._fixed.setdefault(root, {})[(*steps, (by, key))] = value
