@@ -20,8 +20,10 @@ OF_LEMAIRE = {
 def verdict_of(alpha: float, parts: Mapping[str, float], lemaire: LemaireEnergy | None) -> str:
     """One sentence for each accounting with memory.
 
-    >>> verdict_of(0.5, {"additions": 1.0, "neuron updates": 3.0}, None)
-    'With memory, the spiking network does not save energy: it takes 2.00 times what its source takes; neuron updates are most of it (75 %).'
+    >>> for part in verdict_of(0.5, {"additions": 1.0, "neuron updates": 3.0}, None).split("; "):
+    ...     print(part)
+    With memory, the spiking network does not save energy: it takes 2.00 times what its source takes
+    neuron updates are most of it (75 %).
 
     Args:
         alpha: source over spiking network, with neuron updates and memory.
