@@ -135,13 +135,19 @@ class EventCounter:
 
     def _add(self, node: ir.Node, counts: Tensor | None, value: Tensor, row: LayerEvents) -> None:
         """Add a row; what all rows have in common is filled in from the spikes that arrive and the node's result."""
+        samples = self._samples(value)
         row = replace(
             row,
+            connections=row.connections * samples,
+            missing=row.missing * samples,
+            stored=row.stored * samples,
+            biases=row.biases * samples,
+            taps=row.taps * samples,
             input_neurons=0 if counts is None else counts.numel(),
             input_spikes=0 if counts is None else int(counts.sum(dtype=torch.float64)),
             macs=row.operations if counts is None else 0,
             outputs=value.numel(),
-            samples=self._samples(value),
+            samples=samples,
         )
         self.rows[node.name] = self.rows[node.name] + row if node.name in self.rows else row
 

@@ -24,11 +24,11 @@ class LayerEvents:
         dense: operations with no zero left out, padding apart, at every time step of the input; a sparse product has its entries.
         inputs: values or neurons that it reads.
         connections, missing: weights, and those of them that are 0; of a sparse product all pairs of nodes, and those without entry.
+            These, ``stored``, ``biases`` and ``taps`` are times the samples, so that batches of any size add up to the same.
         stored: weights in memory, the entries of a sparse product.
         biases: bias values in memory.
         taps: output channels times kernel pixels of a convolution.
         samples: independent rows of the runs; 1 for each run where rows of a graph meet.
-        runs: calls of the node.
     """
 
     name: str
@@ -49,7 +49,6 @@ class LayerEvents:
     biases: int = 0
     taps: int = 0
     samples: int = 1
-    runs: int = 1
 
     @property
     def spike_rate(self) -> float:

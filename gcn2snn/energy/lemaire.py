@@ -73,12 +73,12 @@ class _Prices:
 
     @classmethod
     def of(cls, layer: LayerEvents, preset: EnergyPreset) -> _Prices:
-        stored = layer.stored / layer.runs
+        stored = layer.stored / layer.samples
         sparse = layer.shape == "sparse"
         return cls(
             input=preset.access(WORD * layer.inputs / layer.samples),
             weight=preset.access(preset.weight_bytes * stored) if layer.kind == "synapse" else 0.0,
-            bias=preset.access(WORD * layer.biases / layer.runs) if layer.biases else 0.0,
+            bias=preset.access(WORD * layer.biases / layer.samples) if layer.biases else 0.0,
             output=preset.access(WORD * layer.outputs / layer.samples),
             index=preset.access(WORD * stored) if sparse else 0.0,
         )
@@ -91,7 +91,7 @@ def _on_values(layer: LayerEvents, preset: EnergyPreset) -> dict[str, float]:
     adds = preset.add * work if layer.kind == "sum" else preset.mac * work + preset.add * layer.outputs
     address = work
     if layer.shape == "conv":
-        address = layer.inputs + layer.outputs + layer.taps * layer.samples // layer.runs
+        address = layer.inputs + layer.outputs + layer.taps
     return {
         "input": (layer.inputs if layer.shape == "dense" else work) * price.input,
         "weights": work * (price.weight + price.index) + layer.outputs * price.bias,
