@@ -49,5 +49,5 @@ def inputs_of(
         return given_call(network, inputs, data_dir)[1], rows
     from gcn2snn.textgcn import call
 
-    refuse_unknown_origin(file, origin)
+    refuse_unknown_origin(file, network, origin)
     return call(graph_of(origin, data_dir)), rows

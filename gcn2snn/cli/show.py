@@ -11,7 +11,9 @@ from gcn2snn.cli.options import AsJson, DataDir
 
 
 def show(
-    snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
+    snn: Annotated[
+        Path, typer.Argument(metavar="SNN|RUN", help="A converted network, or a run folder in which one lies.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Picture to write, .png or .svg; several become NAME-raster.png and so on [SNN.png]."),
@@ -50,10 +52,11 @@ def show(
     """
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.inputs import inputs_of, row_numbers
+    from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
     from gcn2snn.pictures import KINDS, picture_files, save_figures
 
-    wanted = row_numbers(rows)
+    snn, wanted = network_file(snn), row_numbers(rows)
     target = out or snn.with_suffix(".png")
     files = picture_files(kind or KINDS, target, force)
     chosen = {name: row_numbers(numbers, "--neurons") or [] for name, numbers in map(_named, neurons or [])}
