@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from gcn2snn.artefact import load_with_origin, save
+from gcn2snn.clock import timing_of
 from gcn2snn.cnn.evaluation import Progress, check_classes, evaluate, predict
 from gcn2snn.cnn.image_datasets import load_images
 from gcn2snn.cnn.image_set import ImageSet, find_normalisation
@@ -217,4 +218,5 @@ def evaluate_images(
     if layers:
         x, _ = next(iter(images.batches(batch_size, normalise)))
         content |= {"verify": network.verify(x).table(), "verified_images": x.shape[0]}
+    content |= {"timing": timing_of(network.network, network.config.wait).to_dict()}
     return content | result.to_dict() | {"peak_memory_bytes": peak_memory()}

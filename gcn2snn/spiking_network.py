@@ -34,6 +34,8 @@ from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from gcn2snn.model_folder import Measured
     from gcn2snn.verify import VerifyReport
 
@@ -234,6 +236,35 @@ class SpikingNetwork(DescribedModule):
         counter = self.counter(wait)
         self.count(counter, *args, engine=engine, **kwargs)
         return counter.report(preset)
+
+    @torch.no_grad()
+    def plot(
+        self,
+        *args: Any,
+        rows: Sequence[int] | None = None,
+        neurons: Mapping[str, Sequence[int]] | None = None,
+        limit: int = 60,
+        wait: int | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Figure]:
+        """Pictures of one call as matplotlib figures: "raster", "potentials" and "phases".
+
+        Args:
+            args, kwargs: as for the source model.
+            rows: rows of the output (documents, nodes, images) whose neurons are drawn; default: neurons of all rows.
+            neurons: {population: flat numbers of the neurons whose potentials are drawn}; default: some at different phases.
+            limit: neurons of a population in the raster; the picture says how many there are.
+            wait: w, default the one of the network.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed.
+            InputError, InputTypeError: a row, neuron or population is not there, or the arguments do not fit.
+        """
+        from gcn2snn.pictures import draw
+
+        wait = self.config.wait if wait is None else wait
+        inputs = self._bound(args, kwargs)
+        return draw(self.network, inputs, wait, rows=rows, neurons=neurons, limit=limit)
 
     def counter(self, wait: int | None = None) -> EventCounter:
         """A fresh counter for :meth:`count`; the counts of several calls add up in it."""

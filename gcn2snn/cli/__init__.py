@@ -21,6 +21,7 @@ from gcn2snn.cli.predict import predict
 from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
 from gcn2snn.cli.serve import serve
+from gcn2snn.cli.show import show
 from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
 from gcn2snn.cli.verbs import SETTINGS, UsageError, add, refuse_usage
@@ -39,6 +40,7 @@ add(app, convert)
 add(app, evaluate)
 add(app, predict)
 add(app, export)
+add(app, show)
 add(app, serve)
 add(app, tune)
 add(app, report)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gcn2snn.cli.loudness import hint
-from gcn2snn.cli.options import AsJson, Data, DataDir, Energy, MovedCorpus, Tokeniser, refuse_given, refuse_other_format
+from gcn2snn.cli.options import (
+    AsJson,
+    Clock,
+    Data,
+    DataDir,
+    Energy,
+    MovedCorpus,
+    Tokeniser,
+    refuse_given,
+    refuse_other_format,
+)
 
 if TYPE_CHECKING:
     from gcn2snn.evaluation import Evaluation
@@ -25,6 +35,7 @@ def evaluate(
     data_dir: DataDir = None,
     engine: Annotated[str, typer.Option(help="auto, closed, bucketed or temporal.")] = "auto",
     energy: Energy = "fp32",
+    clock: Clock = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
     ] = False,
@@ -47,7 +58,7 @@ def evaluate(
 
       gcn2snn evaluate runs/r8
 
-      gcn2snn evaluate runs/r8/snn.safetensors --energy int8 --json
+      gcn2snn evaluate runs/r8/snn.safetensors --energy int8-paper --json
     """
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.origins import (
@@ -59,6 +70,7 @@ def evaluate(
         unseen_of,
     )
     from gcn2snn.cli.output import console, emit
+    from gcn2snn.clock import hertz, timing_of
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
     from gcn2snn.evaluation import evaluate as compare
@@ -67,6 +79,7 @@ def evaluate(
     from gcn2snn.textgcn import call
 
     preset_of(energy)
+    cycles = None if clock is None else hertz(clock)
     if predictions is None:
         refuse_given({"force": force or None}, "nothing is written; it goes with --predictions")
     else:
@@ -78,7 +91,7 @@ def evaluate(
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
 
-        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json)
+        evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json, cycles)
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
     if data is None:
@@ -89,7 +102,7 @@ def evaluate(
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
             refuse_given({"layers": layers or None}, "layers are those of the graph, and it holds no test document")
             unseen = unseen_of(origin, data_dir, corpus)
-            _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json)
+            _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json, cycles)
             return
         result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
@@ -104,15 +117,20 @@ def evaluate(
     if predictions is not None and result.rows is not None:
         result.rows.save(predictions, classes, names)
     checks = network.verify(*args) if layers else None
+    timing = timing_of(network.network, network.config.wait)
     if as_json:
         content = {"snn_file": str(snn), "dataset": dataset, "config": to_dict(network.config)}
         content |= {"verify": checks.table()} if checks else {}
         content |= {"predictions": str(predictions)} if predictions else {}
+        content |= {"timing": timing.to_dict(cycles)}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
     for part in tables(result, title):
         screen.print(part)
+    screen.print(result.energy.verdict, markup=False)
+    if cycles is not None:
+        screen.print(timing.told(cycles), markup=False)
     if checks:
         screen.print(str(checks), soft_wrap=True)
     if predictions is not None:
@@ -129,19 +147,22 @@ def _evaluate_unseen(
     preset: str,
     predictions: Path | None,
     as_json: bool,
+    clock: float | None,
 ) -> None:
     """Test documents of an inductive run, each classified as a new one."""
     from gcn2snn.cli.output import console, emit, joules, table
+    from gcn2snn.clock import timing_of
     from gcn2snn.config import to_dict
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import evaluate_unseen
 
-    result = evaluate_unseen(network, graph, unseen, preset)
+    result, timing = evaluate_unseen(network, graph, unseen, preset), timing_of(network.network, network.config.wait)
     if predictions is not None:
         result.rows.save(predictions, graph.class_names, unseen.names)
     if as_json:
         content = {"snn_file": str(file), "dataset": origin["dataset"], "config": to_dict(network.config)}
         content |= {"predictions": str(predictions)} if predictions else {}
+        content |= {"timing": timing.to_dict(clock)}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     ann, own = result.ann, result.snn
@@ -156,6 +177,8 @@ def _evaluate_unseen(
     ]
     title = f"{origin['dataset'].get('dataset')}: {result.documents} test documents, none of them in the graph"
     console(as_json).print(table(title, ("", "ANN", "one-spike SNN", "difference"), rows))
+    if clock is not None:
+        console(as_json).print(timing.told(clock), markup=False)
     if predictions is not None:
         console(as_json).print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
     hint(as_json, f"gcn2snn predict {file} --text TEXT")
@@ -194,6 +217,9 @@ def tables(result: Evaluation, title: str) -> list[Any]:
             f"alpha {energy.alpha_total:.2f}",
         ),
     ]
+    if (model := energy.lemaire) is not None:
+        ann, own = (f"{1e3 * sum(parts.values()):.4g}" for parts in (model.source, model.spiking))
+        compare.append(("analytical model (Lemaire), mJ", ann, own, f"alpha {model.alpha:.2f}"))
     layers = [
         (
             x.name,

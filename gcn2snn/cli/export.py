@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.options import AsJson, DataDir
-
-if TYPE_CHECKING:
-    from gcn2snn.spiking_network import SpikingNetwork
 
 
 def export(
@@ -55,6 +52,7 @@ def export(
       gcn2snn export snn.safetensors --format spikes --out spikes.csv
     """
     from gcn2snn.artefact import load_with_origin
+    from gcn2snn.cli.inputs import inputs_of, row_numbers
     from gcn2snn.cli.options import refuse_given
     from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
@@ -70,10 +68,10 @@ def export(
     snn = network_file(snn)
     network, origin = load_with_origin(snn)
     chosen = FORMATS.get(format)
-    wanted = _rows(rows)
+    wanted = row_numbers(rows)
     values: object = None
     if chosen is not None and chosen.needs_inputs:
-        values, wanted = _inputs(snn, network, origin, inputs, data_dir, wanted)
+        values, wanted = inputs_of(snn, network, origin, inputs, data_dir, wanted)
     elif format == "onnx-documents":
         refuse_given({"rows": rows}, "the classifier takes any documents")
         values = None if inputs is None else _lines(inputs)
@@ -100,25 +98,6 @@ def export(
         raise typer.Exit(1)
 
 
-def _rows(text: str | None) -> list[int] | None:
-    """``0,5,7-9`` as numbers.
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    from gcn2snn.errors import ConfigError
-
-    if text is None:
-        return None
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ConfigError(f"--rows {text!r} is no list of rows; whole numbers are needed, such as 0,5,7 or 3-6")
-        found += range(int(first), int(last or first) + 1)
-    return found
-
-
 def _lines(file: str) -> list[str]:
     from gcn2snn.errors import DataError
 
@@ -126,26 +105,3 @@ def _lines(file: str) -> list[str]:
         return Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {file}: {error}. Give a file of texts, one a line, in UTF-8") from error
-
-
-def _inputs(
-    file: Path,
-    network: SpikingNetwork,
-    origin: dict[str, object],
-    inputs: str | None,
-    data_dir: Path | None,
-    rows: list[int] | None,
-) -> tuple[tuple[object, ...], list[int] | None]:
-    """What the network is called with, and the rows of its output that are left to choose."""
-    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
-
-    if origin.get("kind") == "images":
-        from gcn2snn.cli.images import chosen_images
-
-        return (chosen_images(origin, inputs, data_dir, [0] if rows is None else rows),), None
-    if inputs is not None:
-        return given_call(network, inputs, data_dir)[1], rows
-    from gcn2snn.textgcn import call
-
-    refuse_unknown_origin(file, network, origin)
-    return call(graph_of(origin, data_dir)), rows

@@ -85,13 +85,17 @@ def evaluate(
     layers: bool,
     predictions: Path | None,
     as_json: bool,
+    clock: float | None,
 ) -> None:
     """Compare a converted image classifier with its source on the test images."""
+    from gcn2snn.clock import Timing
     from gcn2snn.cnn import evaluate_images
 
     options: dict[str, Any] = {"engine": engine, "preset": energy, "limit": limit, "layers": layers}
     options |= {"predictions": predictions}
     content = evaluate_images(snn, data=data or "", data_dir=data_dir, **options)
+    timing = Timing(*(int(content["timing"][key]) for key in ("timesteps", "wait", "layers")))
+    content |= {"timing": timing.to_dict(clock)}
     if as_json:
         emit(content)
         return
@@ -116,6 +120,9 @@ def evaluate(
     )
     columns = ("layer", "spikes/input", "operations (ANN)", "additions (Eq. 6)", "additions (events)")
     screen.print(table(f"Per layer, {content['energy_images']} images", columns, counts))
+    screen.print(content["verdict"], markup=False)
+    if clock is not None:
+        screen.print(timing.told(clock), markup=False)
     if layers:
         errors = ("error", "inherited", "encoding", "own", "timing")
         checks = [(x["name"], *(f"{x[key]:.4f}" for key in errors), x["verdict"]) for x in content["verify"]]

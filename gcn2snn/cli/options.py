@@ -68,6 +68,12 @@ MovedCorpus = Annotated[
 Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
 
 
+Clock = Annotated[
+    str | None,
+    typer.Option(help="Clock of the hardware, such as 1MHz: latency and pipelined throughput in seconds."),
+]
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcn2snn.cli.loudness import hint, note
-from gcn2snn.cli.options import Encoding, Energy, Tokeniser, refuse_given, refuse_other_format, refuse_written
+from gcn2snn.cli.options import Clock, Encoding, Energy, Tokeniser, refuse_given, refuse_other_format, refuse_written
 
 if TYPE_CHECKING:
     from gcn2snn.prediction import Prediction
@@ -33,6 +33,7 @@ def predict(
     encoding: Encoding = None,
     tokeniser: Tokeniser = None,
     energy: Energy = "fp32",
+    clock: Clock = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each text.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV table to this file instead of printing.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing CSV file.")] = False,
@@ -47,12 +48,14 @@ def predict(
     """
     from gcn2snn.cli.origins import allow_tokeniser
     from gcn2snn.cli.text_lines import lines_of
+    from gcn2snn.clock import hertz
     from gcn2snn.datasets import TextGraphOptions
     from gcn2snn.energy import preset_of
     from gcn2snn.errors import ConfigError
 
     TextGraphOptions(encoding=encoding)  # refuses an encoding that Python does not know
     preset_of(energy)
+    cycles = None if clock is None else hertz(clock)
     if text and file != "-":
         raise ConfigError(f"--text and the file {file} are both given; give one of them")
     if csv is not None:
@@ -67,10 +70,10 @@ def predict(
     batches = iter([text]) if text else lines_of(file, encoding)
     answers = _answers(snn, batches, energy, strict)
     if csv is not None:
-        _write_csv(csv, answers, top)
+        _write_csv(csv, answers, top, cycles)
     else:
         for given, answer in answers:
-            _print(given, answer, top, explain, as_json)
+            _print(given, answer, top, explain, as_json, cycles)
     hint(as_json, f"gcn2snn serve {network}")
 
 
@@ -110,21 +113,26 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: bool) -> None:
+def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: bool, clock: float | None) -> None:
     import json
 
+    from gcn2snn.clock import seconds
+
     if as_json:
-        print(json.dumps({"text": given} | answer.to_json(top, explain), ensure_ascii=False), flush=True)
+        content = {"text": given} | answer.to_json(top, explain)
+        content |= {} if clock is None else {"latency_seconds": answer.steps / clock}
+        print(json.dumps(content, ensure_ascii=False), flush=True)
         return
     classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in answer.best(top))
     cost = f"{answer.additions:,} additions, {1e9 * answer.joules:.3g} nJ"
+    cost += "" if clock is None else f", {answer.steps} steps in {seconds(answer.steps / clock)}"
     print(f"{classes}\t{answer.known_words} known words, {answer.spikes:,} spikes, {cost}\t{_short(given)}", flush=True)
     if explain:
         moved = list(answer.influence.items())[:8]
         print("    " + ("  ".join(f"{word} {amount:+.3f}" for word, amount in moved) or "no known word"), flush=True)
 
 
-def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int) -> None:
+def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int, clock: float | None) -> None:
     import csv
 
     from gcn2snn.files import replacing
@@ -135,11 +143,13 @@ def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int) 
         note(f"the folder {path.parent} does not exist and is made")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*columns, "known_words", "spikes", "additions", "joules", "steps"])
+        timed = [] if clock is None else ["latency_seconds"]
+        writer.writerow([*columns, "known_words", "spikes", "additions", "joules", "steps", *timed])
         for given, answer in answers:
             others = [name for name, _ in answer.best(top)[1:]]
             others += [""] * (top - 1 - len(others))
             row = [given, answer.label, f"{answer.confidence:.6f}", *others, answer.known_words]
-            writer.writerow([*row, answer.spikes, answer.additions, f"{answer.joules:.6g}", answer.steps])
+            taken = [] if clock is None else [f"{answer.steps / clock:.6g}"]
+            writer.writerow([*row, answer.spikes, answer.additions, f"{answer.joules:.6g}", answer.steps, *taken])
             count += 1
     note(f"written to {path}; {count} texts")

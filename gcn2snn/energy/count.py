@@ -12,21 +12,21 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.encoding import binary_spikes, encode_binary
+from gcn2snn.energy.effective import (
+    convolution_operations,
+    dense_operations,
+    lookup_operations,
+    sparse_operations,
+    windows_at,
+)
+from gcn2snn.energy.events import LayerEvents, PopulationEvents
 from gcn2snn.energy.presets import preset_of
-from gcn2snn.energy.report import EnergyReport, LayerEvents
+from gcn2snn.energy.report import EnergyReport
 from gcn2snn.engines import Value, apply, dense_value, input_timesteps, matrix_value, spike_value
 from gcn2snn.kernels import CSR, Spikes
 
 BY_OPERATOR = (ir.Rows, ir.PickRows)
 """Wires whose first input is an operator, which carries no spikes."""
-
-
-def _reach(length: int, padding: tuple[int, int], kernel: int, stride: int, dilation: int) -> Tensor:
-    """How many windows along one axis hold each of ``length`` pixels, [length]."""
-    windows = (length + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
-    taps = torch.arange(windows)[:, None] * stride + torch.arange(kernel) * dilation - padding[0]
-    inside = taps[(taps >= 0) & (taps < length)]
-    return torch.bincount(inside, minlength=length).double()
 
 
 class EventCounter:
@@ -54,9 +54,21 @@ class EventCounter:
         self.sent = sent
         self.steps = steps
         self.rows: dict[str, LayerEvents] = {}
-        self.neurons = 0
-        self.updates = 0
+        self.populations: dict[str, PopulationEvents] = {}
+        self.samples = 0
         self._counts: dict[str, Tensor | None] = {}
+        self._matrices: dict[str, int] = {}  # bytes of the sparse operands, the largest seen of each
+        self._rows_meet = _rows_meet(network)
+
+    @property
+    def neurons(self) -> int:
+        """Of all populations and runs."""
+        return sum(population.neurons for population in self.populations.values())
+
+    @property
+    def updates(self) -> int:
+        """How often the membranes of all populations were multiplied and compared."""
+        return sum(population.updates for population in self.populations.values())
 
     def __call__(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
         if not isinstance(value, CSR):
@@ -66,15 +78,19 @@ class EventCounter:
         """A counter that has seen the same nodes, for a network that goes on from here."""
         other = EventCounter(network, self.wait, self.sent, self.steps)
         other.rows, other._counts = dict(self.rows), dict(self._counts)
-        other.neurons, other.updates = self.neurons, self.updates
+        other.populations, other.samples = dict(self.populations), self.samples
+        other._matrices = dict(self._matrices)
         return other
 
     def add(self, other: EventCounter) -> None:
         """Count what another run counted, too."""
         for name, row in other.rows.items():
             self.rows[name] = self.rows[name] + row if name in self.rows else row
-        self.neurons += other.neurons
-        self.updates += other.updates
+        for population in other.populations.values():
+            self._add_population(population)
+        self.samples += other.samples
+        for name, size in other._matrices.items():
+            self._matrices[name] = max(size, self._matrices.get(name, 0))
 
     def forget(self, kept: Container[str]) -> None:
         """Drop the spike counts of nodes that nothing reads any more."""
@@ -86,23 +102,76 @@ class EventCounter:
 
     def report(self, preset: str = "fp32") -> EnergyReport:
         """Everything counted so far."""
-        return EnergyReport(tuple(self.rows.values()), self.neurons, self.updates, preset_of(preset))
+        return EnergyReport(
+            layers=tuple(self.rows.values()),
+            neurons=self.neurons,
+            updates=self.updates,
+            preset=preset_of(preset),
+            populations=tuple(self.populations.values()),
+            footprint=_tensor_bytes(self.network) + sum(self._matrices.values()),
+            samples=max(self.samples, 1),
+        )
 
     def _count_of(self, node: ir.Node) -> Tensor | None:
         return self._counts[node.inputs[-1]]
 
-    def _add(self, node: ir.Node, kind: str, operations: int, counts: Tensor | None, events: int, outputs: int) -> None:
-        row = LayerEvents(
-            name=node.name,
-            kind=kind,
-            operations=operations,
+    def _samples(self, value: Tensor) -> int:
+        """Independent rows of a value."""
+        return 1 if self._rows_meet else value.shape[0]
+
+    def _steps_into(self, node: ir.Node, counts: Tensor | None) -> int:
+        """Time steps in which a node's spikes can arrive; values that are no spikes arrive once."""
+        if counts is None:
+            return 1
+        return self.steps or input_timesteps(self.network, node)
+
+    def _operand(self, node: ir.Aggregate | ir.AggregateMax, value: Value) -> CSR:
+        """The sparse matrix that a node multiplies by, whose memory counts once for all nodes that share it."""
+        matrix = matrix_value(value)
+        size = sum(x.numel() * x.element_size() for x in (matrix.rowptr, matrix.col, matrix.value))
+        self._matrices[node.inputs[0]] = max(size, self._matrices.get(node.inputs[0], 0))
+        return matrix
+
+    def _add_population(self, population: PopulationEvents) -> None:
+        before = self.populations.get(population.name)
+        self.populations[population.name] = population if before is None else before + population
+
+    def _add(self, node: ir.Node, counts: Tensor | None, value: Tensor, row: LayerEvents) -> None:
+        """Add a row; what all rows have in common is filled in from the spikes that arrive and the node's result."""
+        samples = self._samples(value)
+        row = replace(
+            row,
+            connections=row.connections * samples,
+            missing=row.missing * samples,
+            stored=row.stored * samples,
+            biases=row.biases * samples,
+            taps=row.taps * samples,
             input_neurons=0 if counts is None else counts.numel(),
             input_spikes=0 if counts is None else int(counts.sum(dtype=torch.float64)),
-            events=events,
-            macs=operations if counts is None else 0,
-            outputs=outputs,
+            macs=row.operations if counts is None else 0,
+            outputs=value.numel(),
+            samples=samples,
         )
         self.rows[node.name] = self.rows[node.name] + row if node.name in self.rows else row
+
+    def _synapse(
+        self, node: ir.Dense | ir.Conv | ir.Lookup, counts: Tensor | None, value: Tensor, row: LayerEvents, seen: Tensor
+    ) -> None:
+        """Add the row of a synapse with a weight tensor; ``seen`` is what it reads."""
+        weight = node.table if isinstance(node, ir.Lookup) else node.weight
+        missing = weight.numel() - int(torch.count_nonzero(weight))
+        effective = row.events
+        if missing or counts is None:
+            sent = (seen != 0).double() if counts is None else counts
+            if isinstance(node, ir.Conv):
+                effective = convolution_operations(node, sent)
+            else:
+                effective = (
+                    lookup_operations(node, sent) if isinstance(node, ir.Lookup) else dense_operations(node, sent)
+                )
+        biases = 0 if node.bias is None else node.bias.numel()
+        own = {"connections": weight.numel(), "missing": missing, "stored": weight.numel(), "biases": biases}
+        self._add(node, counts, value, replace(row, effective=effective, inputs=seen.numel(), **own))
 
     @singledispatchmethod
     def _visit(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> Tensor | None:
@@ -129,55 +198,77 @@ class EventCounter:
         self._direct(node)
         if self.sent is not None:
             counts = self.sent[node.name]
-            self.neurons += counts.numel()
-            self.updates += self.steps * counts.numel()
+            slots = self.steps * counts.numel()
+            spikes = int(counts.sum(dtype=torch.float64))
+            own = PopulationEvents(node.name, counts.numel(), spikes, slots, slots, self._samples(counts))
+            self._add_population(own)
             return counts
         spikes = spike_value(value)
         phase = spikes.code.abs()
         wait = input_timesteps(self.network, node) if self.wait is None else self.wait
-        self.neurons += phase.numel()
         coding = node.coding
         steps = coding.step_of(torch.where(phase == 0, coding.timesteps, phase.int()))
         # every neuron of a group compares at every step, and is charged as much as one with a membrane of its own
-        self.updates += coding.group * (wait * phase.numel() + int(steps.sum(dtype=torch.int64)))
-        return spikes.fired.float()
+        updates = coding.group * (wait * phase.numel() + int(steps.sum(dtype=torch.int64)))
+        fired, slots = spikes.fired.float(), phase.numel() * coding.steps
+        sent = int(fired.sum(dtype=torch.float64))
+        own = PopulationEvents(node.name, phase.numel(), sent, updates, slots, self._samples(phase))
+        self._add_population(own)
+        return fired
 
     @_visit.register
     def _lookup(self, node: ir.Lookup, args: tuple[Value, ...], value: Tensor) -> None:
         counts = self._count_of(node)
         assert counts is not None
-        spikes = int(counts.sum(dtype=torch.float64))
-        self._add(node, "synapse", value.numel(), counts, spikes * node.table.shape[1], value.numel())
+        events = int(counts.sum(dtype=torch.float64)) * node.table.shape[1]
+        dense = value.numel() * self._steps_into(node, counts)
+        row = _row(node, "synapse", value.numel(), events=events, dense=dense)
+        self._synapse(node, counts, value, row, counts)
 
     @_visit.register
     def _dense(self, node: ir.Dense, args: tuple[Value, ...], value: Tensor) -> None:
         counts = self._count_of(node)
         spikes = 0 if counts is None else int(counts.sum(dtype=torch.float64))
         operations = value.shape[0] * node.weight.numel()
-        self._add(node, "synapse", operations, counts, spikes * node.weight.shape[0], value.numel())
+        dense = operations * self._steps_into(node, counts)
+        row = _row(node, "synapse", operations, events=spikes * node.weight.shape[0], dense=dense)
+        self._synapse(node, counts, value, row, dense_value(args[0]) if counts is None else counts)
 
     @_visit.register
     def _conv(self, node: ir.Conv, args: tuple[Value, ...], value: Tensor) -> None:
         counts = self._count_of(node)
-        per_output = node.weight[0].numel()
+        seen = dense_value(args[0]) if counts is None else counts
+        windows = windows_at(node, seen.shape)
+        outwards = node.weight.shape[0] // node.groups
         events = 0
         if counts is not None:
-            left, right, top, bottom = node.padding
-            kernel = node.weight.shape[2:]
-            rows = _reach(counts.shape[2], (top, bottom), kernel[0], node.stride[0], node.dilation[0])
-            columns = _reach(counts.shape[3], (left, right), kernel[1], node.stride[1], node.dilation[1])
             at_pixel = counts.sum((0, 1), dtype=torch.float64).cpu()
-            events = int((at_pixel * rows[:, None] * columns).sum()) * (node.weight.shape[0] // node.groups)
-        self._add(node, "synapse", value.numel() * per_output, counts, events, value.numel())
+            events = int((at_pixel * windows).sum()) * outwards
+        inside = seen.shape[0] * seen.shape[1] * int(windows.sum()) * outwards
+        dense = inside * self._steps_into(node, counts)
+        operations = value.numel() * node.weight[0].numel()
+        row = _row(node, "synapse", operations, events=events, dense=dense, shape="conv")
+        taps = node.weight.shape[0] * node.weight[0, 0].numel()
+        self._synapse(node, counts, value, replace(row, taps=taps), seen)
 
     @_visit.register
     def _aggregate(self, node: ir.Aggregate, args: tuple[Value, ...], value: Tensor) -> None:
         counts = self._count_of(node)
-        matrix = matrix_value(args[0])
+        matrix = self._operand(node, args[0])
+        seen = dense_value(args[1]) if counts is None else counts
         events = 0
         if counts is not None:
             events = int((matrix.column_counts.double() @ counts.to(torch.float64)).sum())
-        self._add(node, "synapse", matrix.nnz * value.shape[1], counts, events, value.numel())
+        zeros = matrix.nnz - int(torch.count_nonzero(matrix.value))
+        effective = events
+        if zeros or counts is None:
+            effective = sparse_operations(matrix, (seen != 0).double() if counts is None else counts)
+        operations = matrix.nnz * value.shape[1]
+        dense = operations * self._steps_into(node, counts)
+        row = _row(node, "synapse", operations, events=events, dense=dense, shape="sparse")
+        pairs = matrix.shape[0] * matrix.shape[1]
+        own = {"connections": pairs, "missing": pairs - matrix.nnz + zeros, "stored": matrix.nnz}
+        self._add(node, counts, value, replace(row, effective=effective, inputs=seen.numel(), **own))
 
     @_visit.register
     def _wire(self, node: ir.Wire, args: tuple[Value, ...], value: Value) -> Tensor | None:
@@ -198,7 +289,9 @@ class EventCounter:
         if branches > 1:
             # Spikes that are added to a potential are counted here; sums of spikes alone are counted at their reader.
             events = 0 if pure else int(total.sum(dtype=torch.float64))
-            self._add(node, "sum", value.numel() * (branches - 1), total, events, value.numel())
+            inputs = value.numel() * branches
+            row = _row(node, "sum", value.numel() * (branches - 1), events=events, shape="sum")
+            self._add(node, total, value, replace(row, inputs=inputs))
         return total if pure else None
 
     def _pool(self, node: ir.AvgPool, known: list[Tensor], x: Tensor, value: Tensor) -> Tensor | None:
@@ -207,7 +300,8 @@ class EventCounter:
             return functional.avg_pool2d(x.double(), *around, divisor_override=1).round()
 
         terms = int(window_sums(torch.ones(x.shape[1:])).sum()) * x.shape[0]
-        self._add(node, "sum", terms, known[0] if known else torch.zeros(0), 0, value.numel())
+        row = _row(node, "sum", terms, events=0, shape="sum")
+        self._add(node, known[0] if known else torch.zeros(0), value, replace(row, inputs=x.numel()))
         return window_sums(known[0]) if known else None
 
     def _direct(self, node: ir.Node) -> None:
@@ -221,10 +315,12 @@ class EventCounter:
             row = self.rows[feed.name]
             self.rows[feed.name] = replace(row, events=row.events + events)
         else:
-            self._add(feed, "sum", 0, counts, events, counts.numel())
+            row = _row(feed, "sum", 0, events=events, shape="sum")
+            self._add(feed, counts, counts, replace(row, inputs=counts.numel()))
 
     @_visit.register
     def _output(self, node: ir.Output, args: tuple[Value, ...], value: Value) -> None:
+        self.samples += self._samples(dense_value(value))
         self._direct(node)
 
     @_visit.register
@@ -235,4 +331,23 @@ class EventCounter:
 
     @_visit.register
     def _aggregate_max(self, node: ir.AggregateMax, args: tuple[Value, ...], value: Tensor) -> Tensor:
+        self._operand(node, args[0])
         return (value != 0).float()
+
+
+def _row(
+    node: ir.Node, kind: str, operations: int, *, events: int, dense: int = 0, shape: str = "dense"
+) -> LayerEvents:
+    """A row without what :meth:`EventCounter._add` fills in."""
+    return LayerEvents(node.name, kind, operations, 0, 0, events, 0, 0, shape=shape, dense=dense)
+
+
+def _rows_meet(network: ir.Network) -> bool:
+    """Whether rows of a call depend on each other, as the nodes of a graph do."""
+    return any(isinstance(node, ir.Aggregate | ir.AggregateMax | ir.OneHot | ir.Operator) for node in network)
+
+
+def _tensor_bytes(network: ir.Network) -> int:
+    """Bytes of the tensors of a description, each counted once."""
+    found = {id(tensor): tensor for node in network for tensor in node.tensors().values()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in found.values())

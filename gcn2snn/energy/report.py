@@ -2,64 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 
+from gcn2snn.energy.events import LayerEvents, PopulationEvents
+from gcn2snn.energy.lemaire import LemaireEnergy, lemaire_energy
+from gcn2snn.energy.neurobench import NeuroBenchCounts, neurobench_counts
 from gcn2snn.energy.presets import EnergyPreset
-
-
-@dataclass(frozen=True)
-class LayerEvents:
-    """What one synapse (or sum) costs.
-
-    Args:
-        name: node.
-        kind: "synapse" (multiply-accumulates in the source model) or "sum" (additions in both: residuals and pooling).
-        operations: OP_l, MACs of the source model; nnz * columns for a sparse product, N * columns for an identity.
-        input_neurons, input_spikes: neurons that feed it and the spikes they sent.
-        additions: spike_rate * operations (Eq. 6).
-        events: each spike times its true fan-out. In a sum, the spikes that enter a membrane there; those that a
-            later synapse reads through the sum are counted by that synapse alone.
-        macs: operations on values that are not spikes (``message="fused"``, ``input="analog"``).
-        outputs: potentials it adds to.
-    """
-
-    name: str
-    kind: str
-    operations: int
-    input_neurons: int
-    input_spikes: int
-    events: int
-    macs: int
-    outputs: int
-
-    @property
-    def spike_rate(self) -> float:
-        """Mean spikes of each input neuron."""
-        return self.input_spikes / self.input_neurons if self.input_neurons else 0.0
-
-    def __add__(self, other: LayerEvents) -> LayerEvents:
-        """The same node in two runs: every count is added."""
-        counts = [item.name for item in fields(self) if item.name not in ("name", "kind")]
-        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
-
-    @property
-    def additions(self) -> float:
-        return 0.0 if self.macs else self.spike_rate * self.operations
+from gcn2snn.energy.verdict import verdict_of
 
 
 @dataclass(frozen=True)
 class EnergyReport:
-    """Per-layer counts and the three efficiencies; each can be worked out again from ``layers`` and ``updates``.
+    """Per-layer counts and the efficiencies; each can be worked out again from ``layers``, ``populations`` and ``updates``.
 
     alpha_eq6    = E_mac sum OP_l / (E_add sum SpikeRate_l OP_l + E_mac sum macs_l), over synapses        (Eq. 6)
     alpha_events = (E_mac sum OP_l + E_add sum OP_sums) / (E_add sum events_l + E_mac sum macs_l), over all rows
     alpha_total  = the same with neuron updates and memory traffic on both sides
+    lemaire      = the analytical model of Lemaire et al., in which a memory costs by its size
+    neurobench   = counts under NeuroBench's names
+
+    Args:
+        layers: synapses and sums.
+        neurons: of all populations and runs.
+        updates: how often their membranes were multiplied and compared.
+        preset: joules per operation.
+        populations: what each population sent.
+        footprint: bytes of the network's tensors and of the sparse matrices it ran with.
+        samples: independent rows of all runs; 1 for each run where the rows of a graph meet.
     """
 
     layers: tuple[LayerEvents, ...]
     neurons: int
     updates: int
     preset: EnergyPreset
+    populations: tuple[PopulationEvents, ...] = ()
+    footprint: int = 0
+    samples: int = 1
 
     @property
     def _synapses(self) -> list[LayerEvents]:
@@ -78,18 +56,50 @@ class EnergyReport:
 
     @property
     def ann_total_joules(self) -> float:
-        """Arithmetic, one weight and one activation read per MAC, one write per output."""
-        operations = sum(layer.operations for layer in self._synapses)
-        outputs = sum(layer.outputs for layer in self.layers)
-        traffic = operations * (self.preset.weight_bytes + 4) + outputs * 4
-        return self.ann_joules + self.preset.byte * traffic
+        """Arithmetic, one weight and one activation read per MAC, one write per output (or one step of a neuron of a chip)."""
+        return sum(self.ann_parts.values())
 
     @property
     def snn_total_joules(self) -> float:
         """Additions (weight read, potential read and written) and updates (multiply, compare, potential read and written)."""
+        return sum(self.snn_parts.values())
+
+    @property
+    def ann_parts(self) -> dict[str, float]:
+        """What :attr:`ann_total_joules` consists of."""
+        operations = sum(layer.operations for layer in self._synapses)
+        outputs = sum(layer.outputs for layer in self.layers)
+        return {
+            "multiply-accumulates": self.ann_joules,
+            "reading weights and activations": self.preset.byte * operations * (self.preset.weight_bytes + 4),
+            "writing outputs": outputs * (4 * self.preset.byte + (self.preset.step or 0.0)),
+        }
+
+    @property
+    def snn_parts(self) -> dict[str, float]:
+        """What :attr:`snn_total_joules` consists of."""
         adds = sum(layer.events + layer.macs for layer in self.layers)
-        traffic = adds * (self.preset.weight_bytes + 8) + self.updates * 8
-        return self.snn_joules + self.updates * (self.preset.multiply + self.preset.add) + self.preset.byte * traffic
+        return {
+            "additions": self.snn_joules,
+            "memory of additions": self.preset.byte * adds * (self.preset.weight_bytes + 8),
+            "neuron updates": self.updates * self.preset.update,
+            "memory of neuron updates": self.preset.byte * self.updates * 8,
+        }
+
+    @property
+    def lemaire(self) -> LemaireEnergy | None:
+        """The analytical model; None for the presets of chips, whose figures contain their memory."""
+        return lemaire_energy(self.layers, self.populations, self.preset)
+
+    @property
+    def neurobench(self) -> NeuroBenchCounts:
+        """Counts under NeuroBench's names."""
+        return neurobench_counts(self.layers, self.populations, self.footprint, self.samples)
+
+    @property
+    def verdict(self) -> str:
+        """In words: does the spiking network save energy when memory counts, and what dominates."""
+        return verdict_of(self.alpha_total, self.snn_parts, self.lemaire)
 
     @property
     def alpha_eq6(self) -> float:
@@ -105,18 +115,19 @@ class EnergyReport:
         return _ratio(self.ann_total_joules, self.snn_total_joules)
 
     def __str__(self) -> str:
-        total = "saves energy" if self.alpha_total > 1 else "costs more energy"
         return (
             f"additions   {sum(layer.events for layer in self.layers):,} of the spiking network for "
             f"{sum(layer.operations for layer in self._synapses):,} multiply-accumulates of the source\n"
             f"arithmetic  source {joules(self.ann_joules)}, spiking {joules(self.snn_joules)}: alpha {self.alpha_events:.2f} by "
             f"exact events, {self.alpha_eq6:.2f} by Eq. 6\n"
             f"with neuron updates and memory  source {joules(self.ann_total_joules)}, spiking {joules(self.snn_total_joules)}: "
-            f"alpha {self.alpha_total:.2f}, so the spiking network {total}"
+            f"alpha {self.alpha_total:.2f}\n"
+            f"{self.verdict}"
         )
 
     def to_dict(self) -> dict[str, object]:
-        """JSON values: alphas, joules, and a row per layer."""
+        """JSON values: alphas, joules, their parts, NeuroBench's counts, the verdict, and a row per layer and population."""
+        lemaire = self.lemaire
         rows = [asdict(x) | {"spike_rate": x.spike_rate, "additions": x.additions} for x in self.layers]
         return {
             "alpha": {"eq6": self.alpha_eq6, "events": self.alpha_events, "total": self.alpha_total},
@@ -130,6 +141,11 @@ class EnergyReport:
             "updates": self.updates,
             "preset": asdict(self.preset),
             "layers": rows,
+            "populations_energy": [asdict(population) for population in self.populations],
+            "parts": {"ann": self.ann_parts, "snn": self.snn_parts},
+            "lemaire": None if lemaire is None else lemaire.to_dict(),
+            "neurobench": self.neurobench.to_dict(),
+            "verdict": self.verdict,
         }
 
 

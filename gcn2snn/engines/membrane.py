@@ -25,11 +25,17 @@ class Recording:
         potential: U(n) / s after each step, in units of the scale, one [N, C, ...] per step.
         fired: signed spikes emitted at each step, int8.
         threshold: threshold of each firing step, in the same unit; None while the neuron waits.
+        neurons: flat numbers of the neurons to keep, [k] int64, so that potential and fired are [k]; None keeps all of them.
     """
 
     potential: list[Tensor] = field(default_factory=list)
     fired: list[Tensor] = field(default_factory=list)
     threshold: list[float | None] = field(default_factory=list)
+    neurons: Tensor | None = None
+
+    def kept(self, values: Tensor) -> Tensor:
+        """The values of the neurons to keep."""
+        return values if self.neurons is None else values.flatten()[self.neurons.to(values.device)]
 
 
 class Membrane:
@@ -138,9 +144,9 @@ class Membrane:
         potential, coding, code = self.potential, self.neuron.coding, self.spikes.code
         phases = coding.phases_of(step) if 1 <= step <= coding.steps else range(0)
         scale = self.neuron.threshold_scale.to(potential.dtype)
-        recording.potential.append(potential / per_channel(scale, potential.dim()))
+        recording.potential.append(recording.kept(potential / per_channel(scale, potential.dim())))
         fired = code if before is None else code - before
-        recording.fired.append(fired.sign().to(torch.int8))
+        recording.fired.append(recording.kept(fired).sign().to(torch.int8))
         recording.threshold.append(float(coding.thresholds(potential.dtype)[phases[-1] - 1]) if phases else None)
 
 

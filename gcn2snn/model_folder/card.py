@@ -157,8 +157,8 @@ class Card:
             rows.append((name, arithmetic, alphas[0], alphas[1], total, alphas[2]))
         note = (
             "alpha is how many times less energy the spiking network needs than its source; below 1 it needs more. Operations "
-            "are counted on the test data and priced by published energies of 45 nm CMOS; nothing was measured on a chip. The "
-            "int8 presets hold for 8-bit weights."
+            "are counted on the test data and priced by published energies (45 nm and 7 nm CMOS, Intel's Loihis); nothing was "
+            "measured on a chip. The int8 and Loihi presets hold for 8-bit weights."
         )
         return head + _table(columns, rows) + "\n\n" + note
 

@@ -77,6 +77,7 @@ class Measured:
         confusion: test rows by true and predicted class of the network, [classes, classes].
         both, only_ann, only_snn, neither: test rows by which of the two networks is right.
         subject: what it was measured on.
+        network: what was measured.
     """
 
     evaluation: Evaluation
@@ -89,6 +90,7 @@ class Measured:
     only_snn: int
     neither: int
     subject: Subject
+    network: ir.Network
 
 
 @torch.no_grad()
@@ -126,6 +128,7 @@ def measure(snn: SpikingNetwork, subject: Subject, preset: str = "fp32") -> Meas
         only_snn=int((~right & own).sum()),
         neither=int((~right & ~own).sum()),
         subject=subject,
+        network=snn.network,
     )
 
 

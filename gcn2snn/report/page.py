@@ -17,6 +17,7 @@ from gcn2snn.report.chart import Chart
 from gcn2snn.report.collect import Measured
 from gcn2snn.report.confusion import largest_confusions
 from gcn2snn.report.population import Population
+from gcn2snn.report.raster import rasters
 from gcn2snn.report.rows import Accounting, FrontPoint, NetworkRow, PopulationRow, Work
 
 WIDEST_MATRIX = 24
@@ -126,6 +127,7 @@ def _section(network: Network) -> NetworkRow:
         accountings=_accountings(energy),
         work=_work(measured),
         budget=charts.layers(f"{network.key}-budget", energy.layers),
+        raster=rasters(f"{network.key}-raster", measured.network, network.config.wait, measured.populations),
         populations=[_population(network.key, population) for population in measured.populations],
         matrix=confusions.tolist() if small else None,
         confusions=pairs,
@@ -143,13 +145,27 @@ def _unit(joules: float) -> tuple[str, float]:
 def _accountings(energy: EnergyReport) -> list[Accounting]:
     rates = "mean spike rate of each layer's input times its operations"
     total = "exact events, neuron updates and memory traffic"
-    ann = energy.ann_joules
+    ann, model = energy.ann_joules, energy.lemaire
+    analytical = (
+        []
+        if model is None
+        else [
+            Accounting(
+                "analytical model",
+                "Lemaire et al. 2022: memory by its size, operations, addressing",
+                sum(model.source.values()),
+                sum(model.spiking.values()),
+                model.alpha,
+            )
+        ]
+    )
     return [
         Accounting("Eq. 6", rates, ann, ann / energy.alpha_eq6, energy.alpha_eq6),
         Accounting(
             "exact events", "each spike times the synapses it reaches", ann, energy.snn_joules, energy.alpha_events
         ),
         Accounting("total", total, energy.ann_total_joules, energy.snn_total_joules, energy.alpha_total),
+        *analytical,
     ]
 
 

@@ -14,6 +14,9 @@ from gcn2snn.kernels import CSR, Spikes, decode, per_channel
 BINS = 96
 """Bins of each side of a scatter: millions of neurons become at most 96 x 96 cells."""
 
+SAMPLE = 40
+"""Neurons of a population in the raster."""
+
 
 @dataclass(frozen=True)
 class Degrees:
@@ -41,6 +44,7 @@ class Population:
         squared_error, squared_size: sums of (spike value - source activation)^2 and of activation^2.
         cells: neurons by source activation (row) and spike value (column), both in units of the scale, [BINS, BINS].
         low, high: range of both axes, of the first batch; what lies beyond in a later one counts at the edge.
+        sample: codes of at most :data:`SAMPLE` neurons of the first batch, evenly drawn, for the raster.
         degrees: additions of the aggregations that read it, by the power of two of the node degree.
     """
 
@@ -58,6 +62,7 @@ class Population:
     cells: Tensor = field(default_factory=lambda: torch.zeros(BINS, BINS, dtype=torch.int64))
     low: float = 0.0
     high: float = 0.0
+    sample: Tensor | None = None
     degrees: dict[int, Degrees] = field(default_factory=dict)
 
     @property
@@ -95,6 +100,9 @@ class Population:
         thresholds = node.coding.thresholds(z.dtype, z.device)
         fired, reached = spikes.fired, magnitude >= thresholds[-1]
         code = spikes.code.long()
+        if self.sample is None:
+            places = torch.linspace(0, code.numel() - 1, min(SAMPLE, code.numel())).round().long()
+            self.sample = code.flatten()[places.to(code.device)].cpu()
         steps = node.coding.timesteps
         at = torch.bincount((code + steps).flatten(), minlength=2 * steps + 1).tolist()
         self.neurons += code.numel()

@@ -62,6 +62,7 @@ class NetworkRow:
     accountings: list[Accounting]
     work: list[Work]
     budget: list[Chart]
+    raster: list[Chart]
     populations: list[PopulationRow]
     matrix: list[list[int]] | None
     confusions: list[tuple[str, str, int]]

@@ -116,7 +116,7 @@ class Problem:
         return measured(config, [self])
 
     def run(self, config: ConvertConfig) -> tuple[Tensor, EnergyReport]:
-        """Scores of the rows with labels [N, classes], and the energy of all runs."""
+        """Scores of the rows with labels [N, classes], and the energy of all runs; its footprint is without horizons."""
         config = replace(config, correct="none").settled(self._builds_matrices)  # without bias correction
         form = self._form(replace(config, layers={}))
         nodes: list[ir.UncalibratedNeuron | ir.UncalibratedCoder]

@@ -8,8 +8,9 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.energy.count import EventCounter
+from gcn2snn.energy.events import LayerEvents
 from gcn2snn.energy.presets import PRESETS
-from gcn2snn.energy.report import EnergyReport, LayerEvents
+from gcn2snn.energy.report import EnergyReport
 from gcn2snn.engines.interpreter import run_closed
 from gcn2snn.kernels import CSR, PhaseCode
 from gcn2snn.spiking_network import SpikingNetwork

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gcn2snn.energy.events import LayerEvents
 from gcn2snn.energy.presets import preset_of
-from gcn2snn.energy.report import EnergyReport, LayerEvents
+from gcn2snn.energy.report import EnergyReport
 from gcn2snn.errors import ConfigError
 
 SYNAPSE = LayerEvents("fc", "synapse", operations=100, input_neurons=10, input_spikes=4, events=35, macs=0, outputs=10)

@@ -143,7 +143,7 @@ def test_a_run_end_to_end(run: Path) -> None:
         for alpha in network["alpha"].values():
             assert f"{alpha:.2f}" in page.text
     # budget, and three populations with two charts, of which two feed an aggregation; twice; and the front
-    assert len([1 for attrs in page.all("svg") if attrs.get("role") == "img"]) == 2 * (1 + 3 * 2 + 2) + 1
+    assert len([1 for attrs in page.all("svg") if attrs.get("role") == "img"]) == 2 * (1 + 1 + 3 * 2 + 2) + 1
 
 
 def test_folded_tables_are_printed(karate: Graph, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_network_of_images(digits: Path) -> None:
     assert "Energy of all 359 test images" in page.text
     assert "nodes" not in page.text.split("Terms source")[0]
     assert "learning_rate" in page.text  # from the run folder
-    assert len([1 for attrs in page.all("svg") if attrs.get("role") == "img"]) == 1 + 3 * 2
+    assert len([1 for attrs in page.all("svg") if attrs.get("role") == "img"]) == 1 + 1 + 3 * 2
     done = gcn2snn("report", digits, "--force", "--limit", 50)
     assert done.returncode == 0, done.stderr
     assert "Energy of 50 of 359 test images, drawn evenly from the classes" in checked(digits / "report.html").text

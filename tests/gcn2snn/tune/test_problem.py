@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +50,8 @@ def assert_measured_as_converted(model: nn.Module, validation: list[tuple[Any, T
     assert point.accuracy == pytest.approx(100 * float(right))
     if len(examples) == 1:
         args, kwargs = call_of(examples[0])
-        assert energy == snn.energy(*args, **kwargs)
+        # The search keeps horizons beside the network, so that their bytes are in the converted one's footprint alone.
+        assert replace(energy, footprint=0) == replace(snn.energy(*args, **kwargs), footprint=0)
         assert point.alpha == pytest.approx(energy.alpha_events)
     assert -100 <= point.loss <= 100
 

@@ -1,0 +1,53 @@
+"""What a verb runs a network on: the data it comes from, or others, and the rows that were chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gcn2snn.spiking_network import SpikingNetwork
+
+
+def row_numbers(text: str | None, option: str = "--rows") -> list[int] | None:
+    """``0,5,7-9`` as numbers.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    from gcn2snn.errors import ConfigError
+
+    if text is None:
+        return None
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ConfigError(
+                f"{option} {text!r} is no list of numbers; whole numbers are needed, such as 0,5,7 or 3-6"
+            )
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def inputs_of(
+    file: Path,
+    network: SpikingNetwork,
+    origin: dict[str, object],
+    inputs: str | None,
+    data_dir: Path | None,
+    rows: list[int] | None,
+) -> tuple[tuple[object, ...], list[int] | None]:
+    """What the network is called with, and the rows of its output that are left to choose."""
+    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
+
+    if origin.get("kind") == "images":
+        from gcn2snn.cli.images import chosen_images
+
+        return (chosen_images(origin, inputs, data_dir, [0] if rows is None else rows),), None
+    if inputs is not None:
+        return given_call(network, inputs, data_dir)[1], rows
+    from gcn2snn.textgcn import call
+
+    refuse_unknown_origin(file, network, origin)
+    return call(graph_of(origin, data_dir)), rows

@@ -1,0 +1,100 @@
+"""The analytical model against terms worked out by hand, and what a verdict says."""
+
+from __future__ import annotations
+
+import pytest
+
+from gcn2snn.energy.events import LayerEvents, PopulationEvents
+from gcn2snn.energy.lemaire import lemaire_energy
+from gcn2snn.energy.presets import PRESETS, SRAM_45NM, preset_of
+from gcn2snn.energy.report import EnergyReport
+from gcn2snn.energy.verdict import verdict_of
+
+FP32 = preset_of("fp32")
+DENSE = LayerEvents(
+    "fc", "synapse", operations=50, input_neurons=10, input_spikes=4, events=20, macs=0, outputs=5, inputs=10, stored=50, biases=5,
+)  # fmt: skip
+NEURONS = PopulationEvents("n", neurons=5, spikes=3, updates=70, slots=80)
+
+
+def test_an_access_costs_by_the_size_of_the_memory() -> None:
+    """The line that the authors give: 0.000082816 pJ a byte + 13.2563 pJ."""
+    assert FP32.access(0) == pytest.approx(13.2563e-12, rel=1e-4)
+    assert FP32.access(1e6) - FP32.access(0) == pytest.approx(82.816e-12, rel=1e-4)
+    assert preset_of("fp32-7nm").access(1 << 20) == pytest.approx(14e-12, rel=1e-2)
+    assert SRAM_45NM[1] == (32768, 20e-12)
+
+
+def test_a_dense_layer_by_hand() -> None:
+    found = lemaire_energy([DENSE], [NEURONS], FP32)
+    assert found is not None
+    small, weights = FP32.access, FP32.access(200)
+    assert found.source == pytest.approx(
+        {
+            "input": 10 * small(40),
+            "weights": 50 * weights + 5 * small(20),
+            "potentials": 0.0,
+            "output": 5 * small(20),
+            "operations": 50 * 4.6e-12 + 5 * 0.9e-12,
+            "addressing": 50 * 0.9e-12,
+        }
+    )
+    assert found.spiking == pytest.approx(
+        {
+            "input": 4 * small(40),
+            "weights": 20 * weights + 5 * small(20),
+            "potentials": 2 * (20 + 5) * small(20),
+            "output": 3 * small(20),
+            "operations": 20 * 0.9e-12 + 70 * (4.6e-12 + 0.9e-12) + 3 * 0.9e-12,
+            "addressing": 20 * 0.9e-12,
+        }
+    )
+    assert found.alpha == pytest.approx(sum(found.source.values()) / sum(found.spiking.values()))
+
+
+def test_convolutions_and_sparse_products_find_addresses_in_their_way() -> None:
+    conv = LayerEvents(
+        "c", "synapse", operations=900, input_neurons=50, input_spikes=7, events=60, macs=0, outputs=100, shape="conv", inputs=50,
+        stored=18, taps=18, samples=1,
+    )  # fmt: skip
+    sparse = LayerEvents(
+        "a", "synapse", operations=24, input_neurons=8, input_spikes=4, events=10, macs=0, outputs=8, shape="sparse", inputs=8, stored=12,
+    )  # fmt: skip
+    found = lemaire_energy([conv], [], FP32)
+    assert found is not None
+    assert found.source["addressing"] == pytest.approx((50 + 100 + 18) * 0.9e-12)
+    assert found.spiking["addressing"] == pytest.approx(60 * 0.9e-12 + 7 * 2 * 4.6e-12)
+    found = lemaire_energy([sparse], [], FP32)
+    assert found is not None
+    assert found.spiking["weights"] == pytest.approx(10 * 2 * FP32.access(48))  # a weight and the index of its row
+    assert found.source["weights"] == pytest.approx(24 * 2 * FP32.access(48))
+
+
+def test_chips_bring_their_memory() -> None:
+    report = EnergyReport((DENSE,), 5, 70, preset_of("loihi2"), (NEURONS,))
+    assert report.lemaire is None
+    assert report.to_dict()["lemaire"] is None
+    synaptic, update = 2600 / 380e12, 2600 / 240e12
+    assert report.snn_total_joules == pytest.approx(20 * synaptic + 70 * update)
+    assert report.ann_total_joules == pytest.approx(50 * synaptic + 5 * update)
+    assert "Lemaire" not in report.verdict
+
+
+def test_every_preset_says_its_source() -> None:
+    assert all(preset.source for preset in PRESETS.values())
+    assert (preset_of("fp32-7nm").multiply, preset_of("int8-7nm").multiply) == pytest.approx((1.31e-12, 0.07e-12))
+
+
+def test_verdicts() -> None:
+    report = EnergyReport((DENSE,), 5, 70, FP32, (NEURONS,))
+    assert "does not save energy" in report.verdict
+    assert report.verdict in str(report)
+    assert verdict_of(2.0, {"additions": 1.0}, None) == (
+        "With memory, the spiking network saves energy: its source takes 2.00 times as much; additions are most of it (100 %)."
+    )
+    parts = {"additions": 0.4, "memory of additions": 0.45, "neuron updates": 0.15}
+    assert "memory of additions is its largest part (45 %)" in verdict_of(0.9, parts, None)
+    other = lemaire_energy([DENSE], [], FP32)
+    assert other is not None
+    assert ("also" in verdict_of(0.5, parts, other)) == (other.alpha <= 1)
+    assert ("however," in verdict_of(2.0, parts, other)) == (other.alpha <= 1)
