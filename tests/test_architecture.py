@@ -175,7 +175,18 @@ def test_a_planted_import_is_found(tmp_path: Path, place: str, line: str, messag
 
 @pytest.mark.parametrize("verb", [path.stem for path in files("gcn2snn/cli")])
 def test_no_verb_imports_another(verb: str) -> None:
-    shared = {"options", "origins", "output", "progress", "tables", "images", "text_lines"}
+    shared = {
+        "options",
+        "origins",
+        "output",
+        "progress",
+        "tables",
+        "images",
+        "text_lines",
+        "loudness",
+        "settings",
+        "verbs",
+    }
     if verb == "__init__":
         return
     for name in imports(ROOT / "gcn2snn" / "cli" / f"{verb}.py"):
