@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from contextlib import contextmanager
 @contextmanager
 def stages(enabled: bool = True) -> Iterator[Callable[[str, float], None]]:
     """A function that is told the stage and the share of it that is done; the bar vanishes at the end."""
-    if not enabled or not sys.stderr.isatty():
+    silent = not logging.getLogger("gcn2snn").isEnabledFor(logging.WARNING)  # --quiet of the command line
+    if not enabled or silent or not sys.stderr.isatty():
         yield lambda stage, share: None
         return
     from rich.console import Console

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gcn2snn.conversion import convert
     from gcn2snn.datasets import load_graph
     from gcn2snn.encoding import decode, encode
+    from gcn2snn.engines import Recording
     from gcn2snn.errors import ConversionError, Gcn2SnnError
     from gcn2snn.estimator import TextGCNClassifier
     from gcn2snn.evaluation import evaluate
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
+    from gcn2snn.passes import layer_bases, optimal_base
     from gcn2snn.spiking_network import SpikingNetwork
     from gcn2snn.textgcn import TextGCN, Trainer, fit
 
@@ -40,6 +42,7 @@ _HOME = {
     "Graph": "gcn2snn.graph",
     "LayerConfig": "gcn2snn.config",
     "PhaseCode": "gcn2snn.kernels",
+    "Recording": "gcn2snn.engines",
     "Spikes": "gcn2snn.kernels",
     "SpikingNetwork": "gcn2snn.spiking_network",
     "TextGCN": "gcn2snn.textgcn",
@@ -53,9 +56,11 @@ _HOME = {
     "export": "gcn2snn.formats",
     "fit": "gcn2snn.textgcn",
     "from_pretrained": "gcn2snn.artefact",
+    "layer_bases": "gcn2snn.passes",
     "load": "gcn2snn.artefact",
     "load_graph": "gcn2snn.datasets",
     "lowers": "gcn2snn.frontends",
+    "optimal_base": "gcn2snn.passes",
     "save": "gcn2snn.artefact",
 }
 
@@ -67,6 +72,7 @@ __all__ = [
     "Graph",
     "LayerConfig",
     "PhaseCode",
+    "Recording",
     "Spikes",
     "SpikingNetwork",
     "TextGCN",
@@ -80,9 +86,11 @@ __all__ = [
     "export",
     "fit",
     "from_pretrained",
+    "layer_bases",
     "load",
     "load_graph",
     "lowers",
+    "optimal_base",
     "save",
 ]
 

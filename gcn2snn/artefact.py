@@ -19,20 +19,25 @@ from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 
 
-def save(snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None = None) -> Path:
+def save(
+    snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None = None, *, force: bool = False
+) -> Path:
     """Write a spiking network: safetensors, with everything else as JSON in the header.
 
     Args:
         snn: converted network.
         path: file to write, whole or not at all.
         origin: JSON values kept with it (dataset, run, source accuracy) instead of ``snn.origin``.
+        force: replace a file that exists.
 
     Returns:
         The path.
 
     Raises:
-        ArtefactError: the file cannot be written.
+        ArtefactError: the file exists and ``force`` is not set, or it cannot be written.
     """
+    if Path(path).exists() and not force:
+        raise ArtefactError(f"{path} exists; it is not overwritten without force=True. Choose another name")
     kept = snn.origin if origin is None else origin
     return write_network(Path(path), snn, kept)
 

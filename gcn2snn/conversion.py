@@ -40,7 +40,7 @@ def convert(
     model: nn.Module,
     example: object,
     config: ConvertConfig | None = None,
-    *,
+    *further: object,
     calibration: Iterable[object] | None = None,
     handlers: Mapping[type[nn.Module], Handler] | None = None,
     row_weights: Tensor | None = None,
@@ -53,6 +53,7 @@ def convert(
         example: a :class:`Graph`, or what ``model`` is called with: a tuple of arguments, a dict of keywords, or one value.
         config: how to convert; the defaults are Q = 1.3, T = 16, signed messages, closed form, and scales that suit the
             model (:meth:`ConvertConfig.settled`). The network's own ``config`` says what was chosen.
+        further: nothing; it is there so that ``convert(model, x, edge_index, edge_weight)`` is refused with the right call.
         calibration: an iterable of further inputs like ``example``, from which the scales come; default: the example.
             Their order changes nothing.
         handlers: class -> handler for layers of your own; they win over the built-in ones.
@@ -73,6 +74,12 @@ def convert(
         raise InputTypeError(f"the model is {type(model).__name__}; a trained torch.nn.Module is needed")
     if isinstance(model, SpikingNetwork):
         raise InputTypeError("the model is a spiking network already; convert its source model")
+    if further or isinstance(config, Tensor | np.ndarray | list | tuple):
+        given = 1 + len(further) + (config is not None)
+        raise InputTypeError(
+            f"convert got {given} arguments after the model, and the second is {type(config).__name__}; the whole call of the "
+            f"model is one example, a tuple: convert(model, (x, edge_index)), and a ConvertConfig may follow it"
+        )
     if config is not None and not isinstance(config, ConvertConfig):
         raise InputTypeError(f"config is {type(config).__name__}; a ConvertConfig is needed: ConvertConfig(base=1.3)")
     config = config or ConvertConfig()
@@ -88,6 +95,8 @@ def convert(
         network = round_weights(network)
     network = set_horizons(network, bind(network, args, kwargs), config)
     network, refits = refit_values(network, bind(network, args, kwargs), config, row_weights, source, on_channels)
+    if refits:  # what the populations behind them see has changed, so their horizons are set anew
+        network = set_horizons(network, bind(network, args, kwargs), config, {report.name for report in refits})
     if config.correct == "mean":
         network = correct_means(network, batches, source)
     snn = SpikingNetwork(network, config, report, refits)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import PhaseCode, Spikes, decode, per_channel
 from gcn2snn.kernels import encode as _encode
 
 __all__ = ["binary_levels", "binary_spikes", "decode", "encode", "encode_binary"]
 
+Numbers: TypeAlias = "Tensor | np.ndarray | Sequence[object]"
+"""An array of numbers as callers have it: a tensor, a NumPy array, or nested lists."""
+
 
 def encode(
-    x: Tensor,
-    scale: Tensor | float,
+    x: Numbers,
+    scale: Numbers | float,
     base: float,
     timesteps: int,
     shift: bool = True,
@@ -33,7 +40,7 @@ def encode(
     tensor([0.0000, 0.2500, 0.5000, 0.5000])
 
     Args:
-        x: [N, C, ...], float32 or float64, finite.
+        x: [N, C, ...], float32 or float64, finite. NumPy arrays and nested lists are read; other number types become float32.
         scale: > 0, one number, or [C] for one per channel (Eq. 2).
         base: Q > 1.
         timesteps: T, 1 to 255.
@@ -46,18 +53,36 @@ def encode(
     Raises:
         ConfigError: base or timesteps out of range.
         InputError: x or scale is not finite, scale is not positive, or x < 0 in an unsigned coder.
+        InputTypeError: x or scale holds no real numbers.
 
     Source: Section III, Eq. 2 to 4. Signed spikes are ours.
     """
     coding = PhaseCode(base, timesteps, signed, shift)
-    scale = check_scale(torch.as_tensor(scale, dtype=x.dtype, device=x.device))
-    check_finite("x", x)
-    if not signed and bool((x < 0).any()):
+    values = check_finite("x", _tensor_of("x", x))
+    scales = check_scale(_tensor_of("scale", scale).to(dtype=values.dtype, device=values.device))
+    if not signed and bool((values < 0).any()):
         raise InputError(
-            f"an unsigned coder got negative values (smallest {float(x.min()):.4g}); allowed are x >= 0. "
+            f"an unsigned coder got negative values (smallest {float(values.min()):.4g}); allowed are x >= 0. "
             "Pass signed=True, or apply the ReLU first"
         )
-    return _encode(x, scale, coding)
+    return _encode(values, scales, coding)
+
+
+def _tensor_of(name: str, values: Numbers | float) -> Tensor:
+    """Values as a tensor of float32, or of float64 where they have it.
+
+    Raises:
+        InputTypeError: they are no real numbers, or lists of different lengths.
+    """
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputTypeError(
+            f"{name} is {type(values).__name__} that holds no array of numbers ({error}). Pass a tensor, a NumPy array or lists"
+        ) from error
+    if tensor.is_complex() or tensor.is_quantized:
+        raise InputTypeError(f"{name} has dtype {tensor.dtype}; real numbers are needed")
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def check_finite(name: str, x: Tensor) -> Tensor:

@@ -15,7 +15,16 @@ class Gcn2SnnError(Exception):
 
 
 class InterruptedRunError(Gcn2SnnError, RuntimeError):
-    """A run was stopped by Ctrl-C after its state was saved; the command line exits with code 130."""
+    """A run was stopped by Ctrl-C (code 130) or by a request to end (code 143) after its state was saved.
+
+    Args:
+        message: what is kept, and how to go on.
+        exit_code: of the command line.
+    """
+
+    def __init__(self, message: str, exit_code: int = 130):
+        self.exit_code = exit_code
+        super().__init__(message)
 
 
 class ConfigError(Gcn2SnnError, ValueError):
@@ -36,6 +45,10 @@ class DataError(Gcn2SnnError, ValueError):
 
 class ArtefactError(Gcn2SnnError, ValueError):
     """A saved run, graph or network is missing, damaged, of another format version, or would be overwritten."""
+
+
+class LockedError(ArtefactError):
+    """Another process or thread works in this run folder or journal; the message names it."""
 
 
 class MissingPackageError(Gcn2SnnError, ImportError):

@@ -183,6 +183,32 @@ def load_tensors(
     return tensors, header["meta"]
 
 
+def stored_header(path: Path) -> dict[str, Any]:
+    """What stands in front of the tensors of a file of this package: kind, version, meta; nothing is checked but the kind.
+
+    Raises:
+        ArtefactError: it is no safetensors file, or not one of this package.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArtefactError(f"{path} cannot be read as safetensors: {error}") from error
+    if not isinstance(header, dict) or not str(header.get("kind", "")).startswith("gcn2snn."):
+        raise ArtefactError(f"{path} was not written by this package")
+    return header
+
+
+def stored_kind(path: Path) -> str:
+    """The kind of a file of this package, for example "snn" or "graph"; empty for any other file."""
+    try:
+        return str(stored_header(path)["kind"]).removeprefix("gcn2snn.")
+    except ArtefactError:
+        return ""
+
+
 def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int, again: str) -> dict[str, Any]:
     try:
         header = json.loads(metadata.get(HEADER_KEY, "{}"))

@@ -6,13 +6,17 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
 from gcn2snn.kernels import CSR, MAX_ENTRIES
+
+if TYPE_CHECKING:
+    from dgl import DGLGraph
+    from torch_geometric.data import Data
 
 GRAPH_FORMAT = 1
 
@@ -147,7 +151,7 @@ class Graph:
                 digest.update(tensor.contiguous().cpu().numpy().data)
         return digest.hexdigest()
 
-    def to_pyg(self) -> object:
+    def to_pyg(self) -> Data:
         """``torch_geometric.data.Data`` with the raw weights as ``edge_weight`` and one-hot or given features.
 
         Raises:
@@ -170,7 +174,7 @@ class Graph:
             data.val_mask = self.val_mask
         return data
 
-    def to_dgl(self) -> object:
+    def to_dgl(self) -> DGLGraph:
         """``dgl.DGLGraph`` with edge data ``weight`` and node data ``feat`` (if any), ``label`` and the masks.
 
         Raises:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError
-from gcn2snn.files import load_json, load_tensors, save_json, save_tensors, save_text
+from gcn2snn.files import checksum, load_json, load_tensors, save_json, save_tensors, save_text
 from gcn2snn.machine import environment, git_state, peak_memory
 from gcn2snn.training_loop import AnyTrainer, Trainable, history_lines, train_to_end
 
@@ -171,6 +171,15 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
         raise ArtefactError(
             f"{error}. The run's weights are lost: train again with `--out {folder} --force`"
         ) from error
+
+
+def weights_hash(folder: Path) -> str:
+    """sha256 over the weights of a run: what is made from them and kept carries it.
+
+    Raises:
+        ArtefactError: as :func:`load_weights`.
+    """
+    return checksum(load_weights(folder), {})
 
 
 def read_run(folder: Path, kind: str) -> dict[str, Any]:

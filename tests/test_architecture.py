@@ -16,18 +16,30 @@ FOLDERS = ("gcn2snn", "cnn", "datasets", "kernels")
 
 # Rooms from the ground up: a folder, or a single file of gcn2snn/. A room may import the rooms named behind it and
 # nothing else of the package. They are written in an order in which every room stands above all that it imports.
-GROUND = ("errors", "on_demand", "config", "files", "machine", "prediction", "kernels", "encoding", "graph")
+GROUND = (
+    "errors",
+    "on_demand",
+    "config",
+    "files",
+    "owner_lock",
+    "machine",
+    "prediction",
+    "kernels",
+    "encoding",
+    "graph",
+)
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "on_demand": (),
     "config": ("errors",),
     "files": ("errors",),
+    "owner_lock": ("errors",),
     "machine": ("errors",),
     "prediction": ("errors", "files"),
-    "kernels": ("errors", "files"),
+    "kernels": ("errors", "files", "owner_lock"),
     "encoding": ("errors", "kernels"),
     "training_loop": (),
-    "run_folder": ("errors", "files", "machine", "training_loop"),
+    "run_folder": ("errors", "files", "owner_lock", "machine", "training_loop"),
     "graph": ("errors", "files", "kernels"),
     "datasets": GROUND,
     "ir": GROUND,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -11,34 +12,40 @@ import typer
 from gcn2snn.cli.bench import bench
 from gcn2snn.cli.convert import convert
 from gcn2snn.cli.datasets import app as datasets
+from gcn2snn.cli.doctor import doctor
 from gcn2snn.cli.evaluate import evaluate
 from gcn2snn.cli.export import export
+from gcn2snn.cli.info import info
+from gcn2snn.cli.loudness import verbose
 from gcn2snn.cli.predict import predict
 from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
 from gcn2snn.cli.serve import serve
 from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
+from gcn2snn.cli.verbs import SETTINGS, UsageError, add, refuse_usage
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
 
 app = typer.Typer(
     name="gcn2snn",
+    context_settings=SETTINGS,
     help="Turn a trained ReLU graph network or CNN into a spiking network in which every neuron fires at most once.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(train)
-app.command()(convert)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(export)
-app.command()(serve)
-app.command()(tune)
-app.command()(report)
-app.command()(reproduce)
-app.command()(bench)
+add(app, train)
+add(app, convert)
+add(app, evaluate)
+add(app, predict)
+add(app, export)
+add(app, serve)
+add(app, tune)
+add(app, report)
+add(app, reproduce)
+add(app, bench)
+add(app, info)
+add(app, doctor)
 app.add_typer(datasets, name="datasets")
 
 
@@ -55,11 +62,17 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 def main() -> None:
     """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C."""
     try:
-        app()
+        code = app(prog_name="gcn2snn", standalone_mode=False)
+    except UsageError as error:
+        sys.exit(refuse_usage(error))
+    except typer.Abort:
+        sys.exit(130)
     except InterruptedRunError as error:
         print(f"gcn2snn: {error}", file=sys.stderr)
         sys.exit(130)
     except Gcn2SnnError as error:
+        if verbose():
+            traceback.print_exc()
         print(f"gcn2snn: error: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone, for example `| head`
@@ -68,3 +81,4 @@ def main() -> None:
     except OSError as error:  # full disk, missing permission: the system's own words
         print(f"gcn2snn: error: {error}. Free space, or choose a place you may use", file=sys.stderr)
         sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.output import console, emit, table
 
 if TYPE_CHECKING:
@@ -50,7 +51,14 @@ def bench(
     ] = False,
     markdown: Annotated[bool, typer.Option(help="Tables as Markdown.")] = False,
 ) -> None:
-    """Time the kernels against torch, PyG, DGL and SciPy in interleaved rounds of one process."""
+    """Time the kernels against torch, PyG, DGL and SciPy in interleaved rounds of one process.
+
+    Examples:
+
+      gcn2snn bench --entries 1e5 --shape uniform --channels 64
+
+      gcn2snn bench --graph r8 --case aggregate --markdown
+    """
     from gcn2snn.bench import BenchConfig
 
     config = BenchConfig(
@@ -116,6 +124,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
 
         draw(results, {p["name"]: p["entries"] for p in problems if "entries" in p}, config.plot)
         out.print(f"wrote {config.plot}")
+    hint(as_json, "gcn2snn bench -h lists --group, --case and --plot")
     if as_json:
         measured = [result.as_json() for result in results]
         emit({"environment": environment(), **about, "problems": problems, "results": measured})

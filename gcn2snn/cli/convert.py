@@ -7,48 +7,55 @@ from typing import Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given
+from gcn2snn.cli.loudness import hint, note
+from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
 from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
+from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import layers_table, refit_table, report_table
+from gcn2snn.config import ConvertConfig
+
+SCALES = "What measures a scale: the maximum, a percentile, or the least encoding error; auto: what suits the model"
+CORRECTIONS = "What is done about means: with mean each channel sends its mean activation; auto: what suits the model"
 
 
 def convert(
     run: Annotated[Path | None, typer.Argument(help="Run folder of `gcn2snn train`.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/snn.safetensors.")] = None,
-    base: Annotated[float | None, typer.Option(help="Base Q of the phase code, > 1 [1.3].")] = None,
-    timesteps: Annotated[int | None, typer.Option(help="Phases T, 1 to 255 [16].")] = None,
-    group: Annotated[
-        int | None, typer.Option(help="Neurons that share a membrane, of which at most one fires, 1 to 8 [1].")
+    base: Annotated[float | None, setting(ConvertConfig, "base")] = None,
+    timesteps: Annotated[int | None, setting(ConvertConfig, "timesteps", text="Phases T of the phase code")] = None,
+    group: Annotated[int | None, setting(ConvertConfig, "group")] = None,
+    message: Annotated[str | None, setting(ConvertConfig, "message")] = None,
+    scale: Annotated[str | None, setting(ConvertConfig, "scale", text=SCALES)] = None,
+    percentile: Annotated[
+        float | None, setting(ConvertConfig, "percentile", text="With --scale percentile: which one")
     ] = None,
-    message: Annotated[str | None, typer.Option(help="signed, rectified or fused [signed].")] = None,
-    scale: Annotated[str | None, typer.Option(help="max, percentile or mse [max].")] = None,
-    percentile: Annotated[float | None, typer.Option(help="For --scale percentile [99.9].")] = None,
-    per: Annotated[str | None, typer.Option(help="One scale per layer or per channel [layer].")] = None,
-    one_hot: Annotated[str | None, typer.Option(help="A one-hot input is one unit spike, or binary [unit].")] = None,
+    per: Annotated[
+        str | None, setting(ConvertConfig, "per", text="One scale per layer or per channel; auto: what suits")
+    ] = None,
+    one_hot: Annotated[str | None, setting(ConvertConfig, "one_hot")] = None,
     no_shift: Annotated[
         bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
     ] = False,
     correct: Annotated[
-        str | None, typer.Option(help="mean: each channel sends its mean activation; or none [images: mean].")
+        str | None, setting(ConvertConfig, "correct", text=CORRECTIONS, note="Images: [default mean]")
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Weights rounded to 8 bits per output channel.")] = False,
-    events: Annotated[float | None, typer.Option(help="Share of each population's additions to keep, 0 to 1.")] = None,
-    horizon: Annotated[
-        float | None, typer.Option(help="Lambda: spikes that move less per addition stay silent.")
-    ] = None,
+    events: Annotated[float | None, setting(ConvertConfig, "events")] = None,
+    horizon: Annotated[float | None, setting(ConvertConfig, "horizon")] = None,
     refit: Annotated[
         bool, typer.Option("--refit", help="New values for what a horizon leaves of a one-hot input's messages.")
     ] = False,
-    refit_ridge: Annotated[
-        float | None, typer.Option(help="With --refit: pull towards the source's values, 0 and more [0].")
-    ] = None,
+    refit_ridge: Annotated[float | None, setting(ConvertConfig, "refit_ridge", note="With --refit")] = None,
     layer: Annotated[
         list[str] | None,
         typer.Option(
             help="NAME:KEY=VALUE,... for one population; keys base, timesteps, group, scale, per, events, horizon, refit."
         ),
     ] = None,
-    wait: Annotated[int | None, typer.Option(help="Wait timestep w; default waits for all input.")] = None,
+    wait: Annotated[
+        int | None,
+        setting(ConvertConfig, "wait", text="Wait timestep w; without it neurons wait for all input, which is exact"),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Images: a network, with --weights and --data instead of a run.")
     ] = None,
@@ -56,11 +63,9 @@ def convert(
     data: Annotated[str | None, typer.Option(help="Images: digits, cifar10, cifar100 or a class folder.")] = None,
     stem: Annotated[str | None, typer.Option(help="Images: cifar or imagenet, for models that have both.")] = None,
     normalise: Annotated[str | None, typer.Option(help="Images: what the model was trained with.")] = None,
-    input_code: Annotated[
-        str | None, typer.Option("--input", help="Input data: binary, single or analog [binary].")
-    ] = None,
+    input_code: Annotated[str | None, setting(ConvertConfig, "input", "--input")] = None,
     calibration_images: Annotated[
-        int | None, typer.Option(help="Images: training images for the scales [1000].")
+        int | None, typer.Option(help="Images: training images for the scales [default 1000].")
     ] = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
@@ -68,7 +73,15 @@ def convert(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Convert a trained network: every neuron fires at most once, no retraining."""
+    """Convert a trained network: every neuron fires at most once, no retraining.
+
+    Examples:
+
+      gcn2snn convert runs/r8
+
+      gcn2snn convert runs/r8 --base 1.2 --timesteps 24 --out r8-24.safetensors
+    """
+    refuse_other_format(out, ".safetensors")
     options: dict[str, Any] = {
         "base": base,
         "timesteps": timesteps,
@@ -96,7 +109,6 @@ def convert(
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")
         convert_images(run, out, given(options), given(source), data_dir, force, as_json)
         return
-    from gcn2snn.config import ConvertConfig
     from gcn2snn.errors import ConfigError
 
     if run is None:
@@ -142,8 +154,7 @@ def _convert_run(
     summary = read_run(run, "graph")
     refuse_existing(out, force)
     if summary["status"] != "finished":
-        note = f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it"
-        console(True).print(note, soft_wrap=True, markup=False)
+        note(f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it")
     graph = graph_of(summary, data_dir, corpus)
     with channels_shown() as on_channels:
         snn = convert_model(load_model(run, graph), graph, config, on_channels=on_channels)
@@ -155,7 +166,7 @@ def _convert_run(
             held = labels >= 0
             own = temperature(snn(graph.adjacency)[held], labels[held])
         snn.documents = replace(snn.documents, temperature=own)
-    artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)})
+    artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)}, force=True)
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
         rows = {"populations": [asdict(row) for row in snn.report], "refits": [asdict(row) for row in snn.refits]}
@@ -167,3 +178,4 @@ def _convert_run(
     if snn.refits:
         screen.print(refit_table(snn.refits))
     screen.print(f"written to {out}; peak memory {megabytes(peak_memory())}")
+    hint(as_json, f"gcn2snn evaluate {out}")

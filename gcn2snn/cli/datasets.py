@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gcn2snn.cli.loudness import hint, note
 from gcn2snn.cli.options import (
     AsJson,
     Cleaning,
@@ -26,6 +26,7 @@ from gcn2snn.cli.options import (
     given,
 )
 from gcn2snn.cli.output import console, emit, table
+from gcn2snn.cli.verbs import add
 
 if TYPE_CHECKING:
     from gcn2snn.datasets import Dataset
@@ -33,11 +34,15 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, inspect and fetch datasets.", no_args_is_help=True)
 
 
-@app.command("list")
 def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Every published dataset, and where its files are."""
-    from rich.markup import escape
+    """Every published dataset, and where its files are.
 
+    Examples:
+
+      gcn2snn datasets list
+
+      gcn2snn datasets list --json
+    """
     from gcn2snn.datasets import DATASETS
 
     rows = [_described(row, data_dir) for row in DATASETS.values()]
@@ -47,31 +52,47 @@ def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     cells = []
     for row in rows:
         counts = [f"{row[key]:,}" if row[key] else "-" for key in ("documents", "words", "classes")]
-        cells.append([row["name"], *counts, row["title"], escape(row["files"] or "not here (gcn2snn datasets fetch)")])
-    console(as_json).print(table("datasets", ("name", "documents", "words", "classes", "what", "files in"), cells))
+        cells.append([row["name"], *counts, row["title"], row["files"] or "not here (gcn2snn datasets fetch)"])
+    console(as_json).print(
+        table(
+            "datasets",
+            ("name", "documents", "words", "classes", "what", "files in"),
+            cells,
+            ("files in", "what"),
+            ("what", "files in"),
+        )
+    )
+    hint(as_json, "gcn2snn train NAME")
 
 
-@app.command("fetch")
 def fetch_dataset(
     name: Annotated[str, typer.Argument(help="A published name (see: gcn2snn datasets list), or cifar10 or cifar100.")],
 ) -> None:
-    """Fetch a published dataset into the cache folder, checked against its checksums."""
+    """Fetch a published dataset into the cache folder, checked against its checksums.
+
+    Examples:
+
+      gcn2snn datasets fetch r8
+
+      gcn2snn datasets fetch cifar10
+    """
     from gcn2snn.datasets import fetch, find
 
     if name.lower() in ("cifar10", "cifar100"):
         from gcn2snn.cnn import fetch_images
 
-        print(f"{name.lower()} is in {fetch_images(name.lower())}", file=sys.stderr)
+        note(f"{name.lower()} is in {fetch_images(name.lower())}")
+        hint(False, f"gcn2snn train {name.lower()}")
         return
     row = find(name)
     if not row.files:
-        print(f"{row.name} is part of this package; there is nothing to fetch", file=sys.stderr)
+        note(f"{row.name} is part of this package; there is nothing to fetch")
         return
     root = fetch(row.name)
-    print(f"{row.name} is in {root}; terms: {row.licence}", file=sys.stderr)
+    note(f"{row.name} is in {root}; terms: {row.licence}")
+    hint(False, f"gcn2snn train {row.name}")
 
 
-@app.command("info")
 def info(
     name: Annotated[str, typer.Argument(help="A published name, or the path of your own corpus.")],
     data_dir: DataDir = None,
@@ -89,7 +110,14 @@ def info(
     no_quotes: NoQuotes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the graph of a dataset and print its numbers, the time and the memory that took."""
+    """Build the graph of a dataset and print its numbers, the time and the memory that took.
+
+    Examples:
+
+      gcn2snn datasets info r8
+
+      gcn2snn datasets info my-texts.csv --min-count 2
+    """
     from rich.markup import escape
 
     from gcn2snn.cli.origins import text_options
@@ -109,9 +137,10 @@ def info(
         if _is_number(report[key])
     ]
     out = console(as_json)
-    out.print(table(report["title"], ("", escape(report["dataset"]), "published"), cells))
+    out.print(table(report["title"], ("", str(report["dataset"]), "published"), cells))
     for key in ("source", "licence", "corpus_hash", "fingerprint"):
         out.print(f"{key.replace('_', ' ')}: {escape(report[key])}", soft_wrap=True)
+    hint(as_json, f"gcn2snn train {name}")
 
 
 def _is_number(value: object) -> bool:
@@ -173,8 +202,8 @@ def _measured(name: str, data_dir: Path | None, options: Any) -> dict[str, Any]:
         adjacency = _timed(seconds, "normalise", lambda: graph.adjacency)
     if row is None:
         notes = (chosen_note(corpus, options), *corpus_warnings(corpus), *clean.notes)
-        for note in notes:
-            print(note, file=sys.stderr)
+        for line in notes:
+            note(line)
     counts = asdict(count_graph(graph)) | {"adjacency_entries": adjacency.nnz}
     return {
         "dataset": graph.source["dataset"],
@@ -198,3 +227,8 @@ def _timed(seconds: dict[str, float], stage: str, work: Any) -> Any:
     result = work()
     seconds[stage] = perf_counter() - start
     return result
+
+
+add(app, list_datasets, "list")
+add(app, fetch_dataset, "fetch")
+add(app, info, "info")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, Data, DataDir, Energy, MovedCorpus, Tokeniser, refuse_given
+from gcn2snn.cli.loudness import hint
+from gcn2snn.cli.options import AsJson, Data, DataDir, Energy, MovedCorpus, Tokeniser, refuse_given, refuse_other_format
 
 if TYPE_CHECKING:
     from gcn2snn.evaluation import Evaluation
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
+    snn: Annotated[
+        Path, typer.Argument(metavar="SNN|RUN", help="A converted network, or a run folder in which one lies.")
+    ],
     data: Data = None,
     data_dir: DataDir = None,
     engine: Annotated[str, typer.Option(help="auto, closed, bucketed or temporal.")] = "auto",
@@ -38,9 +41,23 @@ def evaluate(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file of --predictions.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a converted network with its source on the test split."""
+    """Compare a converted network with its source on the test split.
+
+    Examples:
+
+      gcn2snn evaluate runs/r8
+
+      gcn2snn evaluate runs/r8/snn.safetensors --energy int8 --json
+    """
     from gcn2snn.artefact import load_with_origin
-    from gcn2snn.cli.origins import allow_tokeniser, given_call, graph_of, refuse_unknown_origin, unseen_of
+    from gcn2snn.cli.origins import (
+        allow_tokeniser,
+        given_call,
+        graph_of,
+        network_file,
+        refuse_unknown_origin,
+        unseen_of,
+    )
     from gcn2snn.cli.output import console, emit
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
@@ -53,7 +70,9 @@ def evaluate(
     if predictions is None:
         refuse_given({"force": force or None}, "nothing is written; it goes with --predictions")
     else:
+        refuse_other_format(predictions, ".csv", "--predictions")
         refuse_existing(predictions, force)
+    snn = network_file(snn)
     network, origin = load_with_origin(snn)
     if origin.get("kind") == "images":
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
@@ -63,7 +82,7 @@ def evaluate(
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
     if data is None:
-        refuse_unknown_origin(snn, origin)
+        refuse_unknown_origin(snn, network, origin)
         allow_tokeniser(tokeniser)
         graph = graph_of(origin, data_dir, corpus)
         if origin["config"].get("inductive"):
@@ -98,6 +117,7 @@ def evaluate(
         screen.print(str(checks), soft_wrap=True)
     if predictions is not None:
         screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
+    hint(as_json, f"gcn2snn report {snn}")
 
 
 def _evaluate_unseen(
@@ -111,7 +131,7 @@ def _evaluate_unseen(
     as_json: bool,
 ) -> None:
     """Test documents of an inductive run, each classified as a new one."""
-    from gcn2snn.cli.output import console, emit, table
+    from gcn2snn.cli.output import console, emit, joules, table
     from gcn2snn.config import to_dict
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import evaluate_unseen
@@ -130,7 +150,7 @@ def _evaluate_unseen(
         ("macro F1 %", f"{ann.macro_f1:.2f}", f"{own.macro_f1:.2f}", f"{own.macro_f1 - ann.macro_f1:+.2f}"),
         ("same prediction %", "", f"{result.agreement:.2f}", ""),
         ("additions a document", "", f"{result.additions:,.0f}", ""),
-        ("arithmetic a document, uJ", "", f"{1e6 * result.joules:.4g}", ""),
+        ("arithmetic a document", "", joules(result.joules), ""),
         ("time steps a document", "", f"{result.steps:.0f}", ""),
         ("documents without a known word", "", f"{result.without_known_word}", ""),
     ]
@@ -138,11 +158,12 @@ def _evaluate_unseen(
     console(as_json).print(table(title, ("", "ANN", "one-spike SNN", "difference"), rows))
     if predictions is not None:
         console(as_json).print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
+    hint(as_json, f"gcn2snn predict {file} --text TEXT")
 
 
 def tables(result: Evaluation, title: str) -> list[Any]:
     """The comparison, and the layers from which it can be worked out again."""
-    from gcn2snn.cli.output import table
+    from gcn2snn.cli.output import joules, table
 
     energy = result.energy
     compare = [
@@ -160,16 +181,16 @@ def tables(result: Evaluation, title: str) -> list[Any]:
         ),
         ("same prediction %", "", f"{result.agreement:.2f}", ""),
         (
-            "arithmetic, mJ (exact events)",
-            f"{1e3 * energy.ann_joules:.4g}",
-            f"{1e3 * energy.snn_joules:.4g}",
+            "arithmetic (exact events)",
+            joules(energy.ann_joules, energy.snn_joules),
+            joules(energy.snn_joules, energy.ann_joules),
             f"alpha {energy.alpha_events:.2f}",
         ),
         ("arithmetic by Eq. 6", "", "", f"alpha {energy.alpha_eq6:.2f}"),
         (
-            "with updates and memory, mJ",
-            f"{1e3 * energy.ann_total_joules:.4g}",
-            f"{1e3 * energy.snn_total_joules:.4g}",
+            "with updates and memory",
+            joules(energy.ann_total_joules, energy.snn_total_joules),
+            joules(energy.snn_total_joules, energy.ann_total_joules),
             f"alpha {energy.alpha_total:.2f}",
         ),
     ]
@@ -195,6 +216,11 @@ def tables(result: Evaluation, title: str) -> list[Any]:
         "MACs left",
     )
     return [
-        table(f"{title} ({result.engine} engine)", ("", "ANN", "one-spike SNN", "difference"), compare),
-        table(f"Per layer; {energy.neurons:,} neurons, {energy.updates:,} updates", columns, layers),
+        table(f"{title} ({result.engine} engine)", ("", "ANN", "one-spike SNN", "difference"), compare, ("ANN",)),
+        table(
+            f"Per layer; {energy.neurons:,} neurons, {energy.updates:,} updates",
+            columns,
+            layers,
+            ("inputs", "MACs left", "additions (Eq. 6)", "spikes/input"),
+        ),
     ]

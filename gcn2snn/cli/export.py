@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.options import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def export(
-    snn: Annotated[Path, typer.Argument(help="File written by `gcn2snn convert`.")],
+    snn: Annotated[
+        Path, typer.Argument(metavar="SNN|RUN", help="A converted network, or a run folder in which one lies.")
+    ],
     format: Annotated[str, typer.Option("--format", help="brian2, spikes, npz, onnx, onnx-documents or nir.")],
     out: Annotated[Path, typer.Option(help="File to write: .py, .npz, .csv, .onnx or .nir, as the format has it.")],
     inputs: Annotated[
@@ -53,13 +56,18 @@ def export(
     """
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.options import refuse_given
+    from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
+    from gcn2snn.errors import ConfigError
     from gcn2snn.formats import FORMATS
     from gcn2snn.formats import check as check_export
     from gcn2snn.formats import export as write
 
     if not check:
         refuse_given({"python": python}, "it is for --check")
+    if str(out) == "-":
+        raise ConfigError("--out is -, but a format is not written to standard output. Give a file")
+    snn = network_file(snn)
     network, origin = load_with_origin(snn)
     chosen = FORMATS.get(format)
     wanted = _rows(rows)
@@ -86,6 +94,8 @@ def export(
         screen.print(f"written to {' and '.join(map(str, written.files))}: {told}", soft_wrap=True, markup=False)
         if found is not None:
             screen.print(f"{'equal' if found.passed else 'NOT EQUAL'}: {found.sentence}", soft_wrap=True, markup=False)
+        if found is None:
+            hint(as_json, "the same command with --check and --force compares the file with the network")
     if found is not None and not found.passed:
         raise typer.Exit(1)
 
@@ -137,5 +147,5 @@ def _inputs(
         return given_call(network, inputs, data_dir)[1], rows
     from gcn2snn.textgcn import call
 
-    refuse_unknown_origin(file, origin)
+    refuse_unknown_origin(file, network, origin)
     return call(graph_of(origin, data_dir)), rows

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.output import console, emit, megabytes, table
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def train(
         ("run folder", out),
     ]
     console(as_json).print(table(f"{config.model} on {data}, seed {config.seed}", ("measure", "value"), rows))
+    hint(as_json, f"gcn2snn convert {out}")
 
 
 def _measures(epoch: Any) -> str:
@@ -70,6 +72,7 @@ def convert(
     screen = console(as_json)
     screen.print(report_table(tuple(PopulationReport(**row) for row in content["populations"])))
     screen.print(f"written to {target}; peak memory {megabytes(content['peak_memory_bytes'])}")
+    hint(as_json, f"gcn2snn evaluate {target}")
 
 
 def evaluate(
@@ -121,6 +124,7 @@ def evaluate(
         )
     if predictions is not None:
         screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
+    hint(as_json, f"gcn2snn report {snn}")
 
 
 def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, limit: int) -> Subject:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gcn2snn.cli.settings import setting
+from gcn2snn.datasets import TextGraphOptions
 from gcn2snn.energy import PRESETS
 
 DataDir = Annotated[
@@ -23,7 +25,7 @@ Data = Annotated[
 ]
 
 
-Window = Annotated[int | None, typer.Option(help="Text graph: words in a sliding window [20].")]
+Window = Annotated[int | None, setting(TextGraphOptions, "window", text="Text graph: words in a sliding window")]
 MinCount = Annotated[
     int | None,
     typer.Option(help="Text graph: rarer words are removed [as published: 5, mr 1; own corpora: by their size]."),
@@ -40,12 +42,17 @@ Tokeniser = Annotated[
     typer.Option(help="What cuts text into words: nltk-tweet, nltk-toktok, ..., or your own module:function."),
 ]
 Wordless = Annotated[
-    str | None, typer.Option(help="Documents without a known word: keep, drop, or refuse the corpus [keep].")
+    str | None,
+    setting(TextGraphOptions, "wordless", text="Documents without a known word: keep, drop, or refuse the corpus"),
 ]
 TestShare = Annotated[
-    float | None, typer.Option(help="Own corpus without a split: share of its documents that test [0.3].")
+    float | None,
+    setting(TextGraphOptions, "test_share", text="Own corpus without a split: share of its documents that test"),
 ]
-SplitSeed = Annotated[int | None, typer.Option(help="Own corpus without a split: seed of the one that is drawn [0].")]
+SplitSeed = Annotated[
+    int | None,
+    setting(TextGraphOptions, "split_seed", text="Own corpus without a split: seed of the one that is drawn"),
+]
 TextColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the text.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the label.")]
 Encoding = Annotated[
@@ -80,3 +87,49 @@ def refuse_given(options: dict[str, Any], why: str) -> None:
     names = ", ".join(f"--{name.replace('_', '-')}" for name in given(options))
     if names:
         raise ConfigError(f"{names} has no meaning here: {why}. Leave it out")
+
+
+def refuse_written(file: Path, force: bool, option: str) -> None:
+    """Refuse to replace a file unasked, and name the option that it was given with.
+
+    Raises:
+        ConfigError: the file exists and ``force`` is not given.
+    """
+    from gcn2snn.errors import ConfigError
+
+    if file.exists() and not force:
+        raise ConfigError(f"{file} exists; it is not overwritten without --force. Give another name with {option}")
+
+
+FORMATS = {
+    ".safetensors": "a network",
+    ".csv": "a table",
+    ".html": "a report",
+}
+"""Ending of a file that a verb writes -> what is in it."""
+
+
+def refuse_other_format(out: Path | None, suffix: str, option: str = "--out") -> None:
+    """Refuse a name that says another format than what is written, or standard output, before any work is done.
+
+    Args:
+        out: as given; None is the default name.
+        suffix: of the format, a key of :data:`FORMATS`; "" for a folder.
+        option: how it is typed.
+
+    Raises:
+        ConfigError: as said.
+    """
+    from gcn2snn.errors import ConfigError
+
+    if out is None:
+        return
+    what = f"{FORMATS[suffix]} ({suffix})" if suffix else "a folder"
+    if str(out) == "-":
+        raise ConfigError(f"{option} is -, but {what} is not written to standard output. Give a name, or use --json")
+    wrong = (
+        out.suffix.lower() not in ("", suffix) if suffix else out.suffix.lower() in (*FORMATS, ".pt", ".pth", ".json")
+    )
+    if wrong and not out.is_dir():
+        wanted = f"a name that ends in {suffix}" if suffix else "the name of a folder"
+        raise ConfigError(f"{option} is {out}, which ends in {out.suffix}, but {what} is written. Give {wanted}")

@@ -14,6 +14,29 @@ if TYPE_CHECKING:
     from gcn2snn.textgcn import UnseenDocuments
 
 
+def network_file(place: Path) -> Path:
+    """The converted network that is meant by a file, or by a folder in which one lies.
+
+    Raises:
+        ArtefactError: the folder holds none, or several of which none is snn.safetensors alone.
+    """
+    from gcn2snn.errors import ArtefactError
+    from gcn2snn.files import stored_kind
+
+    if not place.is_dir():
+        return place
+    found = [file for file in sorted(place.glob("*.safetensors")) if stored_kind(file) == "snn"]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ArtefactError(f"{place} holds {len(found)} networks; give one of them: {', '.join(map(str, found))}")
+    if (place / "config.json").is_file():
+        raise ArtefactError(
+            f"{place} is a model folder; read it in Python with gcn2snn.from_pretrained({str(place)!r})"
+        )
+    raise ArtefactError(f"{place} holds no converted network. Make one with: gcn2snn convert {place}")
+
+
 def origin_of(summary: dict[str, object]) -> dict[str, object]:
     """What a spiking network keeps of the run it comes from."""
     return {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
@@ -157,16 +180,30 @@ def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tup
     return found, found.arguments({node.name: node.role for node in network.network.of(ir.Input)})
 
 
-def refuse_unknown_origin(file: Path, origin: dict[str, object]) -> None:
+def _wanted(network: SpikingNetwork) -> str:
+    """What the network is called with, as a dict of labelled data names it."""
+    from gcn2snn import ir
+
+    return ", ".join(node.name for node in network.network.of(ir.Input))
+
+
+def _graph_names(network: SpikingNetwork) -> str:
+    from gcn2snn import ir
+
+    graph = any(node.role != "dense" for node in network.network.of(ir.Input))
+    return ", or the name of a dataset, --data cora" if graph else ""
+
+
+def refuse_unknown_origin(file: Path, network: SpikingNetwork, origin: dict[str, object]) -> None:
     """Refuse a network that does not say what it was trained on, when no data are given.
 
     Raises:
-        ConfigError: as said; the message says how to give them.
+        ConfigError: as said; the message names what the network is called with.
     """
     from gcn2snn.errors import ConfigError
 
     if origin.get("kind") != "images" and "dataset" not in origin:
         raise ConfigError(
             f"{file} does not say what it was trained on. Give the data: --data FILE.pt, a file of torch.save with a dict "
-            f"that holds x, edge_index, y and test_mask (or whatever the model takes), or the name of a dataset, --data cora"
+            f"that holds {_wanted(network)}, y and test_mask{_graph_names(network)}"
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcn2snn.cli.options import Encoding, Energy, Tokeniser, refuse_given
-from gcn2snn.files import refuse_existing
+from gcn2snn.cli.loudness import hint, note
+from gcn2snn.cli.options import Encoding, Energy, Tokeniser, refuse_given, refuse_other_format, refuse_written
 
 if TYPE_CHECKING:
     from gcn2snn.prediction import Prediction
@@ -58,7 +58,8 @@ def predict(
     if csv is not None:
         if as_json:
             raise ConfigError("--json prints and --csv writes a file; give one of them")
-        refuse_existing(csv, force)
+        refuse_other_format(csv, ".csv", "--csv")
+        refuse_written(csv, force, "--csv")
     if text:
         refuse_given({"encoding": encoding}, "it is the encoding of a file, and --text is given")
     allow_tokeniser(tokeniser)
@@ -70,19 +71,19 @@ def predict(
     else:
         for given, answer in answers:
             _print(given, answer, top, explain, as_json)
+    hint(as_json, f"gcn2snn serve {network}")
 
 
 def _network(path: Path) -> SpikingNetwork:
     from gcn2snn.artefact import load
+    from gcn2snn.cli.origins import network_file
 
-    return load(path / "snn.safetensors" if path.is_dir() else path)
+    return load(network_file(path))
 
 
 def _answers(
     snn: SpikingNetwork, batches: Iterable[list[str]], energy: str, strict: bool
 ) -> Iterator[tuple[str, Prediction]]:
-    import sys
-
     from gcn2snn.errors import InputError
 
     count = unknown = 0
@@ -97,9 +98,12 @@ def _answers(
                         f"get the shares of the training documents as the answer, or train on a corpus with its words"
                     )
             yield given, answer
+    if not count:
+        note("there was no text, so nothing was classified; one text a line is needed")
     if unknown:
-        note = f"{unknown} of {count} texts have no word that the graph knows; their answer is the share of each class in training"
-        print(f"gcn2snn: note: {note}", file=sys.stderr)
+        note(
+            f"{unknown} of {count} texts have no word that the graph knows; their answer is the share of each class in training"
+        )
 
 
 def _short(text: str) -> str:
@@ -122,12 +126,13 @@ def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: boo
 
 def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int) -> None:
     import csv
-    import sys
 
     from gcn2snn.files import replacing
 
     columns = ["text", "label", "probability", *(f"class_{k}" for k in range(2, top + 1))]
     count = 0
+    if not path.parent.exists():
+        note(f"the folder {path.parent} does not exist and is made")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*columns, "known_words", "spikes", "additions", "joules", "steps"])
@@ -137,4 +142,4 @@ def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int) 
             row = [given, answer.label, f"{answer.confidence:.6f}", *others, answer.known_words]
             writer.writerow([*row, answer.spikes, answer.additions, f"{answer.joules:.6g}", answer.steps])
             count += 1
-    print(f"written to {path}; {count} texts", file=sys.stderr)
+    note(f"written to {path}; {count} texts")

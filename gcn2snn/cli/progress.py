@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gcn2snn.cli.loudness import quiet
 from gcn2snn.cli.output import megabytes
 from gcn2snn.machine import peak_memory
 
@@ -34,7 +35,9 @@ class StepProgress:
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
         )
-        self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal, transient=True)
+        self.bar = Progress(
+            *columns, console=self.console, disable=quiet() or not self.console.is_terminal, transient=True
+        )
         self.task = self.bar.add_task("", total=steps)
 
     def __enter__(self) -> StepProgress:
@@ -66,7 +69,7 @@ def epochs_shown(
             epoch = trainer.history[-1]
             text = f"{describe(epoch)}  {epoch.seconds:.2f} s/epoch  peak {megabytes(peak_memory())}"
             progress.show(epoch.epoch, text)
-            if not progress.console.is_terminal and epoch.epoch % every == 0:
+            if not quiet() and not progress.console.is_terminal and epoch.epoch % every == 0:
                 progress.console.print(f"epoch {epoch.epoch:4d}  {text}", soft_wrap=True)
 
         yield show

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcn2snn.cli.options import AsJson, Data, DataDir, MovedCorpus, Tokeniser, refuse_given
+from gcn2snn.cli.loudness import hint
+from gcn2snn.cli.options import AsJson, Data, DataDir, MovedCorpus, Tokeniser, refuse_given, refuse_other_format
 
 if TYPE_CHECKING:
     from gcn2snn.report import Subject
@@ -27,12 +28,20 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a self-contained HTML page: accuracy, energy, spikes, errors, settings."""
+    """Write a self-contained HTML page: accuracy, energy, spikes, errors, settings.
+
+    Examples:
+
+      gcn2snn report runs/r8
+
+      gcn2snn report runs/r8/snn.safetensors --out r8.html --force
+    """
     from gcn2snn.cli.origins import allow_tokeniser
     from gcn2snn.cli.output import console, emit
     from gcn2snn.files import refuse_existing
     from gcn2snn.report import TABLE, default_file, write_report
 
+    refuse_other_format(out, ".html")
     file = out or default_file(target)
     refuse_existing(file, force)
     allow_tokeniser(tokeniser)
@@ -47,6 +56,7 @@ def report(
         emit(content)
     else:
         console(as_json).print(f"written to {file}; {content['bytes'] / 2**10:,.0f} KiB")
+        hint(as_json, f"open {file} in a browser")
 
 
 def _subject(
@@ -69,7 +79,7 @@ def _subject(
         return subject(origin, data, data_dir, 1000 if limit is None else limit)
     refuse_given({"limit": limit}, f"{file} is a network on a graph")
     if data is None:
-        refuse_unknown_origin(file, origin)
+        refuse_unknown_origin(file, network, origin)
         refuse_inductive(origin, "a report")
         return subject_of(graph_of(origin, data_dir, corpus))
     refuse_given({"corpus": corpus}, f"the test data are {data}")

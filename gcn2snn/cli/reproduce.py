@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.options import refuse_given
 from gcn2snn.errors import ConfigError
 
@@ -38,7 +39,14 @@ def reproduce(
     max_loss: Annotated[float | None, typer.Option(help="points that the tuned mode of table5 may lose")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
-    """Compute one figure or table of the paper, and write the picture and the numbers behind it."""
+    """Compute one figure or table of the paper, and write the picture and the numbers behind it.
+
+    Examples:
+
+      gcn2snn reproduce list
+
+      gcn2snn reproduce fig6 --out figures
+    """
     from gcn2snn.reproduce import ReproduceOptions, item_named, refuse_unused
     from gcn2snn.reproduce import reproduce as run
 
@@ -47,6 +55,7 @@ def reproduce(
         given += ["out"] if _typed(context, "out") else []
         refuse_given(dict.fromkeys(given, True), "list only shows what there is")
         typer.echo(_listed(as_json))
+        hint(as_json, "gcn2snn reproduce ITEM")
         return
     refuse_unused(item_named(item), given)
     options = ReproduceOptions(
@@ -63,6 +72,7 @@ def reproduce(
     )
     result = run(item, out, options)
     typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(_lines(result)))
+    hint(as_json, f"gcn2snn report {out}" if item.lower() == "table5" else "gcn2snn reproduce list")
 
 
 def _typed(context: typer.Context, name: str) -> bool:
@@ -72,13 +82,24 @@ def _typed(context: typer.Context, name: str) -> bool:
 
 
 def _listed(as_json: bool) -> str:
-    """Every item and the options that it takes."""
+    """Every item: what it is, how long it takes, and the options that it takes."""
     from gcn2snn.reproduce import ITEMS, flags
 
-    taken = {name: flags(item.options) for name, item in sorted(ITEMS.items())}
     if as_json:
-        return json.dumps({name: text.split(", ") if text else [] for name, text in taken.items()}, indent=2)
-    return "\n".join(f"{name:10s} {text}".rstrip() for name, text in taken.items())
+        rows = {
+            name: {
+                "what": item.what,
+                "time": item.time,
+                "options": flags(item.options).split(", ") if item.options else [],
+            }
+            for name, item in sorted(ITEMS.items())
+        }
+        return json.dumps(rows, indent=2)
+    lines = []
+    for name, item in sorted(ITEMS.items()):
+        options = f"  options: {flags(item.options)}" if item.options else ""
+        lines.append("\n".join(filter(None, (f"{name}: {item.what} ({item.time})", options))))
+    return "\n".join(lines)
 
 
 def _split(values: Strings) -> tuple[str, ...]:

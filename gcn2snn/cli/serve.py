@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gcn2snn.cli.options import Tokeniser
+from gcn2snn.cli.options import Tokeniser, given
+from gcn2snn.cli.origins import network_file
+from gcn2snn.cli.settings import setting
+from gcn2snn.serve import ServeOptions
 
 
 def serve(
@@ -15,25 +18,22 @@ def serve(
         Path,
         typer.Argument(metavar="SNN|RUN", help="A converted Text GCN, or a run folder that holds snn.safetensors."),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one and prints it.")] = 8000,
+    host: Annotated[str | None, setting(ServeOptions, "host", note="0.0.0.0 lets other machines in")] = None,
+    port: Annotated[int | None, setting(ServeOptions, "port")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes, each with its own copy of the network [one for each core].")
+        int | None,
+        setting(ServeOptions, "workers", note="Each has its own copy of the network; without it one for each core"),
     ] = None,
-    name: Annotated[
-        str, typer.Option(help="Name of the model in addresses [that of the file, or of its folder].")
-    ] = "",
-    queue: Annotated[int, typer.Option(help="Texts that may wait in a worker; beyond that the answer is 503.")] = 4096,
-    batch: Annotated[int, typer.Option(help="Texts of several requests that are evaluated at once, at most.")] = 256,
-    max_texts: Annotated[int, typer.Option(help="Texts of one request; beyond that the answer is 413.")] = 1000,
-    max_bytes: Annotated[int, typer.Option(help="Bytes of one request; beyond that the answer is 413.")] = 1 << 20,
-    requests: Annotated[
-        int, typer.Option(help="Requests that a worker reads or answers at once; beyond that the answer is 503.")
-    ] = 512,
+    name: Annotated[str | None, setting(ServeOptions, "name")] = None,
+    queue: Annotated[int | None, setting(ServeOptions, "queue")] = None,
+    batch: Annotated[int | None, setting(ServeOptions, "batch")] = None,
+    max_texts: Annotated[int | None, setting(ServeOptions, "max_texts", note="Beyond that the answer is 413")] = None,
+    max_bytes: Annotated[int | None, setting(ServeOptions, "max_bytes", note="Beyond that the answer is 413")] = None,
+    requests: Annotated[int | None, setting(ServeOptions, "requests", note="Beyond that the answer is 503")] = None,
     body_seconds: Annotated[
-        float, typer.Option(help="Seconds in which a request must have arrived; after that the answer is 408.")
-    ] = 10.0,
-    grace: Annotated[int, typer.Option(help="Seconds that requests in flight have when the service stops.")] = 30,
+        float | None, setting(ServeOptions, "body_seconds", note="After that the answer is 408")
+    ] = None,
+    grace: Annotated[int | None, setting(ServeOptions, "grace")] = None,
     tokeniser: Tokeniser = None,
 ) -> None:
     """Answer texts over HTTP: POST /predict, the Open Inference Protocol at /v2, /metrics, and a page at /.
@@ -42,25 +42,11 @@ def serve(
 
       gcn2snn serve runs/demo
 
-      curl -d '{"texts": ["shares of the bank fell"]}' http://127.0.0.1:8000/predict
+      curl -d '{"texts": ["the bank fell"]}' http://127.0.0.1:8000/predict
     """
-    from gcn2snn.serve import ServeOptions, run_server
+    from gcn2snn.serve import run_server
 
-    file = network / "snn.safetensors" if network.is_dir() else network
-    of_workers = {} if workers is None else {"workers": workers}
-    options = ServeOptions(
-        network=file,
-        name=name,
-        host=host,
-        port=port,
-        queue=queue,
-        batch=batch,
-        max_texts=max_texts,
-        max_bytes=max_bytes,
-        requests=requests,
-        body_seconds=body_seconds,
-        grace=grace,
-        tokeniser=tokeniser,
-        **of_workers,
-    )
-    raise typer.Exit(run_server(options))
+    options = {"host": host, "port": port, "workers": workers, "name": name, "queue": queue, "batch": batch}
+    options |= {"max_texts": max_texts, "max_bytes": max_bytes, "requests": requests}
+    options |= {"body_seconds": body_seconds, "grace": grace, "tokeniser": tokeniser}
+    raise typer.Exit(run_server(ServeOptions(network=network_file(network), **given(options))))

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from gcn2snn.cli.output import FittedTable
     from gcn2snn.passes import PopulationReport, RefitReport
     from gcn2snn.spiking_network import SpikingNetwork
 
 
-def layers_table(snn: SpikingNetwork) -> Table:
+def layers_table(snn: SpikingNetwork) -> FittedTable:
     """Which operation became which spiking layer."""
     from gcn2snn.cli.output import table
     from gcn2snn.network_summary import layer_rows
 
     rows = [(row.operation, row.reads, row.population, row.kind, row.code) for row in layer_rows(snn.network)]
-    return table("Spiking layers", ("operation", "reads spikes of", "population", "neuron", "code"), rows)
+    columns = ("operation", "reads spikes of", "population", "neuron", "code")
+    return table("Spiking layers", columns, rows, ("reads spikes of", "neuron"), columns[1:])
 
 
-def refit_table(refits: Sequence[RefitReport]) -> Table:
+def refit_table(refits: Sequence[RefitReport]) -> FittedTable:
     """What a refit kept, and how far the aggregation is from the source's with the old and the new values."""
     from gcn2snn.cli.output import table
 
@@ -36,10 +36,15 @@ def refit_table(refits: Sequence[RefitReport]) -> Table:
         for row in refits
     ]
     columns = ("population", "spikes kept %", "additions kept %", "error of horizon alone %", "error after refit %")
-    return table("Refit after the horizon; errors are those of the aggregation", columns, rows)
+    return table(
+        "Refit after the horizon; errors are those of the aggregation",
+        columns,
+        rows,
+        ("spikes kept %", "error of horizon alone %"),
+    )
 
 
-def report_table(report: tuple[PopulationReport, ...]) -> Table:
+def report_table(report: tuple[PopulationReport, ...]) -> FittedTable:
     """How well each population's code fits the activations."""
     from gcn2snn.cli.output import table
 
@@ -59,4 +64,4 @@ def report_table(report: tuple[PopulationReport, ...]) -> Table:
             )
         )
     columns = ("population", "scale", "saturated %", "underflow %", "mean abs. error %", "spikes/neuron")
-    return table("Encoding of the calibration activations", columns, rows)
+    return table("Encoding of the calibration activations", columns, rows, ("scale", "underflow %", "saturated %"))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.options import (
     AsJson,
     Cleaning,
@@ -25,7 +26,11 @@ from gcn2snn.cli.options import (
     Wordless,
     given,
     refuse_given,
+    refuse_other_format,
 )
+from gcn2snn.cli.settings import setting
+from gcn2snn.config import NEW_DOCUMENTS as NEW
+from gcn2snn.config import TrainConfig
 
 
 def train(
@@ -34,34 +39,46 @@ def train(
     ],
     out: Annotated[Path | None, typer.Option(help="Run folder, default runs/DATASET-seedN.")] = None,
     data_dir: DataDir = None,
-    hidden: Annotated[int | None, typer.Option(help="Units of each hidden layer [200].")] = None,
-    layers: Annotated[int | None, typer.Option(help="Graph convolutions, 2 or more [2].")] = None,
-    dropout: Annotated[float | None, typer.Option(help="On input and hidden layers [0.5].")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam [0.02]; images: of SGD [0.1].")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Of the first layer [0]; images: of all [0.0005].")] = None,
-    epochs: Annotated[int | None, typer.Option(help="At most [200].")] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="Stop when validation loss exceeds the mean of so many [10].")
+    hidden: Annotated[int | None, setting(TrainConfig, "hidden")] = None,
+    layers: Annotated[int | None, setting(TrainConfig, "layers")] = None,
+    dropout: Annotated[
+        float | None, setting(TrainConfig, "dropout", text="Dropout on the input and on each hidden layer")
     ] = None,
-    validation: Annotated[float | None, typer.Option(help="Share of training nodes held out [0.1].")] = None,
+    learning_rate: Annotated[
+        float | None,
+        setting(TrainConfig, "learning_rate", text="Step size of Adam", note="Images: of SGD [default 0.1]"),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        setting(TrainConfig, "weight_decay", text="Of the first layer", note="Images: of all [default 0.0005]"),
+    ] = None,
+    epochs: Annotated[int | None, setting(TrainConfig, "epochs", text="Passes over the training data, at most")] = None,
+    patience: Annotated[int | None, setting(TrainConfig, "patience")] = None,
+    validation: Annotated[float | None, setting(TrainConfig, "validation")] = None,
     inductive: Annotated[
         bool,
         typer.Option(
             "--inductive",
             help="Train for documents that come later: test documents are kept out of the graph and classified as new ones; "
-            "other defaults: learning rate 0.05, patience 20. Trains twice: the validation documents, classified as new "
+            f"other defaults: learning rate {NEW['learning_rate']}, patience {NEW['patience']}. Trains twice: the validation documents, classified as new "
             "ones, choose the number of epochs, then all training documents are learned.",
         ),
     ] = False,
     smoothing: Annotated[
-        float | None, typer.Option(help="With --inductive: share of the target for all classes alike [0.2].")
+        float | None,
+        typer.Option(help=f"With --inductive: share of the target for all classes alike [default {NEW['smoothing']}]."),
     ] = None,
     averaging: Annotated[
-        float | None, typer.Option(help="With --inductive: decay of the mean of the weights over epochs [0.95].")
+        float | None,
+        typer.Option(
+            help=f"With --inductive: decay of the mean of the weights over epochs [default {NEW['averaging']}]."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, dropout, validation split, order.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="CPU threads, 0 = automatic.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Annotated[int, setting(TrainConfig, "seed", text="Seed of weights, dropout, validation split and order")] = (
+        TrainConfig.seed
+    ),
+    threads: Annotated[int | None, setting(TrainConfig, "threads")] = None,
+    device: Annotated[str, setting(TrainConfig, "device")] = TrainConfig.device,
     window: Window = None,
     min_count: MinCount = None,
     stop_words: StopWords = None,
@@ -76,12 +93,20 @@ def train(
     no_quotes: NoQuotes = None,
     corpus: MovedCorpus = None,
     model: Annotated[str | None, typer.Option(help="Images: small, vgg16, resnet18, resnet20, ...")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images: of one step [128].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images: of one step [default 128].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a Text GCN (or an image classifier) and keep weights, metrics and configuration in a run folder."""
+    """Train a Text GCN (or an image classifier) and keep weights, metrics and configuration in a run folder.
+
+    Examples:
+
+      gcn2snn train r8 --out runs/r8
+
+      gcn2snn train my-texts.csv --out runs/mine --inductive
+    """
+    refuse_other_format(out, "")
     folder = out or Path("runs") / f"{Path(dataset).stem.lower()}-seed{seed}"
     both: dict[str, Any] = {
         "learning_rate": learning_rate,
@@ -108,8 +133,6 @@ def train(
         train_images(dataset, folder, given(both | images), data_dir, force, resume, as_json)
         return
     refuse_given(images, f"{dataset} is a graph or a corpus")
-    from gcn2snn.config import TrainConfig
-
     if not resume:
         refuse_given({"corpus": corpus}, "it says where the corpus of a run is now, and goes with --resume")
     if inductive:
@@ -175,6 +198,7 @@ def _train_graph(
     console(as_json).print(
         table(f"Text GCN on {graph.source.get('dataset', dataset)}, seed {config.seed}", ("measure", "value"), rows)
     )
+    hint(as_json, f"gcn2snn convert {folder}")
 
 
 def _validation_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given
+from gcn2snn.cli.loudness import hint
+from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
 
 if TYPE_CHECKING:
     from gcn2snn.config import ConvertConfig
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
 
 def tune(
     run: Annotated[Path, typer.Argument(help="Run folder of `gcn2snn train`.")],
-    trials: Annotated[int | None, typer.Option(help="Configurations to try [150].")] = None,
+    trials: Annotated[int | None, typer.Option(help="Configurations to try [default 150; at least 1].")] = None,
     max_loss: Annotated[
-        float | None, typer.Option(help="Points of validation accuracy that may be lost; default 0.3.")
+        float | None, typer.Option(help="Points of validation accuracy that may be lost [default 0.3; at least 0].")
     ] = None,
     min_alpha: Annotated[
-        float | None, typer.Option(help="Instead: the most accurate with at least this alpha.")
+        float | None, typer.Option(help="Instead: the most accurate with at least this alpha [above 0].")
     ] = None,
-    max_timesteps: Annotated[int, typer.Option(help="Largest T of any population.")] = 16,
-    seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    max_timesteps: Annotated[int, typer.Option(help="Largest T of any population [1 to 255].")] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     images: Annotated[
-        int | None, typer.Option(help="Images: training images that stand for validation data [500].")
+        int | None, typer.Option(help="Images: training images that stand for validation data [default 500].")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/tuned.safetensors.")] = None,
     corpus: MovedCorpus = None,
@@ -37,7 +38,14 @@ def tune(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find the Pareto front of accuracy against energy. An interrupted search continues where it was."""
+    """Find the Pareto front of accuracy against energy. An interrupted search continues where it was.
+
+    Examples:
+
+      gcn2snn tune runs/r8
+
+      gcn2snn tune runs/r8 --max-loss 1 --trials 40 --out cheap.safetensors
+    """
     from gcn2snn.cli.origins import allow_tokeniser, is_image_run
     from gcn2snn.errors import ConfigError
     from gcn2snn.files import refuse_existing
@@ -48,6 +56,7 @@ def tune(
     rule = {"max_loss": max_loss, "min_alpha": min_alpha, "trials": trials}
     config = TuneConfig(seed=seed, max_timesteps=max_timesteps, **given(rule))
     _refuse_network(run)
+    refuse_other_format(out, ".safetensors")
     target = out or run / "tuned.safetensors"
     refuse_existing(target, force)
     if is_image_run(run):
@@ -100,7 +109,7 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None, corpus: Path | N
 
     def finish(config: ConvertConfig) -> dict[str, object]:
         snn = convert(model, graph, config)
-        artefact.save(snn, target, {**origin_of(summary), "run": str(run)})
+        artefact.save(snn, target, {**origin_of(summary), "run": str(run)}, force=True)
         return evaluate(snn, graph).to_dict()  # the only place where test labels are read
 
     return _Task(Problem(model, [validation_of(summary, graph)]), summary["dataset"], finish)
@@ -150,12 +159,13 @@ def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: boo
     columns = ("estimated loss", "validation accuracy %", "same prediction %", "alpha (events)", "alpha (Eq. 6)", "")
     screen = console(as_json)
     title = f"Front of {len(result.points)} configurations, validation data (source {result.source_accuracy:.2f} %)"
-    screen.print(table(title, columns, rows))
+    screen.print(table(title, columns, rows, ("same prediction %", "alpha (Eq. 6)", "estimated loss")))
     screen.print(
         f"test data, read once now: ANN {test['ann']['accuracy']:.2f} %, SNN {test['snn']['accuracy']:.2f} %, "
         f"alpha {test['alpha']['events']:.1f} by events, {test['alpha']['eq6']:.1f} by Eq. 6\n"
         f"written to {target}; peak memory {megabytes(peak_memory())}"
     )
+    hint(as_json, f"gcn2snn evaluate {target}")
 
 
 def _cells(point: Point, chosen: bool) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ from gcn2snn.energy.report import EnergyReport, LayerEvents
 from gcn2snn.engines import Value, apply, dense_value, input_timesteps, matrix_value, spike_value
 from gcn2snn.kernels import CSR, Spikes
 
+BY_OPERATOR = (ir.Rows, ir.PickRows)
+"""Wires whose first input is an operator, which carries no spikes."""
+
 
 def _reach(length: int, padding: tuple[int, int], kernel: int, stride: int, dilation: int) -> Tensor:
     """How many windows along one axis hold each of ``length`` pixels, [length]."""
@@ -178,7 +181,7 @@ class EventCounter:
 
     @_visit.register
     def _wire(self, node: ir.Wire, args: tuple[Value, ...], value: Value) -> Tensor | None:
-        features = node.inputs[1:] if isinstance(node, ir.Rows) else node.inputs
+        features = node.inputs[1:] if isinstance(node, BY_OPERATOR) else node.inputs
         counts = [self._counts[name] for name in features]
         known = [c for c in counts if c is not None]
         if isinstance(node, ir.Add):
@@ -187,7 +190,7 @@ class EventCounter:
             return self._pool(node, known, dense_value(args[0]), dense_value(value))
         if len(known) < len(counts):
             return None
-        return dense_value(apply(node, *(args[:1] if isinstance(node, ir.Rows) else ()), *known))
+        return dense_value(apply(node, *(args[:1] if isinstance(node, BY_OPERATOR) else ()), *known))
 
     def _sum(self, node: ir.Add, known: list[Tensor], branches: int, value: Tensor) -> Tensor | None:
         total = torch.stack(known).sum(0) if known else torch.zeros(0)

@@ -17,7 +17,7 @@ from gcn2snn.engines.node_rules import Value, apply
 from gcn2snn.engines.temporal import run_membranes
 from gcn2snn.kernels import Spikes
 
-KEEP_SPIKES = (ir.MaxPool, ir.Flatten, ir.Rows)
+KEEP_SPIKES = (ir.MaxPool, ir.Flatten, ir.Rows, ir.PickRows, ir.View, ir.Permute, ir.Take)
 """Maxima and views of spikes are spikes again, at the same phases: the earliest of a window is the one that wins."""
 
 MOST_BYTES = 1 << 28

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import singledispatch
 from typing import TypeAlias
 
@@ -208,6 +209,34 @@ def _pad(node: ir.Pad, x: Value, bias: bool = True) -> Tensor:
 def _rows(node: ir.Rows, operator: CSR, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
     count = operator.shape[0]
     return x.with_code(x.code[:count]) if isinstance(x, Spikes) else x[:count]
+
+
+@apply.register
+def _pick_rows(node: ir.PickRows, operator: CSR, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
+    picked = operator.col.long()
+    return x.with_code(x.code[picked]) if isinstance(x, Spikes) else x[picked]
+
+
+@apply.register
+def _view(node: ir.View, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
+    return _moved(x, lambda values: values.reshape(values.shape[0], *node.sizes))
+
+
+@apply.register
+def _permute(node: ir.Permute, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
+    return _moved(x, lambda values: values.permute(node.order).contiguous(), keeps_channels=node.order[1] == 1)
+
+
+@apply.register
+def _take(node: ir.Take, x: Tensor | Spikes, bias: bool = True) -> Tensor | Spikes:
+    return _moved(x, lambda values: values.index_select(node.axis, node.index), keeps_channels=node.axis != 1)
+
+
+def _moved(x: Tensor | Spikes, move: Callable[[Tensor], Tensor], *, keeps_channels: bool = False) -> Tensor | Spikes:
+    """Values or codes in another arrangement; where channels move away from their own scales, the values they stand for."""
+    if isinstance(x, Spikes) and (x.scale.dim() == 0 or keeps_channels):
+        return x.with_code(move(x.code))
+    return move(dense_value(x))
 
 
 @apply.register

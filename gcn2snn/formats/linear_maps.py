@@ -210,6 +210,9 @@ def _concat(node: ir.Concat, *inputs: LinearMap) -> LinearMap:
 @follow.register(ir.Flatten)
 @follow.register(ir.Subsample)
 @follow.register(ir.Pad)
+@follow.register(ir.View)
+@follow.register(ir.Permute)
+@follow.register(ir.Take)
 def _rearrange(node: ir.Node, x: LinearMap) -> LinearMap:
     def change(places: torch.Tensor) -> torch.Tensor:
         moved = apply(node, places)

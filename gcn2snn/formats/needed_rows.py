@@ -30,9 +30,9 @@ def needed_rows(network: ir.Network, constants: Mapping[str, Value], wanted: Row
             continue
         rows = needed[node.name]
         readers = node.inputs
-        if isinstance(node, ir.Aggregate | ir.AggregateMax | ir.Rows):
+        if isinstance(node, ir.Aggregate | ir.AggregateMax | ir.Rows | ir.PickRows):
             readers = node.inputs[1:]
-        if isinstance(node, ir.Aggregate | ir.AggregateMax):
+        if isinstance(node, ir.Aggregate | ir.AggregateMax | ir.PickRows):
             matrix = matrix_value(constants[node.inputs[0]])
             rows = np.unique(matrix.rows(torch.from_numpy(rows)).col.long().numpy())
         for name in readers:

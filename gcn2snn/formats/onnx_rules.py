@@ -164,6 +164,26 @@ def _rows(node: ir.Rows, graph: OnnxGraph, shape: ir.Shape, matrix: Sparse, x: s
 
 
 @lower.register
+def _view(node: ir.View, graph: OnnxGraph, shape: ir.Shape, x: str) -> str:
+    return graph.op("Reshape", x, graph.whole([0, *node.sizes]))  # 0 keeps the number of rows
+
+
+@lower.register
+def _permute(node: ir.Permute, graph: OnnxGraph, shape: ir.Shape, x: str) -> str:
+    return graph.op("Transpose", x, perm=list(node.order))
+
+
+@lower.register
+def _take(node: ir.Take, graph: OnnxGraph, shape: ir.Shape, x: str) -> str:
+    return graph.op("Gather", x, graph.whole(node.index.cpu().numpy()), axis=node.axis)
+
+
+@lower.register
+def _pick_rows(node: ir.PickRows, graph: OnnxGraph, shape: ir.Shape, matrix: Sparse, x: str) -> str:
+    return graph.op("Gather", x, matrix.col, axis=0)
+
+
+@lower.register
 def _neuron(node: ir.Neuron, graph: OnnxGraph, shape: ir.Shape, x: str) -> str:
     dims = len(shape)
     started = x if node.start is None else graph.op("Add", x, graph.tensor(node.start, dims))

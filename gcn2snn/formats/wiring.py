@@ -194,6 +194,9 @@ class _Wirer:
                 self.maps[node.name] = self._input(node)
             elif isinstance(node, ir.Rows):
                 self.maps[node.name] = self._at(node.inputs[1], self.rows[node.name])
+            elif isinstance(node, ir.PickRows):
+                picked = matrix_value(self.fixed[node.inputs[0]]).col.long().cpu().numpy()
+                self.maps[node.name] = self._at(node.inputs[1], picked[self.rows[node.name]])
             elif isinstance(node, ir.Lookup):
                 self.maps[node.name] = self._lookup(node)
             elif isinstance(node, ir.MaxPool | ir.AggregateMax):
@@ -219,7 +222,7 @@ class _Wirer:
     def _at(self, name: str, rows: Rows) -> LinearMap:
         """The map of some rows of a value that has at least these."""
         x, own = self.maps[name], self.rows[name]
-        if own.size == rows.size:
+        if np.array_equal(own, rows):
             return x
         places = np.arange(x.constant.size).reshape(x.shape)[np.searchsorted(own, rows)]
         return x.picked(places.ravel() + 1, places.shape)
@@ -355,7 +358,7 @@ def rows_of(network: ir.Network, fixed: Mapping[str, Value]) -> int:
     for node in network:
         if isinstance(node, ir.OneHot):
             counts[node.name] = node.count
-        elif isinstance(node, ir.Aggregate | ir.AggregateMax | ir.Rows):
+        elif isinstance(node, ir.Aggregate | ir.AggregateMax | ir.Rows | ir.PickRows):
             counts[node.name] = matrix_value(fixed[node.inputs[0]]).shape[0]
         elif isinstance(node, ir.Coder):
             counts[node.name] = dense_value(fixed[node.inputs[0]]).shape[0]

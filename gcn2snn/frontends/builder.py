@@ -55,6 +55,7 @@ class Builder:
         self.cause: Exception | None = None
         self.unread_hooks: dict[str, str] = {}
         self._readouts: dict[str, tuple[Ref, str, Refusal]] = {}
+        self._held: dict[str, tuple[object, Refusal]] = {}
         self._fixed: dict[str, dict[tuple[ir.Step, ...], ir.Plain]] = {}
         self._shapes: dict[str, ir.Shape] = {}
         self._rows: dict[str, Ref] = {}
@@ -76,6 +77,7 @@ class Builder:
         if name != node.name:
             node = replace(node, name=name)
         self.refuse_early_readouts(node.inputs)
+        self.refuse_held([Ref(source) for source in node.inputs])
         if not isinstance(node, ir.Operator):
             for source in node.inputs:
                 self.as_value(Ref(source))
@@ -125,6 +127,11 @@ class Builder:
     def example(self, name: str) -> Any:
         """What the example passes for an input or a part of one; None for computed values."""
         return self.examples.get(name)
+
+    def number_kind(self) -> Tensor:
+        """A tensor of the number type that the example has, on its device."""
+        found = (v for v in self.examples.values() if isinstance(v, Tensor) and v.is_floating_point())
+        return next(found, torch.empty(0))
 
     def as_graph(self, ref: Ref) -> Ref:
         """Note that an input describes the graph (a dense adjacency, two-dimensional edge values), so it is not coded."""
@@ -194,6 +201,35 @@ class Builder:
             self._refused.add(name)
         return Ref(name)
 
+    def hold(self, path: str, shape: ir.Shape, rows: Ref, what: object, refusal: Refusal) -> Ref:
+        """A stand-in for a step that only another step can complete, such as ``unsqueeze(0)`` before ``squeeze(0)``.
+
+        Args:
+            path: its place.
+            shape: what the model sees.
+            rows: what counts its rows.
+            what: for the handlers that know it (``registry.follows_layouts``), by :meth:`held`.
+            refusal: noted once anything else reads it.
+        """
+        name = self._unique(path)
+        self._shapes[name], self._rows[name] = shape, rows
+        self._held[name] = (what, refusal)
+        return Ref(name)
+
+    def held(self, ref: object) -> object | None:
+        """What :meth:`hold` keeps for a stand-in; None for anything else."""
+        return self._held[ref][0] if isinstance(ref, Ref) and ref in self._held else None
+
+    def refuse_held(self, value: object) -> bool:
+        """Whether stand-ins are inside a value that something reads which does not know them; their refusals are noted."""
+        found = [ref for ref in refs(value) if ref in self._held]
+        for ref in found:
+            refusal = self._held[ref][1]
+            if refusal not in self.refusals:
+                self.refusals.append(refusal)
+            self._refused.add(ref)
+        return bool(found)
+
     def finish(self, result: Ref) -> None:
         """Add the output node for the model's result, with the softmax that was left out."""
         x, kind, _ = self._readouts.pop(result, (result, "", None))
@@ -215,10 +251,10 @@ class Builder:
             axis: it is this size of the tensor that is passed, not the thing itself.
         """
         root, steps = self._way_to(ref)
-        known = ("size", axis)
+        known: ir.Step = ("size", axis)
         self._fixed.setdefault(root, {})[(*steps, known) if axis else steps] = value
 
-    def fix_part(self, ref: Ref, by: str, key: str | int, value: ir.Plain) -> None:
+    def fix_part(self, ref: Ref, by: str, key: str | int | tuple[str, ...], value: ir.Plain) -> None:
         """As :meth:`fix`, for a plain attribute, item or answer (``by`` "contains", "present") of an input or a part."""
         root, steps = self._way_to(ref)
         self._fixed.setdefault(root, {})[(*steps, (by, key))] = value

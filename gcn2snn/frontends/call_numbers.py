@@ -183,7 +183,7 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", 
     _binary(_name.rstrip("_"), getattr(operator, _name))
 for _name, _same in (("lt", False), ("gt", False), ("le", True), ("ge", True)):
     _compared(_name, getattr(operator, _name), _same)
-for _name, _function in (("neg", operator.neg), ("pos", operator.pos), ("abs", abs), ("round", round)):
-    _unary(_name, _function)
-for _name, _function in (("trunc", math.trunc), ("floor", math.floor), ("ceil", math.ceil)):
+_UNARY: dict[str, Callable[..., object]] = {"neg": operator.neg, "pos": operator.pos, "abs": abs, "round": round}
+_UNARY |= {"trunc": math.trunc, "floor": math.floor, "ceil": math.ceil}
+for _name, _function in _UNARY.items():
     _unary(_name, _function)

@@ -10,7 +10,7 @@ from gcn2snn.frontends.graph_steps import add, graph_input
 from gcn2snn.frontends.reductions import Neighbours, OfSources, OnEdges, Reducer
 from gcn2snn.frontends.refusal_reasons import UNKNOWN_REDUCTION, VALUES_AS_WEIGHTS
 from gcn2snn.frontends.registry import Reason, lowers_function
-from gcn2snn.frontends.torch_shapes import lower_getitem
+from gcn2snn.frontends.torch_picks import lower_getitem
 
 OWN_FUNCTION = Reason(
     why="runs a Python function of the model along the edges, which is not looked into.",

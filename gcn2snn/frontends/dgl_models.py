@@ -16,7 +16,7 @@ from gcn2snn.frontends.graph_steps import aggregate, graph_input
 from gcn2snn.frontends.reductions import together
 from gcn2snn.frontends.refusal_reasons import GATES
 from gcn2snn.frontends.registry import lowers, lowers_function
-from gcn2snn.frontends.torch_shapes import TargetRows
+from gcn2snn.frontends.torch_picks import TargetRows
 
 KINDS: dict[type[nn.Module], str] = {dgl_nn.SumPooling: "sum", dgl_nn.AvgPooling: "mean", dgl_nn.MaxPooling: "max"}
 

@@ -26,6 +26,11 @@ def graph_input(builder: Builder, path: str, value: Operand | Sequence[object]) 
     return builder.refuse(path, what, "is kept in the model.", "Pass it as an argument of the model.")
 
 
+def reversed_edges(builder: Builder, path: str, edge_index: Operand) -> Ref:
+    """The edge index with every edge turned round."""
+    return builder.operator(ir.Reversed(name=f"{path}.reversed", inputs=(graph_input(builder, path, edge_index),)))
+
+
 def matrix(builder: Builder, path: str, value: Operand | CSR) -> Ref:
     """A matrix that multiplies values, as an operator: the caller's (sparse, dense or CSR), or a tensor of the model."""
     if isinstance(value, Ref):

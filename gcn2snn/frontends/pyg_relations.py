@@ -9,9 +9,8 @@ from torch import Tensor
 from torch_geometric.nn import DirGNNConv, FastRGCNConv, RGCNConv, SignedConv
 from torch_geometric.nn.conv.hetero_conv import group
 
-from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Operand, Ref
-from gcn2snn.frontends.graph_steps import add, dense, graph_input, linear, value_of
+from gcn2snn.frontends.graph_steps import add, dense, linear, reversed_edges, value_of
 from gcn2snn.frontends.pyg_aggregations import aggregation_of, gathered, neighbours
 from gcn2snn.frontends.pyg_convolutions import pair_of
 from gcn2snn.frontends.reductions import Neighbours, OfSources, together
@@ -132,22 +131,6 @@ def lower_dir_gnn_conv(builder: Builder, path: str, module: DirGNNConv, x: Opera
     if module.lin is None:
         return both
     return add(builder, path, (both, linear(builder, path, module.lin, value, "root")))
-
-
-def reversed_edges(builder: Builder, path: str, edge_index: Operand) -> Ref:
-    """The edge index with every edge turned round."""
-    return builder.operator(ir.Reversed(name=f"{path}.reversed", inputs=(graph_input(builder, path, edge_index),)))
-
-
-@lowers_function("flip", torch.flip)
-def lower_flip(builder: Builder, path: str, input: Ref, *dims: int | Sequence[int]) -> Ref:
-    """``edge_index.flip([0])``: every edge turned round."""
-    axes = tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
-    example = builder.example(input)
-    if axes in ((0,), (-2,)) and isinstance(example, Tensor) and not example.is_floating_point():
-        return reversed_edges(builder, path, input)
-    why = "changes the order of values, which come in the order of the nodes or pixels."
-    return builder.refuse(path, f"flip{axes}", why, "Only edge_index.flip([0]) is known.", input)
 
 
 @lowers_function(group)

@@ -18,8 +18,16 @@ from gcn2snn.frontends.read_module import lower_module
 from gcn2snn.frontends.registry import REGISTRY
 
 ALWAYS = (
-    *("text_gcn", "torch_activations", "torch_images", "torch_layers"),
-    *("torch_products", "torch_refusals", "torch_shapes"),
+    *(
+        "axis_reductions",
+        "text_gcn",
+        "torch_activations",
+        "torch_casts",
+        "torch_einsum",
+        "torch_endings",
+        "torch_images",
+    ),
+    *("torch_layers", "torch_masks", "torch_picks", "torch_products", "torch_refusals", "torch_shapes"),
 )
 """Modules of this package whose handlers are loaded for every model."""
 
@@ -70,6 +78,8 @@ def lower(
         if not isinstance(result, Ref):
             why = f"returns {type(result).__name__}; a spiking network gives one tensor of potentials."
             raise ConversionError([Refusal("model", "output", why, "Return only the class scores.")])
+        if builder.refuse_held(result):
+            raise ConversionError(builder.refusals)
         _refuse_operator(builder, result)
         builder.finish(result)
     return builder.network()

@@ -10,7 +10,7 @@ from gcn2snn.frontends.arguments import call_handler
 from gcn2snn.frontends.builder import Builder
 from gcn2snn.frontends.layer_state import as_called, class_of, hooked, unwrapped
 from gcn2snn.frontends.refusal_reasons import HOOKS, unknown_layer
-from gcn2snn.frontends.registry import CHECKS, REFUSED_LAYERS
+from gcn2snn.frontends.registry import CHECKS, LAYOUTS, REFUSED_LAYERS
 from gcn2snn.frontends.trace import ModelTracer, is_leaf
 
 
@@ -26,6 +26,8 @@ def lower_module(builder: Builder, path: str, module: nn.Module, args: tuple[Any
         layer = as_called(module)
         builder.unread_hooks |= {f"{path}.{part}".strip("."): what for part in hooked(layer)}
         handler = builder.handlers[cls]
+        if handler not in LAYOUTS and builder.refuse_held((args, kwargs)):
+            return builder.unknown(path)
         given = (args, kwargs)
         result = builder.guarded(path, what, given, lambda: call_handler(builder, handler, path, layer, args, kwargs))
         for part in [name for name in builder.unread_hooks if f"{name}.".startswith(f"{path}." if path else "")]:

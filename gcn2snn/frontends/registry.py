@@ -53,6 +53,10 @@ FOLLOWING: set[Callable[..., object]] = set()
 """Handlers that take numbers of the call (``frontends/call_numbers.py``) as they are; others get the example's, which fixes it."""
 
 
+LAYOUTS: set[Callable[..., object]] = set()
+"""Handlers that take values whose rows are not on axis 0, and other stand-ins (``frontends/layouts.py``)."""
+
+
 CHECKS: list[Callable[[nn.Module], tuple[str, str, str] | None]] = []
 """What is asked of every layer that has a handler: (what, why, instead) where the handler would misread it."""
 
@@ -60,6 +64,12 @@ CHECKS: list[Callable[[nn.Module], tuple[str, str, str] | None]] = []
 def follows_numbers(handler: Callable[P, R]) -> Callable[P, R]:
     """Note that a handler knows what to do with numbers that only the call knows."""
     FOLLOWING.add(handler)
+    return handler
+
+
+def follows_layouts(handler: Callable[P, R]) -> Callable[P, R]:
+    """Note that a handler knows values whose rows are not on axis 0, and other stand-ins (``frontends/layouts.py``)."""
+    LAYOUTS.add(handler)
     return handler
 
 

@@ -31,6 +31,7 @@ PLUMBING = {
         "sparse_mm",
         "sparse_addmm",
         "max_pool2d_with_indices",
+        "adaptive_max_pool2d_with_indices",
     ),
 }
 """Functions that models use without thinking of them; the table leaves them out."""

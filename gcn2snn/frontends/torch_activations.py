@@ -11,22 +11,50 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Ref
-from gcn2snn.frontends.registry import lowers, lowers_function
+from gcn2snn.frontends.layouts import known_sizes, layout_of, permuted, value_with, viewed
+from gcn2snn.frontends.registry import follows_layouts, lowers, lowers_function
 
 Bound = float | Tensor | Ref | None
 """An end of a clamp: a number, a tensor that holds one, or what cannot be an end; None where there is no end."""
 
 
 @lowers(nn.ReLU)
+@follows_layouts
 def lower_relu(builder: Builder, path: str, module: nn.ReLU, input: Ref) -> Ref:
     """Y = max(X, 0): becomes a neuron population."""
-    return builder.add(ir.Relu(name=path, inputs=(input,)))
+    return lower_relu_function(builder, path, input)
 
 
 @lowers_function(torch.relu, torch.relu_, functional.relu, functional.relu_, "relu", "relu_")
+@follows_layouts
 def lower_relu_function(builder: Builder, path: str, input: Ref, inplace: bool = False) -> Ref:
     """Y = max(X, 0) in its functional forms."""
-    return builder.add(ir.Relu(name=path, inputs=(input,)))
+    layout = layout_of(builder, builder.as_value(input))
+    return value_with(builder, path, population(builder, path, layout.base, ir.RELU), layout.order)
+
+
+def population(builder: Builder, path: str, x: Ref, activation: ir.Activation) -> Ref:
+    """An activation of a value with rows on axis 0: neurons of channels, or of channels and pixels.
+
+    The activation of other arrangements is that of the value they were made of, arranged alike: so channels stay on axis 1,
+    where scales are measured, and neurons have two axes or four.
+    """
+    node = builder.nodes.get(x)
+    if isinstance(node, ir.View | ir.Permute):
+        before = population(builder, path, Ref(node.inputs[0]), activation)
+        if isinstance(node, ir.View):
+            return viewed(builder, f"{path}.view", before, node.sizes)
+        return permuted(builder, f"{path}.permute", before, node.order)
+    sizes = builder.shape(x)[1:]
+    if len(sizes) in (1, 3) or None in sizes:
+        return builder.add(ir.Relu(name=path, inputs=(x,), activation=activation))
+    image = viewed(builder, f"{path}.image", x, (known_sizes(builder, x)[0], math.prod(known_sizes(builder, x)[1:]), 1))
+    return viewed(
+        builder,
+        f"{path}.axes",
+        builder.add(ir.Relu(name=path, inputs=(image,), activation=activation)),
+        known_sizes(builder, x),
+    )
 
 
 @lowers(nn.ReLU6, nn.Hardtanh)
@@ -79,7 +107,7 @@ def _clamped(builder: Builder, path: str, what: str, x: Ref, low: Bound, high: B
         return builder.add(ir.Relu(name=path, inputs=before.inputs, activation=ir.Activation(cap=cap)))
     if least == 0 and most > 0:
         activation = ir.RELU if most == math.inf else ir.Activation(cap=most)
-        return builder.add(ir.Relu(name=path, inputs=(x,), activation=activation))
+        return population(builder, path, x, activation)
     why = "is no ReLU, with or without a cap: a neuron that fires at most once sends 0 and values up to a positive number."
     return builder.refuse(path, what, why, "Use min=0, and a positive number or nothing as max.")
 

@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Ref
+from gcn2snn.frontends.layouts import known_sizes, taken
 from gcn2snn.frontends.registry import lowers, lowers_function, parameter
-from gcn2snn.frontends.torch_layers import batch_norm
-from gcn2snn.frontends.windows import pair, same_padding, sides, window_of_adaptive
+from gcn2snn.frontends.torch_layers import batch_norm, lower_cat
+from gcn2snn.frontends.windows import adaptive_windows, pair, same_padding, sides, window_of_adaptive
 
 Sizes = int | Sequence[int]
 
@@ -204,43 +205,54 @@ def lower_avg_pool(builder: Builder, path: str, module: nn.AvgPool2d, input: Ref
 
 @lowers_function(functional.adaptive_avg_pool2d)
 def lower_adaptive_avg_function(builder: Builder, path: str, input: Ref, output_size: Any) -> Ref:
-    """Mean of equal windows."""
+    """Mean of each window."""
     return _adaptive(builder, path, input, output_size, ir.AvgPool)
 
 
-@lowers_function(functional.adaptive_max_pool2d)
-def lower_adaptive_max_function(builder: Builder, path: str, input: Ref, output_size: Any) -> Ref:
-    """Largest value of equal windows."""
+@lowers_function(functional.adaptive_max_pool2d, functional.adaptive_max_pool2d_with_indices)
+def lower_adaptive_max_function(
+    builder: Builder, path: str, input: Ref, output_size: Any, return_indices: bool = False
+) -> Ref:
+    """Largest value of each window."""
+    if return_indices:
+        return builder.refuse(path, "return_indices=True", "spikes carry no indices.", "Use return_indices=False.")
     return _adaptive(builder, path, input, output_size, ir.MaxPool)
 
 
 @lowers(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 def lower_adaptive(builder: Builder, path: str, module: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d, input: Ref) -> Ref:
-    """Mean or largest value of equal windows."""
+    """Mean or largest value of each window."""
     kind = ir.AvgPool if isinstance(module, nn.AdaptiveAvgPool2d) else ir.MaxPool
     return _adaptive(builder, path, input, module.output_size, kind)
 
 
 def _adaptive(builder: Builder, path: str, x: Ref, output_size: Any, kind: type[ir.AvgPool] | type[ir.MaxPool]) -> Ref:
     size = builder.shape(x)[2:]
-    kernel = window_of_adaptive(size, output_size)
-    if kernel is None:
+    if None in size:
         what = f"adaptive pooling of {list(size)} to {output_size}"
-        why = "has windows of unequal size."
-        return builder.refuse(path, what, why, "Use images whose size is a multiple, or AvgPool2d.", x)
-    return x if kernel == (1, 1) else builder.add(kind(name=path, inputs=(x,), kernel=kernel, stride=kernel))
+        return builder.refuse(path, what, "is of an image of unknown size.", "Use AvgPool2d.", x)
+    kernel = window_of_adaptive(size, output_size)
+    if kernel is not None:
+        return x if kernel == (1, 1) else builder.add(kind(name=path, inputs=(x,), kernel=kernel, stride=kernel))
+    wanted = pair(output_size) if isinstance(output_size, int) else output_size
+    for axis, (own, target) in enumerate(zip(size, wanted, strict=True), start=2):
+        if target not in (None, own):
+            x = _unequal(builder, path, x, axis, target, kind)
+    return x
 
 
-@lowers_function(torch.mean, "mean")
-def lower_mean(builder: Builder, path: str, input: Ref, dim: Any = None, keepdim: bool = False, **more: Any) -> Ref:
-    """Mean over height and width; other means are refused."""
-    size = builder.shape(input)
-    axes = sorted(d % len(size) for d in ((dim,) if isinstance(dim, int) else dim or range(len(size))))
-    if len(size) != 4 or axes != [2, 3] or None in size[2:]:
-        why = "is over other axes than the height and width of an image."
-        instead = "Use mean((2, 3)), or a pooling layer (nn.AvgPool2d, global_mean_pool)."
-        return builder.refuse(path, f"mean(dim={dim})", why, instead, input)
-    kernel = (int(size[2] or 1), int(size[3] or 1))
-    name = path if keepdim else f"{path}.mean"
-    mean = builder.add(ir.AvgPool(name=name, inputs=(input,), kernel=kernel, stride=kernel))
-    return mean if keepdim else builder.add(ir.Flatten(name=path, inputs=(mean,)))
+def _unequal(
+    builder: Builder, path: str, x: Ref, axis: int, target: int, kind: type[ir.AvgPool] | type[ir.MaxPool]
+) -> Ref:
+    """Adaptive pooling along one axis: the windows of one size together, then all in their order."""
+    windows = adaptive_windows(known_sizes(builder, x)[axis - 1], target)
+    parts, places = [], []
+    for size in sorted({len(window) for window in windows}):
+        mine = [place for place, window in enumerate(windows) if len(window) == size]
+        spread = taken(builder, f"{path}.windows", x, axis, [pixel for place in mine for pixel in windows[place]])
+        kernel = (size, 1) if axis == 2 else (1, size)
+        pooled = builder.add(kind(name=f"{path}.axis{axis}", inputs=(spread,), kernel=kernel, stride=kernel))
+        parts.append(pooled if size > 1 else spread)
+        places += mine
+    joined = lower_cat(builder, f"{path}.joined", parts, axis) if len(parts) > 1 else parts[0]
+    return taken(builder, f"{path}.order", joined, axis, [places.index(place) for place in range(target)])

@@ -11,7 +11,9 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.graph_steps import add, aggregate, dense, matrix, value_of
-from gcn2snn.frontends.registry import lowers_function
+from gcn2snn.frontends.layouts import layout_of, value_with
+from gcn2snn.frontends.registry import follows_layouts, lowers_function
+from gcn2snn.frontends.torch_layers import dense as linear_of_last_axis
 from gcn2snn.frontends.torch_layers import weighted_sum
 from gcn2snn.kernels import spmm
 
@@ -19,11 +21,21 @@ from gcn2snn.kernels import spmm
 @lowers_function(
     torch.mm, torch.matmul, torch.sparse.mm, torch.spmm, torch.smm, operator.matmul, "mm", "matmul", "spmm", "smm"
 )
+@follows_layouts
 def lower_product(builder: Builder, path: str, input: Any, mat2: Any, *more: Any) -> Any:
     """Y = X W with weights of the model: message passing. Y = A X with a matrix of the graph: aggregation."""
     if more:
         return builder.refuse(path, "sparse product with a reduction", "is no sum.", "Use torch.sparse.mm(A, x).")
+    if isinstance(input, Tensor) and isinstance(mat2, Ref) and input.layout is torch.strided:
+        layout = layout_of(builder, mat2)
+        if layout.order == (1, 0):  # W X^T = (X W^T)^T
+            product = dense(builder, path, layout.base, input, name="")
+            return value_with(builder, f"{path}.turned", product, (1, 0))
+    if builder.refuse_held((input, mat2)):
+        return builder.unknown(path)
     if isinstance(input, Ref) and isinstance(mat2, Tensor) and not is_matrix(builder, input):
+        if mat2.dim() == 2 and len(builder.shape(input)) > 2:
+            return linear_of_last_axis(builder, path, input, mat2.t())
         return dense(builder, path, input, mat2.t(), name="")
     operand = matrix(builder, path, input)
     if builder.is_refused(operand):
@@ -63,7 +75,7 @@ def lower_addmm(
     return weighted_sum(builder, path, (product, input), (alpha, beta))
 
 
-@lowers_function("t", torch.t, "to_dense", "coalesce", "to_sparse", "to_sparse_csr")
+@lowers_function("to_dense", "coalesce", "to_sparse", "to_sparse_csr")
 def lower_layout(builder: Builder, path: str, input: Ref, *args: Any) -> Ref:
     """Another layout of a matrix that the caller passes."""
     why = "changes the layout of an input inside the model."

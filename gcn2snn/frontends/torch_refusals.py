@@ -10,11 +10,10 @@ from gcn2snn.frontends.refusal_reasons import ATTENTION, GATES, NORMALISATION, N
 from gcn2snn.frontends.registry import refuses
 
 refuses(
-    *(nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Mish, nn.Softplus, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardswish),
+    *(nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Mish, nn.Softplus, nn.PReLU, nn.RReLU, nn.Hardswish),
     *(functional.gelu, functional.silu, functional.elu, functional.selu, functional.celu, functional.mish),
     *(
         functional.softplus,
-        functional.leaky_relu,
         functional.prelu,
         torch.prelu,
         functional.hardswish,
@@ -47,12 +46,6 @@ refuses(
     *(nn.GRU, nn.LSTM, nn.RNN, nn.GRUCell, nn.LSTMCell, nn.RNNCell),
     **GATES,
 )
-refuses(
-    *(torch.mean, torch.sum, torch.amax, "mean", "sum", "amax"),
-    why="reduces over an axis in a way no handler knows.",
-    instead="Use a pooling layer (global_add_pool, global_mean_pool, nn.AvgPool2d, nn.AdaptiveAvgPool2d).",
-)
-
 refuses(
     *(nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d, nn.ConstantPad2d),
     why="fills the border with something else than zeros, which no synapse sends.",

@@ -1,171 +1,243 @@
-"""Functions that look at sizes or end a model -> description: view, size, attributes, softmax; and what is refused."""
+"""Functions that look at the sizes of a value, give it others, or move its axes -> description."""
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from gcn2snn import ir
-from gcn2snn.errors import Refusal
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.call_numbers import Number, plain
 from gcn2snn.frontends.example_inputs import part
-from gcn2snn.frontends.frames import frame_of, written
-from gcn2snn.frontends.registry import follows_numbers, lowers, lowers_function
-
-
-@dataclass(frozen=True)
-class TargetRows:
-    """The number of target nodes of a graph; ``of(x)`` is an operator with so many rows over the rows of x."""
-
-    of: Callable[[Ref], Ref]
-
-
-@lowers_function(operator.setitem)
-def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any) -> None:
-    """``graph.ndata["h"] = h`` keeps a value for a later readout."""
-    if builder.example(input) is None or isinstance(builder.example(input), torch.Tensor) or not isinstance(key, str):
-        builder.refuse(path, "item assignment", "changes a value in place.", "Use operations that give a new tensor.")
-    else:
-        builder.frames[frame_of(builder, input), key] = value
+from gcn2snn.frontends.layouts import is_value, known_sizes, layout_of, permuted, value_with, viewed
+from gcn2snn.frontends.registry import follows_layouts, follows_numbers, lowers, lowers_function
+from gcn2snn.frontends.row_sizes import size_of
 
 
 @lowers_function("size")
+@follows_layouts
 def lower_size(builder: Builder, path: str, input: Ref, dim: int | None = None) -> Any:
     """The sizes: those that a call may change as numbers of the call (``frontends/call_numbers.py``)."""
-    sizes = tuple(_size(builder, input, axis, size) for axis, size in enumerate(builder.shape(input)))
+    sizes = tuple(size_of(builder, input, axis, size) for axis, size in enumerate(builder.shape(input)))
     return sizes if dim is None else sizes[dim]
 
 
-def _size(builder: Builder, x: Ref, axis: int, size: int | None) -> int | Number:
-    if axis == 0:
-        return Number(builder, builder.rows(x), f"the number of rows of {x}")
-    if size is None:
-        return Number(builder, x, f"size({axis}) of {x}", axis=axis)
-    if isinstance(builder.nodes[x], ir.Input | ir.Part):  # a later layer may find that it describes the graph
-        return Number(builder, x, f"size({axis}) of {x}", size, axis)
-    return size
-
-
 @lowers_function("dim", "ndimension")
+@follows_layouts
 def lower_dim(builder: Builder, path: str, input: Ref) -> int:
     """Number of axes."""
     return len(builder.shape(input))
 
 
 @lowers_function(getattr)
+@follows_layouts
 def lower_getattr(builder: Builder, path: str, input: Ref, name: str, *default: Any) -> Any:
     """``shape`` and the like of a value; an attribute of a graph input."""
     if builder.example(input) is not None and not isinstance(builder.example(input), torch.Tensor):
         return part(builder, input, "attribute", name)
-    known = {"shape": lambda: lower_size(builder, path, input), "ndim": lambda: len(builder.shape(input))}
-    if name in known:
+    known: dict[str, Callable[[], object]] = {
+        "shape": lambda: lower_size(builder, path, input),
+        "ndim": lambda: len(builder.shape(input)),
+        "T": lambda: lower_permute(builder, path, input, *reversed(range(len(builder.shape(input))))),
+        "mT": lambda: lower_transpose(builder, path, input, -2, -1),
+        "device": lambda: builder.number_kind().device,
+        "dtype": lambda: builder.number_kind().dtype,
+    }
+    if name in known and not (name in ("device", "dtype") and not is_value(builder, input)):
         return known[name]()
     why = "no handler knows this attribute."
     return builder.refuse(path, f".{name}", why, "Use layers and functions that are supported.", of=input)
 
 
-@lowers_function(operator.getitem)
-@follows_numbers
-def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
-    """An item of a graph input, such as ``blocks[0]`` or ``graph.ndata["feat"]``, or the target rows of a block."""
-    if not isinstance(input, Ref):
-        why = "looks up rows of a constant by numbers that come with the call."
-        return builder.refuse(path, "indexing", why, "Pass the looked-up features.", of=key)
-    if isinstance(key, slice) and isinstance(key.stop, Number) and (key.start, key.step) == (None, None):
-        if key.stop.is_same(_size(builder, input, 0, None)):
-            return input  # all rows
-        key = slice(None, key.stop.fixed())
-    whole = builder.example(input)
-    if (known := written(builder, input, key)) is not None:
-        return known
-    if isinstance(key, slice) and isinstance(key.stop, TargetRows) and (key.start, key.step) == (None, None):
-        return builder.add(ir.Rows(name=path, inputs=(key.stop.of(input), input)))
-    if whole is not None and not isinstance(whole, torch.Tensor) and isinstance(key, str | int | tuple):
-        return part(builder, input, "item", key)
-    if (stride := _pixel_stride(builder, input, key)) is not None:
-        return builder.add(ir.Subsample(name=path, inputs=(input,), stride=stride, channels_before=0, channels_after=0))
-    if isinstance(whole, torch.Tensor) and builder.nodes[input].role == "graph":  # type: ignore[attr-defined]
-        why = "takes a description of the graph apart inside the model."
-        return builder.refuse(path, "indexing", why, "Do it before the model is called.", of=input)
-    why = "takes a part of a value of the network."
-    return builder.refuse(path, "indexing", why, "Index the network's result instead.", of=input)
+def opened(builder: Builder, path: str, x: Ref) -> tuple[Ref, int, list[int]]:
+    """A value with its rows on axis 0 and the other axes as the model orders them; the model's axis of the rows; other sizes.
+
+    Raises:
+        LookupError: a size is only known to a call.
+    """
+    layout = layout_of(builder, builder.as_value(x))
+    place = layout.order.index(0)
+    if layout.is_vector:
+        return layout.base, 0, []
+    base = permuted(builder, f"{path}.rows_first", layout.base, (0, *(axis for axis in layout.order if axis)))
+    return base, place, known_sizes(builder, base)
 
 
-def _pixel_stride(builder: Builder, x: Ref, key: Any) -> int | None:
-    """s for ``x[:, :, ::s, ::s]`` of an image, else None."""
-    whole = slice(None)
-    if not isinstance(key, tuple) or len(key) != 4 or len(builder.shape(x)) != 4 or key[:2] != (whole, whole):
-        return None
-    stride = key[2].step if isinstance(key[2], slice) else None
-    return stride if isinstance(stride, int) and stride > 0 and key[2:] == (slice(None, None, stride),) * 2 else None
+def closed(builder: Builder, path: str, x: Ref, place: int, sizes: Sequence[int]) -> Ref:
+    """What :func:`opened` gave, with other sizes and another axis for the rows."""
+    value = viewed(builder, path, x, sizes or (1,))
+    if not sizes:
+        return value_with(builder, path, value, (0,))
+    order = list(range(1, len(sizes) + 1))
+    return value_with(builder, path, value, (*order[:place], 0, *order[place:]))
 
 
 @lowers_function("view", "reshape", torch.reshape)
 @follows_numbers
+@follows_layouts
 def lower_view(builder: Builder, path: str, input: Ref, *shape: Any, **named: Any) -> Ref:
-    """Flattening all axes but the first; anything else is refused."""
+    """Other sizes of each row's values, such as x.view(x.size(0), -1); what mixes rows is refused."""
     sizes: Sequence[Any] = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
-    sizes = named.get("shape", named.get("size", sizes))
-    own = builder.shape(input)
-    known = [size for size in own[1:] if size is not None]
-    channels = math.prod(known)
-    if len(sizes) == 2 and len(known) == len(own) - 1:
-        rows = isinstance(sizes[0], Number) and sizes[0].is_same(_size(builder, input, 0, None))
-        first = sizes[0] if rows else plain(sizes[0])
-        flat = (rows and plain(sizes[1]) in (-1, channels)) or (
-            not rows and first == -1 and plain(sizes[1]) == channels
-        )
-        if flat:
-            return input if len(own) == 2 else builder.add(ir.Flatten(name=path, inputs=(input,)))
-    why = f"turns {['*' if size is None else size for size in own]} into {list(sizes)}."
-    return builder.refuse(path, "view", why, "Only flattening all axes but the first is known: x.flatten(1).", input)
+    sizes = list(named.get("shape", named.get("size", sizes)))
+    shown = ["*" if size is None else size for size in builder.shape(input)]
+    rest = _row_sizes(builder, path, input, sizes) if is_value(builder, input) and sizes else None
+    if rest is None:
+        why = f"turns {shown} into {sizes}."
+        return builder.refuse(path, "view", why, "Keep the rows: x.view(x.size(0), -1) or x.flatten(1).", input)
+    return closed(builder, path, opened(builder, path, input)[0], 0, rest)
+
+
+def _row_sizes(builder: Builder, path: str, x: Ref, sizes: Sequence[Any]) -> list[int] | None:
+    """Sizes beside the rows after a view, or None where the rows do not stay on axis 0."""
+    layout = layout_of(builder, builder.as_value(x))
+    own = builder.shape(layout.base)[1:]
+    if None in own or layout.order[0] != 0 or isinstance(sizes[0], torch.dtype):
+        return None
+    count = math.prod(size for size in own if size is not None)
+    rows = isinstance(sizes[0], Number) and sizes[0].is_same(size_of(builder, x, 0, None))
+    rest = [plain(size) for size in sizes[1:]]
+    if not all(isinstance(size, int) for size in rest):
+        return None
+    given = [int(size) for size in rest if isinstance(size, int)]
+    if rows and given.count(-1) == 1:
+        others = math.prod(size for size in given if size != -1)
+        given = [count // others if size == -1 else size for size in given] if others else given
+    fits = math.prod(given) == count and min(given, default=1) > 0
+    return given if fits and (rows or plain(sizes[0]) == -1) else None
+
+
+@lowers_function(torch.flatten, "flatten")
+@follows_layouts
+def lower_flatten_function(builder: Builder, path: str, input: Ref, start_dim: int = 0, end_dim: int = -1) -> Ref:
+    """Neighbouring axes as one: [N, C, ...] -> [N, C * ...]; the rows stay by themselves."""
+    dims = len(builder.shape(input))
+    start, end = start_dim % dims, end_dim % dims
+    x, place, sizes = opened(builder, path, input)
+    whole: list[int] = [*sizes[:place], 0, *sizes[place:]]
+    merged = whole[start : end + 1]
+    if start <= place <= end and any(size > 1 for size in merged):
+        why = "does not keep the batch axis and flatten all others."
+        return builder.refuse(path, f"flatten({start_dim}, {end_dim})", why, "Use flatten(x, 1).", input)
+    joined = [*whole[:start], 0 if 0 in merged else math.prod(merged), *whole[end + 1 :]]
+    at = joined.index(0)
+    return closed(builder, path, x, at, joined[:at] + joined[at + 1 :])
+
+
+@lowers(nn.Flatten)
+@follows_layouts
+def lower_flatten(builder: Builder, path: str, module: nn.Flatten, input: Ref) -> Ref:
+    """[N, C, ...] -> [N, C * ...]."""
+    return lower_flatten_function(builder, path, input, module.start_dim, module.end_dim)
+
+
+@lowers_function("unflatten", torch.unflatten)
+@follows_layouts
+def lower_unflatten_function(builder: Builder, path: str, input: Ref, dim: int, sizes: Sequence[int]) -> Ref:
+    """One axis as several; not that of the rows."""
+    dims = len(builder.shape(input))
+    x, place, own = opened(builder, path, input)
+    axis = dim % dims
+    if axis == place:
+        return builder.refuse(path, f"unflatten({dim})", "takes the rows apart.", "Unflatten another axis.", input)
+    at = axis - (axis > place)
+    others = math.prod(size for size in sizes if size != -1)
+    parts = [own[at] // others if size == -1 else size for size in sizes]
+    return closed(builder, path, x, place + (len(parts) - 1) * (axis < place), [*own[:at], *parts, *own[at + 1 :]])
+
+
+@lowers(nn.Unflatten)
+@follows_layouts
+def lower_unflatten(builder: Builder, path: str, module: nn.Unflatten, input: Ref) -> Ref:
+    """One axis as several; not that of the rows."""
+    if not isinstance(module.dim, int):
+        return builder.refuse(path, "Unflatten", "names its axis.", "Use a number as dim.")
+    return lower_unflatten_function(builder, path, input, module.dim, [int(size) for size in module.unflattened_size])
 
 
 @lowers_function("squeeze", torch.squeeze)
+@follows_layouts
 def lower_squeeze(builder: Builder, path: str, input: Ref, dim: int | tuple[int, ...] | None = None) -> Ref:
-    """[N, C, 1, 1] -> [N, C]; the value itself where there is no axis of size one."""
-    own = builder.shape(input)
-    dims = range(1, len(own)) if dim is None else [d % len(own) for d in ([dim] if isinstance(dim, int) else dim)]
-    gone = [d for d in dims if own[d] == 1]
-    if not gone:
+    """Axes of size one left out; the value itself where there is none. The rows stay."""
+    if not is_value(builder, input):
+        why = "changes the layout of an input inside the model."
+        return builder.refuse(path, "squeeze", why, "Do it before the model is called.", input)
+    dims = len(builder.shape(input))
+    x, place, own = opened(builder, path, input)
+    asked = set(range(dims)) if dim is None else {d % dims for d in ([dim] if isinstance(dim, int) else dim)}
+    if dim is not None and place in asked:
+        why = "leaves out the rows of a call with one row, and keeps those of any other."
+        return builder.refuse(path, f"squeeze({dim})", why, "Index the network's result instead.", input)
+    whole = [*own[:place], 0, *own[place:]]
+    kept = [size for axis, size in enumerate(whole) if not (axis in asked and size == 1)]
+    if len(kept) == dims:
         return input
-    if len(own) == 4 and gone == [2, 3]:
-        return builder.add(ir.Flatten(name=path, inputs=(input,)))
-    return builder.refuse(
-        path, f"squeeze({dim})", "removes an axis that the network needs.", "Use x.flatten(1).", input
-    )
+    at = kept.index(0)
+    return closed(builder, path, x, at, kept[:at] + kept[at + 1 :])
 
 
-@lowers_function(functional.log_softmax, torch.log_softmax, "log_softmax")
-def lower_log_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
-    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
-    return _read_out(builder, path, input, dim, "log_softmax")
+@lowers_function("unsqueeze", torch.unsqueeze)
+@follows_layouts
+def lower_unsqueeze(builder: Builder, path: str, input: Ref, dim: int) -> Ref:
+    """One more axis, of size one."""
+    if not is_value(builder, input):
+        why = "changes the layout of an input inside the model."
+        return builder.refuse(path, "unsqueeze", why, "Do it before the model is called.", input)
+    dims = len(builder.shape(input)) + 1
+    x, place, own = opened(builder, path, input)
+    whole = [*own[:place], 0, *own[place:]]
+    whole.insert(range(dims)[dim], 1)
+    at = whole.index(0)
+    return closed(builder, path, x, at, whole[:at] + whole[at + 1 :])
 
 
-@lowers_function(functional.softmax, torch.softmax, "softmax")
-def lower_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
-    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
-    return _read_out(builder, path, input, dim, "softmax")
+@lowers_function("permute", torch.permute)
+@follows_layouts
+def lower_permute(builder: Builder, path: str, input: Ref, *dims: Any, **named: Any) -> Ref:
+    """Axes in another order, such as images [N, H, W, C] -> [N, C, H, W]."""
+    if not is_value(builder, input):
+        why = "changes the layout of an input inside the model."
+        return builder.refuse(path, "layout change", why, "Do it before the model is called.")
+    order = named.get("dims", dims[0] if len(dims) == 1 and isinstance(dims[0], Sequence) else dims)
+    layout = layout_of(builder, builder.as_value(input))
+    axes = tuple(layout.axis(axis) for axis in order)
+    if sorted(axes) != sorted(layout.order):
+        raise ValueError(f"{list(order)} does not name each axis once")
+    return value_with(builder, path, layout.base, axes)
 
 
-@lowers(nn.LogSoftmax, nn.Softmax)
-def lower_softmax_module(builder: Builder, path: str, module: nn.LogSoftmax | nn.Softmax, input: Ref) -> Ref:
-    """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
-    kind = "log_softmax" if isinstance(module, nn.LogSoftmax) else "softmax"
-    return _read_out(builder, path, input, -1 if module.dim is None else module.dim, kind)
+@lowers_function("transpose", torch.transpose, "swapaxes", torch.swapaxes, "swapdims", torch.swapdims)
+@follows_layouts
+def lower_transpose(builder: Builder, path: str, input: Ref, dim0: int, dim1: int) -> Ref:
+    """Two axes change places."""
+    order = list(range(len(builder.shape(input))))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return lower_permute(builder, path, input, *order)
 
 
-def _read_out(builder: Builder, path: str, x: Ref, dim: int, kind: str) -> Ref:
-    if dim % len(builder.shape(x)) != 1:
-        return builder.refuse(path, f"{kind}(dim={dim})", "does not normalise each row's classes.", "Use dim=1.")
-    why = "divides by a sum over the layer, which no single neuron knows."
-    instead = "It is allowed as the model's last step only."
-    return builder.read_out(path, x, kind, Refusal(path, f"{kind} in the middle", why, instead, "impossible"))
+@lowers_function("movedim", torch.movedim, "moveaxis", torch.moveaxis)
+@follows_layouts
+def lower_movedim(builder: Builder, path: str, input: Ref, source: int, destination: int) -> Ref:
+    """One axis moves to another place."""
+    order = list(range(len(builder.shape(input))))
+    axis = order.pop(source)
+    order.insert(range(len(order) + 1)[destination], axis)
+    return lower_permute(builder, path, input, *order)
+
+
+@lowers_function("t", torch.t)
+@follows_layouts
+def lower_t(builder: Builder, path: str, input: Ref) -> Ref:
+    """Rows and channels change places, until they do so again."""
+    return lower_permute(builder, path, input, *reversed(range(len(builder.shape(input)))))
+
+
+@lowers(nn.ChannelShuffle)
+def lower_channel_shuffle(builder: Builder, path: str, module: nn.ChannelShuffle, input: Ref) -> Ref:
+    """Channels of several groups in turn."""
+    channels, *rest = known_sizes(builder, input)
+    grouped = viewed(builder, f"{path}.groups", input, (module.groups, channels // module.groups, *rest))
+    turned = permuted(builder, f"{path}.turned", grouped, (0, 2, 1, *range(3, len(rest) + 3)))
+    return viewed(builder, path, turned, (channels, *rest))

@@ -21,7 +21,7 @@ from gcn2snn.frontends.graph_steps import matrix
 from gcn2snn.frontends.layer_state import class_of, is_random
 from gcn2snn.frontends.module_copy import recording_copy
 from gcn2snn.frontends.refusal_reasons import RANDOM, VALUES_READ
-from gcn2snn.frontends.registry import FOLLOWING, FUNCTIONS, LEAVES, REFUSED_FUNCTIONS, REFUSED_LAYERS
+from gcn2snn.frontends.registry import FOLLOWING, FUNCTIONS, LAYOUTS, LEAVES, REFUSED_FUNCTIONS, REFUSED_LAYERS
 from gcn2snn.frontends.renamed_functions import kind_of, namespaces, recorders, renamed
 from gcn2snn.frontends.traced import Storage, Traced, is_tensor_method, unpacked
 
@@ -46,6 +46,16 @@ VIEWS = frozenset(
         "unflatten",
         "movedim",
         "swapaxes",
+        "swapdims",
+        "transpose_",
+        "moveaxis",
+        "unsafe_chunk",
+        "unsafe_split",
+        "tensor_split",
+        "hsplit",
+        "vsplit",
+        "split_with_sizes",
+        "adjoint",
         "getitem",
         "view_as",
         "detach",
@@ -190,6 +200,8 @@ class ModelTracer(TorchFunctionMode):
             return builder.refuse(path, what, **REFUSED_FUNCTIONS[target])
         if FUNCTIONS.get(target) not in FOLLOWING:
             args, kwargs = _map(args, plain), _map(kwargs, plain)
+        if FUNCTIONS.get(target) not in LAYOUTS and builder.refuse_held((args, kwargs)):
+            return builder.unknown(path)
         if target in FUNCTIONS:
             try:
                 inspect.signature(FUNCTIONS[target]).bind(builder, path, *args, **kwargs)
@@ -233,7 +245,8 @@ class ModelTracer(TorchFunctionMode):
         if owner is not Tensor and not callable(getattr(owner, name)):
             return self._wrapped(part(builder, ref, "attribute", name))
         if owner is Tensor and not callable(getattr(Tensor, name)):
-            return self._wrapped(self._function(self._inside(name), getattr, (self._unwrapped(traced), name), {}))
+            result = self._function(self._inside(name), getattr, (self._unwrapped(traced), name), {})
+            return self._wrapped(result, traced._storage)
         return lambda *args, **kwargs: self.call(name, (traced, *args), kwargs)
 
     def kind(self, traced: Traced) -> type:
@@ -266,7 +279,9 @@ class ModelTracer(TorchFunctionMode):
             result = self.builder.refuse(whole, f"{type(module).__qualname__} in training mode", **RANDOM)
         else:
             result = module.forward(*_map(given, plain), **_map(named, plain))
-        return self._result("dropout", args, result, bool(getattr(module, "inplace", False)))
+        # A layer gives new memory, but for those that only change the shape; one that gives its argument back is seen there.
+        name = "view" if isinstance(module, nn.Flatten | nn.Unflatten) else class_of(module).__name__
+        return self._result(name, args, result, bool(getattr(module, "inplace", False)))
 
     def _enter(self, path: str, call: Callable[[], Any]) -> Any:
         self.stack.append(path)

@@ -6,7 +6,7 @@ import dis
 import operator
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import torch
 
@@ -137,7 +137,7 @@ class Traced:
     def __ne__(self, other: object) -> object:  # type: ignore[override]
         return self._tracer.call(operator.ne, (self, other), {})
 
-    def _stopped(self, what: str) -> object:  # it never returns
+    def _stopped(self, what: str) -> NoReturn:
         self._tracer.stop(self, what)
         raise UnreadableError
 

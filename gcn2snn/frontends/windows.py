@@ -37,3 +37,8 @@ def window_of_adaptive(size: Sequence[int | None], output_size: Any) -> tuple[in
             return None
         kernel.append(own // target)
     return (kernel[0], kernel[1])
+
+
+def adaptive_windows(size: int, target: int) -> list[range]:
+    """The pixels of each window of an adaptive pooling along one axis; windows may share pixels, and differ in size."""
+    return [range(place * size // target, -(-(place + 1) * size // target)) for place in range(target)]

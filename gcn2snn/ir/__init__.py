@@ -1,6 +1,7 @@
 """The description of a network between the trained model and the spikes: frozen dataclasses; nothing runs here."""
 
 from gcn2snn.ir.activations import IDENTITY, RELU, Activation
+from gcn2snn.ir.arrangements import Permute, PickRows, RowIndex, RowSlice, Take, View
 from gcn2snn.ir.draft import Draft
 from gcn2snn.ir.edge_operands import EdgeWeights, Hyperedges, Incidence, OfDegree, OfGraphs, Reversed, SourceNodes
 from gcn2snn.ir.graph_operands import Adjacency, Fixed, FixedMatrix, Laplacian, Matrix, Membership, Part
@@ -72,10 +73,14 @@ __all__ = [
     "Output",
     "Pad",
     "Part",
+    "Permute",
+    "PickRows",
     "Plain",
     "Population",
     "Relu",
     "Reversed",
+    "RowIndex",
+    "RowSlice",
     "Rows",
     "Shape",
     "Source",
@@ -83,8 +88,10 @@ __all__ = [
     "Step",
     "Subsample",
     "Synapse",
+    "Take",
     "UncalibratedCoder",
     "UncalibratedNeuron",
+    "View",
     "Wire",
     "once_per_network",
 ]

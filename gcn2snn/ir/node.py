@@ -15,7 +15,7 @@ Shape = tuple[int | None, ...]
 Plain = bool | int | float | str | None
 """A plain value that a caller may pass; other plain objects, such as a ``torch.dtype``, by what ``str`` makes of them."""
 
-Step = tuple[str, str | int]
+Step = tuple[str, str | int | tuple[str, ...] | None]
 """One step from an argument to a part of it: an ("attribute", name), an ("item", key), the answer of a ("call", method), a
 tensor's ("size", axis), the ("length", "") of a list, whether a key is there ("contains", key), or an attribute ("present", name)."""
 

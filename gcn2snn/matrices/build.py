@@ -35,6 +35,7 @@ from gcn2snn.matrices.edges import (
     with_loops,
 )
 from gcn2snn.matrices.normalisation import NORMS, unscaled
+from gcn2snn.matrices.rows import row_index, row_slice
 
 
 def build_operand(node: ir.Operator, *inputs: Any) -> Any:
@@ -65,9 +66,19 @@ def _part(node: ir.Part, whole: Any) -> Any:
         value = value() if node.by == "call" else value
     except (AttributeError, KeyError, IndexError) as error:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had ({error})") from None
+    if value is None and node.by == "attribute" and node.key == "batch":
+        value = _one_graph(whole)
     if value is None:
         raise InputError(f"the input has no {node.name.split('.', 1)[-1]!r}, which the example had (it is None)")
     return value
+
+
+def _one_graph(data: object) -> Tensor | None:
+    """The ``batch`` of PyG data that hold a single graph, which leave it None: every node belongs to graph 0."""
+    nodes = getattr(data, "num_nodes", None)
+    edges = getattr(data, "edge_index", None)
+    device = edges.device if isinstance(edges, Tensor) else None
+    return torch.zeros(nodes, dtype=torch.long, device=device) if isinstance(nodes, int) else None
 
 
 def _refuse_other_relations(node: ir.Part, whole: Any) -> None:
@@ -90,7 +101,7 @@ def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
 
     None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
     """
-    split = len(inputs) - node.row_inputs - (isinstance(node, ir.Membership) and node.counted)
+    split = len(inputs) - min(node.row_inputs, len(inputs)) - (isinstance(node, ir.Membership) and node.counted)
     graph = [contents(value) for value in inputs[:split]]
     if not inputs or None in graph:
         return None
@@ -126,6 +137,8 @@ _matrix.register(ir.Incidence, incidence)
 _matrix.register(ir.Hyperedges, hyperedges)
 _matrix.register(ir.OfDegree, of_degree)
 _matrix.register(ir.OfGraphs, of_graphs)
+_matrix.register(ir.RowIndex, row_index)
+_matrix.register(ir.RowSlice, row_slice)
 
 
 def to_csr(matrix: object) -> CSR:

@@ -89,7 +89,7 @@ class Card:
         terms = row.licence if row else NOT_KNOWN
         if row is None and name == "digits":
             terms = "part of scikit-learn, see there"
-        rows = [
+        rows: list[tuple[str, object]] = [
             ("trained on", name),
             ("source of the data", row.source if row else NOT_KNOWN),
             ("licence of the data", terms),

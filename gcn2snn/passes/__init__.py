@@ -6,7 +6,7 @@ from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_acti
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
-from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_values
+from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_asked, refit_values, refittable
 from gcn2snn.passes.weight_rounding import round_weights
 
 __all__ = [
@@ -27,7 +27,9 @@ __all__ = [
     "measure_activations",
     "merge_linear",
     "optimal_base",
+    "refit_asked",
     "refit_values",
+    "refittable",
     "round_weights",
     "rules_of",
     "set_horizons",

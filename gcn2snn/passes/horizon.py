@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -131,15 +131,23 @@ def rules_of(network: ir.Network, config: ConvertConfig) -> dict[str, tuple[floa
     return {name: rule for name, rule in rules.items() if rule[0] is not None or rule[1] != 1.0}
 
 
-def set_horizons(network: ir.Network, inputs: Mapping[str, Value], config: ConvertConfig) -> ir.Network:
+def set_horizons(
+    network: ir.Network, inputs: Mapping[str, Value], config: ConvertConfig, keep: Container[str] = ()
+) -> ir.Network:
     """The network with the horizons a configuration asks for, from its own spikes on ``inputs``; no label is used.
 
     Populations are cut in the order of the network, so each sees what is left of the ones before it.
 
+    Args:
+        network: calibrated.
+        inputs: by name of Input node.
+        config: which populations get a horizon, and what it may leave.
+        keep: populations whose horizon stays as it is, such as refitted ones.
+
     Raises:
         ConfigError: a population with a horizon feeds something else than aggregations and dense layers.
     """
-    rules = rules_of(network, config)
+    rules = {name: rule for name, rule in rules_of(network, config).items() if name not in keep}
     if not rules:
         return network
     matrices = operators(network, inputs)

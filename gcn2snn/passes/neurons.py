@@ -122,12 +122,16 @@ def _is_sum(node: ir.Node, sums: set[str]) -> bool:
 
 
 def _adds_up(node: ir.Node) -> bool:
-    """Whether a value is more than one spike of one neuron: a binary word, a sum, or a constant with it."""
+    """Whether a value is more than one spike of one neuron: a binary word, a sum, or a constant with it.
+
+    Axes that are arranged anew count as well: a window may then hold neurons of several scales, and the earlier of two
+    spikes need not be the larger value.
+    """
     if isinstance(node, ir.InputCode):
         return node.kind == "binary"
     if isinstance(node, ir.Add):
         return len(node.inputs) > 1 or node.bias is not None
-    return isinstance(node, ir.AvgPool)
+    return isinstance(node, ir.AvgPool | ir.View | ir.Permute)
 
 
 def _put_before(draft: ir.Draft, reader: ir.Node, new: ir.UncalibratedNeuron) -> None:

@@ -95,7 +95,7 @@ def refit_values(
 
     Source: docs/method.md, "Refit after the horizon"; ours.
     """
-    wanted = [node for node in network.of(ir.Neuron) if _asked(node.name, config)]
+    wanted = [node for node in network.of(ir.Neuron) if refit_asked(node.name, config)]
     if not wanted:
         return network, []
     sent, goals = constant_values(network), constant_values(source or network, activate)
@@ -120,7 +120,26 @@ def refit_values(
     return network.replace(changes), reports
 
 
-def _asked(name: str, config: ConvertConfig) -> bool:
+def refittable(network: ir.Network) -> set[str]:
+    """Populations, calibrated or not, that can have a refit once they have a horizon.
+
+    They carry a sign, do not depend on any input, and nothing but aggregations reads them.
+    """
+    fixed: set[str] = set()
+    for node in network:
+        if isinstance(node, ir.OneHot) or (node.inputs and fixed.issuperset(node.inputs)):
+            fixed.add(node.name)
+    return {
+        node.name
+        for node in (*network.of(ir.Neuron), *network.of(ir.UncalibratedNeuron))
+        if node.name in fixed
+        and node.coding.signed
+        and all(isinstance(reader, ir.Aggregate) for reader in network.readers(node.name))
+    }
+
+
+def refit_asked(name: str, config: ConvertConfig) -> bool:
+    """Whether a configuration asks for a refit of this population."""
     own = config.layers.get(name, LayerConfig()).refit
     return config.refit if own is None else own
 

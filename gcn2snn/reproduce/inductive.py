@@ -10,12 +10,13 @@ from typing import Any
 from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import TextGraphOptions, load, load_graph
-from gcn2snn.files import load_json, save_json, save_text
+from gcn2snn.files import save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.machine import environment
+from gcn2snn.reproduce.kept import kept_rows, published_data, say
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import spread
-from gcn2snn.reproduce.seeded_runs import available, left_out, say
+from gcn2snn.reproduce.seeded_runs import available, left_out
 from gcn2snn.textgcn import InductiveTrainer, UnseenDocuments, evaluate_unseen, fit
 
 DATASETS = ("mr", "r8", "ohsumed", "r52", "20ng")
@@ -39,8 +40,8 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
     names, missing = available(chosen_names(DATASETS, options.datasets, "dataset"), options.data_dir)
     kept = out / "inductive-rows.json"
     train = to_dict(TrainConfig.for_new_documents())
-    key = {"convert": to_dict(CONFIG), "train": train, "environment": environment()}
-    rows = _kept_rows(kept, key)
+    key = {"convert": to_dict(CONFIG), "train": train, "environment": environment(), "data": published_data()}
+    rows = kept_rows(kept, key)
     seeds = options.seeds or SEEDS
     for name in names:
         wanted = [seed for seed in range(seeds) if f"{name}/{seed}" not in rows]
@@ -52,7 +53,7 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
             row = run_seed(graph, unseen, seed)
             say(f"{name}, seed {seed}: {row}")
             rows = {
-                **_kept_rows(kept, key),
+                **kept_rows(kept, key),
                 f"{name}/{seed}": row,
             }  # read again: another command may fill the same folder
             save_json(kept, {"key": key, "rows": rows})
@@ -61,13 +62,6 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
     content = {"results": results, "goals": GOALS, "missing": missing, **key}
     files = [save_json(out / "inductive.json", content), save_text(out / "inductive.md", text)]
     return {"text": text, "results": results, "files": [str(file) for file in files]}
-
-
-def _kept_rows(file: Path, key: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Rows that were measured with the same settings."""
-    old = load_json(file) if file.exists() else {}
-    rows: dict[str, dict[str, Any]] = old["rows"] if old.get("key") == key else {}
-    return rows
 
 
 def run_seed(graph: Graph, unseen: UnseenDocuments, seed: int) -> dict[str, Any]:

@@ -19,10 +19,14 @@ class Item:
 
     Args:
         function: "module:function"; it is imported when it is asked for, so that listing the names is instant.
+        what: what is computed, for a list.
+        time: how long it takes with its own options on two processor cores, roughly, once its data and weights are there.
         options: the fields of :class:`ReproduceOptions` that it takes; all others are refused.
     """
 
     function: str
+    what: str
+    time: str
     options: tuple[str, ...] = ()
 
     @property
@@ -35,21 +39,151 @@ _IMAGES = ("rows", "limit", "weights", "data_dir")
 _TEXTS = ("datasets", "seeds", "modes", "keep_going", "data_dir")
 
 ITEMS: dict[str, Item] = {
-    **{f"fig{n}": Item(f"gcn2snn.reproduce.figures:fig{n}") for n in (1, 2, 4, 5, 6)},
-    "fig10": Item("gcn2snn.reproduce.figures:fig10", ("limit",)),
-    **{f"fig{n}": Item(f"gcn2snn.reproduce.image_figures:fig{n}", _IMAGES) for n in (3, 7, 8, 9)},
-    **{
-        f"table{n}": Item(f"gcn2snn.reproduce.image_tables:table{n}", (*_IMAGES, "modes"))
-        for n in (1, 2, 3, 4, 6, 7, 8)
-    },
-    "table5": Item("gcn2snn.reproduce.table5:table5", (*_TEXTS, "trials", "max_loss")),
-    "tcurve": Item("gcn2snn.reproduce.t_curve:tcurve", _TEXTS),
-    "codings": Item("gcn2snn.reproduce.t_curve:codings", _TEXTS),
-    "inductive": Item("gcn2snn.reproduce.inductive:inductive", ("datasets", "seeds", "data_dir")),
-    "coverage": Item("gcn2snn.reproduce.coverage:coverage", ("rows",)),
-    "rivals": Item("gcn2snn.reproduce.rivals:rivals", ("datasets", "seeds", "data_dir")),
-    "motifs": Item("gcn2snn.reproduce.motifs:motifs", ("seeds", "modes")),
-    "planetoid": Item("gcn2snn.reproduce.planetoid:planetoid", ("rows", "datasets", "seeds", "modes", "data_dir")),
+    "fig1": Item(
+        "gcn2snn.reproduce.figures:fig1",
+        "rate, temporal and phase coding of five activations",
+        "seconds",
+    ),
+    "fig2": Item(
+        "gcn2snn.reproduce.figures:fig2",
+        "one neuron in time: potential, threshold, spike",
+        "seconds",
+    ),
+    "fig4": Item(
+        "gcn2snn.reproduce.figures:fig4",
+        "thresholds with and without the midpoint shift, and their error",
+        "seconds",
+    ),
+    "fig5": Item(
+        "gcn2snn.reproduce.figures:fig5",
+        "neurons of two layers in time",
+        "seconds",
+    ),
+    "fig6": Item(
+        "gcn2snn.reproduce.figures:fig6",
+        "expected error by base and number of time steps, and its minima",
+        "seconds",
+    ),
+    "fig10": Item(
+        "gcn2snn.reproduce.figures:fig10",
+        "the clock of four layers and three inputs",
+        "seconds",
+        ("limit",),
+    ),
+    "fig3": Item(
+        "gcn2snn.reproduce.image_figures:fig3",
+        "a layer's values under one scale, and under one scale for each channel",
+        "minutes",
+        _IMAGES,
+    ),
+    "fig7": Item(
+        "gcn2snn.reproduce.image_figures:fig7",
+        "sent against true activations in four layers",
+        "minutes",
+        _IMAGES,
+    ),
+    "fig8": Item(
+        "gcn2snn.reproduce.image_figures:fig8",
+        "accuracy of an image network by base and time steps",
+        "an hour or more",
+        _IMAGES,
+    ),
+    "fig9": Item(
+        "gcn2snn.reproduce.image_figures:fig9",
+        "error of the activations, and accuracy lost, by base",
+        "an hour or more",
+        _IMAGES,
+    ),
+    "table1": Item(
+        "gcn2snn.reproduce.image_tables:table1",
+        "CIFAR-10: accuracy of source and spiking network",
+        "an hour or more, by rows",
+        (*_IMAGES, "modes"),
+    ),
+    "table2": Item(
+        "gcn2snn.reproduce.image_tables:table2",
+        "CIFAR-100: accuracy of source and spiking network",
+        "an hour or more, by rows",
+        (*_IMAGES, "modes"),
+    ),
+    "table3": Item(
+        "gcn2snn.reproduce.image_tables:table3",
+        "ImageNet: accuracy of source and spiking network",
+        "an hour or more, by rows",
+        (*_IMAGES, "modes"),
+    ),
+    "table4": Item(
+        "gcn2snn.reproduce.image_tables:table4",
+        "energy of image networks, float weights",
+        "an hour or more, by rows",
+        (*_IMAGES, "modes"),
+    ),
+    "table6": Item(
+        "gcn2snn.reproduce.image_tables:table6",
+        "energy of image networks, 8-bit weights",
+        "an hour or more, by rows",
+        (*_IMAGES, "modes"),
+    ),
+    "table7": Item(
+        "gcn2snn.reproduce.image_tables:table7",
+        "the input as single spikes",
+        "an hour or more, by rows",
+        (*_IMAGES, "modes"),
+    ),
+    "table8": Item(
+        "gcn2snn.reproduce.image_tables:table8",
+        "accuracy by wait timestep",
+        "17 minutes for ResNet-20",
+        (*_IMAGES, "modes"),
+    ),
+    "table5": Item(
+        "gcn2snn.reproduce.table5:table5",
+        "Text GCN on five corpora: accuracy and energy, five seeds",
+        "77 minutes, 43 of them 20NG",
+        (*_TEXTS, "trials", "max_loss"),
+    ),
+    "tcurve": Item(
+        "gcn2snn.reproduce.t_curve:tcurve",
+        "accuracy lost by number of time steps on the five corpora",
+        "an hour or more",
+        _TEXTS,
+    ),
+    "codings": Item(
+        "gcn2snn.reproduce.t_curve:codings",
+        "one spike against rate, first-spike and multi-spike phase codes",
+        "an hour or more",
+        _TEXTS,
+    ),
+    "inductive": Item(
+        "gcn2snn.reproduce.inductive:inductive",
+        "documents that no graph has seen, on the five corpora",
+        "an hour or more",
+        ("datasets", "seeds", "data_dir"),
+    ),
+    "coverage": Item(
+        "gcn2snn.reproduce.coverage:coverage",
+        "which classes of torch, PyG, DGL and torchvision convert",
+        "minutes",
+        ("rows",),
+    ),
+    "rivals": Item(
+        "gcn2snn.reproduce.rivals:rivals",
+        "classifiers without a graph on the same corpora",
+        "an hour or more",
+        ("datasets", "seeds", "data_dir"),
+    ),
+    "motifs": Item(
+        "gcn2snn.reproduce.motifs:motifs",
+        "a GIN that classifies graphs, BA-2Motifs",
+        "minutes",
+        ("seeds", "modes"),
+    ),
+    "planetoid": Item(
+        "gcn2snn.reproduce.planetoid:planetoid",
+        "PyG and DGL models on Cora and Citeseer",
+        "minutes",
+        ("rows", "datasets", "seeds", "modes", "data_dir"),
+    ),
 }
 
 Maker = Callable[[Path, "ReproduceOptions"], dict[str, object]]

@@ -10,8 +10,9 @@ from typing import Any
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
-from gcn2snn.files import load_json, save_json, save_text
+from gcn2snn.files import save_json, save_text
 from gcn2snn.machine import environment
+from gcn2snn.reproduce.kept import kept_rows, published_data
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import deviation, spread
 from gcn2snn.reproduce.planetoid_models import EPOCHS, accuracy, models, trained
@@ -80,9 +81,12 @@ class _Progress:
 
     def __init__(self, path: Path, modes: dict[str, ConvertConfig]) -> None:
         self.path = path
-        self.key = {name: to_dict(config) for name, config in modes.items()} | {"epochs": EPOCHS}
-        content = load_json(path) if path.exists() else {}
-        self.found: dict[str, dict[str, object]] = content.get("rows", {}) if content.get("key") == self.key else {}
+        self.key = {name: to_dict(config) for name, config in modes.items()} | {
+            "epochs": EPOCHS,
+            "environment": environment(),
+            "data": published_data(),
+        }
+        self.found: dict[str, dict[str, object]] = kept_rows(path, self.key)
 
     def add(self, dataset: str, model: str, seed: int, run: Callable[[], dict[str, object]]) -> None:
         name = f"{dataset}/{model}/{seed}"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gcn2snn.errors import MissingPackageError
-from gcn2snn.files import load_tensors, save_tensors
+from gcn2snn.files import checksum, load_tensors, save_tensors
 
 EPOCHS = 100
 CHECK_EVERY = 5
@@ -129,6 +129,7 @@ def trained(name: str, data: Any, classes: int, seed: int, path: Path) -> nn.Mod
         "patience": PATIENCE,
         "nodes": data.num_nodes,
         "classes": classes,
+        "data": checksum({"x": data.x, "edges": data.edge_index, "y": data.y, "train": data.train_mask}, None),
     }
     if path.exists():
         weights, found = load_tensors(path, kind="planetoid", version=WEIGHTS_FORMAT)

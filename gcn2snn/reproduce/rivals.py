@@ -13,11 +13,12 @@ from scipy.sparse import csr_matrix
 
 from gcn2snn.datasets import clean_corpus, load
 from gcn2snn.energy import PRESETS
-from gcn2snn.files import load_json, save_json, save_text
+from gcn2snn.files import save_json, save_text
 from gcn2snn.machine import environment
+from gcn2snn.reproduce.kept import kept_rows, published_data, say
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import spread
-from gcn2snn.reproduce.seeded_runs import available, left_out, say
+from gcn2snn.reproduce.seeded_runs import available, left_out
 
 DATASETS = ("r8", "r52", "ohsumed", "mr", "20ng")
 SEEDS = 5
@@ -75,9 +76,8 @@ def rivals(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """
     names, missing = available(chosen_names(DATASETS, options.datasets, "dataset"), options.data_dir)
     kept = out / "rivals-rows.json"
-    key = {"version": VERSION, "environment": environment()}
-    old = load_json(kept) if kept.exists() else {}
-    rows: dict[str, dict[str, float]] = old["rows"] if old.get("key") == key else {}
+    key = {"version": VERSION, "environment": environment(), "data": published_data()}
+    rows: dict[str, dict[str, float]] = kept_rows(kept, key)
     for name in names:
         texts: Texts | None = None
         for rival in MODELS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load, load_graph
 from gcn2snn.errors import ArtefactError, DataError
-from gcn2snn.files import load_json, save_json
 from gcn2snn.graph import Graph
+from gcn2snn.reproduce.kept import keep, kept, key_of, run_key, say
 from gcn2snn.reproduce.options import ReproduceOptions
 from gcn2snn.textgcn import train_run
 
@@ -67,9 +66,19 @@ class Runs:
         self.broken: dict[str, str] = {}
 
     def results(
-        self, name: str, load: Loader, seeds: int, measures: Mapping[str, Callable[[Path, Graph], dict[str, object]]]
+        self,
+        name: str,
+        load: Loader,
+        seeds: int,
+        measures: Mapping[str, Callable[[Path, Graph], dict[str, object]]],
+        depend: Mapping[str, Callable[[], object]] | None = None,
     ) -> list[dict[str, Any]]:
-        """For each seed {measure: its JSON values}, kept as ``MEASURE.json`` in the run folder.
+        """For each seed {measure: its JSON values}, kept as ``MEASURE.json`` in the run folder with a key of the run.
+
+        Args:
+            name, load, seeds: the dataset and its folder, its graph, and how many runs.
+            measures: what is measured of a run.
+            depend: by measure, JSON values of what else its result depends on; None: of something not there yet.
 
         Raises:
             ArtefactError: a run folder is broken, and ``keep_going`` was not asked for.
@@ -78,7 +87,7 @@ class Runs:
         for seed in range(self.options.seeds or seeds):
             folder = self.out / name / f"seed{seed}"
             try:
-                found.append(_one_run(folder, load, seed, measures))
+                found.append(_one_run(folder, load, seed, measures, depend or {}))
             except ArtefactError as error:
                 if not self.options.keep_going:
                     raise ArtefactError(f"{error}. --keep-going leaves {folder} out") from error
@@ -88,25 +97,31 @@ class Runs:
 
 
 def _one_run(
-    folder: Path, load: Loader, seed: int, measures: Mapping[str, Callable[[Path, Graph], dict[str, object]]]
+    folder: Path,
+    load: Loader,
+    seed: int,
+    measures: Mapping[str, Callable[[Path, Graph], dict[str, object]]],
+    depend: Mapping[str, Callable[[], object]],
 ) -> dict[str, object]:
     results = {}
     for name, measure in measures.items():
         path = folder / f"{name}.json"
-        if not path.exists():
+
+        def key(name: str = name) -> str | None:
+            of_run, other = run_key(folder), depend[name]() if name in depend else ""
+            return None if of_run is None or other is None else key_of(of_run, name, other)
+
+        found = kept(path, key()) if path.exists() else None
+        if found is None:
             graph = load()
             say(f"{folder}: {name}")
             train_run(graph, TrainConfig(seed=seed), folder)
-            save_json(path, measure(folder, graph))
-        results[name] = load_json(path)
+            found = measure(folder, graph)
+            keep(path, key() or "", found)
+        results[name] = found
     return results
 
 
 def left_out(missing: Mapping[str, str], broken: Mapping[str, str]) -> list[str]:
     """A line for each dataset or run folder that a table lacks."""
     return [f"Not in the table: {name}: {why}" for name, why in (*missing.items(), *broken.items())]
-
-
-def say(text: str) -> None:
-    """One line on standard error."""
-    print(text, file=sys.stderr, flush=True)

@@ -42,7 +42,7 @@ NOTES = """\
 * `paper`: Q = 1.3, T = 16, one scale per layer (Eq. 2), and messages whose negative part is dropped. The paper does not
   say how one-spike neurons carry the negative values of X W; dropping them gives losses like those it prints.
 * `signed`: the same, with signed messages (a +/- pair of neurons of which at most one fires).
-* `tuned`: one configuration for all seeds (base, T <= 16, scale and horizon of each population), the cheapest of 150
+* `tuned`: one configuration for all seeds (base, T <= 16, scale, horizon and refit of each population), the cheapest of 150
   (or `--trials`) that lose at most 0.3 point (or `--max-loss`) on the seeds' validation documents, as the tuner
   estimates it. Where none does, the nearest.
 * alpha: Eq. 6 with the mean spike rate of each layer's input; the one-hot input of the first layer counts as one spike
@@ -99,7 +99,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, object]:
         search = PooledSearch(out / name, load, seeds, options)
         kept = {mode: search.name if mode == "tuned" else mode for mode in modes}
         measures = {kept[mode]: functools.partial(_measure, mode=search if mode == "tuned" else mode) for mode in modes}
-        results = runs.results(name, load, seeds, measures)
+        results = runs.results(name, load, seeds, measures, {search.name: search.key})
         labels = {mode: _label(mode, options) for mode in modes}
         rows += [_row(name, labels[mode], [result[kept[mode]] for result in results]) for mode in modes if results]
     text = "\n\n".join([*left_out(missing, runs.broken), table_text(rows), NOTES])

@@ -10,9 +10,9 @@ from typing import Any
 
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.errors import ArtefactError, DataError, Gcn2SnnError
-from gcn2snn.files import load_json, save_json
+from gcn2snn.reproduce.kept import keep, kept, key_of, run_key, say
 from gcn2snn.reproduce.options import ReproduceOptions
-from gcn2snn.reproduce.seeded_runs import Loader, say
+from gcn2snn.reproduce.seeded_runs import Loader
 from gcn2snn.run_folder import read_run
 from gcn2snn.textgcn import load_model, train_run, validation_of
 
@@ -55,8 +55,8 @@ class PooledSearch:
             ArtefactError: a run folder is broken, and ``keep_going`` is not set.
             DataError: what is kept is broken.
         """
-        if self.file.exists():
-            return self._kept()
+        if (old := self._kept()) is not None:
+            return old
         from gcn2snn.tune import Pool, Problem, TuneConfig, search
 
         graph = self.load()
@@ -79,19 +79,36 @@ class PooledSearch:
 
         found = search(Pool(problems), config, self.folder / JOURNAL, told)
         result = found.to_dict() | {"runs": len(problems), "processor_seconds": time.process_time() - start}
-        save_json(self.file, result)
+        keep(self.file, self.key() or "", result)
         problems.clear()
         gc.collect()  # gigabytes of kept states must not wait beside those of the next dataset
         return result
 
-    def _kept(self) -> dict[str, object]:
+    def key(self) -> str | None:
+        """Hash of the runs that are tuned together and of the budget; None while one of them is not trained.
+
+        The rule is not in it: the front is the same for all, and results of another rule have a name of their own.
+        """
+        keys = []
+        for seed in range(self.seeds):
+            try:
+                keys.append(run_key(self.folder / f"seed{seed}"))
+            except ArtefactError as error:
+                if not self.keep_going:
+                    raise
+                keys.append(f"left out: {error}")
+        return None if None in keys else key_of(keys, self.trials)
+
+    def _kept(self) -> dict[str, Any] | None:
         from gcn2snn.tune import point_of
 
         try:
-            kept = load_json(self.file)
-            for values in (kept["chosen"], *kept["front"]):
+            found = kept(self.file, self.key())
+            if found is None:
+                return None
+            for values in (found["chosen"], *found["front"]):
                 point_of(values)
-            return kept | {"met": bool(kept["met"])}
+            return found | {"met": bool(found["met"])}
         except (Gcn2SnnError, KeyError, TypeError) as error:
             raise DataError(
                 f"{self.file} does not hold what a search found ({error}). Delete it: it is made again from "

@@ -1,4 +1,4 @@
-"""The Pareto front of validation accuracy against energy: a base, timesteps, scale and horizon for every population."""
+"""The Pareto front of validation accuracy against energy: base, timesteps, scale, horizon and refit of every population."""
 
 from __future__ import annotations
 

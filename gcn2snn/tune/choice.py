@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gcn2snn.errors import ConfigError
+from gcn2snn.tune.loss import calibrated_losses
 from gcn2snn.tune.point import Point, TuneConfig
+
+
+def calibrated(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points, each with the loss that its divergence stands for among all of them, instead of its own measured one."""
+    losses = calibrated_losses([point.divergence for point in points], [point.loss for point in points])
+    return tuple(replace(point, loss=loss) for point, loss in zip(points, losses, strict=True))
 
 
 def front(points: Iterable[Point]) -> tuple[Point, ...]:

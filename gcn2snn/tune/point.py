@@ -36,6 +36,8 @@ class Point:
         loss: points of accuracy lost, as the rule sees it (``tune/loss.py``).
         alpha: by exact events.
         alpha_eq6: by Eq. 6.
+        divergence: Kullback-Leibler divergence of the predicted class probabilities from the source's, in nats; needs no
+            label.
     """
 
     config: ConvertConfig
@@ -44,9 +46,10 @@ class Point:
     loss: float
     alpha: float
     alpha_eq6: float
+    divergence: float
 
 
-POINT_NUMBERS = ("accuracy", "agreement", "loss", "alpha", "alpha_eq6")
+POINT_NUMBERS = ("accuracy", "agreement", "loss", "alpha", "alpha_eq6", "divergence")
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,24 @@ from gcn2snn.energy import EnergyReport, EventCounter
 from gcn2snn.engines import Value, bind, fire
 from gcn2snn.errors import ConfigError, DataError
 from gcn2snn.frontends import Handler
-from gcn2snn.passes import FanOut, Statistics, coding_of, cut_spikes, fan_out, rules_of
+from gcn2snn.kernels import Spikes
+from gcn2snn.passes import (
+    FanOut,
+    Statistics,
+    coding_of,
+    cut_spikes,
+    fan_out,
+    refit_asked,
+    refittable,
+    rules_of,
+)
 from gcn2snn.prediction import temperature
-from gcn2snn.tune.loss import loss_of
+from gcn2snn.tune.contents import contents_hash
+from gcn2snn.tune.loss import divergence_of, loss_of
 from gcn2snn.tune.point import Point
 from gcn2snn.tune.prefix import PrefixRuns
 from gcn2snn.tune.readout import Example, in_rows, read
+from gcn2snn.tune.refits import Refits
 
 Labelled = tuple[object, Tensor]
 """An input as for ``convert``, and a class for each output row, -1 for rows that are not looked at."""
@@ -37,6 +49,7 @@ class _Form:
     runs: PrefixRuns
     scales: dict[Hashable, Tensor] = field(default_factory=dict)
     fans: dict[Hashable, FanOut] = field(default_factory=dict)
+    refits: Refits = field(default_factory=Refits)
 
     def configured(self, node: ir.UncalibratedNeuron | ir.UncalibratedCoder, config: ConvertConfig) -> ir.Node:
         """The population with the code and scale of a configuration."""
@@ -57,6 +70,9 @@ class Problem:
 
     Float activations, their maxima and histograms are taken once. A trial starts at the first population that no kept
     run configured like it, and makes the last aggregation for the rows with labels only.
+
+    Its ``fingerprint`` is a hash over the description of the model with its weights, the inputs, the labels, and the
+    source's scores.
 
     Args:
         model: the source.
@@ -83,15 +99,17 @@ class Problem:
         self._forms: dict[str, _Form] = {}
         network = self._prepared(ConvertConfig())
         self.populations = [node.name for node in network.of(ir.Population)]
-        self.cuttable = _cuttable(network)
+        self.cuttable, self.refittable = _cuttable(network), refittable(network)
         self._builds_matrices = network.builds_matrices
         rows = [(labels >= 0).nonzero().flatten() for _, labels in pairs]
         found = [read(network, bind(network, *call), row) for call, row in zip(self._calls, rows, strict=True)]
         self.examples: list[Example] = [example for example, _ in found]
         scores = torch.cat([scores for _, scores in found]).double()
         self.source = scores.argmax(1)
-        self.probability = (scores / temperature(scores, self.labels)).softmax(1)
+        self.divisor = temperature(scores, self.labels)
+        self.probability = (scores / self.divisor).softmax(1)
         self.source_accuracy = _percent(self.source == self.labels)
+        self.fingerprint = contents_hash([[repr(n), n.tensors()] for n in network], self.examples, self.labels, scores)
 
     def measure(self, config: ConvertConfig) -> Point:
         """Accuracy and energy of a configuration on the validation rows."""
@@ -103,13 +121,17 @@ class Problem:
         form = self._form(replace(config, layers={}))
         nodes: list[ir.UncalibratedNeuron | ir.UncalibratedCoder]
         nodes = [*form.network.of(ir.UncalibratedNeuron), *form.network.of(ir.UncalibratedCoder)]
-        network = form.network.replace({node.name: [form.configured(node, config)] for node in nodes})
+        coded: dict[str, list[ir.Node]] = {node.name: [form.configured(node, config)] for node in nodes}
+        network = form.network.replace(coded)
         rules = rules_of(network, config)
         keys = {node.name: _key(node, config, rules.get(node.name)) for node in network.of(ir.Neuron)}
+        fitted = self._fitted(form, coded, keys, config)
         counter, found = EventCounter(network), []
         for index, example in enumerate(self.examples):
 
             def population(node: ir.Neuron, potential: Value, index: int = index) -> Value:
+                if node.name in fitted:
+                    return fitted[node.name]
                 spikes = fire(node, potential)
                 if node.name not in rules:
                     return spikes
@@ -119,6 +141,16 @@ class Problem:
             found.append(example.scored(result))
             counter.add(counted)
         return torch.cat(found), counter.report()
+
+    def _fitted(
+        self, form: _Form, coded: Mapping[str, list[ir.Node]], keys: Mapping[str, Hashable], config: ConvertConfig
+    ) -> Mapping[str, Spikes]:
+        """Spikes of the populations whose values are refitted, to the matrices of the first input as ``convert`` does."""
+        if not any(refit_asked(name, config) for name in keys):
+            return {}
+        key = tuple((name, keys[name]) for name in keys if name in self.refittable)
+        args, kwargs = self._calls[0]
+        return form.refits.spikes(key, form.whole.replace(coded), bind(form.whole, args, kwargs), config)
 
     def _fans(self, form: _Form, index: int, name: str) -> FanOut:
         if (index, name) not in form.fans:
@@ -157,8 +189,10 @@ class Pool:
             raise ConfigError(f"networks tuned together need the same populations; got {sorted(kinds)}")
         self.problems = list(problems)
         self.populations, self.cuttable = problems[0].populations, problems[0].cuttable
+        self.refittable = problems[0].refittable
         right = torch.cat([problem.source == problem.labels for problem in problems])
         self.source_accuracy = _percent(right)
+        self.fingerprint = contents_hash([problem.fingerprint for problem in problems])
 
     def measure(self, config: ConvertConfig) -> Point:
         """Accuracy on all validation rows; alphas of the mean energies."""
@@ -176,13 +210,19 @@ def measured(config: ConvertConfig, problems: Sequence[Problem]) -> Point:
     alphas = [
         len(runs) / sum(1 / getattr(energy, name) for _, energy in runs) for name in ("alpha_events", "alpha_eq6")
     ]
-    return Point(config, _percent(found == labels), _percent(found == source), loss.bound, *alphas)
+    divergences = [
+        (divergence_of(problem.probability, scores, problem.divisor), len(scores))
+        for problem, (scores, _) in zip(problems, runs, strict=True)
+    ]
+    divergence = sum(own * count for own, count in divergences) / len(found)
+    return Point(config, _percent(found == labels), _percent(found == source), loss.bound, *alphas, divergence)
 
 
 def _key(node: ir.Neuron, config: ConvertConfig, rule: tuple[float | None, float | None] | None) -> Hashable:
     """What a configuration says about a population."""
     own = config.layers.get(node.name, LayerConfig())
-    return node.coding, own.scale or config.scale, own.per or config.per, rule
+    refit = config.refit_ridge if refit_asked(node.name, config) else None
+    return node.coding, own.scale or config.scale, own.per or config.per, rule, refit
 
 
 def _percent(right: Tensor) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -13,36 +15,66 @@ from gcn2snn.tune.problem import Pool, Problem
 if TYPE_CHECKING:
     import optuna
 
-LEAST_EVENTS, ALL_EVENTS = 0.03, 1.0
+LEAST_EVENTS, ALL_EVENTS = 0.02, 1.0
 LEAST_BASE, LARGEST_BASE, BASE_STEP = 1.2, 2.0, 0.05
 
-Values = dict[str, object]
+REFIT_EVENTS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2)
+"""Shares that a refitted population may keep: a refit takes seconds, so the trials share a few of them."""
+
+OTHER_EVENTS = (1.0, 0.6, 0.4)
+"""Shares of the other populations on the grid that a search starts from."""
+
+Values = dict[str, Any]
 """Parameters of a trial by name: ``message``, and ``POPULATION.events`` and so on."""
 
 
-def suggest(trial: optuna.Trial, problem: Problem | Pool, config: TuneConfig) -> ConvertConfig:
-    """A configuration drawn by the sampler."""
-    layers = {}
-    message: Any = trial.suggest_categorical("message", ["signed", "rectified"])  # words that the configuration checks
+def suggest(trial: optuna.trial.BaseTrial, problem: Problem | Pool, config: TuneConfig) -> ConvertConfig:
+    """The configuration of a trial: drawn by the sampler, or given."""
+    values: Values = {"message": trial.suggest_categorical("message", ["signed", "rectified"])}
     for name in problem.populations:
-        events = None
         if name in problem.cuttable:
-            events = trial.suggest_float(f"{name}.events", LEAST_EVENTS, ALL_EVENTS, log=True)
-        base = trial.suggest_float(f"{name}.base", LEAST_BASE, LARGEST_BASE, step=BASE_STEP)
-        timesteps = trial.suggest_int(f"{name}.timesteps", 1, config.max_timesteps)
-        scale: Any = trial.suggest_categorical(f"{name}.scale", ["max", "mse"])
-        per: Any = trial.suggest_categorical(f"{name}.per", ["layer", "channel"])
-        layers[name] = LayerConfig(base=base, timesteps=timesteps, scale=scale, per=per, events=events)
-    return ConvertConfig(message=message, scale="max", layers=layers, timesteps=config.max_timesteps)
+            values[f"{name}.events"] = trial.suggest_float(f"{name}.events", LEAST_EVENTS, ALL_EVENTS, log=True)
+        if name in problem.refittable:
+            values[f"{name}.refit"] = trial.suggest_categorical(f"{name}.refit", [True, False])
+        values[f"{name}.base"] = trial.suggest_float(f"{name}.base", LEAST_BASE, LARGEST_BASE, step=BASE_STEP)
+        values[f"{name}.timesteps"] = trial.suggest_int(f"{name}.timesteps", 1, config.max_timesteps)
+        values[f"{name}.scale"] = trial.suggest_categorical(f"{name}.scale", ["max", "mse"])
+        values[f"{name}.per"] = trial.suggest_categorical(f"{name}.per", ["layer", "channel"])
+    values = _settled(values, config)
+    layers = {name: LayerConfig(**{key: values.get(f"{name}.{key}") for key in KEYS}) for name in problem.populations}
+    return ConvertConfig(message=values["message"], scale="max", layers=layers, timesteps=config.max_timesteps)
+
+
+KEYS = ("base", "timesteps", "scale", "per", "events", "refit")
+"""What is chosen for each population."""
+
+
+def _settled(values: Values, config: TuneConfig) -> Values:
+    """The values as they are tried: without its negative part no population is refitted, and a refit is one of a few.
+
+    A refitted population keeps the nearest of :data:`REFIT_EVENTS`, with all phases, the base of Eq. 5, and channel maxima
+    to begin with; the refit finds scales of its own.
+    """
+    found = dict(values)
+    for name in [key.removesuffix(".refit") for key, wanted in values.items() if key.endswith(".refit") and wanted]:
+        if values["message"] != "signed":
+            found[f"{name}.refit"] = False
+            continue
+        share = values[f"{name}.events"]
+        found[f"{name}.events"] = min(REFIT_EVENTS, key=lambda kept: abs(math.log(kept / share)))
+        found[f"{name}.base"], found[f"{name}.timesteps"] = _base_of(config.max_timesteps), config.max_timesteps
+        found[f"{name}.scale"], found[f"{name}.per"] = "max", "channel"
+    return found
 
 
 def starting_points(problem: Problem | Pool, config: TuneConfig) -> list[Values]:
-    """The plain conversion first, then coarse grids: cuts where they can be made, one code for all elsewhere."""
+    """The plain conversion first, then coarse grids: cuts where they can be made, refitted where they can be, one code for
+    all elsewhere."""
     top = config.max_timesteps
     starts = [_start(problem, config, 1.0, 1.0, "max", top)]
     if problem.cuttable:
-        for first in (0.5, 0.35, 0.25, 0.18, 0.13, 0.09, 0.06):
-            for others in (1.0, 0.6, 0.4):
+        for first in REFIT_EVENTS if problem.refittable else (0.5, 0.35, 0.25, 0.18, 0.13, 0.09, 0.06):
+            for others in OTHER_EVENTS:
                 starts.append(_start(problem, config, first, others, "mse" if others < 0.5 else "max", top))
     else:
         steps = sorted({min(t, top) for t in (2, 3, 4, 6, 8, 10, 12, 16)}, reverse=True)
@@ -50,31 +82,48 @@ def starting_points(problem: Problem | Pool, config: TuneConfig) -> list[Values]
     return starts
 
 
+@functools.cache
+def _base_of(timesteps: int) -> float:
+    """The base of Eq. 5 on the grid; kept, because each of the starting points asks for it."""
+    return max(LEAST_BASE, min(LARGEST_BASE, round(round(optimal_base(timesteps) / BASE_STEP) * BASE_STEP, 2)))
+
+
 def _start(
     problem: Problem | Pool, config: TuneConfig, first: float, others: float, scale: str, timesteps: int
 ) -> Values:
-    base = max(LEAST_BASE, min(LARGEST_BASE, round(optimal_base(timesteps) / BASE_STEP) * BASE_STEP))
     values: Values = {"message": "signed"}
     for index, name in enumerate(problem.populations):
         share = first if index == 0 else others
         cut_hard = index == 0 and share < 1.0  # a wider range of fewer levels serves what is left
-        values[f"{name}.base"] = 1.5 if cut_hard else round(base, 2)
+        values[f"{name}.base"] = 1.5 if cut_hard else _base_of(timesteps)
         values[f"{name}.timesteps"] = min(12, timesteps) if cut_hard else timesteps
         values[f"{name}.scale"], values[f"{name}.per"] = scale, "channel"
         if name in problem.cuttable:
             values[f"{name}.events"] = share
-    return values
+        if name in problem.refittable:
+            values[f"{name}.refit"] = share < 1.0
+    return _settled(values, config)
 
 
 def neighbour(values: Values, config: TuneConfig, chance: random.Random) -> Values:
-    """A point one or two steps away: more or fewer events, another base or number of phases, another scale."""
+    """A point one or two steps away: more or fewer events, another base or number of phases, another scale, or no refit."""
     found = dict(values)
     names = [name for name in values if name != "message"]
     wishes = [3.0 if name.endswith(".events") else 1.0 for name in names]
     for _ in range(chance.choice((1, 2, 2, 3))):
         name = chance.choices(names, wishes)[0]
-        found[name] = _step(name.rsplit(".", 1)[1], found[name], config, chance)
-    return found
+        population, kind = name.rsplit(".", 1)
+        if kind == "events" and found.get(f"{population}.refit"):
+            found[name] = _next_share(found[name], chance)
+        else:
+            found[name] = _step(kind, found[name], config, chance)
+    return _settled(found, config)
+
+
+def _next_share(share: float, chance: random.Random) -> float:
+    """The next smaller or larger share that a refitted population may keep."""
+    nearest = min(range(len(REFIT_EVENTS)), key=lambda place: abs(REFIT_EVENTS[place] - share))
+    return REFIT_EVENTS[min(len(REFIT_EVENTS) - 1, max(0, nearest + chance.choice((-1, 1))))]
 
 
 def _step(kind: str, value: Any, config: TuneConfig, chance: random.Random) -> Any:
@@ -85,4 +134,6 @@ def _step(kind: str, value: Any, config: TuneConfig, chance: random.Random) -> A
         return round(min(LARGEST_BASE, max(LEAST_BASE, moved)), 2)
     if kind == "timesteps":
         return min(config.max_timesteps, max(1, value + chance.choice((-4, -2, -1, 1, 2, 4))))
+    if kind == "refit":
+        return not value
     return {"max": "mse", "mse": "max", "layer": "channel", "channel": "layer"}[value]

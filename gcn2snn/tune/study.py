@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gcn2snn.errors import ArtefactError, MissingPackageError
-from gcn2snn.tune.choice import beyond, excess, front, nearest, rank
-from gcn2snn.tune.point import Point, TuneConfig, TuneResult, point_dict, point_of
+from gcn2snn.errors import MissingPackageError
+from gcn2snn.owner_lock import owned
+from gcn2snn.tune.choice import beyond, calibrated, excess, front, nearest, rank
+from gcn2snn.tune.journal import Journal, Measured
+from gcn2snn.tune.point import Point, TuneConfig, TuneResult
 from gcn2snn.tune.problem import Pool, Problem
-from gcn2snn.tune.space import neighbour, starting_points, suggest
-
-if TYPE_CHECKING:
-    import optuna
+from gcn2snn.tune.space import Values, neighbour, starting_points, suggest
 
 USELESS_LOSS = 3.0
 """Points of accuracy from which the search no longer cares how cheap a configuration is."""
@@ -37,100 +37,112 @@ def search(
 ) -> TuneResult:
     """Try configurations until the budget is spent; the chosen point is the one nearest to the rule.
 
+    What is tried next follows from the seed and from what was measured so far, and from nothing else, so a search that
+    was stopped anywhere and goes on from its journal gives what an unbroken one gives. Losses are calibrated from all
+    points (``tune/loss.py``), so that of an early point may still change; the journal holds them as measured.
+
     Args:
         problem: model and validation data, or several of them.
         config: budget and rule.
-        journal: file that keeps the trials; a search with the same settings continues there.
+        journal: file that keeps what was measured; a search of the same model, data and settings continues there.
         on_trial: told the number of finished trials and the newest point.
 
     Raises:
         ArtefactError: the journal is damaged.
+        LockedError: another search writes this journal.
         MissingPackageError: Optuna is not installed.
     """
-    study = _study(problem, config, journal)
-    points = [point_of(trial.user_attrs["point"]) for trial in _finished(study)]
-    while len(points) < config.trials:
-        _propose(study, config, len(points))
-        trial = study.ask()
-        point = problem.measure(suggest(trial, problem, config))
-        trial.set_user_attr("point", point_dict(point))
-        trial.set_constraint("excess loss", point.loss - USELESS_LOSS)
-        study.tell(trial, [point.loss, point.alpha])
-        points.append(point)
-        if on_trial is not None:
-            on_trial(len(points), point)
+    with contextlib.nullcontext() if journal is None else owned(journal):
+        kept = None if journal is None else Journal(journal, search_key(problem, config))
+        trials = _Trials(problem, config, [] if kept is None else kept.measured[: config.trials])
+        while len(trials.measured) < config.trials:
+            found = trials.next()
+            if kept is not None:
+                kept.add(found)
+            if on_trial is not None:
+                on_trial(len(trials.measured), trials.points()[-1])
+    points = trials.points()
     chosen = nearest(points, config)
-    return TuneResult(problem.source_accuracy, tuple(points), front(points), chosen, excess(chosen, config) == 0.0)
+    return TuneResult(problem.source_accuracy, points, front(points), chosen, excess(chosen, config) == 0.0)
 
 
-def _study(problem: Problem | Pool, config: TuneConfig, journal: Path | None) -> optuna.Study:
-    try:
+def search_key(problem: Problem | Pool, config: TuneConfig) -> str:
+    """Hash of what the trials of a search depend on: weights, data, settings without the budget, and releases."""
+    settings = {name: value for name, value in asdict(config).items() if name != "trials"}
+    releases = {package: version(package) for package in ("gcn2snn", "optuna", "torch")}
+    return hashlib.sha256(json.dumps([problem.fingerprint, settings, releases], sort_keys=True).encode()).hexdigest()
+
+
+class _Trials:
+    """The trials of a search in order, as our own list and as Optuna's sampler sees them (in memory)."""
+
+    def __init__(self, problem: Problem | Pool, config: TuneConfig, before: list[Measured]):
+        try:
+            import optuna
+        except ImportError as error:
+            raise MissingPackageError("tuning needs Optuna: pip install 'gcn2snn[tune]'") from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.problem, self.config = problem, config
+        self.starts = starting_points(problem, config)
+        self.measured: list[Measured] = []
+        self.study = optuna.create_study(directions=["minimize", "maximize"])
+        for found in before:
+            self._tell(found)
+
+    def points(self) -> tuple[Point, ...]:
+        """What was measured so far, with calibrated losses."""
+        return calibrated([found.point for found in self.measured])
+
+    def next(self) -> Measured:
+        """Measure the next configuration: of the grid, beside a good point, or where the sampler wants it."""
         import optuna
-    except ImportError as error:
-        raise MissingPackageError("tuning needs Optuna: pip install 'gcn2snn[tune]'") from error
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    rule = [config.seed, config.max_timesteps, config.max_loss, config.min_alpha]
-    key = json.dumps([problem.populations, problem.source_accuracy, *rule])
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    try:
-        storage = None if journal is None else JournalStorage(JournalFileBackend(str(_whole_lines(journal))))
-        study = optuna.create_study(
-            study_name=name, storage=storage, directions=["minimize", "maximize"], load_if_exists=True
-        )
-    except (ValueError, KeyError) as error:
-        raise ArtefactError(f"{journal} is damaged ({error}). Delete it to search anew") from error
-    if not study.trials:
-        for start in starting_points(problem, config):
-            study.enqueue_trial(start)
-    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):  # a search was stopped in the middle of it
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if "fixed_params" in trial.system_attrs:
-            study.enqueue_trial(trial.system_attrs["fixed_params"])
-    return study
+        done = len(self.measured)
+        seed = self.config.seed * 100_003 + done
+        if done < len(self.starts):
+            values: Values | None = self.starts[done]
+        elif done % REFINED == 0:
+            values = None
+        else:
+            values = self._neighbour(random.Random(seed))
+        parameters = self._drawn(seed) if values is None else values
+        point = self.problem.measure(suggest(optuna.trial.FixedTrial(parameters), self.problem, self.config))
+        found = Measured(parameters, point)
+        self._tell(found)
+        return found
 
+    def _drawn(self, seed: int) -> Values:
+        """What the sampler wants next; it is asked through a copy, so that the study holds measured trials alone."""
+        import optuna
 
-def _whole_lines(journal: Path) -> Path:
-    """The journal without a last line that a kill or a full disk cut off: what is written next would be joined to it."""
-    if journal.exists():
-        content = journal.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(journal, whole)
-    return journal
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True)
+        asked = optuna.create_study(directions=["minimize", "maximize"], sampler=sampler)
+        asked.add_trials(self.study.trials)
+        trial = asked.ask()
+        suggest(trial, self.problem, self.config)
+        return dict(trial.params)
 
+    def _tell(self, found: Measured) -> None:
+        import optuna
 
-def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    return [trial for trial in study.trials if trial.state.is_finished() and trial.values]
+        self.study.sampler = optuna.samplers.RandomSampler(seed=0)  # nothing is drawn, all is given
+        self.study.enqueue_trial(found.parameters)
+        trial = self.study.ask()
+        suggest(trial, self.problem, self.config)
+        trial.set_constraint("excess loss", found.point.loss - USELESS_LOSS)
+        self.study.tell(trial, [found.point.divergence, found.point.alpha])
+        self.measured.append(found)
 
-
-def _propose(study: optuna.Study, config: TuneConfig, done: int) -> None:
-    """Say where the next trial is: on the grid, beside a good point, or where the sampler wants it.
-
-    All of it follows from the seed and the number of finished trials, so a continued search tries what an uninterrupted
-    one would.
-    """
-    import optuna
-
-    if study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.WAITING]):
-        return
-    seed = config.seed * 100_003 + done
-    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True)
-    if done % REFINED == 0:
-        return
-    chance = random.Random(seed)
-    trials = _finished(study)
-    parents = [trials[index] for index in _parents([point_of(t.user_attrs["point"]) for t in trials], config)]
-    tried = [trial.params for trial in trials]
-    values = neighbour(chance.choice(parents).params, config, chance)
-    while values in tried:
-        values = neighbour(values, config, chance)
-    study.enqueue_trial(values)
+    def _neighbour(self, chance: random.Random) -> Values:
+        parents = [self.measured[index] for index in _parents(self.points(), self.config)]
+        tried = [found.parameters for found in self.measured]
+        values = neighbour(chance.choice(parents).parameters, self.config, chance)
+        while values in tried:
+            values = neighbour(values, self.config, chance)
+        return values
 
 
-def _parents(points: list[Point], config: TuneConfig) -> list[int]:
+def _parents(points: Sequence[Point], config: TuneConfig) -> list[int]:
     """Places of the points that fit the rule best, and of those that just miss it and are better otherwise."""
     order = sorted(range(len(points)), key=lambda index: rank(points[index], config))
     best = points[order[0]]

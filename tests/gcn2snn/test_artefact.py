@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gcn2snn
-from gcn2snn import artefact
+from gcn2snn import artefact, network_file
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError
@@ -35,7 +35,7 @@ def test_save_load_gives_the_same_network(snn: SpikingNetwork, tmp_path: Path) -
 def test_an_artefact_of_another_version_says_how_to_convert_again(
     snn: SpikingNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artefact, "SNN_FORMAT", artefact.SNN_FORMAT - 1)
+    monkeypatch.setattr(network_file, "SNN_FORMAT", network_file.SNN_FORMAT - 1)
     path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
     monkeypatch.undo()
     with pytest.raises(ArtefactError, match=r"has format version .*Convert again .*`gcn2snn convert RUN --force`"):
@@ -66,3 +66,13 @@ def test_save_reports_an_unwritable_place(snn: SpikingNetwork, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(ArtefactError, match="cannot write"):
         gcn2snn.save(snn, tmp_path / "file" / "snn.safetensors")
+
+
+def test_save_does_not_overwrite_unasked(snn: SpikingNetwork, tmp_path: Path) -> None:
+    path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
+    before = path.read_bytes()
+    with pytest.raises(ArtefactError, match=r"exists; it is not overwritten without force=True"):
+        gcn2snn.save(snn, path, {"run": "another"})
+    assert path.read_bytes() == before
+    gcn2snn.save(snn, path, {"run": "another"}, force=True)
+    assert gcn2snn.load(path).origin == {"run": "another"}

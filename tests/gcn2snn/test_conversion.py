@@ -11,7 +11,7 @@ from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.engines.topology import timesteps_of
-from gcn2snn.errors import ConfigError, ConversionError, InputError
+from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError
 from gcn2snn.textgcn.model import TextGCN
 
 
@@ -121,3 +121,12 @@ def test_an_example_that_is_not_finite_is_named():
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
     with pytest.raises(InputError, match="Sequential gives values that are NaN or infinite on the example"):
         convert(model, torch.tensor([[1.0, float("nan"), 0.0]]))
+
+
+@pytest.mark.parametrize("more", [(torch.zeros(2, 3),), (torch.zeros(2, 3), torch.ones(3)), (None, None)])
+def test_a_call_spread_over_arguments_is_explained(more: tuple[object, ...]) -> None:
+    model = nn.Sequential(nn.Linear(4, 2), nn.ReLU()).eval()
+    with pytest.raises(
+        InputTypeError, match=r"convert got .* convert\(model, \(x, edge_index\)\), and a ConvertConfig"
+    ):
+        convert(model, torch.rand(3, 4), *more)  # type: ignore[arg-type]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 
 from gcn2snn.encoding import binary_levels, binary_spikes, check_finite, decode, encode, encode_binary
-from gcn2snn.errors import ConfigError, InputError
+from gcn2snn.errors import ConfigError, InputError, InputTypeError
 from gcn2snn.kernels import PhaseCode, Spikes, reference
 from gcn2snn.kernels import encode as fast_encode
 
@@ -162,3 +164,18 @@ def test_a_value_is_one_level_of_the_code_or_silence():
     assert bool(torch.isin(decode(spikes, torch.float64), torch.cat([torch.zeros(1), coding.levels()])).all())
     assert torch.equal(spikes.fired, x >= coding.thresholds()[-1])
     assert 0 < int(spikes.fired.sum()) < spikes.code.numel()
+
+
+@given(values)
+@settings(max_examples=40, deadline=None)
+def test_encode_reads_arrays_and_lists_as_tensors(numbers: list[float]) -> None:
+    wanted = encode(torch.tensor(numbers), 1.0, 1.3, 16, signed=True).phase
+    assert torch.equal(encode(numbers, 1.0, 1.3, 16, signed=True).phase, wanted)
+    assert torch.equal(encode(np.array(numbers, dtype=np.float32), np.float64(1), 1.3, 16, signed=True).phase, wanted)
+    assert torch.equal(encode([[x] for x in numbers], [1.0], 1.3, 16, signed=True).phase[:, 0], wanted)
+
+
+@pytest.mark.parametrize("bad", ["text", [[1.0], [1.0, 2.0]], [1j], ["a"], None])
+def test_encode_refuses_what_holds_no_real_numbers(bad: Any) -> None:
+    with pytest.raises(InputTypeError, match=r"^x (is|has dtype)"):
+        encode(bad, 1.0, 1.3, 16)

@@ -169,7 +169,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_wrong_kind_of_path_is_named(karate: Path) -> None:
-    assert "is a folder; the file in it is needed" in failed("evaluate", karate / "run")
+    assert "holds no converted network. Make one with: gcn2snn convert" in failed("evaluate", karate / "run")
     assert "is a file; a run folder" in failed("convert", karate / "snn.safetensors", "--out", karate / "x.safetensors")
 
 

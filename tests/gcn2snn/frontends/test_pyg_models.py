@@ -120,6 +120,31 @@ def test_model_of_a_data_object(randomised: Callable[..., Any], assert_same: Cal
         snn(Data(edge_index=data.edge_index))
 
 
+class PooledData(nn.Module):
+    """Reads the graph, and which graph a node belongs to, from one object."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = pyg.GCNConv(4, 6)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, data: Data) -> Tensor:
+        x = self.convolution(data.x, data.edge_index).relu()
+        return self.head(pyg.global_add_pool(x, data.batch))
+
+
+def test_a_single_graph_needs_no_batch(randomised: Callable[..., Any]) -> None:
+    model = randomised(PooledData())
+    one = Data(x=torch.rand(5, 4), edge_index=torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4]]))
+    two = Data(x=torch.rand(3, 4), edge_index=torch.tensor([[0, 1], [1, 2]]))
+    snn = convert(model, Batch.from_data_list([one, two]))
+    alone = snn(one)
+    assert alone.shape == (1, 3)
+    assert torch.equal(alone, snn(Batch.from_data_list([one])))
+    torch.testing.assert_close(snn.source(one), model(one))
+    assert convert(model, one)(one).shape == (1, 3)
+
+
 def sampled(data: Data) -> list[Data]:
     """Mini-batches of NeighborLoader, or without its sampler package the same kind by hand."""
     with warnings.catch_warnings():

@@ -89,6 +89,13 @@ def normalised(p: Program, h: Any, c: Any) -> Any:
     return h + torch.zeros(h.size(0), C).index_add(0, row, h[col])
 
 
+def written_later(p: Program, h: Any, c: Any) -> Any:
+    g = p.lin(h)
+    part = g[:, :2]
+    part.relu_()
+    return g
+
+
 STEPS: dict[str, Step] = {
     "linear": lambda p, h, c: p.lin(h),
     "relu": lambda p, h, c: p.act(h),
@@ -172,6 +179,52 @@ STEPS: dict[str, Step] = {
     "power": lambda p, h, c: h * h.size(0) ** 0,
     "nodes": lambda p, h, c: h / getattr(c, "num_nodes", 2),
     "features": lambda p, h, c: h / getattr(c, "num_node_features", 2),
+    "to": lambda p, h, c: h.to(p.lin.weight.device).to(h.dtype).type_as(p.lin.weight).cpu(),
+    "half": lambda p, h, c: h.to(torch.float16).float(),
+    "pair of axes": lambda p, h, c: h.unsqueeze(0).squeeze(0)[None, :, None].squeeze(2)[0],
+    "stack on channels": lambda p, h, c: torch.stack([h, p.lin(h)], 1).mean(1),
+    "stack relu": lambda p, h, c: torch.stack([h, p.lin(h)]).relu().amax(0),
+    "stack max": lambda p, h, c: torch.stack([h, p.lin(h)]).max(0).values,
+    "stack argmax": lambda p, h, c: h + torch.stack([h, p.lin(h)]).max(0).indices,
+    "stack weighted": lambda p, h, c: (torch.stack([h, p.lin(h)]) * p.table[:2, :1, None]).sum(0),
+    "linear of stack": lambda p, h, c: p.lin(torch.stack([h, F.relu(h)], 1)).flatten(1)[:, ::2],
+    "linear of rows last": lambda p, h, c: F.linear(h.t(), p.lin.weight),
+    "left product": lambda p, h, c: (p.lin.weight @ h.t()).t(),
+    "join stacks": lambda p, h, c: torch.cat([h[None], p.lin(h)[None]], 0).sum(0),
+    "seeds": lambda p, h, c: h[:3],
+    "seeds of call": lambda p, h, c: h[: c.num_graphs],
+    "but the last": lambda p, h, c: h[:-1],
+    "every other": lambda p, h, c: h[1::2],
+    "rows by list": lambda p, h, c: h[torch.tensor([2, 0, 1, -1])],
+    "one row": lambda p, h, c: h[0],
+    "one row more": lambda p, h, c: h[[0]],
+    "one channel": lambda p, h, c: h[:, 1].unsqueeze(1).repeat(1, C),
+    "vector of rows": lambda p, h, c: torch.stack([h[:, 1], h[:, 0], h[:, 3], h[:, -1]], dim=1),
+    "channels by list": lambda p, h, c: h[:, [3, 1, 0, 1]],
+    "channels by mask": lambda p, h, c: p.wide(torch.cat([h, h], 1)[:, torch.arange(2 * C) >= 0]),
+    "flip": lambda p, h, c: h.flip(1) + h.flip(-1),
+    "flip rows": lambda p, h, c: h.flip(0),
+    "split": lambda p, h, c: torch.cat(h.split([1, 3], 1)[::-1], 1),
+    "split rows": lambda p, h, c: h.split(2)[0],
+    "heads": lambda p, h, c: F.relu(h.view(-1, 2, 2).transpose(1, 2)).reshape(h.size(0), -1),
+    "mean of heads": lambda p, h, c: p.wide(torch.cat([h, h], 1).view(len(h), 2, C).mean(2).repeat(1, C)),
+    "sum of channels": lambda p, h, c: h + h.sum(1, keepdim=True),
+    "sum of heads": lambda p, h, c: h.view(-1, C, 1).sum(-1),
+    "threshold": lambda p, h, c: F.threshold(h, 0.5, 0.5),
+    "jump": lambda p, h, c: F.threshold(h, 0.5, 0.0),
+    "leaky": lambda p, h, c: F.leaky_relu(h, 0.0),
+    "times mask": lambda p, h, c: h * (h >= 0),
+    "another mask": lambda p, h, c: p.lin(h) * (h > 0),
+    "filled": lambda p, h, c: h.masked_fill(h < 0, 0.0),
+    "mask alone": lambda p, h, c: (h > 0).float(),
+    "where like": lambda p, h, c: torch.where(h > 0, h, torch.zeros_like(h)),
+    "min": lambda p, h, c: torch.min(h, p.lin(h)),
+    "at least": lambda p, h, c: torch.maximum(h, torch.tensor(0.5)),
+    "einsum": lambda p, h, c: torch.einsum("nc,oc->no", h, p.lin.weight),
+    "einsum on": lambda p, h, c: torch.einsum("oc,nc->on", p.lin.weight, h).T,
+    "einsum of values": lambda p, h, c: torch.einsum("nc,nc->nc", h, h),
+    "written part": lambda p, h, c: p.lin(h)[:, :2].relu_().repeat(1, 2),
+    "part written later": written_later,
     "contains": lambda p, h, c: h if hasattr(c, "keys") and "edge_attr" in c else p.lin(h),
 }
 

@@ -121,14 +121,13 @@ REFUSED = {
     "padding mode": (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "padding_mode='reflect'"),
     "reflection": (nn.ReflectionPad2d(1), "ReflectionPad2d"),
     "statistics": (nn.BatchNorm2d(4, track_running_stats=False), "no running statistics"),
-    "adaptive": (nn.AdaptiveAvgPool2d(2), "unequal size"),
     "transposed": (nn.ConvTranspose2d(4, 4, 3), "not a 2-D convolution"),
     "crop": (Apply(lambda x: functional.pad(x, (-1, 0))), "crops"),
     "constant": (Apply(lambda x: functional.pad(x, (1, 0), value=1.0)), "does not pad with zeros"),
     "indices": (Apply(lambda x: functional.max_pool2d(x, 2, return_indices=True)), "no indices"),
     "divisor": (nn.AvgPool2d(2, divisor_override=3), "is no mean"),
-    "mean": (Apply(lambda x: x.mean(1)), "other axes"),
-    "slice": (Apply(lambda x: x[:, :, ::2]), "takes a part"),
+    "mean": (Apply(lambda x: x.mean(0)), "is over the rows"),
+    "slice": (Apply(lambda x: x[0]), "takes a single row"),
     "upsample": (nn.Upsample(scale_factor=2), "enlarges"),
 }
 

@@ -69,7 +69,9 @@ def test_command_passes_its_options(app, monkeypatch, tmp_path):
         seen.update(out=out, options=options)
         return {"answer": 42, "files": [str(out / "a.csv")]}
 
-    monkeypatch.setitem(ITEMS, "fig1", Item("fake:item", tuple(field.name for field in fields(ReproduceOptions))))
+    monkeypatch.setitem(
+        ITEMS, "fig1", Item("fake:item", "a fake", "seconds", tuple(field.name for field in fields(ReproduceOptions)))
+    )
     monkeypatch.setattr(module, "import_module", lambda name: type("fake", (), {"item": staticmethod(item)}))
     arguments = [
         "fig1", "--out", str(tmp_path), "--rows", "a,b", "--rows", "c", "--datasets", "mr", "--seeds", "3", "--modes",

@@ -36,13 +36,17 @@ def small_set(nodes: int = 60, classes: int = 3) -> Data:
 @pytest.mark.parametrize("name", planetoid.models())
 def test_every_model_trains_and_converts(name: str, tmp_path: Path) -> None:
     modes = {"default": planetoid.MODES["default"]}
-    row = planetoid.run_seed(name, small_set(), 3, 0, modes, tmp_path)
+    data = small_set()
+    row = planetoid.run_seed(name, data, 3, 0, modes, tmp_path)
     assert row["ann"] >= 50
     assert abs(row["modes"]["default"]["snn"] - row["ann"]) <= 15
     assert row["modes"]["default"]["alpha"]["eq6"] > 0
     with pytest.MonkeyPatch.context() as patch:  # trained once, read the second time
         patch.setattr(planetoid_models, "train", lambda *args: pytest.fail("trained twice"))
-        assert planetoid.run_seed(name, small_set(), 3, 0, modes, tmp_path)["ann"] == row["ann"]
+        assert planetoid.run_seed(name, data, 3, 0, modes, tmp_path)["ann"] == row["ann"]
+        data.y = data.y.flip(0)  # other data are not those it was trained on
+        with pytest.raises(pytest.fail.Exception, match="trained twice"):
+            planetoid.run_seed(name, data, 3, 0, modes, tmp_path)
 
 
 def test_rows_are_not_computed_twice(tmp_path: Path) -> None:

@@ -124,11 +124,13 @@ def test_more_trials_go_on_where_fewer_ended(
     assert "| small | tuned | 2 |" in (small / "table5.md").read_text()
 
 
-@pytest.mark.parametrize("content", ["{}", '{"front": [', '{"front": [], "chosen": {"alpha": 1}, "met": true}'])
-def test_what_a_search_left_is_checked(made: dict[str, Any], small: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ['{"front": [', {"front": [], "chosen": {"alpha": 1}, "met": True}])
+def test_what_a_search_left_is_checked(made: dict[str, Any], small: Path, content: str | dict[str, Any]) -> None:
     kept = small / "small" / "tuned-2-6.json"
     whole = kept.read_text()
-    kept.write_text(content)
+    kept.write_text(
+        content if isinstance(content, str) else json.dumps({"made_from": json.loads(whole)["made_from"], **content})
+    )
     options = ReproduceOptions(datasets=("small",), seeds=2, modes=("tuned",), max_loss=7.0)
     try:
         with pytest.raises(
@@ -137,6 +139,22 @@ def test_what_a_search_left_is_checked(made: dict[str, Any], small: Path, conten
             reproduce("table5", small, options)
     finally:
         kept.write_text(whole)
+
+
+def test_results_of_other_weights_are_made_again(
+    made: dict[str, Any], small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a run folder keeps is of its weights: of others it is measured again, and said so."""
+    options = ReproduceOptions(datasets=("small",), seeds=2)
+    kept = small / "small" / "seed1" / "signed.json"
+    content = json.loads(kept.read_text())
+    content["made_from"] = "0" * 64
+    content["unit"]["ann"]["accuracy"] = 1.0
+    kept.write_text(json.dumps(content))
+    assert reproduce("table5", small, options)["rows"] == made["rows"]
+    assert "signed.json was made from other weights, data or releases" in capsys.readouterr().err
+    reproduce("table5", small, options)
+    assert "was made from other" not in capsys.readouterr().err
 
 
 def test_another_rule_takes_another_point_of_the_same_front(

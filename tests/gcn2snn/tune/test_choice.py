@@ -7,16 +7,24 @@ import pytest
 from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ConfigError
 from gcn2snn.tune import Point, TuneConfig, choose, front, nearest
+from gcn2snn.tune.choice import calibrated
 
 
 def point(loss: float, alpha: float) -> Point:
-    return Point(ConvertConfig(), 90.0 - loss, 100.0, loss, alpha, alpha)
+    return Point(ConvertConfig(), 90.0 - loss, 100.0, loss, alpha, alpha, loss / 50)
 
 
 def test_front_drops_equal_and_beaten_points() -> None:
     points = [point(1, 5), point(1, 7), point(2, 6), point(3, 20), point(3, 20), point(4, 20)]
     assert [(p.loss, p.alpha) for p in front(points)] == [(1, 7), (3, 20)]
     assert front([]) == ()
+
+
+def test_a_lucky_point_is_worth_what_its_like_are() -> None:
+    """Ten configurations of one divergence, of which one seems to lose nothing: it gets the mean loss of them all."""
+    points = [Point(ConvertConfig(), 90.0, 99.0, loss, 20.0, 10.0, 0.02) for loss in (0.0, *[1.0] * 9)]
+    assert [point.loss for point in calibrated(points)] == pytest.approx([0.9] * 10)
+    assert calibrated([]) == ()
 
 
 def test_choose_the_cheapest_within_a_loss() -> None:

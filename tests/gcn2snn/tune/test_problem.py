@@ -10,13 +10,16 @@ from torch import Tensor, nn
 
 from gcn2snn.cnn.models import build_model
 from gcn2snn.config import ConvertConfig, LayerConfig, TrainConfig
-from gcn2snn.conversion import call_of, convert
+from gcn2snn.conversion import call_of, convert, prepare
 from gcn2snn.datasets import load_graph
+from gcn2snn.engines import bind
 from gcn2snn.errors import ConfigError, DataError
 from gcn2snn.graph import Graph
+from gcn2snn.kernels import PhaseCode, Spikes
+from gcn2snn.passes import calibrate, refit_values
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.training import Trainer, fit
-from gcn2snn.tune import Pool, Problem
+from gcn2snn.tune import Pool, Problem, refits
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,73 @@ def test_text_gcn(karate: Graph, message: str) -> None:
     }
     config = ConvertConfig(timesteps=9, message=message, layers=layers)
     assert_measured_as_converted(model, [(karate, some_labels(karate.num_nodes, karate.num_classes))], config)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
+def test_a_refit_is_what_convert_makes(karate: Graph, ridge: float) -> None:
+    """New values for the first messages, and horizons behind them that are set on what is sent then."""
+    model = fit(Trainer(karate, TrainConfig(epochs=20, hidden=8)))
+    layers = {
+        "layer1.message.neuron": LayerConfig(events=0.3, refit=True),
+        "layer1.relu": LayerConfig(events=0.6),
+        "layer2.message.neuron": LayerConfig(events=0.5),
+    }
+    config = ConvertConfig(scale="max", refit_ridge=ridge, layers=layers)
+    assert_measured_as_converted(model, [(karate, some_labels(karate.num_nodes, karate.num_classes))], config)
+
+
+def test_a_refit_is_made_once(karate: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials that differ behind it share it; another share, ridge, or population without refit does not have it."""
+    made: list[float] = []
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        made.append(args[2].refit_ridge)
+        return refit_values(*args, **kwargs)
+
+    monkeypatch.setattr(refits, "refit_values", counted)
+    model = TextGCN(karate.num_nodes, [6], karate.num_classes).eval()
+    problem = Problem(model, [(karate, some_labels(karate.num_nodes, karate.num_classes))])
+    assert problem.refittable == {"layer1.message.neuron"}
+
+    def run(events: float, behind: float, refit: bool = True, ridge: float = 0.0) -> tuple[Tensor, float]:
+        layers = {
+            "layer1.message.neuron": LayerConfig(events=events, refit=refit),
+            "layer2.message.neuron": LayerConfig(events=behind),
+        }
+        scores, energy = problem.run(ConvertConfig(scale="max", layers=layers, refit_ridge=ridge))
+        return scores, energy.alpha_events
+
+    first = run(0.3, 0.5)
+    run(0.3, 0.8)
+    assert len(made) == 1
+    assert not torch.equal(run(0.3, 0.5, refit=False)[0], first[0])
+    run(0.2, 0.5)
+    run(0.3, 0.5, ridge=0.5)
+    assert made == [0.0, 0.0, 0.5]
+    again = run(0.3, 0.5)
+    assert len(made) == 3
+    assert torch.equal(again[0], first[0])
+    assert again[1] == first[1]
+
+
+def test_refits_make_room(karate: Graph) -> None:
+    kept = refits.Refits(kept_bytes=1)
+    for key in range(3):
+        held = Spikes(torch.zeros(4, 5, dtype=torch.int8), torch.ones(()), PhaseCode(1.3, 16, True))
+        kept._kept[key] = {"x": held}
+    model = TextGCN(karate.num_nodes, [6], karate.num_classes).eval()
+    config = ConvertConfig(scale="max", layers={"layer1.message.neuron": LayerConfig(events=0.3, refit=True)})
+    prepared, (args, kwargs) = prepare(model, karate, config), call_of(karate)
+    network, _ = calibrate(prepared, lambda: [bind(prepared, args, kwargs)], config)
+    found = kept.spikes("new", network, bind(network, args, kwargs), config)
+    assert kept.held_bytes == sum(spikes.code.nbytes for spikes in found.values())
+
+
+def test_what_cannot_be_refitted_is_refused(karate: Graph) -> None:
+    model = TextGCN(karate.num_nodes, [6], karate.num_classes).eval()
+    problem = Problem(model, [(karate, some_labels(karate.num_nodes, karate.num_classes))])
+    with pytest.raises(ConfigError, match=r"layer1.relu depends on the input"):
+        problem.measure(ConvertConfig(layers={"layer1.relu": LayerConfig(events=0.5, refit=True)}))
 
 
 def test_networks_tuned_together(karate: Graph) -> None:

@@ -1,0 +1,101 @@
+"""What every verb of the command line has alike: -h, --quiet and --verbose, and errors in one line."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from gcn2snn.cli.loudness import note, set_level
+
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+UsageError = typer.BadParameter.__mro__[1]
+"""What a command line that cannot be read raises. Newer versions of Typer bring their own copy of Click, so it is found there."""
+
+
+QUIET = typer.Option("--quiet", "-q", help="Nothing on standard error but errors: no notes, progress or hints.")
+VERBOSE = typer.Option("--verbose", "-v", help="Also versions, time, memory, and where an error was raised.")
+
+
+def verb(function: Callable[..., None]) -> Callable[..., None]:
+    """A function as a verb: it gets --quiet and --verbose, of which it need not know.
+
+    Raises:
+        ConfigError: when the verb is called with both.
+    """
+
+    @functools.wraps(function)
+    def run(*args: object, quiet: bool = False, verbose: bool = False, **options: object) -> None:
+        from gcn2snn.cli.output import megabytes
+        from gcn2snn.errors import ConfigError
+        from gcn2snn.machine import environment, peak_memory
+
+        if quiet and verbose:
+            raise ConfigError("--quiet says less and --verbose says more; give one of them")
+        set_level("quiet" if quiet else "verbose" if verbose else "usual")
+        started = time.perf_counter()
+        if verbose:
+            note(", ".join(f"{name} {version}" for name, version in environment().items()))
+        function(*args, **options)
+        if verbose:
+            note(f"took {time.perf_counter() - started:.1f} s; peak memory {megabytes(peak_memory())}")
+
+    hints = get_type_hints(
+        function, include_extras=True
+    )  # in the function's own module, where its names mean something
+    both = {"quiet": Annotated[bool, QUIET], "verbose": Annotated[bool, VERBOSE]}
+    known = [item.replace(annotation=hints[item.name]) for item in inspect.signature(function).parameters.values()]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    more = [inspect.Parameter(name, kind, default=False, annotation=hint) for name, hint in both.items()]
+    run.__signature__ = inspect.Signature([*known, *more])  # type: ignore[attr-defined]
+    run.__annotations__ = {**hints, **both}
+    del run.__wrapped__  # type: ignore[attr-defined]  # else Typer reads the annotations of the function itself
+    return run
+
+
+def add(app: typer.Typer, function: Callable[..., None], name: str | None = None) -> None:
+    """Make a function a verb of ``app``; the list of verbs shows the whole first paragraph of its docstring."""
+    first = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    app.command(name, short_help=" ".join(first.split()))(verb(function))
+
+
+def in_one_line(error: Any, words: Sequence[str]) -> str:
+    """What is wrong with a command line, what was typed, and where to look, as one line.
+
+    Args:
+        error: a :data:`UsageError`.
+        words: of the command line, without the program's name.
+    """
+    said = " ".join(str(error.format_message()).split()).rstrip(".")
+    parameter = getattr(error, "param", None)
+    typed = _typed(list(getattr(parameter, "opts", [])), words)
+    said = f"{said}; got {typed!r}" if typed is not None and typed not in said else said
+    context = getattr(error, "ctx", None)
+    return f"{said}. See {context.command_path if context is not None else 'gcn2snn'} -h"
+
+
+def _typed(names: Sequence[str], words: Sequence[str]) -> str | None:
+    """The value of an option as it stands on the command line."""
+    for word, following in pairwise([*words, ""]):
+        if word in names and following:
+            return following
+        name, equals, value = word.partition("=")
+        if equals and name in names:
+            return value
+    return None
+
+
+def refuse_usage(error: Any) -> int:
+    """Print the one line of a command line that cannot be read, or the help where nothing was asked; the exit code."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        print(f"gcn2snn: error: {in_one_line(error, sys.argv[1:])}", file=sys.stderr)
+    return 2

@@ -1,0 +1,245 @@
+"""One process at a time in a run folder or journal: a lock file that names its owner, and that no kill leaves behind shut.
+
+The file holds the owner as JSON. Where the file system knows ``flock`` the lock is the system's own, which ends with the
+process that holds it, however that ends. Where it does not (some network file systems), the file itself is the lock: who
+can make it has it, and one whose owner no longer runs on this machine is taken over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gcn2snn.errors import ArtefactError, LockedError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK_SUFFIX = ".lock"
+"""Name of the lock file of a folder, and what is put behind the name of a file for its own."""
+
+NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+"""What a file system answers that does not know ``flock``."""
+
+LOOKS_PER_SECOND = 20
+
+_held: dict[tuple[str, int], int] = {}
+"""(lock file, thread) -> how often that thread is inside: a verb may call a function that locks the same folder."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lock.
+
+    Args:
+        host: name of the machine.
+        pid: of the process.
+        started: what tells the process from a later one of the same number; empty where the system does not say.
+        since: local time at which it took the lock.
+    """
+
+    host: str
+    pid: int
+    started: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+    @classmethod
+    def here(cls) -> Owner:
+        """This process, now."""
+        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        return cls(platform.node(), os.getpid(), _started(os.getpid()), now)
+
+    @classmethod
+    def read(cls, text: str) -> Owner | None:
+        """The owner a lock file names, None where it names none."""
+        try:
+            values = json.loads(text)
+            return cls(str(values["host"]), int(values["pid"]), str(values["started"]), str(values["since"]))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+
+    def is_dead(self) -> bool:
+        """Whether it surely runs no longer; of another machine this cannot be told, so False."""
+        if self.host != platform.node():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            return False
+        return bool(self.started) and _started(self.pid) not in ("", self.started)
+
+
+def _started(pid: int) -> str:
+    """Boot and clock tick at which a process started, "" where the system does not tell (it has no /proc)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
+        return ""
+
+
+@contextlib.contextmanager
+def owned(path: Path, *, folder: bool = False, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a folder (the file ``.lock`` in it) or of a file (``NAME.lock`` beside it) while the block runs.
+
+    The same thread may enter again. A folder that is missing is made, and goes again when the block leaves it empty.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name, owned(Path(name), folder=True):
+    ...     print(sorted(path.name for path in Path(name).iterdir()))
+    ['.lock']
+
+    Args:
+        path: what only one process may write.
+        folder: it is a folder; else a file, whether or not it is there yet.
+        wait: seconds to wait for the other owner; 0 does not.
+
+    Raises:
+        LockedError: another process or thread holds it; the message names the owner.
+        ArtefactError: the lock file cannot be written.
+    """
+    whole = Path(os.path.abspath(path))  # a relative path means another place after a change of folder
+    file = whole / LOCK_SUFFIX if folder else whole.with_name(whole.name + LOCK_SUFFIX)
+    key = (str(file), threading.get_ident())
+    if _held.get(key):
+        _held[key] += 1
+        try:
+            yield
+        finally:
+            _held[key] -= 1
+        return
+    made = _make_folder(file.parent)
+    lock = _Lock(file)
+    try:
+        lock.acquire(path, time.monotonic() + wait)
+        _held[key] = 1
+        try:
+            yield
+        finally:
+            del _held[key]
+            lock.release()
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):  # something was written there, so it stays
+                each.rmdir()
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder; the ones that were made, the innermost first."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtefactError(f"{folder} cannot be made: {error.strerror or error}. Choose another place") from error
+    return made
+
+
+class _Lock:
+    """The lock behind :func:`owned`; not entered twice."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        self.handle: int | None = None
+
+    def acquire(self, path: Path, until: float) -> None:
+        while True:
+            try:
+                holder = self._try()
+            except OSError as error:
+                raise ArtefactError(
+                    f"{self.file} cannot be written: {error.strerror or error}. Choose a folder you may write to"
+                ) from error
+            if holder is None:
+                return
+            if time.monotonic() >= until:
+                raise LockedError(
+                    f"{path} is in use by {holder}. Wait until it is done or stop it; if it no longer runs on that "
+                    f"machine, delete {self.file}"
+                )
+            time.sleep(1 / LOOKS_PER_SECOND)
+
+    def _try(self) -> str | None:
+        """None when the lock is ours now, else who has it."""
+        flags = os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        if fcntl is not None:
+            handle = os.open(self.file, flags | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = _content(handle)
+                os.close(handle)
+                return str(Owner.read(text) or "another process")
+            except OSError as error:
+                os.close(handle)
+                if error.errno not in NO_FLOCK:
+                    raise
+            else:
+                return self._keep(handle)
+        return self._try_soft(flags)
+
+    def _keep(self, handle: int) -> str | None:
+        """Write the owner into a file whose ``flock`` is ours, unless it has been removed or belongs to another machine."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(handle), os.stat(self.file, follow_symlinks=False)):
+                before = Owner.read(_content(handle))
+                if before is None or before.host == platform.node() or before.is_dead():
+                    _write(handle, Owner.here())
+                    self.handle = handle
+                    return None
+                os.close(handle)
+                return str(before)  # flock may be known to its machine alone
+        os.close(handle)
+        return "a process that just ended"
+
+    def _try_soft(self, flags: int) -> str | None:
+        soft = self.file.with_name(self.file.name + "ed")
+        try:
+            handle = os.open(soft, flags | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            text = soft.read_text(encoding="utf-8", errors="replace") if soft.is_file() else ""
+            owner = Owner.read(text)
+            if owner is None or not owner.is_dead():
+                return str(owner or "another process")
+            aside = soft.with_name(f"{soft.name}.{os.getpid()}")
+            with contextlib.suppress(OSError):
+                os.rename(soft, aside)  # one of several that look at once gets it; the others find it gone or new
+                if aside.read_text(encoding="utf-8", errors="replace") != text:
+                    os.link(aside, soft)  # it was a new owner's: give it back
+                os.unlink(aside)
+            return str(owner)
+        _write(handle, Owner.here())
+        self.handle, self.file = handle, soft
+        return None
+
+    def release(self) -> None:
+        """Remove the file while the lock is held, so that no other process can have taken it by then."""
+        if self.handle is not None:
+            with contextlib.suppress(OSError):
+                self.file.unlink()
+            os.close(self.handle)
+            self.handle = None
+
+
+def _content(handle: int) -> str:
+    return os.pread(handle, 4096, 0).decode("utf-8", "replace")
+
+
+def _write(handle: int, owner: Owner) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(asdict(owner)).encode(), 0)

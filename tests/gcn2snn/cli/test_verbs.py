@@ -1,0 +1,175 @@
+"""What every verb has alike: -h with two examples, whole help, one-line refusals, --quiet, --verbose and hints."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import Result, failed, gcn2snn, parsed
+
+from gcn2snn.cnn import ImageTrainConfig
+from gcn2snn.config import NEW_DOCUMENTS, ConvertConfig, TrainConfig
+from gcn2snn.datasets import TextGraphOptions, load_graph
+from gcn2snn.serve import ServeOptions
+from gcn2snn.tune import TuneConfig
+
+VERBS = (
+    "train", "convert", "evaluate", "predict", "export", "serve", "tune", "report", "reproduce", "bench", "info", "doctor",
+    "datasets list", "datasets fetch", "datasets info",
+)  # fmt: skip
+
+
+def help_of(verb: str, monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERMINAL_WIDTH", str(width))
+    result = gcn2snn(*verb.split(), "-h")
+    assert result.returncode == 0
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("verbs") / "run"
+    for words in (("train", "karate", "--hidden", 4, "--epochs", 2, "--out", folder), ("convert", folder)):
+        result = gcn2snn(*words)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_two_examples_and_is_whole(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = help_of(verb, monkeypatch)
+    examples = [
+        line for line in text.partition("Options:")[0].splitlines() if re.match(r"    (gcn2snn|curl|tail) ", line)
+    ]
+    assert len(examples) >= 2, text
+    assert any(line.startswith(f"    gcn2snn {verb}") for line in examples)
+    cut = [line for line in text.splitlines() if re.search(r"\w\.\.\.$", line)]
+    assert cut == []
+    assert "-q, --quiet" in text
+    assert "-v, --verbose" in text
+
+
+def test_the_list_of_verbs_cuts_no_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = help_of("", monkeypatch)
+    assert "..." not in text.partition("Commands:")[2]
+    assert "--install-completion" in text
+
+
+@pytest.mark.parametrize(
+    ("verb", "cls", "names"),
+    [
+        ("train", TrainConfig, ("hidden", "layers", "dropout", "learning_rate", "epochs", "patience", "validation")),
+        ("train", TextGraphOptions, ("window", "wordless", "test_share", "split_seed")),
+        ("train", ImageTrainConfig, ("learning_rate", "weight_decay", "batch_size")),
+        ("convert", ConvertConfig, ("base", "timesteps", "group", "message", "scale", "percentile", "per", "one_hot")),
+        ("serve", ServeOptions, ("host", "port", "queue", "batch", "max_texts", "max_bytes", "requests", "grace")),
+        ("tune", TuneConfig, ("trials", "max_loss")),
+    ],
+)
+def test_help_says_the_defaults_of_the_configuration(
+    verb: str, cls: type, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = " ".join(help_of(verb, monkeypatch).partition("Options:")[2].split())
+    for name in names:
+        (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
+        fields = getattr(cls, "__pydantic_fields__", {})
+        value = fields[name].default if name in fields else field.default
+        own = text.partition(f" --{name.replace('_', '-')} ")[2].partition(" --")[0]
+        assert f"default {value:g}" in own if isinstance(value, float) else f"default {value}" in own, (name, own)
+
+
+def test_help_says_the_defaults_for_new_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = " ".join(help_of("train", monkeypatch).split())
+    assert f"learning rate {NEW_DOCUMENTS['learning_rate']}, patience {NEW_DOCUMENTS['patience']}" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "karate", "--epochs", "many"), "'--epochs'"),
+        (("train", "karate", "--epochs", "many"), "got 'many'"),
+        (("evaluate",), "See gcn2snn evaluate -h"),
+        (("nosuch",), "No such command 'nosuch'"),
+        (("convert", "--nosuch", "x"), "--nosuch"),
+        (("convert", "x", "--out", "x.onnx"), "ends in .onnx, but a network (.safetensors) is written"),
+        (("convert", "x", "--out", "-"), "not written to standard output"),
+        (("train", "karate", "--out", "model.pt"), "ends in .pt, but a folder is written"),
+        (("report", "x", "--out", "x.safetensors"), "a report (.html) is written"),
+        (("info", "nowhere"), "nowhere does not exist"),
+        (("convert", "x", "-q", "-v"), "--quiet says less and --verbose says more"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(words: tuple[str, ...], message: str) -> None:
+    assert message in failed(*words)
+    assert len(gcn2snn(*words).stderr.splitlines()) == 1
+
+
+def test_hints_and_notes_are_left_out_when_asked(run: Path) -> None:
+    def answer(*words: object) -> Result:
+        result = gcn2snn("evaluate", run, *words)
+        assert result.returncode == 0, result.stderr
+        return result
+
+    assert answer().stderr == f"next: gcn2snn report {run / 'snn.safetensors'}\n"
+    assert answer("--json").stderr == ""
+    quiet = answer("--quiet")
+    assert quiet.stderr == ""
+    assert "same prediction" in quiet.stdout
+    assert "took " in answer("-v").stderr
+
+
+def test_verbose_shows_where_an_error_was_raised(run: Path) -> None:
+    assert "Traceback" in gcn2snn("evaluate", run / "nothing.safetensors", "-v").stderr
+    assert "Traceback" not in gcn2snn("evaluate", run / "nothing.safetensors").stderr
+
+
+def test_evaluate_asks_which_network_is_meant(run: Path, tmp_path: Path) -> None:
+    for name in ("snn.safetensors", "tuned.safetensors"):
+        (tmp_path / name).write_bytes((run / "snn.safetensors").read_bytes())
+    assert "holds 2 networks; give one of them" in failed("evaluate", tmp_path)
+
+
+def test_info_describes_every_artefact(run: Path, tmp_path: Path) -> None:
+    import gcn2snn as package
+
+    network = package.load(run / "snn.safetensors")
+    network.save_pretrained(tmp_path / "folder")
+    load_graph("karate").save(tmp_path / "graph.safetensors")
+    assert parsed("info", run)["converted_networks"] == ["snn.safetensors"]
+    about = parsed("info", run / "snn.safetensors")
+    assert (about["kind"], about["base"], about["dataset"]) == ("converted network", network.config.base, "karate")
+    assert parsed("info", run / "model.safetensors")["kind"] == "trained weights of a run"
+    assert parsed("info", tmp_path / "graph.safetensors")["nodes"] == 34
+    assert parsed("info", tmp_path / "folder")["kind"] == "model folder"
+    assert "status" in gcn2snn("info", run).stdout
+    (tmp_path / "other.safetensors").write_bytes(b"no tensors")
+    assert "cannot be read as safetensors" in failed("info", tmp_path / "other.safetensors")
+    assert "is no run folder" in failed("info", tmp_path)
+
+
+def test_doctor_finds_a_full_installation_and_a_cache_that_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["gcn2snn.cli.doctor"]  # the package's attribute of that name is the verb
+    monkeypatch.setattr(module, "LEAST_FREE", 1)
+    content = parsed("doctor")
+    states = {row["what"]: row["state"] for row in content["findings"]}
+    assert content["bad"] == []
+    assert {"torch", "kernels on cpu", "C++ compiler", "cache", "disk of the cache", "data karate"} <= set(states)
+    monkeypatch.setattr(module, "LEAST_FREE", 2**80)
+    result = gcn2snn("doctor")
+    assert result.returncode == 1
+    assert "bad" in result.stdout
+
+
+def test_reproduce_list_says_what_each_item_is_and_how_long_it_takes() -> None:
+    from gcn2snn.reproduce import ITEMS
+
+    rows = parsed("reproduce", "list")
+    assert set(rows) == set(ITEMS)
+    assert all(row["what"] and row["time"] for row in rows.values())
+    assert "fig6: expected error by base" in gcn2snn("reproduce", "list").stdout
