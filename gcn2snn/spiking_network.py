@@ -180,6 +180,10 @@ class SpikingNetwork(DescribedModule):
             raise ConfigError(
                 f"engine is {engine!r}; only the temporal engine has a step to record. Use engine='temporal'"
             )
+        if not isinstance(recordings, Mapping):
+            raise ConfigError(
+                f"recordings is {type(recordings).__name__}; a dict is needed: {{population: gcn2snn.Recording()}}"
+            )
         names = [node.name for node in self.network if isinstance(node, ir.Neuron | ir.Output)]
         unknown = sorted(set(recordings) - set(names))
         if unknown:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from torch import Tensor
+
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite
 from gcn2snn.engines.node_rules import Value
@@ -17,7 +19,7 @@ def may_be_sparse(network: ir.Network) -> frozenset[str]:
 
     Operators that ask how many rows there are may read them too.
     """
-    ends = [*network.of(ir.Input), *network.of(ir.Part)]
+    ends: list[ir.Input | ir.Part] = [*network.of(ir.Input), *network.of(ir.Part)]
     return frozenset(
         node.name
         for node in ends
@@ -63,7 +65,7 @@ def sparse_codes(network: ir.Network, inputs: Mapping[str, Value], known: Mappin
         if node.kind == "analog" and isinstance(x, CSR):
             check_finite(node.name, x.value)
             found[node.name] = x
-        elif node.kind == "binary":
+        elif node.kind == "binary" and isinstance(x, Tensor | CSR):
             sent = coded_features(x, node.scale, node.timesteps, node.name)
             if sent is not None:
                 found[node.name] = sent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import torch
 from torch import Tensor
 
@@ -47,7 +49,7 @@ def coded_features(x: Tensor | CSR, scale: Tensor, timesteps: int, name: str) ->
         InputError: a number is not finite.
     """
     if isinstance(x, CSR):
-        key = (contents(x.rowptr), contents(x.col), contents(x.value))
+        key: tuple[Hashable, ...] = (contents(x.rowptr), contents(x.col), contents(x.value))
     elif looks_sparse(x, SPARSE_SHARE):
         key = (contents(x),)
     else:
