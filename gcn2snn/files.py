@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,30 +38,61 @@ def cache_folder() -> Path:
 
 
 def refuse_existing(path: Path, force: bool) -> None:
-    """Refuse to replace a file unasked, before any work is done.
+    """Refuse to replace a file unasked, and anything but a plain file even when asked, before any work is done.
+
+    A link counts as existing wherever it leads: nowhere, or in a circle.
 
     Raises:
-        ArtefactError: ``path`` exists and ``force`` is not given.
+        ArtefactError: ``path`` exists and ``force`` is not given, or it is a folder, link, device, pipe or socket.
     """
-    if path.exists() and not force:
+    if _mode_of_plain_file(path) is not None and not force:
         raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
+
+
+def _mode_of_plain_file(path: Path) -> int | None:
+    """Permissions of a plain file that is there, None where nothing is."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ArtefactError(f"cannot look at {path}: {error.strerror or error}. Choose another name") from error
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "no plain file")
+        raise ArtefactError(f"{path} is {kind}; only a plain file is replaced, also with --force. Choose another name")
+    return stat.S_IMODE(mode)
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What a path may be instead of a plain file."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well, and vanishes when it does not.
 
+    The permissions of a file that is replaced stay as they are.
+
     Raises:
-        ArtefactError: no permission, no space, or the folder is missing.
+        ArtefactError: no permission, no space, the folder is missing, or something else than a plain file is there.
     """
     temporary: Path | None = None
+    mode = _mode_of_plain_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # after the writer, which may have made the file anew
+        # After the writer, which may have made the file anew.
+        os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
         os.replace(temporary, path)
     except OSError as error:
         raise ArtefactError(

@@ -11,7 +11,17 @@ import torch
 from safetensors.torch import save_file
 
 from gcn2snn.errors import ArtefactError
-from gcn2snn.files import cache_folder, load_json, load_tensors, replacing, save_bytes, save_json, save_tensors
+from gcn2snn.files import (
+    cache_folder,
+    load_json,
+    load_tensors,
+    refuse_existing,
+    replacing,
+    save_bytes,
+    save_json,
+    save_tensors,
+    save_text,
+)
 
 
 def saved(path: Path, version: int = 1) -> Path:
@@ -139,3 +149,30 @@ def test_cache_folder_is_the_platforms_unless_named(monkeypatch: pytest.MonkeyPa
     assert cache_folder() == tmp_path
     monkeypatch.delenv("GCN2SNN_CACHE")
     assert cache_folder().name in ("gcn2snn", "Cache")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "dangling link", "looping link", "device"])
+def test_only_plain_files_are_replaced(tmp_path: Path, kind: str) -> None:
+    path, other = tmp_path / "out", tmp_path / "other"
+    other.write_text("kept")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path(os.devnull)
+    else:
+        path.symlink_to({"link": other, "dangling link": tmp_path / "nowhere", "looping link": path}[kind])
+    for write in (lambda: refuse_existing(path, force=True), lambda: save_text(path, "new")):
+        with pytest.raises(ArtefactError, match=f"is a {kind.split()[-1]}; only a plain file is replaced"):
+            write()
+    assert other.read_text() == "kept"
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted({"other", path.name} - {"null"})
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+    path.chmod(0o640)
+    save_text(path, "new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o640)
