@@ -21,13 +21,16 @@ def declared_in_c() -> dict[str, str]:
     """Name -> parameters of every function that native.cpp exports, macros written out."""
     text = (build.FOLDER / "native.cpp").read_text().replace("\\\n", "\n")
     text = text[text.index('extern "C" {') :]
+    plain = text[
+        text.index("#define GCN2SNN_FLOAT(") : text.index("GCN2SNN_FLOAT(f32")
+    ]  # of floats alone, without codes
     found = {}
     for name, suffix, parameters in re.findall(r"\bgcn2snn_(\w+?)(##suffix)?\(([^)]*)\)\s*\{", text):
         if not suffix:
             found[name] = parameters
             continue
         for real in TYPES["real"]:
-            endings = [real] if name == "spmm_" else [f"{real}_{code}" for code in TYPES["code_t"]]
+            endings = [real] if f"gcn2snn_{name}##suffix" in plain else [f"{real}_{code}" for code in TYPES["code_t"]]
             found |= {name + ending: parameters for ending in endings}
     return found
 
