@@ -19,7 +19,7 @@ from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.registry import DATASETS, Dataset, find
 from gcn2snn.datasets.stop_words import read_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, build_text_graph
-from gcn2snn.errors import ArtefactError, DataError
+from gcn2snn.errors import ArtefactError, DataError, InputTypeError
 from gcn2snn.files import cache_folder
 from gcn2snn.graph import Graph
 
@@ -174,6 +174,8 @@ def cached_path(name: str, corpus_hash: str, options: TextGraphOptions) -> Path:
 
 def _published(name_or_path: str | Path) -> Dataset | None:
     """The row of a published name; None for a path that exists."""
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise InputTypeError(f"a dataset is a name or a path, and {type(name_or_path).__name__} is given")
     if isinstance(name_or_path, str) and name_or_path.lower() in DATASETS:
         return DATASETS[name_or_path.lower()]
     return None if os.path.lexists(name_or_path) else find(str(name_or_path))

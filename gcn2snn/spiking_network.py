@@ -100,7 +100,8 @@ class SpikingNetwork(DescribedModule):
 
         Args:
             args, kwargs: as for the source model. NumPy arrays, lists, sparse tensors and other number types become
-                tensors of the network's type where a value of the network is expected.
+                tensors of the network's type where a value of the network is expected. Sparse features stay sparse where
+                the first layer is a dense layer or an aggregation and the closed form runs.
 
         Raises:
             InputError, InputTypeError: the arguments are not those of the source model.
@@ -115,7 +116,7 @@ class SpikingNetwork(DescribedModule):
             raise ConfigError("torch.fx cannot trace a spiking network; use it as it is, or in torch.compile")
         with torch.no_grad(), torch.autocast(self._device().type, enabled=False):
             try:
-                return self._run(self._bound(args, kwargs), "auto", self.config.wait, None, None)
+                return self._call(args, kwargs, "auto", self.config.wait)
             except (Gcn2SnnError, torch.OutOfMemoryError):
                 raise
             except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
@@ -155,9 +156,16 @@ class SpikingNetwork(DescribedModule):
         if recordings is not None:
             self._check_recordings(recordings, engine)
             engine = "temporal"
+        if observe is None and recordings is None:
+            return self._call(args, kwargs, engine, wait)
         return self._run(self._bound(args, kwargs), engine, wait, observe, recordings)
 
-    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Value]:
+    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any], engine: str, wait: int | None) -> Tensor:
+        """A run that nobody looks into: the closed form reads sparse features as they come."""
+        chosen = choose_engine(self.network, wait, engine)
+        return self._run(self._bound(args, kwargs, sparse=chosen == "closed"), chosen, wait, None, None)
+
+    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any], sparse: bool = False) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
 
         The OpenMP runtime of a child would wait for ever for its parent's threads; torch's data loaders do the same.
@@ -165,12 +173,16 @@ class SpikingNetwork(DescribedModule):
         if _PROCESS[0] != os.getpid():
             _PROCESS[0] = os.getpid()
             torch.set_num_threads(1)
-        return bind(self.network, args, kwargs)
+        return bind(self.network, args, kwargs, sparse=sparse)
 
     def _check_recordings(self, recordings: Mapping[str, Recording], engine: str) -> None:
         if engine not in ("auto", "temporal"):
             raise ConfigError(
                 f"engine is {engine!r}; only the temporal engine has a step to record. Use engine='temporal'"
+            )
+        if not isinstance(recordings, Mapping):
+            raise ConfigError(
+                f"recordings is {type(recordings).__name__}; a dict is needed: {{population: gcn2snn.Recording()}}"
             )
         names = [node.name for node in self.network if isinstance(node, ir.Neuron | ir.Output)]
         unknown = sorted(set(recordings) - set(names))
@@ -286,7 +298,7 @@ class SpikingNetwork(DescribedModule):
     @torch.no_grad()
     def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> Tensor:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
-        return run_float(self.network, self._bound(args, kwargs), observe)
+        return run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe)
 
     @torch.no_grad()
     def verify(self, *args: Any, tolerance: float = 0.0, wait: int | None = None, **kwargs: Any) -> VerifyReport:

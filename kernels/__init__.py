@@ -12,11 +12,13 @@ from gcn2snn.kernels.encode import decode, decode_torch, encode, encode_torch
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.fingerprint import fingerprint
 from gcn2snn.kernels.geometry import Geometry
+from gcn2snn.kernels.input_words import binary_entries, binary_values, looks_sparse
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
 from gcn2snn.kernels.phase_spmm import phase_spmm, phase_spmm_fire
 from gcn2snn.kernels.reference import per_channel
+from gcn2snn.kernels.sparse_features import spmm_features
 from gcn2snn.kernels.spmm import spmm
 from gcn2snn.kernels.step import emit_step, fire_step
 
@@ -28,6 +30,8 @@ __all__ = [
     "PhaseCode",
     "Spikes",
     "backend",
+    "binary_entries",
+    "binary_values",
     "decode",
     "decode_torch",
     "emit_step",
@@ -36,6 +40,7 @@ __all__ = [
     "event_count",
     "fingerprint",
     "fire_step",
+    "looks_sparse",
     "moments",
     "per_channel",
     "phase_conv2d",
@@ -50,5 +55,6 @@ __all__ = [
     "reference",
     "spike_count",
     "spmm",
+    "spmm_features",
     "up_to",
 ]

@@ -26,6 +26,10 @@ class Derived:
             kept = self._kept[name] = (key, make())
         return cast(T, kept[1])
 
+    def forget(self, name: str) -> None:
+        """Let go of a value, if there is one."""
+        self._kept.pop(name, None)
+
 
 def contents(*tensors: Tensor) -> Key:
     """A key that differs when the contents do, whoever wrote to the memory."""

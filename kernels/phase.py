@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import weakref
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gcn2snn.errors import ConfigError
+from gcn2snn.kernels.derived import Derived
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,20 @@ class Spikes:
     @property
     def shape(self) -> torch.Size:
         return self.code.shape
+
+    @cached_property
+    def derived(self) -> Derived:
+        """What kernels make of these spikes and keep with them."""
+        return Derived()
+
+    @cached_property
+    def met(self) -> dict[int, weakref.ref[object]]:
+        """Matrices that these spikes have been multiplied by, by ``id``."""
+        return {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """The fields alone: copies and pickles derive their own values."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __repr__(self) -> str:
         """Shape and storage of the codes, the population, how many scales; where the codes lie if not on the CPU."""

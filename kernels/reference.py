@@ -50,6 +50,22 @@ def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
     return value * per_channel(spikes.scale.to(dtype), spikes.code.dim())
 
 
+def binary_values(x: Tensor, scale: Tensor, timesteps: int) -> Tensor:
+    """Value that the binary word of each number carries: sign(x) floor(min(|x| / s 2^T, 2^T - 1)) 2^-T s.
+
+    Args:
+        x: [N, C, ...], finite.
+        scale: [] or [C], > 0.
+        timesteps: T, bits of a word.
+
+    Source: Section III-A and V-B; sign and magnitude as in the authors' later code.
+    """
+    scale = per_channel(scale.to(x.dtype), x.dim())
+    levels = 2.0**timesteps
+    magnitude = torch.clamp(torch.floor((x / scale).abs() * levels), max=levels - 1).int()
+    return torch.where(x < 0, -magnitude, magnitude).to(x.dtype) * (1 / levels * scale)
+
+
 def spmm(matrix: CSR, x: Tensor) -> Tensor:
     """A X: y_i = sum_j a_ij x_j, [columns, C] -> [rows, C]."""
     y = torch.zeros(matrix.shape[0], x.shape[1], dtype=x.dtype, device=x.device)

@@ -29,6 +29,7 @@ class BenchConfig:
         graphs: names or paths of text graphs.
         entries: of synthetic matrices; ``DEFAULT_ENTRIES`` where no operand is named.
         shapes: of synthetic matrices, both when empty.
+        features: the random graph with the sizes of Cora.
         images: sizes of batches.
         weights: of ResNet-20, random when None.
         groups, cases: names, or text in several; all when empty.
@@ -51,6 +52,7 @@ class BenchConfig:
     graphs: tuple[str, ...] = ()
     entries: tuple[float, ...] = ()
     shapes: tuple[str, ...] = ()
+    features: bool = False
     images: tuple[int, ...] = ()
     weights: Path | None = None
     groups: tuple[str, ...] = ()
@@ -74,7 +76,7 @@ class BenchConfig:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Entries of the synthetic matrices."""
-        named = self.graphs or self.entries or self.images
+        named = self.graphs or self.entries or self.images or self.features
         return tuple(int(count) for count in (self.entries if named else DEFAULT_ENTRIES))
 
     @property
@@ -163,12 +165,12 @@ def _check_cases(config: BenchConfig) -> None:
     chosen = config.matrix_cases
     if config.images and not config.image_cases:
         raise ConfigError("no chosen case runs on --images; choose others with --group and --case, or leave it out")
-    if (config.graphs or config.sizes) and not chosen:
+    if (config.graphs or config.sizes or config.features) and not chosen:
         raise ConfigError(
             "the chosen cases run on images only; give --images N and no graph or matrix, or choose other cases"
         )
     here = [case for case in chosen if case.device in ("", config.device)]
-    if (config.graphs or config.sizes) and not here:
+    if (config.graphs or config.sizes or config.features) and not here:
         raise ConfigError(f"no chosen case runs on {config.device}; choose others with --group and --case, or --device")
     if config.sizes and all(case.lacks and case.lacks(synthetic(1, SHAPES[0], 1)) for case in here):
         raise ConfigError(
@@ -182,7 +184,9 @@ def _check_plot(config: BenchConfig) -> None:
         return
     if config.plot.suffix.lower() not in PICTURES:
         raise ConfigError(f"--plot {config.plot} is no picture that can be drawn; allowed are {', '.join(PICTURES)}")
-    if not any(case.group == "aggregate" for case in config.matrix_cases) or not (config.graphs or config.sizes):
+    if not any(case.group == "aggregate" for case in config.matrix_cases) or not (
+        config.graphs or config.sizes or config.features
+    ):
         raise ConfigError(
             "--plot draws the group aggregate over the entries of matrices; measure that group on --entries or --graph"
         )

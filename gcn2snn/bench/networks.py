@@ -34,13 +34,13 @@ class _PlainTextGCN(nn.Module):
         return adjacency @ (hidden @ self.second)
 
 
-def _no_graph(p: Problem) -> str:
+def no_graph(p: Problem) -> str:
     made = p.graph is not None and p.graph.features is None  # the peers take a one-hot input only
     return "" if made else "a text graph is needed, for example --graph r8"
 
 
 def _no_text(p: Problem) -> str:
-    if missing := _no_graph(p):
+    if missing := no_graph(p):
         return missing
     return "" if _graph(p).source.get("options") else "a graph made of documents is needed, for example --graph r8"
 
@@ -54,7 +54,7 @@ def _trainer(p: Problem) -> Trainer:
     return Trainer(_graph(p), TrainConfig(device="cuda" if p.device.type == "cuda" else "cpu"))
 
 
-@case(EPOCH, "torch CSR int64, all rows, own validation pass", lacks=_no_graph)
+@case(EPOCH, "torch CSR int64, all rows, own validation pass", lacks=no_graph)
 def _plain_epoch(p: Problem) -> Work:
     trainer = _trainer(p)
     model = _PlainTextGCN(trainer.model)
@@ -74,7 +74,7 @@ def _plain_epoch(p: Problem) -> Work:
     return work
 
 
-@case(EPOCH, "gcn2snn Trainer", ours=True, lacks=_no_graph)
+@case(EPOCH, "gcn2snn Trainer", ours=True, lacks=no_graph)
 def _our_epoch(p: Problem) -> Work:
     trainer = _trainer(p)
 
@@ -85,7 +85,7 @@ def _our_epoch(p: Problem) -> Work:
 
 
 @lru_cache(maxsize=1)
-def _networks(p: Problem) -> tuple[TextGCN, SpikingNetwork]:
+def text_networks(p: Problem) -> tuple[TextGCN, SpikingNetwork]:
     """An untrained Text GCN and its conversion: the time of either does not depend on training, except by silent spikes."""
     model = make_model(_graph(p), TrainConfig()).eval()
     snn = convert(model, _graph(p), ConvertConfig())
@@ -93,7 +93,7 @@ def _networks(p: Problem) -> tuple[TextGCN, SpikingNetwork]:
 
 
 def _plain_inference(p: Problem, adjacency: Tensor) -> Work:
-    model = _PlainTextGCN(_networks(p)[0]).eval()
+    model = _PlainTextGCN(text_networks(p)[0]).eval()
 
     def work() -> Tensor:
         with torch.no_grad():
@@ -103,19 +103,19 @@ def _plain_inference(p: Problem, adjacency: Tensor) -> Work:
     return work
 
 
-@case(INFERENCE, "torch CSR int64, ANN", lacks=_no_graph)
+@case(INFERENCE, "torch CSR int64, ANN", lacks=no_graph)
 def _int64_inference(p: Problem) -> Work:
     return _plain_inference(p, int64_csr(p.matrix))
 
 
-@case(INFERENCE, "cuSPARSE int32 cached, ANN", device="cuda", lacks=_no_graph)
+@case(INFERENCE, "cuSPARSE int32 cached, ANN", device="cuda", lacks=no_graph)
 def _int32_inference(p: Problem) -> Work:
     return _plain_inference(p, p.matrix.torch_csr(torch.float32))
 
 
-@case(INFERENCE, "gcn2snn ANN", ours=True, lacks=_no_graph)
+@case(INFERENCE, "gcn2snn ANN", ours=True, lacks=no_graph)
 def _our_inference(p: Problem) -> Work:
-    model, _ = _networks(p)
+    model, _ = text_networks(p)
 
     def work() -> Tensor:
         with torch.no_grad():
@@ -125,9 +125,9 @@ def _our_inference(p: Problem) -> Work:
     return work
 
 
-@case(INFERENCE, "gcn2snn one-spike SNN, closed form", ours=True, lacks=_no_graph)
+@case(INFERENCE, "gcn2snn one-spike SNN, closed form", ours=True, lacks=no_graph)
 def _spiking_inference(p: Problem) -> Work:
-    _, snn = _networks(p)
+    _, snn = text_networks(p)
 
     def work() -> tuple[Tensor]:
         return (snn(p.matrix),)  # in a tuple: its values differ from the ANN's on purpose

@@ -64,6 +64,30 @@ class Problem:
         return torch.randn(OUTPUTS, self.channels, generator=torch.Generator().manual_seed(1)).to(self.device)
 
 
+FEATURE_GRAPH = "cora-like"
+NODES, EDGES, FEATURES, FEATURE_SHARE = (
+    2708,
+    5278,
+    1433,
+    0.0127,
+)  # of Cora (McCallum et al. 2000), as Planetoid publishes it
+
+
+def feature_graph(channels: int, device: str = "cpu") -> Problem:
+    """A random graph with the sizes of Cora: as many nodes, edges and words, and as few words a node; rows add up to 1."""
+    generator = torch.Generator().manual_seed(0)
+    ends = torch.randint(NODES, (2, EDGES), generator=generator)
+    row, col = torch.cat([ends, ends.flip(0)], 1)
+    raw = CSR.from_coo(row, col, torch.ones(row.numel()), (NODES, NODES))
+    words = (torch.rand(NODES, FEATURES, generator=generator) < FEATURE_SHARE).float()
+    features = words / words.sum(1, keepdim=True).clamp(min=1)
+    labels = torch.randint(7, (NODES,), generator=generator)
+    train = torch.arange(NODES) < 140
+    names = tuple(f"class {number}" for number in range(7))
+    graph = Graph(raw, labels, train, ~train, names, features=features, source={"dataset": FEATURE_GRAPH})
+    return Problem(FEATURE_GRAPH, graph.adjacency.to(device), channels, graph=graph)
+
+
 def text_graph(name: str, channels: int, device: str = "cpu", data_dir: Path | None = None) -> Problem:
     """The normalised adjacency of a published text graph."""
     from gcn2snn.datasets import load_graph

@@ -32,7 +32,7 @@ class Measurement:
         backend: what ran, for kernels of this package.
         rounds: how many times it was timed; 0 when it was skipped, then ``note`` says why.
         median_ms, min_ms: over the rounds.
-        ratio: median divided by the median of the first case of the group that ran.
+        ratio: to the first case of the group that ran, of each round; the median of these, so that a disturbance hits both sides.
         useful_mb: bytes that the work must move at least, 10^6.
         copy_fraction: useful bytes by time, as a fraction of the measured copy bandwidth.
         peak_mib: memory on top of what was there before, None where the system cannot say.
@@ -173,11 +173,11 @@ class _Runs:
     def results(self, bandwidth: float | None) -> list[Measurement]:
         """One measurement a case."""
         found = []
-        base = None
+        base: list[float] = []
         for case, _ in self.ready:
             spent = self.seconds[case.name]
             median = statistics.median(spent)
-            base = base or median
+            base = base or spent
             useful = case.useful_bytes(self.problem) if case.useful_bytes else None
             difference, note = self.difference[case.name]
             found.append(
@@ -189,7 +189,7 @@ class _Runs:
                     len(spent),
                     median * 1e3,
                     min(spent) * 1e3,
-                    median / base,
+                    statistics.median(own / first for own, first in zip(spent, base, strict=False)),
                     useful / 1e6 if useful else None,
                     useful / median / bandwidth if useful and bandwidth else None,
                     self.peak[case.name],

@@ -23,6 +23,9 @@ def bench(
     shape: Annotated[
         list[str] | None, typer.Option(help="uniform or power-law; may be repeated [default: both].")
     ] = None,
+    features: Annotated[
+        bool, typer.Option(help="A random graph with the sizes of Cora and its share of features.")
+    ] = False,
     images: Annotated[
         list[int] | None, typer.Option(help="Convolutions and ResNet-20 on that many images; may be repeated.")
     ] = None,
@@ -62,6 +65,7 @@ def bench(
         graphs=tuple(graph or ()),
         entries=tuple(entries or ()),
         shapes=tuple(shape or ()),
+        features=features,
         images=tuple(images or ()),
         weights=weights,
         groups=tuple(group or ()),
@@ -128,10 +132,12 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
 
 def _problems(config: BenchConfig, data_dir: Path | None) -> Iterator[tuple[Any, list[Case]]]:
     """Each problem when its turn comes, and the cases to measure on it."""
-    from gcn2snn.bench import SHAPES, ImageProblem, synthetic, text_graph
+    from gcn2snn.bench import SHAPES, ImageProblem, feature_graph, synthetic, text_graph
 
     for name in config.graphs:
         yield text_graph(name, config.channels, config.device, data_dir), config.matrix_cases
+    if config.features:
+        yield feature_graph(config.channels, config.device), config.matrix_cases
     for count in config.sizes:
         for kind in config.shapes or SHAPES:
             yield synthetic(count, kind, config.channels, config.device), config.matrix_cases

@@ -46,7 +46,14 @@ def serve(
     """
     from gcn2snn.serve import run_server
 
-    options = {"host": host, "port": port, "workers": workers, "name": name, "queue": queue, "batch": batch}
+    options: dict[str, object] = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "name": name,
+        "queue": queue,
+        "batch": batch,
+    }
     options |= {"max_texts": max_texts, "max_bytes": max_bytes, "requests": requests}
     options |= {"body_seconds": body_seconds, "grace": grace, "tokeniser": tokeniser}
     raise typer.Exit(run_server(ServeOptions(network=network_file(network), **given(options))))

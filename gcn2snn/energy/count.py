@@ -170,8 +170,9 @@ class EventCounter:
                     lookup_operations(node, sent) if isinstance(node, ir.Lookup) else dense_operations(node, sent)
                 )
         biases = 0 if node.bias is None else node.bias.numel()
-        own = {"connections": weight.numel(), "missing": missing, "stored": weight.numel(), "biases": biases}
-        self._add(node, counts, value, replace(row, effective=effective, inputs=seen.numel(), **own))
+        size = weight.numel()
+        row = replace(row, connections=size, missing=missing, stored=size, biases=biases)
+        self._add(node, counts, value, replace(row, effective=effective, inputs=seen.numel()))
 
     @singledispatchmethod
     def _visit(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> Tensor | None:
@@ -199,8 +200,8 @@ class EventCounter:
         if self.sent is not None:
             counts = self.sent[node.name]
             slots = self.steps * counts.numel()
-            spikes = int(counts.sum(dtype=torch.float64))
-            own = PopulationEvents(node.name, counts.numel(), spikes, slots, slots, self._samples(counts))
+            fired_here = int(counts.sum(dtype=torch.float64))
+            own = PopulationEvents(node.name, counts.numel(), fired_here, slots, slots, self._samples(counts))
             self._add_population(own)
             return counts
         spikes = spike_value(value)
@@ -267,8 +268,8 @@ class EventCounter:
         dense = operations * self._steps_into(node, counts)
         row = _row(node, "synapse", operations, events=events, dense=dense, shape="sparse")
         pairs = matrix.shape[0] * matrix.shape[1]
-        own = {"connections": pairs, "missing": pairs - matrix.nnz + zeros, "stored": matrix.nnz}
-        self._add(node, counts, value, replace(row, effective=effective, inputs=seen.numel(), **own))
+        row = replace(row, connections=pairs, missing=pairs - matrix.nnz + zeros, stored=matrix.nnz)
+        self._add(node, counts, value, replace(row, effective=effective, inputs=seen.numel()))
 
     @_visit.register
     def _wire(self, node: ir.Wire, args: tuple[Value, ...], value: Value) -> Tensor | None:

@@ -11,21 +11,25 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines.node_rules import Value
+from gcn2snn.engines.sparse_inputs import may_be_sparse
 from gcn2snn.engines.topology import network_dtype
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR
-from gcn2snn.matrices import build_operand
+from gcn2snn.matrices import build_operand, sparse_features
 
 OPTIONS = ("counter", "engine", "observe", "preset", "recordings", "tolerance", "wait")
 """Keywords that methods of a spiking network keep for themselves."""
 
 
-def bind(network: ir.Network, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Value]:
+def bind(
+    network: ir.Network, args: Sequence[object], kwargs: Mapping[str, object], *, sparse: bool = False
+) -> dict[str, Value]:
     """The call's arguments by name of Input node, in the order of the source model's signature.
 
     A value of the network (features, images) becomes a dense tensor of the network's number type: other real types are
     cast (half, bfloat16, integers and booleans exactly, double rounded to single in a network of single precision), NumPy
-    arrays and nested lists of numbers are read, sparse tensors are made dense. What describes a graph is passed on, with
+    arrays and nested lists of numbers are read, sparse tensors are made dense (with ``sparse``: become a CSR where the first
+    layers can read one). What describes a graph is passed on, with
     NumPy arrays read as tensors.
 
     Raises:
@@ -44,6 +48,7 @@ def bind(network: ir.Network, args: Sequence[object], kwargs: Mapping[str, objec
             )
         bound[name] = value
     dtype = network_dtype(network)
+    kept = may_be_sparse(network) if sparse else frozenset()
     for node in inputs:
         if node.name not in bound and node.optional:
             continue
@@ -52,11 +57,11 @@ def bind(network: ir.Network, args: Sequence[object], kwargs: Mapping[str, objec
             hint = "; give it by position, for a keyword of that name is an option of the method" if option else ""
             raise InputError(f"argument {node.name!r} is missing; the network takes {names}{hint}")
         check_fixed(node, bound[node.name])
-        bound[node.name] = _value_of(network, node, bound[node.name], dtype)
+        bound[node.name] = _value_of(network, node, bound[node.name], dtype, kept)
         _check_size(node, bound[node.name])
     for part in network.of(ir.Part):
         if part.role == "dense":
-            value = as_value(part.name, build_operand(part, bound.get(part.inputs[0])), dtype)
+            value = _features(part, build_operand(part, bound.get(part.inputs[0])), dtype, kept)
             _check_size(part, value)
         else:
             value = build_operand(part, bound.get(part.inputs[0]))
@@ -139,9 +144,17 @@ def _name_of(name: str, steps: Sequence[ir.Step]) -> str:
     return name
 
 
-def _value_of(network: ir.Network, node: ir.Input, value: object, dtype: torch.dtype) -> object:
+def _features(node: ir.Input | ir.Part, value: object, dtype: torch.dtype, kept: frozenset[str]) -> Tensor | CSR:
+    """A value of the network: sparse if it came so and ``kept`` names the node, else dense."""
+    if node.name in kept and isinstance(value, Tensor) and value.layout is not torch.strided and value.dim() == 2:
+        _check_tensor(node.name, value)
+        return sparse_features(value, dtype)
+    return as_value(node.name, value, dtype)
+
+
+def _value_of(network: ir.Network, node: ir.Input, value: object, dtype: torch.dtype, kept: frozenset[str]) -> object:
     if node.role == "dense":
-        return as_value(node.name, value, dtype)
+        return _features(node, value, dtype, kept)
     if node.role == "operator" and not isinstance(value, CSR):
         raise InputTypeError(
             f"{node.name} is {_told(value)}; the network needs a gcn2snn.CSR there, such as graph.adjacency or "

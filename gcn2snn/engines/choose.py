@@ -25,7 +25,7 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
     """
     if engine not in ENGINES:
         raise ConfigError(f"engine is {engine!r}; allowed are {', '.join(ENGINES)}")
-    if wait is not None and not isinstance(wait, int):
+    if wait is not None and (isinstance(wait, bool) or not isinstance(wait, int)):
         raise ConfigError(f"wait is {wait!r}; a whole number of steps is needed, 0 or more, or None for all")
     if wait is not None and wait < 0:
         raise ConfigError(

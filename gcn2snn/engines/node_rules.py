@@ -12,11 +12,22 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.errors import InputError
-from gcn2snn.kernels import CSR, Spikes, decode, per_channel, phase_conv2d, phase_gemm, phase_spmm, spmm
+from gcn2snn.kernels import (
+    CSR,
+    Spikes,
+    decode,
+    per_channel,
+    phase_conv2d,
+    phase_gemm,
+    phase_spmm,
+    spmm,
+    spmm_features,
+)
 from gcn2snn.matrices import build_operand
 
 Value: TypeAlias = Tensor | Spikes | CSR | float | None
-"""What a node gives: a dense value, the spikes of a population, a sparse operand, the one value of all one-hot inputs.
+"""What a node gives: a dense value, the spikes of a population, a sparse operand (or sparse features), the one value of all
+one-hot inputs.
 
 What a caller passes for a graph (a list, an object of PyG or DGL) travels the same way from an Input to the operators
 that make matrices of it; only ``matrices/`` looks at it. None stands for no value.
@@ -79,8 +90,11 @@ def _lookup(node: ir.Lookup, one_hot: float, bias: bool = True) -> Tensor:
 
 
 @apply.register
-def _dense(node: ir.Dense, x: Tensor | Spikes, bias: bool = True) -> Tensor:
+def _dense(node: ir.Dense, x: Tensor | Spikes | CSR, bias: bool = True) -> Tensor:
     constant = node.bias if bias else None
+    if isinstance(x, CSR):  # sparse features
+        product = spmm(x, node.weight.t().contiguous())
+        return product if constant is None else product + constant
     if isinstance(x, Spikes):
         return phase_gemm(x, node.weight, constant)
     return functional.linear(x, node.weight, constant)
@@ -98,7 +112,9 @@ def _conv(node: ir.Conv, x: Tensor | Spikes, bias: bool = True) -> Tensor:
 
 
 @apply.register
-def _aggregate(node: ir.Aggregate, operator: CSR, x: Tensor | Spikes, bias: bool = True) -> Tensor:
+def _aggregate(node: ir.Aggregate, operator: CSR, x: Tensor | Spikes | CSR, bias: bool = True) -> Tensor:
+    if isinstance(x, CSR):  # sparse features
+        return spmm_features(operator, x)
     return phase_spmm(operator, x, x.scale.dtype) if isinstance(x, Spikes) else spmm(operator, x)
 
 

@@ -142,10 +142,10 @@ def _reduced(builder: Builder, path: str, x: Ref, dim: Dims, keepdim: bool, kind
     if kind == "sum":
         found = add(builder, path, (found,), (float(math.prod(window)),), name="total")
     left = [sizes[axis - 1] for axis in kept if axis]
-    value = viewed(builder, path, found, left or (1,))
+    value = viewed(builder, path, found, left or [1])
     place = kept.index(0)
-    order = list(range(1, len(left) + 1))
-    result = value_with(builder, path, value, (*order[:place], 0, *order[place:]))
+    places = list(range(1, len(left) + 1))
+    result = value_with(builder, path, value, (*places[:place], 0, *places[place:]))
     for axis in axes if keepdim else ():
         result = lower_unsqueeze(builder, path, result, axis)
     return result

@@ -101,7 +101,7 @@ def relu_by_mask(builder: Builder, path: str, first: Any, second: Any) -> Ref | 
     return None
 
 
-@lowers_function(functional.threshold, torch.threshold, functional.threshold_, torch.threshold_)
+@lowers_function(functional.threshold, torch.threshold, functional.threshold_, torch.threshold_)  # type: ignore[attr-defined]
 def lower_threshold_function(
     builder: Builder, path: str, input: Ref, threshold: float, value: float, inplace: bool = False
 ) -> Ref:

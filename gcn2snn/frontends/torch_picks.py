@@ -177,8 +177,10 @@ def _rows_by(builder: Builder, path: str, x: Ref, seen: Ref, key: Any) -> Ref:
         return x
     counted = isinstance(stop, Number) and stop.axis == 0
     inputs = (rows, stop.ref) if counted else (rows,)
-    last = None if counted else plain(stop)
-    node = ir.RowSlice(name=f"{path}.rows", inputs=inputs, start=start, stop=last, step=step, counted=counted)
+    last = None if counted else _whole(plain(stop))
+    node = ir.RowSlice(
+        name=f"{path}.rows", inputs=inputs, start=_whole(start), stop=last, step=_whole(step), counted=counted
+    )
     return builder.add(ir.PickRows(name=path, inputs=(builder.operator(node), x)))
 
 
@@ -300,3 +302,8 @@ def lower_flip(builder: Builder, path: str, input: Ref, *dims: Any) -> Ref:
 def _refuse_rows_apart(builder: Builder, path: str, what: str, x: Ref) -> Ref:
     why = "takes the rows apart, whose number only a call knows."
     return builder.refuse(path, what, why, "Take channels apart: dim=1.", x)
+
+
+def _whole(value: object) -> int | None:
+    """A bound of a slice."""
+    return None if value is None else operator.index(value)  # type: ignore[arg-type]

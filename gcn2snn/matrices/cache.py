@@ -114,5 +114,9 @@ def size_of(operand: Operand) -> int:
 MATRICES = MatrixCache()
 """The matrices of every network in this process."""
 
+FEATURES = MatrixCache(most_forms=2)
+"""The sparse features of every network; what a tensor held before it was written to again soon goes."""
+
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=MATRICES.clear)
+    for _cache in (MATRICES, FEATURES):
+        os.register_at_fork(after_in_child=_cache.clear)

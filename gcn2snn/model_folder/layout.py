@@ -37,8 +37,7 @@ def write_folder(snn: Converted, folder: Path, *, measured: Measured | None, lic
         ArtefactError: the folder holds something else, or a network and ``force`` is not given; or it cannot be written.
     """
     _refuse_foreign(folder, force)
-    # Where the run lay on this machine means nothing elsewhere.
-    origin = {key: value for key, value in snn.origin.items() if key != "run"}
+    origin = _public_origin(snn.origin)
     names = origin.get("class_names") if snn.documents is None else snn.documents.class_names
     card = Card(
         folder.resolve().name, snn.network, snn.config, origin, names, snn.documents is not None, measured, licence
@@ -167,3 +166,16 @@ def _sha256(file: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ArtefactError(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def _public_origin(origin: dict[str, Any]) -> dict[str, Any]:
+    """The origin without folders of this machine, which mean nothing elsewhere and are nobody's business: names of files stay."""
+    public = {key: value for key, value in origin.items() if key != "run"}
+    dataset = public.get("dataset")
+    if isinstance(dataset, dict):
+        places: dict[str, object] = {key: Path(str(dataset[key])).name for key in ("dataset", "path") if key in dataset}
+        options = dataset.get("options")
+        if isinstance(options, dict) and "stop_words" in options:
+            places["options"] = options | {"stop_words": Path(str(options["stop_words"])).name}
+        public["dataset"] = dataset | places
+    return public

@@ -103,7 +103,7 @@ def _one_run(
     measures: Mapping[str, Callable[[Path, Graph], dict[str, object]]],
     depend: Mapping[str, Callable[[], object]],
 ) -> dict[str, object]:
-    results = {}
+    results: dict[str, object] = {}
     for name, measure in measures.items():
         path = folder / f"{name}.json"
 

@@ -216,7 +216,7 @@ class _Workers(Multiprocess):
             forget_worker(old.pid)
             if old.exitcode == STARTUP_FAILURE:
                 self.failed = True
-            else:
+            elif not self.received and old.exitcode not in (-signal.SIGTERM, -signal.SIGINT):  # not told to stop
                 print(
                     f"gcn2snn: warning: worker {old.pid} died (exit code {old.exitcode}); the requests that it was answering are "
                     f"lost, and another worker takes its place",

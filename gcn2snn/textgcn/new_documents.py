@@ -293,6 +293,8 @@ def check_texts(texts: Sequence[str]) -> None:
     """
     if isinstance(texts, str | bytes):
         raise InputTypeError(f"texts is a single {type(texts).__name__}; pass a list of strings: [text]")
+    if not isinstance(texts, Sequence):
+        raise InputTypeError(f"texts is {type(texts).__name__}; pass a list of strings, for example list(texts)")
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputTypeError(f"text {place} is {type(text).__name__}; every text must be a string")

@@ -207,15 +207,16 @@ def measured(config: ConvertConfig, problems: Sequence[Problem]) -> Point:
         torch.cat([getattr(problem, name) for problem in problems]) for name in ("probability", "source", "labels")
     )
     loss = loss_of(probability, source, found, labels)
-    alphas = [
+    alpha, alpha_eq6 = (
         len(runs) / sum(1 / getattr(energy, name) for _, energy in runs) for name in ("alpha_events", "alpha_eq6")
-    ]
+    )
     divergences = [
         (divergence_of(problem.probability, scores, problem.divisor), len(scores))
         for problem, (scores, _) in zip(problems, runs, strict=True)
     ]
     divergence = sum(own * count for own, count in divergences) / len(found)
-    return Point(config, _percent(found == labels), _percent(found == source), loss.bound, *alphas, divergence)
+    accuracy, agreement = _percent(found == labels), _percent(found == source)
+    return Point(config, accuracy, agreement, loss.bound, alpha, alpha_eq6, divergence)
 
 
 def _key(node: ir.Neuron, config: ConvertConfig, rule: tuple[float | None, float | None] | None) -> Hashable:

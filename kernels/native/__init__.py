@@ -8,9 +8,12 @@ from gcn2snn.kernels.native.coding import decode, encode
 from gcn2snn.kernels.native.conv import conv2d
 from gcn2snn.kernels.native.products import decodes_in_registers, gemm_steps, phase_spmm, spmm, spmm_steps
 from gcn2snn.kernels.native.step import emit_step, fire_step
+from gcn2snn.kernels.native.words import binary_entries, binary_values, spmm_sparse
 
 __all__ = [
     "Native",
+    "binary_entries",
+    "binary_values",
     "conv2d",
     "decode",
     "decodes_in_registers",
@@ -21,5 +24,6 @@ __all__ = [
     "load",
     "phase_spmm",
     "spmm",
+    "spmm_sparse",
     "spmm_steps",
 ]

@@ -6,11 +6,13 @@
 // Threads: OpenMP with the symbols of the runtime that torch has loaded (the library is not linked to one of its own),
 // so there is one pool of threads in the process, of the size the caller passes.
 
+#include "blocks.h"
 #include "coding.h"
 #include "conv_steps.h"
 #include "spmm.h"
 #include "step_fire.h"
 #include "steps.h"
+#include "words.h"
 
 namespace gcn2snn {
 
@@ -22,17 +24,45 @@ void finish_row(const Epilogue& epilogue, int64_t row, int64_t channels, int64_t
     if (epilogue.fire) fire_row<float>(*epilogue.fire, y, row, channels, start, width);
 }
 
-// What is done with the rows of a slice; `table` goes to the sums of coded operands.
+// What is done with the rows of a slice; entries of columns that are not `active` are left out; `table` goes to the sums of
+// coded operands.
 template <class... Table>
-auto finished_rows(const Matrix& a, const float* value, int64_t channels, const Epilogue& epilogue, Table... table) {
+auto finished_rows(const Matrix& a, const float* value, int64_t channels, const Epilogue& epilogue, const uint8_t* active, Table... table) {
     return [=, &a, &epilogue](const auto& slice, int64_t begin, int64_t end) {
         std::vector<float> scratch(epilogue.out ? 0 : slice.width());
-        for (int64_t row = begin; row < end; ++row) {
-            float* y = epilogue.out ? epilogue.out + row * channels + slice.start() : scratch.data();
-            slice.sum(a, value, a.rowptr[row], a.rowptr[row + 1], a.rowptr[end], y, table...);
-            finish_row(epilogue, row, channels, slice.start(), slice.width(), y);
-        }
+        const auto rows_of = [&](const Matrix& m, const float* values, int64_t first, int64_t from, int64_t to) {
+            for (int64_t row = from; row < to; ++row) {
+                const int64_t whole = first + row;
+                float* y = epilogue.out ? epilogue.out + whole * channels + slice.start() : scratch.data();
+                slice.sum(m, values, m.rowptr[row], m.rowptr[row + 1], m.rowptr[to], y, table...);
+                finish_row(epilogue, whole, channels, slice.start(), slice.width(), y);
+            }
+        };
+        if (!active) { rows_of(a, value, 0, begin, end); return; }
+        ActiveEntries<float> packed;
+        for_packed_rows(packed, a, value, {nullptr, active}, begin, end, [&](int64_t first) {
+            const Matrix m = packed.matrix();
+            rows_of(m, packed.value(), first, 0, m.rows);
+        });
     };
+}
+
+// Which rows of codes hold a spike, where leaving out the entries that read the others pays: null where it does not. Packing an
+// entry costs about as much as two vectors of its sum; how many entries read silence is counted on one in 61.
+inline const uint8_t* speaking_rows(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, std::vector<uint8_t>& room) {
+    constexpr int64_t kStride = 61, kVectors = 3;
+    const int64_t entries = a.rowptr[a.rows], vectors = channels * static_cast<int64_t>(sizeof(float)) / kVectorBytes;
+    if (vectors <= kVectors || entries < 2 * cols) return nullptr;
+    room.resize(cols);
+    for (int64_t row = 0; row < cols; ++row) {
+        const int8_t* source = code + row * channels;
+        int8_t any = 0;
+        for (int64_t c = 0; c < channels; ++c) any |= source[c];
+        room[row] = any != 0;
+    }
+    int64_t looked = 0, silent = 0;
+    for (int64_t p = 0; p < entries; p += kStride) ++looked, silent += !room[a.col[p]];
+    return silent * vectors > looked * kVectors ? room.data() : nullptr;
 }
 
 #ifdef GCN2SNN_AVX2
@@ -46,14 +76,14 @@ inline float* decoded_room(int64_t size) {
 
 // With AVX2 floats from a cache take a third of the instructions of codes: codes that are used often become floats first, all
 // of them or a panel at a time. The same products and sums. False: they are too many, or used too seldom.
-bool decoded_product(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, const Epilogue& epilogue, int64_t threads) {
+bool decoded_product(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, const Epilogue& epilogue, const uint8_t* active, int64_t threads) {
     const bool whole = is_cached<float>(cols * channels * sizeof(float));
     const int64_t row_bytes = whole ? 0 : panel_row_bytes<float>(a, cols, channels);
     if (!is_reused(a, cols) || (!whole && row_bytes < 128)) return false;
     std::vector<float> levels(2 * timesteps + 1);
     for (int64_t t = 0; t <= timesteps; ++t) levels[timesteps + t] = table[t], levels[timesteps - t] = -table[t];
     const auto parts = float_passes<float>(channels, whole ? kMaxVectors : row_bytes / kVectorBytes);
-    const auto body = finished_rows(a, value, channels, epilogue);
+    const auto body = finished_rows(a, value, channels, epilogue, active);
     if (whole) {
         float* x = decoded_room(cols * channels);
         decode<float, int8_t>(code, cols, channels, levels.data(), timesteps, nullptr, 0, x, threads);
@@ -69,13 +99,15 @@ bool decoded_product(const Matrix& a, const float* value, const int8_t* code, in
 
 #ifdef GCN2SNN_REGISTER_DECODE
 void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* table, int64_t timesteps, bool is_signed, const Epilogue& epilogue, int64_t threads) {
+    std::vector<uint8_t> room;
+    const uint8_t* active = speaking_rows(a, code, cols, channels, room);
 #ifdef GCN2SNN_AVX2
-    if (decoded_product(a, value, code, cols, channels, table, timesteps, epilogue, threads)) return;
+    if (decoded_product(a, value, code, cols, channels, table, timesteps, epilogue, active, threads)) return;
 #endif
     const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
     const int64_t row_bytes = panel_row_bytes<int8_t>(a, cols, channels);
     const auto parts = operand.passes(channels, timesteps, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
-    const auto body = finished_rows(a, value, channels, epilogue, operand.tables);
+    const auto body = finished_rows(a, value, channels, epilogue, active, operand.tables);
     if (row_bytes) for_panels<int8_t>(a, cols, parts, row_bytes, threads, copy_from(operand.code, channels), body);
     else for_slices(a, operand.code, channels, parts, threads, body);
 }
@@ -122,6 +154,21 @@ int64_t gcn2snn_structure_bytes(int64_t index) {
                                int64_t cols, int64_t channels, const uint8_t* active_rows, const uint8_t* active_columns,     \
                                real* out, int64_t threads) {                                                                  \
         spmm<real>({rowptr, col, rows}, value, x, cols, channels, {active_rows, active_columns}, out, threads);                     \
+    }                                                                                                                         \
+    void gcn2snn_spmm_sparse_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,             \
+                                      const int32_t* x_rowptr, const int32_t* x_col, int64_t x_rows, const real* x_value,     \
+                                      int64_t columns, real* out, int64_t threads) {                                          \
+        spmm_sparse<real>({rowptr, col, rows}, value, {x_rowptr, x_col, x_rows}, x_value, columns, out, threads);             \
+    }                                                                                                                         \
+    void gcn2snn_code_words_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,     \
+                                     int64_t scale_rows, int64_t timesteps, real* out, int64_t* not_finite,                   \
+                                     int64_t threads) {                                                                       \
+        code_words<real>(x, rows, columns, scale, scale_step, scale_rows, timesteps, out, not_finite, threads);               \
+    }                                                                                                                         \
+    void gcn2snn_code_entries_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,   \
+                                       int64_t timesteps, int64_t most, int32_t* rowptr, int32_t* col, real* value,           \
+                                       int64_t* found, int64_t threads) {                                                     \
+        code_entries<real>(x, rows, columns, scale, scale_step, timesteps, most, rowptr, col, value, found, threads);         \
     }
 GCN2SNN_FLOAT(f32, float)
 GCN2SNN_FLOAT(f64, double)
@@ -166,6 +213,12 @@ void gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t first, int
 }
 
 #ifdef GCN2SNN_REGISTER_DECODE
+void gcn2snn_block_spmm(const Blocks* blocks, int64_t rows, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed,
+                        const Epilogue* epilogue, int64_t threads) {
+    sum_blocks(*blocks, rows, channels, table, timesteps, is_signed != 0, threads, epilogue->out,
+               [&](int64_t row, float* y) { finish_row(*epilogue, row, channels, 0, channels, y); });
+}
+
 void gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
                         int64_t cols, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed, const Epilogue* epilogue,
                         int64_t threads) {

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire
+from gcn2snn.kernels.event_blocks import WIDTH, EventBlocks, event_blocks
 from gcn2snn.kernels.native import build
 from gcn2snn.kernels.native.call import call
 from gcn2snn.kernels.native.coding import decode
 from gcn2snn.kernels.native.signatures import SUFFIX
-from gcn2snn.kernels.native.structures import Epilogue, Keep
+from gcn2snn.kernels.native.structures import Blocks, Epilogue, Keep
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 
 
@@ -53,8 +54,29 @@ def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | N
         structure.out = keep.pointer(out, real)
     else:
         structure.fire = ctypes.addressof(keep.fire(fire, real, out, (out.shape[0], channels), out.shape))
-    _call_with_codes("phase_spmm", matrix, spikes, table, structure)
+    blocks = event_blocks(matrix, spikes)
+    if blocks is None:
+        _call_with_codes("phase_spmm", matrix, spikes, table, structure)
+    else:
+        numbers = (spikes.coding.timesteps, int(spikes.coding.signed))
+        call("block_spmm", _blocks(blocks, keep), *out.shape, table, *numbers, structure)
     return out
+
+
+def _blocks(blocks: EventBlocks, keep: Keep) -> Blocks:
+    """The structure of ``blocks.h``."""
+    real, index, long = torch.float32, torch.int32, torch.int64
+    return Blocks(
+        count=blocks.count,
+        width=WIDTH,
+        first_entry=keep.pointer(blocks.first_entry, long),
+        first_code=keep.pointer(blocks.first_code, long),
+        rowptr=keep.pointer(blocks.rowptr, index),
+        col=keep.pointer(blocks.col, index),
+        value=keep.pointer(blocks.value, real),
+        code=keep.pointer(blocks.code, torch.int8),
+        place=keep.pointer(blocks.place, index),
+    )
 
 
 def spmm_steps(

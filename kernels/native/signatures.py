@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gcn2snn.kernels.native.structures import Conv, Epilogue, Fire, Steps
+from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps
 
 PREFIX = "gcn2snn_"
 SUFFIX = {torch.float32: "f32", torch.float64: "f64", torch.int8: "i8", torch.int16: "i16"}
@@ -52,12 +52,15 @@ class Array:
 
 def _signatures() -> dict[str, tuple[Parameter, ...]]:
     """Name without prefix -> arguments, without the number of threads that ends each list."""
-    int32, mask = Array(torch.int32), Array(torch.bool, optional=True)
+    int32, mask, count = Array(torch.int32), Array(torch.bool, optional=True), Array(torch.int64)
     sparse = (int32, int32, SIZE)  # rowptr, col, rows
     table: dict[str, tuple[Parameter, ...]] = {}
     for real in (torch.float32, torch.float64):
         x, s = Array(real), SUFFIX[real]
         table[f"spmm_{s}"] = (*sparse, x, x, SIZE, SIZE, mask, mask, x)
+        table[f"spmm_sparse_{s}"] = (*sparse, x, *sparse, x, SIZE, x)
+        table[f"code_words_{s}"] = (x, SIZE, SIZE, x, SIZE, SIZE, SIZE, x, count)
+        table[f"code_entries_{s}"] = (x, SIZE, SIZE, x, SIZE, SIZE, SIZE, int32, int32, x, count)
         for stored in (torch.int8, torch.int16):
             code, maybe, name = Array(stored), Array(real, optional=True), f"{s}_{SUFFIX[stored]}"
             table[f"encode_{name}"] = (x, SIZE, SIZE, SIZE, ctypes.POINTER(Fire))
@@ -68,7 +71,7 @@ def _signatures() -> dict[str, tuple[Parameter, ...]]:
             table[f"conv_{name}"] = (ctypes.POINTER(Conv),)
     for stored in (torch.int8, torch.int16):
         code = Array(stored)
-        table[f"emit_step_{SUFFIX[stored]}"] = (code, SIZE, SIZE, SIZE, code, Array(torch.int64))
+        table[f"emit_step_{SUFFIX[stored]}"] = (code, SIZE, SIZE, SIZE, code, count)
     return table
 
 
@@ -77,6 +80,7 @@ def _register_signatures() -> dict[str, tuple[Parameter, ...]]:
     int32, real, code = Array(torch.int32), Array(torch.float32), Array(torch.int8)
     operands = (int32, int32, SIZE, real, code, SIZE, SIZE, real, SIZE, SIZE)
     return {
+        "block_spmm": (ctypes.POINTER(Blocks), SIZE, SIZE, real, SIZE, SIZE, ctypes.POINTER(Epilogue)),
         "phase_spmm": (*operands, ctypes.POINTER(Epilogue)),
         "phase_steps": (*operands, ctypes.POINTER(Steps)),
     }

@@ -40,6 +40,16 @@ class ActiveEntries {
 
 constexpr int64_t kPackedEntries = 4096;  // of the rows packed together: they stay in the first cache
 
+// body(first row) for the rows begin..end, packed some at a time.
+template <class real, class Body>
+void for_packed_rows(ActiveEntries<real>& packed, const Matrix& a, const real* value, const Active& active, int64_t begin, int64_t end, const Body& body) {
+    for (int64_t first = begin, next; first < end; first = next) {
+        for (next = first + 1; next < end && a.rowptr[next + 1] - a.rowptr[first] <= kPackedEntries;) ++next;
+        packed.read(a, value, active, first, next);
+        body(first);
+    }
+}
+
 // y = diag(rows) A diag(columns) x. Entries left out would have added zero: the same bits as with zeros in x.
 template <class real>
 void spmm(const Matrix& a, const real* value, const real* x, int64_t cols, int64_t channels, const Active& active, real* y, int64_t threads) {
@@ -55,12 +65,10 @@ void spmm(const Matrix& a, const real* value, const real* x, int64_t cols, int64
             return;
         }
         ActiveEntries<real> packed;
-        for (int64_t first = begin, next; first < end; first = next) {
-            for (next = first + 1; next < end && a.rowptr[next + 1] - a.rowptr[first] <= kPackedEntries;) ++next;
-            packed.read(a, value, active, first, next);
+        for_packed_rows(packed, a, value, active, begin, end, [&](int64_t first) {
             const Matrix m = packed.matrix();
             for (int64_t row = 0; row < m.rows; ++row) slice.sum(m, packed.value(), m.rowptr[row], m.rowptr[row + 1], m.rowptr[m.rows], out(first + row));
-        }
+        });
     };
     if (row_bytes) for_panels<real>(a, cols, parts, row_bytes, threads, copy_from(x, channels), body);
     else for_slices(a, x, channels, parts, threads, body);

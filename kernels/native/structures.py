@@ -71,6 +71,15 @@ class Conv(ctypes.Structure):
     )
 
 
+class Blocks(ctypes.Structure):
+    """``Blocks`` of blocks.h."""
+
+    _fields_ = (
+        *_named(ctypes.c_int64, "count width"),
+        *_named(ctypes.c_void_p, "first_entry first_code rowptr col value code place"),
+    )
+
+
 class Keep:
     """Builds C structures and keeps the tensors they point into alive until the call is over."""
 

@@ -53,7 +53,7 @@ def encode(x: Tensor, fire: Fire) -> Tensor:
     code = torch.empty(x.shape, dtype=fire.coding.code_dtype, device=x.device)
     if x.numel():
         a = FireArguments(fire, tuple(x.shape), x.dtype, x)
-        channels, inner = _layout(x)
+        channels, inner = layout(x)
         columns = x.shape[-1] if x.dim() == 2 else x.numel()
         encode_fwd_kernel[(triton.cdiv(x.numel(), BLOCK),)](
             x, a.scale, a.thresholds, a.horizon, code,
@@ -68,7 +68,7 @@ def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     code = spikes.code.contiguous()
     x = torch.empty(code.shape, dtype=dtype, device=code.device)
     if code.numel():
-        channels, inner = _layout(code)
+        channels, inner = layout(code)
         scale = spikes.scale.to(code.device, dtype).contiguous()
         decode_fwd_kernel[(triton.cdiv(code.numel(), BLOCK),)](
             code, table_of(spikes, dtype), scale, x, code.numel(), channels, inner,
@@ -77,7 +77,7 @@ def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     return x
 
 
-def _layout(x: Tensor) -> tuple[int, int]:
+def layout(x: Tensor) -> tuple[int, int]:
     """(channels, elements of one channel that lie together); a vector is a row of channels."""
     if x.dim() < 2:
         return max(x.numel(), 1), 1

@@ -78,7 +78,7 @@ def test_help_says_the_defaults_of_the_configuration(
         (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
         fields = getattr(cls, "__pydantic_fields__", {})
         value = fields[name].default if name in fields else field.default
-        own = text.partition(f" --{name.replace('_', '-')} ")[2].partition(" --")[0]
+        own = re.split(r" --[a-z-]+ <", f" {text}".partition(f" --{name.replace('_', '-')} <")[2])[0]
         assert f"default {value:g}" in own if isinstance(value, float) else f"default {value}" in own, (name, own)
 
 

@@ -83,15 +83,15 @@ def test_command_passes_its_options(app, monkeypatch, tmp_path):
     expected = ReproduceOptions(tmp_path, ("a", "b", "c"), ("mr",), 3, ("signed",), 7, {"vgg16": Path("w.safetensors")})
     assert seen == {"out": tmp_path, "options": expected}
     plain = CliRunner().invoke(app, ["fig1", "--out", str(tmp_path)])
-    assert plain.output.splitlines() == ["item: item", "answer: 42", f"wrote {tmp_path / 'a.csv'}"]
+    assert plain.stdout.splitlines() == ["item: item", "answer: 42", f"wrote {tmp_path / 'a.csv'}"]
 
 
 def test_command_lists_and_refuses(app):
-    listed = CliRunner().invoke(app, ["list"]).output.splitlines()
-    assert [line.split()[0] for line in listed] == sorted(ITEMS)
-    assert "fig10      --limit" in listed
-    as_json = json.loads(CliRunner().invoke(app, ["list", "--json"]).output)
-    assert (as_json["fig1"], as_json["motifs"]) == ([], ["--seeds", "--modes"])
+    listed = CliRunner().invoke(app, ["list"]).stdout.splitlines()
+    assert [line.partition(":")[0] for line in listed if not line.startswith(" ")] == sorted(ITEMS)
+    assert listed[listed.index(f"fig10: {ITEMS['fig10'].what} (seconds)") + 1] == "  options: --limit"
+    as_json = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)
+    assert (as_json["fig1"]["options"], as_json["motifs"]["options"]) == ([], ["--seeds", "--modes"])
     assert isinstance(CliRunner().invoke(app, ["fig99"]).exception, ConfigError)
     wrong = CliRunner().invoke(app, ["table1", "--weights", "vgg16"])
     assert "is not NAME=FILE" in str(wrong.exception)

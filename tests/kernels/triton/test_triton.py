@@ -33,6 +33,7 @@ SEGMENT = ("segment_row_ptr", "segment_start_ptr", "segment_end_ptr", "partial_p
 KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
     "encode.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
     "encode.decode_fwd_kernel": ({}, {"BLOCK": 1024}, False),
+    "input_words.binary_fwd_kernel": ({}, {"BLOCK": 1024}, False),
     "counts.count_fwd_kernel": ({"count_ptr": "*i64"}, {"BLOCK": 256}, False),
     "phase_spmm.phase_spmm_fwd_kernel": (
         dict.fromkeys(SEGMENT, "*i32"),

@@ -14,6 +14,8 @@ from gcn2snn.kernels import (
     PhaseCode,
     Spikes,
     backend,
+    binary_entries,
+    binary_values,
     decode,
     encode,
     event_count,
@@ -69,6 +71,21 @@ def test_encode_and_decode(coding: PhaseCode, dtype: torch.dtype) -> None:
             assert torch.equal(decode(got, dtype), reference.decode(got, dtype))
     maps = torch.randn(2, 5, 3, 3, dtype=dtype, device=DEVICE)
     assert torch.equal(encode(maps, scale, coding).code, reference.encode(maps, scale, coding).code)
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (2, 3, 4, 4)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_input_words(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x = torch.randn(shape, dtype=dtype, device=DEVICE) * (torch.rand(shape, device=DEVICE) < 0.5)
+    per_channel = torch.rand(shape[1], dtype=dtype, device=DEVICE) + 0.3
+    for scale in (per_channel, per_channel[0]):
+        for bits in (1, 8, 24):
+            wanted = reference.binary_values(x, scale, bits)
+            assert torch.equal(binary_values(x, scale, bits), wanted)
+            if len(shape) == 2:
+                found = binary_entries(x, scale, bits)
+                assert found is not None
+                assert torch.equal(found.to_dense(), wanted)
 
 
 @pytest.mark.parametrize("channels", [1, 7, 200, 300] if LARGE else [1, 7, 16])
