@@ -69,7 +69,7 @@ def clean_corpus(corpus: Corpus, options: TextGraphOptions | None = None) -> Cle
 
 def _other_cleanings(options: TextGraphOptions) -> str:
     """The ways of cleaning that have not been tried."""
-    ways = {"unicode": "unicode", "spaces": "spaces, if the text is cut into words already"}
+    ways = {"unicode": "--cleaning unicode", "spaces": "--cleaning spaces if the text is cut into words already"}
     return ", or ".join(text for name, text in ways.items() if name != options.cleaning)
 
 
@@ -78,8 +78,8 @@ def _nothing_left(corpus: Corpus, counts: Counter[str], stop_words: frozenset[st
     start = f"{corpus.name}: no word is left in any of {len(corpus.documents)} documents"
     if not counts:
         return (
-            f"{start} after cleaning {options.cleaning}. Look whether the right column is the text (text_column), or "
-            f"choose another cleaning: {_other_cleanings(options)}"
+            f"{start} after cleaning {options.cleaning}. Look whether the right column is the text (--text-column), or "
+            f"choose {_other_cleanings(options)}"
         )
     spared = counts.keys() - stop_words
     if not spared:

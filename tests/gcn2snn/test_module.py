@@ -58,7 +58,7 @@ def test_a_loaded_network_gives_the_same_bits(tmp_path: Path, make: Any, rows: i
         torch.manual_seed(seed)
         x = torch.randn(rows, 8)
         snn = convert(make().eval(), x)
-        gcn2snn.save(snn, tmp_path / "snn.safetensors")
+        gcn2snn.save(snn, tmp_path / "snn.safetensors", force=True)
         loaded = gcn2snn.load(tmp_path / "snn.safetensors")
         assert snn(x).equal(loaded(x))
 

@@ -24,7 +24,7 @@ def karate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert trained.returncode == 0, trained.stderr
     converted = gcn2snn("convert", folder / "run", "--out", folder / "snn.safetensors")
     assert converted.returncode == 0, converted.stderr
-    assert "layer1.aggregation" in converted.stdout
+    assert "layer1.message" in converted.stdout
     return folder
 
 

@@ -54,7 +54,7 @@ def test_other_inputs_come_from_a_file(karate: Path, tmp_path: Path) -> None:
 def test_refusals(karate: Path, tmp_path: Path) -> None:
     out = tmp_path / "net.npz"
     assert "allowed are brian2" in failed("export", karate, "--format", "hdf5", "--out", out)
-    assert "--rows 'a' is no list of rows" in failed(
+    assert "--rows 'a' is no list of numbers" in failed(
         "export", karate, "--format", "brian2", "--rows", "a", "--out", out
     )
     assert "--python has no meaning here" in failed(

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from gcn2snn.cli.origins import graph_of, is_image_run, origin_of, refuse_unknown_origin
+from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
 
@@ -28,7 +30,8 @@ def test_is_image_run_reads_the_kind(tmp_path: Path) -> None:
 
 
 def test_refuse_unknown_origin_takes_images_and_datasets() -> None:
-    refuse_unknown_origin(Path("snn"), {"kind": "images"})
-    refuse_unknown_origin(Path("snn"), {"dataset": {"dataset": "karate"}})
+    snn = convert(torch.nn.Linear(4, 3).eval(), torch.rand(2, 4))
+    refuse_unknown_origin(Path("snn"), snn, {"kind": "images"})
+    refuse_unknown_origin(Path("snn"), snn, {"dataset": {"dataset": "karate"}})
     with pytest.raises(ConfigError, match=r"snn does not say what it was trained on. Give the data: --data FILE.pt"):
-        refuse_unknown_origin(Path("snn"), {})
+        refuse_unknown_origin(Path("snn"), snn, {})
