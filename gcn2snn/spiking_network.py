@@ -19,6 +19,7 @@ from gcn2snn.engines import (
     Recording,
     Value,
     bind,
+    check_recordings,
     choose_engine,
     input_free,
     run_bucketed,
@@ -154,7 +155,7 @@ class SpikingNetwork(DescribedModule):
         """
         wait = self.config.wait if wait is None else wait
         if recordings is not None:
-            self._check_recordings(recordings, engine)
+            check_recordings(self.network, recordings, engine)
             engine = "temporal"
         if observe is None and recordings is None:
             return self._call(args, kwargs, engine, wait)
@@ -174,20 +175,6 @@ class SpikingNetwork(DescribedModule):
             _PROCESS[0] = os.getpid()
             torch.set_num_threads(1)
         return bind(self.network, args, kwargs, sparse=sparse)
-
-    def _check_recordings(self, recordings: Mapping[str, Recording], engine: str) -> None:
-        if engine not in ("auto", "temporal"):
-            raise ConfigError(
-                f"engine is {engine!r}; only the temporal engine has a step to record. Use engine='temporal'"
-            )
-        if not isinstance(recordings, Mapping):
-            raise ConfigError(
-                f"recordings is {type(recordings).__name__}; a dict is needed: {{population: gcn2snn.Recording()}}"
-            )
-        names = [node.name for node in self.network if isinstance(node, ir.Neuron | ir.Output)]
-        unknown = sorted(set(recordings) - set(names))
-        if unknown:
-            raise ConfigError(f"recordings names {unknown}; what can be recorded is {names}")
 
     def _run(
         self,

@@ -2,7 +2,7 @@
 
 from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.choose import ENGINES, choose_engine, is_exact
+from gcn2snn.engines.choose import ENGINES, check_recordings, choose_engine, is_exact
 from gcn2snn.engines.interpreter import (
     Observer,
     code_input,
@@ -41,6 +41,7 @@ __all__ = [
     "activate",
     "apply",
     "bind",
+    "check_recordings",
     "choose_engine",
     "code_input",
     "constant_values",

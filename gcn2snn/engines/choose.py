@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gcn2snn import ir
 from gcn2snn.engines.topology import least_exact_wait
 from gcn2snn.errors import ConfigError
@@ -40,3 +42,26 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
     if engine == "auto":
         return "closed" if exact else "bucketed"
     return engine
+
+
+def check_recordings(network: ir.Network, recordings: object, engine: str) -> None:
+    """Refuse what cannot be recorded, before anything runs.
+
+    Args:
+        network: the description.
+        recordings: what the caller wants filled, {population: Recording}.
+        engine: as it was asked for.
+
+    Raises:
+        ConfigError: the engine has no step to record, ``recordings`` is no dict, or it names something else than populations.
+    """
+    if engine not in ("auto", "temporal"):
+        raise ConfigError(f"engine is {engine!r}; only the temporal engine has a step to record. Use engine='temporal'")
+    if not isinstance(recordings, Mapping):
+        raise ConfigError(
+            f"recordings is {type(recordings).__name__}; a dict is needed: {{population: gcn2snn.Recording()}}"
+        )
+    names = [node.name for node in network if isinstance(node, ir.Neuron | ir.Output)]
+    unknown = sorted(set(recordings) - set(names))
+    if unknown:
+        raise ConfigError(f"recordings names {unknown}; what can be recorded is {names}")
