@@ -14,7 +14,7 @@ from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import check_folder, find_folder
 from gcn2snn.network_file import SNN_FORMAT, write_network
-from gcn2snn.passes import PopulationReport, RefitReport
+from gcn2snn.passes import Choice, PopulationReport, RefitReport
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 
@@ -64,7 +64,8 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
         nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
         report = [PopulationReport(**row) for row in meta["report"]]
         refits = [RefitReport(**row) for row in meta["refits"]]
-        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report, refits)
+        choice = None if meta["choice"] is None else Choice.of_dict(meta["choice"])
+        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report, refits, choice)
         if meta["documents"] is not None:
             parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
             snn.documents = NewDocuments.of_parts(parts, meta["documents"])

@@ -31,7 +31,7 @@ from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
 from gcn2snn.network_state import tensors_of
 from gcn2snn.network_summary import code_values, headline, layers, summary
-from gcn2snn.passes import PopulationReport, RefitReport
+from gcn2snn.passes import Choice, PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class SpikingNetwork(DescribedModule):
         config: how it was converted.
         report: how well each population's code fits.
         refits: what a refit kept of a population, and how far its aggregation is from the source's.
+        choice: what was measured to settle the configuration; None where it left nothing open.
     """
 
     def __init__(
@@ -87,11 +88,13 @@ class SpikingNetwork(DescribedModule):
         config: ConvertConfig,
         report: Sequence[PopulationReport] = (),
         refits: Sequence[RefitReport] = (),
+        choice: Choice | None = None,
     ):
         super().__init__(network)
         self.config = config
         self.report = tuple(report)
         self.refits = tuple(refits)
+        self.choice = choice
         self.documents: Documents | None = None
         self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
@@ -309,8 +312,11 @@ class SpikingNetwork(DescribedModule):
         return [code_values(self.network[row["name"]]) | row for row in self.verify(*args, **kwargs).table()]
 
     def summary(self) -> str:
-        """A table of the spiking layers: operation, spikes that arrive, population, shape, code, scale and weights."""
-        return summary(self.network)
+        """A table of the spiking layers: operation, spikes that arrive, population, shape, code, scale and weights.
+
+        Below it stands what was measured to choose the setting, where something was left open.
+        """
+        return "\n".join([summary(self.network), *([] if self.choice is None else ["", self.choice.told()])])
 
     def __repr__(self) -> str:
         body = "\n".join(f"  {line}" for line in layers(self.network).splitlines())

@@ -3,6 +3,15 @@
 from gcn2snn.passes.bias_correction import correct_means
 from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate
 from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
+from gcn2snn.passes.choose_setting import (
+    SETTINGS,
+    Choice,
+    Problem,
+    Trial,
+    choose_setting,
+    configured,
+    with_codes,
+)
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
@@ -10,13 +19,19 @@ from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_asked, refit_
 from gcn2snn.passes.weight_rounding import round_weights
 
 __all__ = [
+    "SETTINGS",
+    "Choice",
     "FanOut",
     "PopulationReport",
+    "Problem",
     "RefitProgress",
     "RefitReport",
     "Statistics",
+    "Trial",
     "calibrate",
+    "choose_setting",
     "coding_of",
+    "configured",
     "correct_means",
     "cut_spikes",
     "expected_error",
@@ -33,4 +48,5 @@ __all__ = [
     "round_weights",
     "rules_of",
     "set_horizons",
+    "with_codes",
 ]
