@@ -14,7 +14,7 @@ from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.files import save_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
-from gcn2snn.passes import Choice, PopulationReport, RefitReport
+from gcn2snn.passes import Choice, PopulationReport, RefitReport, choice_dict
 
 SNN_FORMAT = 4
 
@@ -76,7 +76,7 @@ def write_network(path: Path, snn: Converted, origin: Mapping[str, object]) -> P
         "config": to_dict(snn.config),
         "report": [asdict(row) for row in snn.report],
         "refits": [asdict(row) for row in snn.refits],
-        "choice": None if snn.choice is None else snn.choice.to_dict(),
+        "choice": choice_dict(snn.choice),
         "environment": environment(),
         "origin": dict(origin),
     }

@@ -3,19 +3,20 @@
 from gcn2snn.passes.bias_correction import correct_means
 from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate
 from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
-from gcn2snn.passes.choose_setting import (
-    SETTINGS,
-    Choice,
-    Problem,
-    Trial,
-    choose_setting,
-    configured,
-    with_codes,
-)
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
 from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_asked, refit_values, refittable
+from gcn2snn.passes.setting_choice import (
+    Choice,
+    Problem,
+    Trial,
+    choice_dict,
+    choose_setting,
+    configured,
+    with_codes,
+)
+from gcn2snn.passes.settings import SETTINGS, Setting
 from gcn2snn.passes.weight_rounding import round_weights
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "Problem",
     "RefitProgress",
     "RefitReport",
+    "Setting",
     "Statistics",
     "Trial",
     "calibrate",
+    "choice_dict",
     "choose_setting",
     "coding_of",
     "configured",

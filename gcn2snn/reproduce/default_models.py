@@ -18,7 +18,7 @@ class DeepMLP(nn.Module):
     def __init__(self, widths: Sequence[int], norm: bool = False) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in itertools.pairwise(widths):
+        for before, after in itertools.pairwise(widths[:-1]):
             layers += [nn.Linear(before, after), *([nn.BatchNorm1d(after)] if norm else []), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
 

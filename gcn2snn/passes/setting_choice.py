@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from gcn2snn import ir
@@ -15,6 +16,7 @@ from gcn2snn.passes.calibration import Batches, Statistics, with_scales
 from gcn2snn.passes.choose_base import optimal_base
 from gcn2snn.passes.departure import sample_of
 from gcn2snn.passes.neurons import coding_of
+from gcn2snn.passes.settings import FEW_ROWS, Setting, candidates
 
 WIDER = 1.25
 """Wider bases are the populations' own to this power: the range of their levels, as a power of ten, is so much larger."""
@@ -22,59 +24,11 @@ WIDER = 1.25
 BASE_POWERS = (0.4, 0.55, 0.65, 0.75, 0.85, 0.95, 1.05, 1.2, 1.35, 1.5, 1.75, 2.1, 2.6)
 """Powers of the plain base among which a population's own base is found."""
 
-FEW_ROWS = 32
-"""With fewer rows a scale for each channel, or a channel's mean, would be fitted to chance."""
-
 TIE = 0.1
 """Of settings whose divergence is within this share of the least, the first one is taken."""
 
 DEPARTS = {"kl": 0.05, "squared": 0.05}
 """Divergence from which a conversion is said to depart (docs/decisions/0097)."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How the populations of a network are coded.
-
-    Args:
-        base: "plain", the base of Eq. 5 for the number of phases; "own", for each population the base of least squared error;
-            "own wider", larger ones, for values that differ more than squared errors say; "given".
-        scale, per, correct, group: as in :class:`gcn2snn.ConvertConfig`.
-    """
-
-    base: str
-    scale: str
-    per: str
-    correct: str
-    group: int = 1
-
-    @property
-    def suits_groups(self) -> bool:
-        """Whether it is tried with several neurons to a membrane: their levels are fine enough for one setting to be best."""
-        return self.base == "own" and self.scale == "mse"
-
-    def __str__(self) -> str:
-        bases = {"plain": "", "own": "own bases, ", "own wider": "wider own bases, ", "given": ""}[self.base]
-        scale = {"max": "maxima", "mse": "least error", "percentile": "percentiles"}[self.scale]
-        means = ", means corrected" if self.correct == "mean" else ""
-        groups = f", groups of {self.group}" if self.group > 1 else ""
-        return f"{bases}{scale} per {self.per}{means}{groups}"
-
-
-SETTINGS = (
-    Setting("own", "mse", "channel", "mean"),
-    Setting("own", "mse", "channel", "none"),
-    Setting("own wider", "mse", "channel", "mean"),
-    Setting("own", "max", "channel", "none"),
-    Setting("own", "max", "layer", "mean"),
-    Setting("plain", "mse", "channel", "mean"),
-    Setting("plain", "max", "layer", "mean"),
-    Setting("plain", "max", "layer", "none"),
-)
-"""What is compared where everything is open, the paper's last (docs/decisions/0097)."""
-
-GROUPS = (2, 4)
-"""Neurons to a membrane that are tried as well where accuracy comes first."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +107,11 @@ class Choice:
         )
 
 
+def choice_dict(choice: Choice | None) -> dict[str, object] | None:
+    """JSON values of what was measured, None where nothing was."""
+    return None if choice is None else choice.to_dict()
+
+
 UNITS = {"kl": "divergence in nats", "squared": "squared error as a share of the variance"}
 """Measure in words."""
 
@@ -209,31 +168,6 @@ def choose_setting(
     return configured(settings[chosen], config, problem), choice
 
 
-def candidates(config: ConvertConfig, many_rows: bool = True, accuracy_first: bool = False) -> list[Setting]:
-    """The settings to compare: :data:`SETTINGS` with what is given in its place, each once.
-
-    Args:
-        config: what it sets is in every candidate.
-        many_rows: False leaves out what is fitted to each channel.
-        accuracy_first: groups of neurons, too.
-    """
-    found = [*SETTINGS]
-    if not many_rows:
-        found = [Setting(base, scale, "layer", "none") for base, scale in FEW_ROWS_SETTINGS]
-    if accuracy_first and config.group == 1:
-        groups = [size for size in GROUPS if config.timesteps * size <= 255]
-        found += [replace(setting, group=size) for size in groups for setting in found if setting.suits_groups]
-    else:
-        found = [replace(setting, group=config.group) for setting in found]
-    given = {name: getattr(config, name) for name in PAPER if name not in config.open}
-    given |= {"base": "given"} if "base" in given else {}
-    return list(dict.fromkeys(replace(setting, **given) for setting in found))
-
-
-FEW_ROWS_SETTINGS = (("own", "mse"), ("own wider", "mse"), ("plain", "mse"), ("plain", "max"))
-"""Base and scale of the settings that are compared on few rows."""
-
-
 def configured(setting: Setting, config: ConvertConfig, problem: Problem) -> ConvertConfig:
     """The configuration that a setting stands for; populations with a base of their own in ``config`` keep it."""
     plain = config.common_base if config.base is not None else plain_base(config.timesteps, setting.group)
@@ -251,6 +185,7 @@ def configured(setting: Setting, config: ConvertConfig, problem: Problem) -> Con
     return replace(own, layers=layers)
 
 
+@cache
 def plain_base(timesteps: int, group: int = 1) -> float:
     """The base per time step of least expected error (Eq. 5), as the paper reads it off for T = 16; else two digits.
 
@@ -266,7 +201,8 @@ def _own_base(node: ir.UncalibratedNeuron, config: ConvertConfig, own: LayerConf
     """The base of least squared error for a population, scales of least error included."""
     coding = coding_of(config, node.name, node.coding.signed)
     per = own.per or config.per
-    bases = [base for base in (coding.base**power for power in BASE_POWERS) if base**coding.timesteps < 1e30]
+    plain = plain_base(coding.timesteps)
+    bases = [base for base in (plain**power for power in BASE_POWERS) if base**coding.timesteps < 1e30]
     errors = [statistics.least_error(node, replace(coding, base=base), per) for base in bases]
     best = min(range(len(bases)), key=lambda number: errors[number])
     return float(bases[best] ** coding.group)
