@@ -38,7 +38,7 @@ def convert(
     ] = False,
     correct: Annotated[str | None, setting(ConvertConfig, "correct", text=CORRECTIONS)] = None,
     paper: Annotated[
-        bool, typer.Option("--paper", help="The paper's setting, Q = 1.3 and layer maxima; nothing is measured.")
+        bool, typer.Option("--paper", help="The paper's setting: Q = 1.3, layer maxima, no correction of means.")
     ] = False,
     accuracy_first: Annotated[
         bool, typer.Option("--accuracy-first", help="Also try groups of neurons, which cost neurons but no spikes.")
@@ -109,8 +109,6 @@ def convert(
         refuse_given({"percentile": percentile}, "no scale is a percentile; it goes with --scale percentile")
     source: dict[str, object] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
-    if paper and accuracy_first:
-        refuse_given({"accuracy_first": accuracy_first}, "--paper leaves nothing to choose")
     make = ConvertConfig.paper if paper else ConvertConfig
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.origins import is_image_run

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, run_closed, run_float
+from gcn2snn.engines import Value, choose_engine, run_bucketed, run_closed, run_float
 from gcn2snn.passes.calibration import Batches
 
 COMPARED_ROWS = 512
@@ -44,14 +44,18 @@ class Sample:
         """ "kl" where rows have several outputs, which then are classes; else "squared"."""
         return "kl" if all(output.dim() == 2 and output.shape[1] > 1 for output in self.outputs) else "squared"
 
-    def departure(self, network: ir.Network) -> tuple[float, float]:
+    def departure(self, network: ir.Network, wait: int | None = None) -> tuple[float, float]:
         """Divergence of a calibrated network from the source by :attr:`measure`, and percent of rows of another class.
 
         kl: mean over rows of sum_c p_c (log p_c - log q_c), p and q the softmax of the source's and the network's outputs
         squared: sum (y - x)^2 / sum (x - mean of its channel)^2
+
+        A short ``wait`` is run as it is, at the moments that neurons look.
         """
+        closed = choose_engine(network, wait, "auto") == "closed"
         with torch.no_grad():
-            found = [self._kept(run_closed(network, batch)).double() for batch in self.compared]
+            runs = [run_closed(network, x) if closed else run_bucketed(network, x, wait) for x in self.compared]
+        found = [self._kept(output).double() for output in runs]
         source = torch.cat([self._kept(output).double() for output in self.outputs])
         own = torch.cat(found)
         if self.measure == "squared":

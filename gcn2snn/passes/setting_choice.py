@@ -138,7 +138,7 @@ def choose_setting(
 ) -> tuple[ConvertConfig, Choice | None]:
     """The configuration with everything that it leaves open chosen by measuring, and what was measured.
 
-    Each candidate is one conversion and one evaluation on some of the calibration data, by the closed form, with float
+    Each candidate is one conversion and one evaluation on some of the calibration data, at the configuration's wait, with float
     weights and without horizons: rounding and horizons come behind and act on every setting alike. No label is used, and the
     order of the data changes nothing. Where there are several batches, half of them correct means and the others compare.
 
@@ -162,7 +162,7 @@ def choose_setting(
         network = with_scales(with_codes(problem.network, own), problem.statistics, own)
         if own.correct == "mean":
             network = correct_means(network, lambda: sample.fitted)
-        trials.append(Trial(str(setting), *sample.departure(network)))
+        trials.append(Trial(str(setting), *sample.departure(network, own.wait)))
     chosen = _first_of_the_best([trial.divergence for trial in trials])
     choice = Choice(tuple(trials), chosen, sample.measure, sample.rows, time.perf_counter() - start)
     return configured(settings[chosen], config, problem), choice
