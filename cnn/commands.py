@@ -133,7 +133,7 @@ def convert_images(
     snn.origin = origin | {"calibration_images": sum(x.shape[0] for x in batches)}
     snn.origin |= {"class_names": list(images.class_names)}
     save(snn, out, force=True)  # looked for before any work was done
-    content = {"snn": str(out), "config": to_dict(snn.config), "choice": choice_dict(snn.choice), "origin": origin}
+    content = {"snn": str(out), "config": to_dict(snn.config), "choice": choice_dict(snn.choice, timed=True), "origin": origin}
     return content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()}
 
 

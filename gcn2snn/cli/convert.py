@@ -187,7 +187,7 @@ def _convert_run(
     artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)}, force=True)
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(snn.config), "dataset": summary["dataset"]}
-        content["choice"] = choice_dict(snn.choice)
+        content["choice"] = choice_dict(snn.choice, timed=True)
         rows = {"populations": [asdict(row) for row in snn.report], "refits": [asdict(row) for row in snn.refits]}
         emit(content | rows | {"peak_memory_bytes": peak_memory()})
         return

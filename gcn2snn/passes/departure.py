@@ -14,7 +14,7 @@ from gcn2snn import ir
 from gcn2snn.engines import Value, choose_engine, run_bucketed, run_closed, run_float
 from gcn2snn.passes.calibration import Batches
 
-COMPARED_ROWS = 512
+COMPARED_ROWS = 1024
 """Rows of the output on which settings are compared, unless one batch alone has more."""
 
 

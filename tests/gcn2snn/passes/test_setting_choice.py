@@ -9,7 +9,8 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
 from gcn2snn.passes import SETTINGS
-from gcn2snn.passes.setting_choice import _first_of_the_best, plain_base
+from gcn2snn.passes.choose_base import optimal_base
+from gcn2snn.passes.setting_choice import PLAIN_BASES, _first_of_the_best, plain_base
 
 
 @pytest.fixture
@@ -112,7 +113,8 @@ def test_a_network_of_one_output_is_judged_by_its_squared_error():
 
 
 def test_plain_base_is_the_papers_for_sixteen_phases_and_eq_5_otherwise():
-    assert [plain_base(16), plain_base(8), plain_base(8, 2)] == [1.3, 1.48, 1.3**2]
+    assert [plain_base(16), plain_base(9), plain_base(8, 2)] == [1.3, round(optimal_base(9), 2), 1.3**2]
+    assert all(base == round(optimal_base(phases), 2) for phases, base in PLAIN_BASES.items() if phases != 16)
 
 
 def test_a_short_wait_is_compared_as_it_runs(model):
