@@ -29,7 +29,6 @@ from gcn2snn.engines import (
 )
 from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
-from gcn2snn.network_state import tensors_of
 from gcn2snn.network_summary import code_values, headline, layers, summary
 from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
@@ -129,7 +128,8 @@ class SpikingNetwork(DescribedModule):
                 ) from error
 
     def _device(self) -> torch.device:
-        return next((tensor.device for tensor in tensors_of(self.network).values()), torch.device("cpu"))
+        held = (tensor.device for node in self.network for tensor in node.tensors().values())
+        return next(held, torch.device("cpu"))
 
     def simulate(
         self,
