@@ -140,7 +140,7 @@ def _measured(case: Case) -> dict[tuple[str, str], Found]:
     """What is found by base and last threshold."""
     found = {}
     for threshold in LAST_THRESHOLDS:
-        config = ConvertConfig(last=threshold)
+        config = ConvertConfig(scale="mse", per="channel", correct="mean", last=threshold)
         plain = convert(case.model, case.example, config, calibration=case.calibration)
 
         def batches(plain: SpikingNetwork = plain) -> Iterator[dict[str, object]]:
