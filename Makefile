@@ -1,7 +1,9 @@
-# Two commands: `make demo` and `make test`. Each makes its own environment in .venv the first time.
+# Two commands: `make demo` and `make test`. Each puts what it needs into the environment .venv the first time:
+# .demo-ready says that the package and its few dependencies are there, .ready that all that the tests use is there too.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO_STAMP := $(VENV)/.demo-ready
 STAMP := $(VENV)/.ready
 RUN := runs/demo
 
@@ -12,7 +14,7 @@ endif
 
 .PHONY: demo test slow gpu lint types clean
 
-demo: $(STAMP)  ## train a Text GCN on R8, convert it, compare both
+demo: $(DEMO_STAMP)  ## train a Text GCN on R8, convert it, compare both
 	$(BIN)/gcn2snn train r8 --out $(RUN) --resume
 	$(BIN)/gcn2snn convert $(RUN) --base 1.3 --timesteps 16 --out $(RUN)/snn.safetensors --force
 	$(BIN)/gcn2snn evaluate $(RUN)/snn.safetensors
@@ -41,10 +43,14 @@ types: $(STAMP)
 	.venv-wheel/bin/pip install --quiet --force-reinstall --no-deps dist/gcn2snn-*.whl
 	cd $(VENV) && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --python-executable $(CURDIR)/.venv-wheel/bin/python -p gcn2snn
 
-$(STAMP): pyproject.toml constraints.txt
+$(DEMO_STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	touch $(DEMO_STAMP)
+
+$(STAMP): $(DEMO_STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
 	touch $(STAMP)
 
