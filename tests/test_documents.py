@@ -1,4 +1,5 @@
-"""What the documents show can be typed in: Python blocks and examples run, commands have verbs and options that exist."""
+"""What the documents show can be typed in: Python blocks and examples run, commands have verbs and options that exist,
+and the site shows every page."""
 
 from __future__ import annotations
 
@@ -74,6 +75,13 @@ def test_the_first_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 main()
             assert stop.value.code in (0, None)
     assert "same prediction %" in out.getvalue()
+
+
+def test_every_page_stands_in_the_navigation_of_the_site() -> None:
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    shown = re.findall(r"^ +- .+?: (\S+\.md)$", site[site.index("\nnav:") :], flags=re.M)
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(shown) == sorted(page for page in pages if not page.startswith("decisions/0"))
 
 
 def commands(text: str) -> list[list[str]]:
