@@ -206,7 +206,7 @@ def _rows(path: Path, mask: object, labels: Tensor) -> Tensor:
     return mask
 
 
-def _dgl_graph(values: Mapping[str, Any]) -> Any:
+def _dgl_graph(values: Mapping[str, Any]) -> object:
     import os
 
     os.environ.setdefault("DGLBACKEND", "pytorch")  # otherwise DGL writes a settings file into the home folder

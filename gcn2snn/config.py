@@ -101,7 +101,7 @@ class TrainConfig:
         return cls(**{"inductive": True, **NEW_DOCUMENTS, **options})
 
 
-NEW_DOCUMENTS: dict[str, Any] = {"learning_rate": 0.05, "patience": 20, "smoothing": 0.2, "averaging": 0.95}
+NEW_DOCUMENTS: dict[str, object] = {"learning_rate": 0.05, "patience": 20, "smoothing": 0.2, "averaging": 0.95}
 """Defaults of inductive training where they differ from the published ones (docs/decisions/0072)."""
 
 

@@ -126,7 +126,7 @@ def _next_share(share: float, chance: random.Random) -> float:
     return REFIT_EVENTS[min(len(REFIT_EVENTS) - 1, max(0, nearest + chance.choice((-1, 1))))]
 
 
-def _step(kind: str, value: Any, config: TuneConfig, chance: random.Random) -> Any:
+def _step(kind: str, value: Any, config: TuneConfig, chance: random.Random) -> object:
     if kind == "events":
         return min(ALL_EVENTS, max(LEAST_EVENTS, value * chance.choice((0.6, 0.75, 0.88, 1.14, 1.33, 1.67))))
     if kind == "base":
