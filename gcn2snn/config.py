@@ -54,7 +54,11 @@ Group = Annotated[
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class TrainConfig:
-    """How a Text GCN is trained (Yao et al. 2019, Section 4)."""
+    """How a Text GCN is trained (Yao et al. 2019, Section 4).
+
+    >>> TrainConfig(hidden=64).layers
+    2
+    """
 
     hidden: Annotated[int, Field(ge=1, description="units of each hidden layer")] = 200
     layers: Annotated[int, Field(ge=2, description="graph convolutions")] = 2
@@ -104,7 +108,11 @@ NEW_DOCUMENTS: dict[str, object] = {"learning_rate": 0.05, "patience": 20, "smoo
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class LayerConfig:
-    """What one population does differently; None keeps the network's setting."""
+    """What one population does differently; None keeps the network's setting.
+
+    >>> ConvertConfig(layers={"layer1.relu": LayerConfig(timesteps=8)}).layers["layer1.relu"].timesteps
+    8
+    """
 
     base: Base | None = None
     timesteps: Timesteps | None = None
@@ -120,7 +128,15 @@ class LayerConfig:
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class ConvertConfig:
-    """How a trained network becomes spikes."""
+    """How a trained network becomes spikes.
+
+    >>> ConvertConfig(timesteps=24, base=1.2).input_bits
+    24
+    >>> ConvertConfig(base=0.5)
+    Traceback (most recent call last):
+    ...
+    gcn2snn.errors.ConfigError: ...
+    """
 
     base: Base = 1.3
     timesteps: Timesteps = 16

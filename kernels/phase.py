@@ -20,6 +20,9 @@ LAST_THRESHOLDS = ("midpoint", "half")
 class PhaseCode:
     """Single-spike phase code: a spike at phase t carries scale * base^-t, t = 1..timesteps; silence carries 0.
 
+    >>> PhaseCode(base=2.0, timesteps=4).levels().tolist()
+    [0.5, 0.25, 0.125, 0.0625]
+
     Args:
         base: Q > 1, the ratio of two neighbouring phases.
         timesteps: T, 1..255 phases.

@@ -154,6 +154,14 @@ def measure_activations(network: ir.Network, batches: Batches) -> dict[str, Acti
 def layer_bases(network: ir.Network, batches: Batches, timesteps: int | None = None) -> dict[str, float]:
     """The base of least encoding error for each population, from what its activations are.
 
+    >>> import torch, gcn2snn
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 9), torch.nn.ReLU(), torch.nn.Linear(9, 2)).eval()
+    >>> x = torch.rand(50, 4)
+    >>> snn = gcn2snn.convert(model, x)
+    >>> bases = layer_bases(snn.network, lambda: [{"input": x}])
+    >>> [1 < base < 2 for base in bases.values()]
+    [True]
+
     Args:
         network: calibrated; each population keeps its own number of time steps unless ``timesteps`` is given.
         batches: as for :func:`measure_activations`.
