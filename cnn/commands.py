@@ -117,7 +117,7 @@ def convert_images(
     ...     run = Path(folder) / "run"
     ...     _ = train_images("digits", ImageTrainConfig(epochs=1), run, limit=200)
     ...     print(sorted(convert_images(run / "snn.safetensors", run=run, calibration_images=50))[:2])
-    ['config', 'origin']
+    ['choice', 'config']
 
     Args:
         out: file to write.

@@ -44,8 +44,9 @@ class Sample:
         """ "kl" where rows have several outputs, which then are classes; else "squared"."""
         return "kl" if all(output.dim() == 2 and output.shape[1] > 1 for output in self.outputs) else "squared"
 
-    def departure(self, network: ir.Network, wait: int | None = None) -> tuple[float, float]:
-        """Divergence of a calibrated network from the source by :attr:`measure`, and percent of rows of another class.
+    def departure(self, network: ir.Network, wait: int | None = None) -> tuple[Tensor, float]:
+        """Divergence of each row of a calibrated network from the source by :attr:`measure`, [rows], and percent of rows of
+        another class. The mean over the rows is
 
         kl: mean over rows of sum_c p_c (log p_c - log q_c), p and q the softmax of the source's and the network's outputs
         squared: sum (y - x)^2 / sum (x - mean of its channel)^2
@@ -60,10 +61,11 @@ class Sample:
         own = torch.cat(found)
         if self.measure == "squared":
             variance = (source - source.mean(0)).square().sum()
-            return float((own - source).square().sum() / variance.clamp(min=1e-30)), 0.0
+            error = (own - source).square().flatten(1).sum(1)
+            return error * (len(error) / variance.clamp(min=1e-30)), 0.0
         logarithms = source.log_softmax(1)
         rows = (logarithms.exp() * (logarithms - own.log_softmax(1))).sum(1)
-        return float(rows.mean()), 100 * float((source.argmax(1) != own.argmax(1)).double().mean())
+        return rows, 100 * float((source.argmax(1) != own.argmax(1)).double().mean())
 
     def _kept(self, output: Tensor) -> Tensor:
         return output if self.counted is None else output[: self.counted]

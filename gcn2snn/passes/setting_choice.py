@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from torch import Tensor
+
 from gcn2snn import ir
 from gcn2snn.config import PAPER, ConvertConfig, LayerConfig
 from gcn2snn.passes.bias_correction import correct_means
@@ -26,9 +28,6 @@ BASE_POWERS = (0.4, 0.55, 0.65, 0.75, 0.85, 0.95, 1.05, 1.2, 1.35, 1.5, 1.75, 2.
 
 PLAIN_BASES = {8: 1.48, 12: 1.35, 16: float(PAPER["base"]), 20: 1.23, 24: 1.2, 32: 1.16, 64: 1.09}
 """Bases of least expected error by phases; others are searched, which takes a second. The paper reads off 1.3 for 16."""
-
-TIE = 0.1
-"""Of settings whose divergence is within this share of the least, the first one is taken."""
 
 DEPARTS = {"kl": 0.05, "squared": 0.05}
 """Divergence from which a conversion is said to depart (docs/decisions/0097)."""
@@ -159,14 +158,16 @@ def choose_setting(
     settings = candidates(config, sample.rows >= FEW_ROWS, accuracy_first)
     if len(settings) == 1 or not sample.rows:
         return configured(settings[0], config, problem), None
-    trials = []
+    trials, departures = [], []
     for setting in settings:
         own = configured(setting, config, problem)
         network = with_scales(with_codes(problem.network, own), problem.statistics, own)
         if own.correct == "mean":
             network = correct_means(network, lambda: sample.fitted)
-        trials.append(Trial(str(setting), *sample.departure(network, own.wait)))
-    chosen = _first_of_the_best([trial.divergence for trial in trials])
+        rows, changed = sample.departure(network, own.wait)
+        trials.append(Trial(str(setting), float(rows.mean()), changed))
+        departures.append(rows)
+    chosen = first_of_the_best(departures)
     choice = Choice(tuple(trials), chosen, sample.measure, sample.rows, time.perf_counter() - start)
     return configured(settings[chosen], config, problem), choice
 
@@ -222,7 +223,19 @@ def with_codes(network: ir.Network, config: ConvertConfig) -> ir.Network:
     return network.replace(changes)
 
 
-def _first_of_the_best(divergences: Sequence[float]) -> int:
-    """Number of the first divergence that is within :data:`TIE` of the least; one that is no number is the worst."""
-    finite = [math.inf if math.isnan(value) else value for value in divergences]
-    return next(number for number, value in enumerate(finite) if value <= (1 + TIE) * min(finite))
+def first_of_the_best(departures: Sequence[Tensor]) -> int:
+    """Number of the first setting that is within one standard error of the best, from the divergence of each row, [rows] each.
+
+    A few rows of another class make most of a divergence, so the least of several means is often chance. The error is that of
+    the paired difference. A setting with a divergence that is no number is the worst.
+
+    Source: the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984.
+    """
+    means = [mean if math.isfinite(mean) else math.inf for mean in (float(rows.mean()) for rows in departures)]
+    best = min(range(len(means)), key=lambda number: means[number])
+    for number, rows in enumerate(departures[:best]):
+        difference = rows - departures[best]
+        error = float(difference.std()) / len(rows) ** 0.5 if len(rows) > 1 else 0.0
+        if float(difference.mean()) <= error:
+            return number
+    return best

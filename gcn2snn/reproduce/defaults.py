@@ -19,7 +19,7 @@ from gcn2snn.reproduce.default_networks import CASES, Task, trained
 from gcn2snn.reproduce.kept import kept_rows, published_data, say
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 
-VERSION = 1
+VERSION = 2
 """Of what a kept row means."""
 
 

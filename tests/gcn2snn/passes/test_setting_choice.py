@@ -10,7 +10,7 @@ from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
 from gcn2snn.passes import SETTINGS
 from gcn2snn.passes.choose_base import optimal_base
-from gcn2snn.passes.setting_choice import PLAIN_BASES, _first_of_the_best, plain_base
+from gcn2snn.passes.setting_choice import PLAIN_BASES, first_of_the_best, plain_base
 
 
 @pytest.fixture
@@ -22,19 +22,23 @@ def model() -> nn.Module:
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize(
-    ("divergences", "chosen"),
-    [([0.105, 0.1, 0.3], 0), ([0.2, 0.1, 0.105], 1), ([math.nan, 0.3], 1), ([0.0, 0.0], 0), ([math.inf, math.nan], 0)],
-)
-def test_the_first_of_those_near_the_best_is_taken(divergences, chosen):
-    assert _first_of_the_best(divergences) == chosen
+def test_the_first_within_a_standard_error_of_the_best_is_taken():
+    """Differences of 1 +- 2 over 4 rows have a standard error near 1; the same difference in every row has none."""
+    best = torch.zeros(4, dtype=torch.float64)
+    uneven, even = torch.tensor([4.0, 0.0, 0.0, 0.0]).double(), torch.ones(4, dtype=torch.float64)
+    assert first_of_the_best([uneven, best]) == 0  # a mean of 1, and a standard error of 1
+    assert first_of_the_best([even, best]) == 1
+    assert first_of_the_best([even, uneven, best]) == 1
+    assert first_of_the_best([best, even]) == 0
+    assert first_of_the_best([math.nan * even, even]) == 1
+    assert first_of_the_best([best[:1], best[:1]]) == 0
 
 
 def test_convert_takes_a_setting_near_the_least_divergence(model):
     snn = convert(model, X)
     assert snn.choice is not None
     assert [trial.setting for trial in snn.choice.trials] == [str(setting) for setting in SETTINGS]
-    assert snn.choice.best.divergence <= 1.1 * min(trial.divergence for trial in snn.choice.trials)
+    assert snn.choice.best.divergence <= 2 * min(trial.divergence for trial in snn.choice.trials)
     assert snn.choice.rows == 64
     source = snn.source(X).double().log_softmax(1)
     rows = (source.exp() * (source - snn(X).double().log_softmax(1))).sum(1)
