@@ -321,11 +321,8 @@ class SpikingNetwork(DescribedModule):
         return [code_values(self.network[row["name"]]) | row for row in self.verify(*args, **kwargs).table()]
 
     def summary(self) -> str:
-        """A table of the spiking layers: operation, spikes that arrive, population, shape, code, scale and weights.
-
-        Below it stands what was measured to choose the setting, where something was left open.
-        """
-        return "\n".join([summary(self.network), *([] if self.choice is None else ["", self.choice.told()])])
+        """A table of the spiking layers: operation, spikes, population, code, scale; and what was measured to choose these."""
+        return "\n\n".join([summary(self.network), *([] if self.choice is None else [self.choice.told()])])
 
     def __repr__(self) -> str:
         body = "\n".join(f"  {line}" for line in layers(self.network).splitlines())

@@ -118,13 +118,13 @@ def convert(
         refuse_given({"percentile": percentile}, "no scale is a percentile; it goes with --scale percentile")
     source: dict[str, object] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
-    make = ConvertConfig.paper if paper else ConvertConfig
+    config = ConvertConfig.paper(**given(options)) if paper else ConvertConfig(**given(options))
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.origins import is_image_run
 
     if model is not None or (run is not None and is_image_run(run)):
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")
-        config, more = make(**given(options)), {"accuracy_first": accuracy_first}
+        more = {"accuracy_first": accuracy_first}
         convert_images(run, out, config, given(source) | more, data_dir, force, as_json)
         return
     from gcn2snn.errors import ConfigError
@@ -133,7 +133,6 @@ def convert(
         raise ConfigError("nothing to convert: give a run folder, or --model with --weights and --data for images")
     refuse_given(source, f"{run} is a run on a graph")
     allow_tokeniser(tokeniser)
-    config = make(**given(options))
     _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, data_dir, corpus, force, as_json)
 
 

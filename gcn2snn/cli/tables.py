@@ -26,7 +26,7 @@ def choice_table(choice: Choice) -> FittedTable:
     from gcn2snn.cli.output import table
 
     rows = [
-        ("chosen" if trial == choice.best else "", trial.setting, f"{trial.divergence:.4g}", f"{trial.changed:.1f}")
+        ("chosen" if trial is choice.best else "", trial.setting, f"{trial.divergence:.4g}", f"{trial.changed:.1f}")
         for trial in choice.trials
     ]
     unit = "divergence (nats)" if choice.measure == "kl" else "squared error / variance"

@@ -158,7 +158,8 @@ def choose_setting(
     settings = candidates(config, sample.rows >= FEW_ROWS, accuracy_first)
     if len(settings) == 1 or not sample.rows:
         return configured(settings[0], config, problem), None
-    trials, departures = [], []
+    trials: list[Trial] = []
+    departures: list[Tensor] = []
     for setting in settings:
         own = configured(setting, config, problem)
         network = with_scales(with_codes(problem.network, own), problem.statistics, own)
@@ -175,7 +176,7 @@ def choose_setting(
 def configured(setting: Setting, config: ConvertConfig, problem: Problem) -> ConvertConfig:
     """The configuration that a setting stands for; populations with a base of their own in ``config`` keep it."""
     plain = config.common_base if config.base is not None else plain_base(config.timesteps, setting.group)
-    words = {"scale": setting.scale, "per": setting.per, "correct": setting.correct}
+    words: dict[str, Any] = {"scale": setting.scale, "per": setting.per, "correct": setting.correct}
     own = replace(config, base=plain, group=setting.group, **words)
     if not setting.base.startswith("own"):
         return own

@@ -135,7 +135,8 @@ class ResidualLike(nn.Module):
         super().__init__()
         first = nn.Conv2d(channels, widths[0], 3, 1, 1, bias=False)
         self.first = nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.ReLU())
-        layers, before = [], widths[0]
+        layers: list[nn.Module] = []
+        before = widths[0]
         for number, width in enumerate(widths):
             for block in range(blocks):
                 layers.append(_Residual(before, width, 2 if number and not block else 1))
