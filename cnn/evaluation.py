@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gcn2snn import ir
 from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
@@ -128,8 +129,8 @@ def evaluate(
     """
     chosen = choose_engine(snn.network, snn.config.wait, engine)
     check_classes(snn, images)
-    ann = source or predict(snn.source, images, normalise, batch_size, progress)
-    spiking = predict(lambda x: snn.simulate(x, engine=chosen), images, normalise, batch_size, progress)
+    ann = source or predict(lambda x: ir.one_tensor(snn.source(x)), images, normalise, batch_size, progress)
+    spiking = predict(lambda x: ir.one_tensor(snn.simulate(x, engine=chosen)), images, normalise, batch_size, progress)
     counted = images.first(energy_images)
     energy = count_energy(snn, counted, normalise, preset, batch_size)
     agreement = 100 * float((ann.classes == spiking.classes).double().mean())

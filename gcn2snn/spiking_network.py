@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
@@ -29,7 +29,6 @@ from gcn2snn.engines import (
 )
 from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
-from gcn2snn.network_state import tensors_of
 from gcn2snn.network_summary import code_values, headline, layers, summary
 from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
@@ -96,8 +95,10 @@ class SpikingNetwork(DescribedModule):
         self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
 
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> ir.Returned:
         """Output potentials, with the closed form where it is exact and the bucketed engine otherwise.
+
+        Where the source model returns several results, they come in the same tuple, list or dict.
 
         Args:
             args, kwargs: as for the source model. NumPy arrays, lists, sparse tensors and other number types become
@@ -111,11 +112,8 @@ class SpikingNetwork(DescribedModule):
             from gcn2snn.opaque_call import call  # only now: it loads torch's compiler, which takes seconds
 
             return call(self, args, kwargs)
-        if torch.jit.is_tracing():
-            raise ConfigError("torch.jit.trace cannot record a spiking network; use it as it is, or in torch.compile")
-        if isinstance(args, fx.Proxy) or any(isinstance(value, fx.Proxy) for value in (*args, *kwargs.values())):
-            raise ConfigError("torch.fx cannot trace a spiking network; use it as it is, or in torch.compile")
-        with torch.no_grad(), torch.autocast(self._device().type, enabled=False):
+        self.refuse_tracing(args, kwargs)
+        with torch.no_grad(), torch.autocast(self.device().type, enabled=False):
             try:
                 return self._call(args, kwargs, "auto", self.config.wait)
             except (Gcn2SnnError, torch.OutOfMemoryError):
@@ -126,9 +124,6 @@ class SpikingNetwork(DescribedModule):
                     f"sizes and contents with those of the example"
                 ) from error
 
-    def _device(self) -> torch.device:
-        return next((tensor.device for tensor in tensors_of(self.network).values()), torch.device("cpu"))
-
     def simulate(
         self,
         *args: Any,
@@ -137,7 +132,7 @@ class SpikingNetwork(DescribedModule):
         observe: Observer | None = None,
         recordings: dict[str, Recording] | None = None,
         **kwargs: Any,
-    ) -> Tensor:
+    ) -> ir.Returned:
         """Output potentials by a chosen engine.
 
         Args:
@@ -161,7 +156,7 @@ class SpikingNetwork(DescribedModule):
             return self._call(args, kwargs, engine, wait)
         return self._run(self._bound(args, kwargs), engine, wait, observe, recordings)
 
-    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any], engine: str, wait: int | None) -> Tensor:
+    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any], engine: str, wait: int | None) -> ir.Returned:
         """A run that nobody looks into: the closed form reads sparse features as they come."""
         chosen = choose_engine(self.network, wait, engine)
         return self._run(self._bound(args, kwargs, sparse=chosen == "closed"), chosen, wait, None, None)
@@ -183,19 +178,17 @@ class SpikingNetwork(DescribedModule):
         wait: int | None,
         observe: Observer | None,
         recordings: dict[str, Recording] | None,
-    ) -> Tensor:
-        chosen = choose_engine(self.network, wait, engine)
+    ) -> ir.Returned:
+        chosen, heads = choose_engine(self.network, wait, engine), dict[str, Tensor]()
         if chosen == "closed":
-            return run_closed(self.network, inputs, observe, self._input_free() if observe is None else None)
-        if chosen == "bucketed":
-            return run_bucketed(self.network, inputs, wait, observe=observe)
-        return run_temporal(self.network, inputs, wait, recordings, observe=observe)
-
-    def _input_free(self) -> dict[str, Value]:
-        """Spikes that no input changes, coded once for all calls; they move with the network."""
-        if self._known is None:
-            self._known = input_free(self.network)
-        return self._known
+            if self._known is None:  # spikes that no input changes, coded once for all calls
+                self._known = input_free(self.network)
+            run_closed(self.network, inputs, observe, self._known if observe is None else None, heads)
+        elif chosen == "bucketed":
+            run_bucketed(self.network, inputs, wait, observe=observe, heads=heads)
+        else:
+            run_temporal(self.network, inputs, wait, recordings, observe=observe, heads=heads)
+        return ir.assembled(self.network.structure, list(heads.values()))
 
     @torch.no_grad()
     def spikes(self, *args: Any, engine: str = "auto", wait: int | None = None, **kwargs: Any) -> dict[str, Spikes]:
@@ -272,7 +265,7 @@ class SpikingNetwork(DescribedModule):
     @torch.no_grad()
     def count(
         self, counter: EventCounter, *args: Any, engine: str = "auto", observe: Observer | None = None, **kwargs: Any
-    ) -> Tensor:
+    ) -> ir.Returned:
         """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
 
         def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
@@ -283,9 +276,26 @@ class SpikingNetwork(DescribedModule):
         return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None)
 
     @torch.no_grad()
-    def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> Tensor:
+    def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> ir.Returned:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
-        return run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe)
+        heads: dict[str, Tensor] = {}
+        run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe, heads)
+        return ir.assembled(self.network.structure, list(heads.values()))
+
+    def head(self, output: object) -> SpikingNetwork:
+        """A network that gives one of several results, for what needs one: ``evaluate``, ``export``, a report.
+
+        Args:
+            output: index, key or field of the result, or a path of them, as for :func:`gcn2snn.convert`.
+
+        Raises:
+            InputError: there is no such result; the message lists what there is.
+        """
+        network = self.network.only(output)
+        report = [row for row in self.report if row.name in network]
+        chosen = SpikingNetwork(network, self.config, report, [row for row in self.refits if row.name in network])
+        chosen.origin = dict(self.origin)
+        return chosen
 
     @torch.no_grad()
     def verify(self, *args: Any, tolerance: float = 0.0, wait: int | None = None, **kwargs: Any) -> VerifyReport:
