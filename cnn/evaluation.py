@@ -144,8 +144,10 @@ def check_classes(snn: SpikingNetwork, images: ImageSet) -> None:
 
     Raises:
         DataError: a label has no output.
+        InputError: the network gives no class scores.
     """
-    outputs = snn.network.shapes[snn.network.nodes[-1].name][1]
+    snn.network.check_scores("image data")
+    outputs = snn.network.shapes[snn.network.heads[0]][1]
     if outputs is not None and int(images.labels.max()) >= outputs:
         raise DataError(
             f"the images have labels up to {int(images.labels.max())}, the network has {outputs} classes "

@@ -118,7 +118,10 @@ def test_verify_compares_every_head(snn, call) -> None:
 
 def test_kept_and_copied(snn, call, tmp_path: Path) -> None:
     gcn2snn.save(snn, tmp_path / "links.safetensors")
-    for again in (gcn2snn.load(tmp_path / "links.safetensors"), copy.deepcopy(snn)):
+    folder = snn.save_pretrained(tmp_path / "folder")
+    assert "what its source gives, in the same structure (z, more.0, more.1)" in (folder / "README.md").read_text()
+    kept = gcn2snn.load(tmp_path / "links.safetensors"), gcn2snn.from_pretrained(folder), copy.deepcopy(snn)
+    for again in kept:
         assert all(map(torch.equal, flat(again(*call)), flat(snn(*call))))
 
 
