@@ -208,7 +208,11 @@ def check_model(model: nn.Module) -> None:
         if values.is_quantized or (values.is_floating_point() and values.dtype not in NUMBERS):
             raise InputTypeError(f"{name} has dtype {values.dtype}; convert the model of float32 that it was made from")
         values = values if values.layout is torch.strided else values.to_sparse_coo().coalesce().values()
-        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+        if (
+            values.is_floating_point()
+            and values.numel()
+            and not bool(torch.isfinite(torch.stack(values.aminmax())).all())
+        ):
             raise InputError(
                 f"{name} holds values that are NaN or infinite; the model cannot be converted. Train it again"
             )

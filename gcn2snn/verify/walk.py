@@ -198,10 +198,12 @@ class _Judge:
 
 def _second(node: ir.Node, exact: list[Value], sizes: list[Value]) -> tuple[Value, Value]:
     """A node's sum in double precision, and the sum of the magnitudes of its terms; large weights block by block."""
-    if isinstance(node, ir.Dense | ir.Conv) and node.weight.numel() > BLOCK and getattr(node, "groups", 1) == 1:
+    if isinstance(node, ir.Dense) or (isinstance(node, ir.Conv) and node.groups == 1):
         step = max(BLOCK // node.weight[0].numel(), 1)
-        blocks = [_second(_rows_of(node, i, i + step), exact, sizes) for i in range(0, len(node.weight), step)]
-        return tuple(torch.cat([dense_value(x) for x in found], 1) for found in zip(*blocks, strict=True))  # type: ignore[return-value]
+        if step < len(node.weight):
+            blocks = [_second(_rows_of(node, i, i + step), exact, sizes) for i in range(0, len(node.weight), step)]
+            values, magnitudes = ([dense_value(x) for x in found] for found in zip(*blocks, strict=True))
+            return torch.cat(values, 1), torch.cat(magnitudes, 1)
     double = _changed(node, _double_tensor)
     return apply(double, *exact), apply(_magnitude(double), *sizes)
 

@@ -258,10 +258,7 @@ def test_explain_by_running() -> None:
     )  # layers that forward does not call are no hindrance
     assert parsed("explain", "ownnet.gcn:small", "--data", "data.pt")["converts"] is True
     assert parsed("explain", "ownnet.gcn:images", "--data", "digits")["converts"] is True
-    assert (
-        parsed("explain", "ownnet.gcn:Two", "--args", "[5]", *inputs, "--head", "scores")["steps"][-1][0]
-        == "output"
-    )
+    assert parsed("explain", "ownnet.gcn:Two", "--args", "[5]", *inputs, "--head", "scores")["steps"][-1][0] == "output"
 
 
 @pytest.mark.parametrize(
