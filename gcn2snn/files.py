@@ -151,7 +151,7 @@ def save_json(path: Path, content: object) -> Path:
     return save_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def load_json(path: Path) -> Any:
+def load_json(path: Path) -> object:
     """Read JSON.
 
     Raises:
@@ -215,7 +215,7 @@ def load_tensors(
     return tensors, header["meta"]
 
 
-def stored_header(path: Path) -> dict[str, Any]:
+def stored_header(path: Path) -> dict[str, object]:
     """What stands in front of the tensors of a file of this package: kind, version, meta; nothing is checked but the kind.
 
     Raises:

@@ -54,11 +54,11 @@ class Documents(Protocol):
 
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
 
-    def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, object]]: ...
 
 
 class SpikingNetwork(DescribedModule):
-    """A converted network. ``snn(*args)`` takes what the source model takes and gives the output potentials.
+    """A converted network. ``snn(*args)`` takes what the source model takes and gives its potentials, structured as there.
 
     It is used like any module: ``to``, ``double``, ``copy.deepcopy``, ``pickle``, ``torch.save`` and ``state_dict`` work, and
     so do calls from several threads and after a fork (one thread in the child). It is never trained and has no parameters:
@@ -92,13 +92,11 @@ class SpikingNetwork(DescribedModule):
         self.report = tuple(report)
         self.refits = tuple(refits)
         self.documents: Documents | None = None
-        self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
+        self.origin: dict[str, object] = {}  # JSON values about data, training and source; files keep them
         self._known: dict[str, Value] | None = None
 
-    def forward(self, *args: Any, **kwargs: Any) -> ir.Returned:
+    def forward(self, *args: object, **kwargs: object) -> ir.Returned:
         """Output potentials, with the closed form where it is exact and the bucketed engine otherwise.
-
-        Where the source model returns several results, they come in the same tuple, list or dict.
 
         Args:
             args, kwargs: as for the source model. NumPy arrays, lists, sparse tensors and other number types become
@@ -115,7 +113,9 @@ class SpikingNetwork(DescribedModule):
         self.refuse_tracing(args, kwargs)
         with torch.no_grad(), torch.autocast(self.device().type, enabled=False):
             try:
-                return self._call(args, kwargs, "auto", self.config.wait)
+                chosen = choose_engine(self.network, self.config.wait, "auto")
+                inputs = self._bound(args, kwargs, sparse=chosen == "closed")
+                return self._run(inputs, chosen, self.config.wait, None, None)
             except (Gcn2SnnError, torch.OutOfMemoryError):
                 raise
             except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
@@ -126,12 +126,12 @@ class SpikingNetwork(DescribedModule):
 
     def simulate(
         self,
-        *args: Any,
+        *args: object,
         engine: str = "auto",
         wait: int | None = None,
         observe: Observer | None = None,
         recordings: dict[str, Recording] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> ir.Returned:
         """Output potentials by a chosen engine.
 
@@ -152,16 +152,10 @@ class SpikingNetwork(DescribedModule):
         if recordings is not None:
             check_recordings(self.network, recordings, engine)
             engine = "temporal"
-        if observe is None and recordings is None:
-            return self._call(args, kwargs, engine, wait)
-        return self._run(self._bound(args, kwargs), engine, wait, observe, recordings)
+        plain = observe is None and recordings is None and choose_engine(self.network, wait, engine) == "closed"
+        return self._run(self._bound(args, kwargs, sparse=plain), engine, wait, observe, recordings)
 
-    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any], engine: str, wait: int | None) -> ir.Returned:
-        """A run that nobody looks into: the closed form reads sparse features as they come."""
-        chosen = choose_engine(self.network, wait, engine)
-        return self._run(self._bound(args, kwargs, sparse=chosen == "closed"), chosen, wait, None, None)
-
-    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any], sparse: bool = False) -> dict[str, Value]:
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object], sparse: bool = False) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
 
         The OpenMP runtime of a child would wait for ever for its parent's threads; torch's data loaders do the same.
@@ -191,7 +185,9 @@ class SpikingNetwork(DescribedModule):
         return ir.assembled(self.network.structure, list(heads.values()))
 
     @torch.no_grad()
-    def spikes(self, *args: Any, engine: str = "auto", wait: int | None = None, **kwargs: Any) -> dict[str, Spikes]:
+    def spikes(
+        self, *args: object, engine: str = "auto", wait: int | None = None, **kwargs: object
+    ) -> dict[str, Spikes]:
         """The spikes of every population, by name: with a short wait those that are really sent, late and false ones too.
 
         Args:
@@ -212,7 +208,7 @@ class SpikingNetwork(DescribedModule):
         return found
 
     def energy(
-        self, *args: Any, preset: str = "fp32", engine: str = "auto", wait: int | None = None, **kwargs: Any
+        self, *args: object, preset: str = "fp32", engine: str = "auto", wait: int | None = None, **kwargs: Any
     ) -> EnergyReport:
         """Operations, additions and joules of one call (docs/method.md, energy).
 
@@ -232,12 +228,12 @@ class SpikingNetwork(DescribedModule):
     @torch.no_grad()
     def plot(
         self,
-        *args: Any,
+        *args: object,
         rows: Sequence[int] | None = None,
         neurons: Mapping[str, Sequence[int]] | None = None,
         limit: int = 60,
         wait: int | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> dict[str, Figure]:
         """Pictures of one call as matplotlib figures: "raster", "potentials" and "phases".
 
@@ -264,7 +260,12 @@ class SpikingNetwork(DescribedModule):
 
     @torch.no_grad()
     def count(
-        self, counter: EventCounter, *args: Any, engine: str = "auto", observe: Observer | None = None, **kwargs: Any
+        self,
+        counter: EventCounter,
+        *args: object,
+        engine: str = "auto",
+        observe: Observer | None = None,
+        **kwargs: object,
     ) -> ir.Returned:
         """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
 
@@ -276,7 +277,7 @@ class SpikingNetwork(DescribedModule):
         return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None)
 
     @torch.no_grad()
-    def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> ir.Returned:
+    def source(self, *args: object, observe: Observer | None = None, **kwargs: object) -> ir.Returned:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
         heads: dict[str, Tensor] = {}
         run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe, heads)
@@ -285,20 +286,19 @@ class SpikingNetwork(DescribedModule):
     def head(self, output: object) -> SpikingNetwork:
         """A network that gives one of several results, for what needs one: ``evaluate``, ``export``, a report.
 
-        Args:
-            output: index, key or field of the result, or a path of them, as for :func:`gcn2snn.convert`.
+        ``output``: index, key or field, or a path of them, as for :func:`gcn2snn.convert`.
 
         Raises:
             InputError: there is no such result; the message lists what there is.
         """
         network = self.network.only(output)
-        report = [row for row in self.report if row.name in network]
-        chosen = SpikingNetwork(network, self.config, report, [row for row in self.refits if row.name in network])
+        kept = [row for row in self.report if row.name in network]
+        chosen = SpikingNetwork(network, self.config, kept, [row for row in self.refits if row.name in network])
         chosen.origin = dict(self.origin)
         return chosen
 
     @torch.no_grad()
-    def verify(self, *args: Any, tolerance: float = 0.0, wait: int | None = None, **kwargs: Any) -> VerifyReport:
+    def verify(self, *args: object, tolerance: float = 0.0, wait: int | None = None, **kwargs: object) -> VerifyReport:
         """Which layer departs first from the source model, by how much, and whether its code explains it.
 
         Args:
@@ -314,7 +314,7 @@ class SpikingNetwork(DescribedModule):
         wait = self.config.wait if wait is None else wait
         return verify(self.network, self._bound(args, kwargs), wait, tolerance)
 
-    def layers_table(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+    def layers_table(self, *args: object, **kwargs: Any) -> list[dict[str, object]]:
         """A row per population and the output: its code, its spikes and its errors on these inputs, as JSON values."""
         return [code_values(self.network[row["name"]]) | row for row in self.verify(*args, **kwargs).table()]
 
@@ -396,5 +396,5 @@ class SpikingNetwork(DescribedModule):
         super().replace_network(network)
         self._known = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_known": None}  # made again from the description where it is needed

@@ -253,7 +253,7 @@ class _Quality:
         sums["fired"] += fired
         sums["silent"] += active - fired  # what is 0 never fires
         # what would round to phase 0 if there were one: z >= Q * threshold_1
-        over = replace(node.coding, timesteps=1)
+        over = replace(node.coding, timesteps=1, last="midpoint")
         sums["over"] += int(encode(x, node.scale * over.base, over).fired.sum())
         error = decode(spikes, x.dtype).sub_(x).div_(x).abs_().nan_to_num_(nan=0.0)  # 0 / 0 where nothing is to be sent
         sums["error"] += int(error.double().mul_(ERROR_UNITS).round_().sum(dtype=torch.int64))
