@@ -192,7 +192,7 @@ def _operations(energy: EnergyReport) -> int:
 
 def _multiplied(energy: EnergyReport) -> tuple[int, float]:
     """Operations and joules if each event were a multiply-accumulate (in a sum: an addition, as in the source)."""
-    cost = {"synapse": energy.preset.mac, "sum": energy.preset.add}
+    cost = {"synapse": energy.preset.mac, "product": energy.preset.mac, "sum": energy.preset.add}
     return _operations(energy), sum(cost[x.kind] * (x.events + x.macs) for x in energy.layers)
 
 
