@@ -74,7 +74,8 @@ class TrainConfig:
         bool, Field(description="trained for documents that no graph has seen, see TrainConfig.for_new_documents")
     ] = False
     cost: Annotated[
-        float, Field(ge=0.0, description="inductive: C, what a document counts for against the penalty on what words add")
+        float,
+        Field(ge=0.0, description="inductive: C, what a document counts for against the penalty on what words add"),
     ] = 0.0
     averaging: Annotated[
         float, Field(ge=0.0, lt=1.0, description="inductive: decay of the mean of the weights over the epochs")
@@ -87,7 +88,9 @@ class TrainConfig:
                 f"set inductive=True too, or leave them at 0"
             )
         if self.inductive and not self.cost:
-            raise ConfigError("cost = 0 leaves nothing to learn from documents; inductive training needs more, usually 1")
+            raise ConfigError(
+                "cost = 0 leaves nothing to learn from documents; inductive training needs more, usually 1"
+            )
 
     @classmethod
     def for_new_documents(cls, **options: Any) -> Self:

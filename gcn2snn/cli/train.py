@@ -210,7 +210,9 @@ def _validation_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
         last = summary["last_epoch"]
         return [("validation loss / accuracy", f"{last['val_loss']:.4f} / {last['val_accuracy']:.2f} %")]
     found = summary["validation"]
-    return [("validation, unseen documents", f"{found['loss']:.4f} / {found['accuracy']:.2f} % of {found['documents']}")]
+    return [
+        ("validation, unseen documents", f"{found['loss']:.4f} / {found['accuracy']:.2f} % of {found['documents']}")
+    ]
 
 
 def _measures(epoch: Any) -> str:

@@ -26,7 +26,9 @@ def row(source: float, spiking: float, validation: float) -> dict[str, Any]:
 
 
 def test_table_says_which_goals_are_met() -> None:
-    lines = item.table({"mr": [row(76.0, 75.8, 77.0), row(75.0, 74.6, 76.0)], "r8": [row(97.0, 96.9, 98.0)]}).splitlines()
+    lines = item.table(
+        {"mr": [row(76.0, 75.8, 77.0), row(75.0, 74.6, 76.0)], "r8": [row(97.0, 96.9, 98.0)]}
+    ).splitlines()
     assert (
         lines[2]
         == "| mr | 2 | 75.50 ± 0.71 | 76.3, missed by 0.80 | 75.20 ± 0.85 | 0.30 ± 0.14, met | 76.50 ± 0.71 | 1,000 |"
