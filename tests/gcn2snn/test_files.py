@@ -94,7 +94,7 @@ def test_load_tensors_notices_one_changed_byte(tmp_path: Path) -> None:
 def test_load_tensors_refuses_pickle(tmp_path: Path) -> None:
     torch.save({"a": 1}, tmp_path / "x.pt")
     with pytest.raises(
-        ArtefactError, match="x.pt cannot be read: it is no safetensors file; a graph file .* is needed"
+        ArtefactError, match=r"x\.pt cannot be read: it is no safetensors file; a graph file .* is needed"
     ):
         load_tensors(tmp_path / "x.pt", kind="graph", version=1)
 
