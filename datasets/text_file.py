@@ -89,6 +89,11 @@ def read_text(path: Path, encoding: str | None = None) -> str:
 def refuse_binary(name: str, start: bytes) -> None:
     """Refuse a well-known kind of file that is no text, by the bytes with which it begins.
 
+    >>> refuse_binary("texts.gz", bytes([0x1F, 0x8B, 8]))
+    Traceback (most recent call last):
+        ...
+    gcn2snn.errors.DataError: texts.gz is a gzip file; unpack it with gunzip (in a pipe: gunzip -c)
+
     Args:
         name: of the file, for the message.
         start: its first bytes.
@@ -118,12 +123,23 @@ def decoded(name: str, data: bytes, encoding: str | None = None) -> str:
 
 
 def marked_encoding(start: bytes) -> str:
-    """The encoding that the byte order mark at the start of a text names, UTF-8 where there is none."""
+    r"""The encoding that the byte order mark at the start of a text names, UTF-8 where there is none.
+
+    >>> marked_encoding(b"\xff\xfea\x00"), marked_encoding(b"plain")
+    ('utf-16', 'utf-8')
+    """
     return next((found for mark, found in _MARKS if start.startswith(mark)), "utf-8")
 
 
 def wrong_encoding(name: str, chosen: str, line: int, place: str, error: UnicodeDecodeError) -> str:
-    """What is said of bytes that cannot be decoded."""
+    r"""What is said of bytes that cannot be decoded.
+
+    >>> try:
+    ...     b"caf\xe9".decode()
+    ... except UnicodeDecodeError as error:
+    ...     print(wrong_encoding("texts.tsv", "utf-8", 1, "column 4", error)[:52])
+    texts.tsv is not UTF-8 text: line 1, column 4 is 0xe
+    """
     byte = error.object[error.start : error.start + 1].hex()
     return (
         f"{name} is not {chosen.removesuffix('-sig').upper()} text: line {line}, {place} is 0x{byte} ({error.reason}). Say how it is "

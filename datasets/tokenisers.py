@@ -54,6 +54,8 @@ def import_tokeniser(name: str) -> None:
 
     This runs the module's code, so the name must come from the person at the keyboard and never from a file.
 
+    >>> import_tokeniser("nltk-tweet")  # not of the form module:function, so nothing is imported
+
     Raises:
         ConfigError: there is no such module or function.
     """
@@ -73,6 +75,11 @@ def import_tokeniser(name: str) -> None:
 
 def refuse_other_tokeniser(given: str | None, used: str | None) -> None:
     """Refuse a tokeniser that is not the one of a network's graph: it would change nothing, or its words.
+
+    >>> refuse_other_tokeniser("nltk-toktok", used=None)
+    Traceback (most recent call last):
+        ...
+    gcn2snn.errors.ConfigError: --tokeniser nltk-toktok: this network was trained on texts that were cut with no tokeniser. Leave it out
 
     Args:
         given: by the person who uses the network; None: none.

@@ -155,7 +155,7 @@ def save_json(path: Path, content: object) -> Path:
     return save_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def load_json(path: Path) -> Any:
+def load_json(path: Path) -> object:
     """Read JSON.
 
     Raises:
@@ -233,7 +233,7 @@ def _begins_as_safetensors(path: Path) -> bool:
     return len(start) < 9 or (start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER)
 
 
-def stored_header(path: Path) -> dict[str, Any]:
+def stored_header(path: Path) -> dict[str, object]:
     """What stands in front of the tensors of a file of this package: kind, version, meta; nothing is checked but the kind.
 
     Raises:

@@ -115,7 +115,7 @@ def _beside(target: Path, network: Path, name: str, keys: set[str], command: str
     return content
 
 
-def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
         return origin.get("dataset", {}), origin.get("config", {})

@@ -56,7 +56,7 @@ def kept(path: Path, key: str | None) -> dict[str, Any] | None:
     return None
 
 
-def keep(path: Path, key: str, content: dict[str, Any]) -> None:
+def keep(path: Path, key: str, content: dict[str, object]) -> None:
     """Keep a result under its key."""
     save_json(path, {KEY: key, **content})
 
