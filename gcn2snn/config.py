@@ -119,6 +119,7 @@ class LayerConfig:
     group: Group | None = None
     scale: Literal["max", "percentile", "mse"] | None = None
     per: Literal["layer", "channel"] | None = None
+    last: Literal["midpoint", "half"] | None = None
     horizon: Annotated[float | None, Field(gt=0.0)] = None
     events: Annotated[float | None, Field(gt=0.0, le=1.0)] = None
     refit: bool | None = None
@@ -154,6 +155,10 @@ class ConvertConfig:
         Field(description="one scale per layer or per channel (Eq. 2); see settled"),
     ] = "auto"
     shift: Annotated[bool, Field(description="thresholds at midpoints (Eq. 4); False: Eq. 3")] = True
+    last: Annotated[
+        Literal["midpoint", "half"],
+        Field(description="threshold of the last phase: at the midpoint to the next (Eq. 4), or half of its value"),
+    ] = "midpoint"
     one_hot: Annotated[
         Literal["unit", "binary"], Field(description="a one-hot input is one unit spike, or 1.0 in T-bit binary")
     ] = "unit"
@@ -194,6 +199,12 @@ class ConvertConfig:
     layers: Annotated[Mapping[str, LayerConfig], Field(description="exceptions by population name")] = Field(
         default_factory=dict
     )
+
+    def __post_init__(self) -> None:
+        if not self.shift and "half" in (self.last, *(own.last for own in self.layers.values())):
+            raise ConfigError(
+                "last='half' needs shifted thresholds; those of Eq. 3 round down, also at the last phase. Use shift=True"
+            )
 
     @property
     def input_bits(self) -> int:

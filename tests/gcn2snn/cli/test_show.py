@@ -55,4 +55,6 @@ def test_a_clock_turns_steps_into_seconds(karate: Path) -> None:
     assert "latency_seconds" not in parsed("evaluate", karate)["timing"]
     said = run("evaluate", karate, "--clock", "2MHz").stdout
     assert "2 MHz" in said
-    assert "the clock is 'fast'; a positive number with Hz, kHz, MHz or GHz is needed" in failed("evaluate", karate, "--clock", "fast")
+    assert "the clock is 'fast'; a positive number with Hz, kHz, MHz or GHz is needed" in failed(
+        "evaluate", karate, "--clock", "fast"
+    )
