@@ -42,6 +42,7 @@ addEventListener("load", async () => {
   const scrolled = [...document.querySelectorAll(".wide")].filter(one => one.scrollWidth > one.clientWidth + 1);
   parent.postMessage({
     width: innerWidth,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
     violations: found.violations.map(one => one.id + ": " + one.nodes.map(node => node.html.slice(0, 100)).join(" | ")),
     passes: found.passes.length,
     cut: cut,
@@ -88,9 +89,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: (folder / f"{name}.html").read_text(encoding="utf-8") for name in ("graph", "images")}
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("name", ["graph", "images"])
-def test_a_page_is_accessible_and_nothing_is_cut(pages: dict[str, str], name: str, width: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("graph", 1280, 1), ("graph", 400, 0), ("images", 1280, 0), ("images", 400, 1)]
+)
+def test_a_page_is_accessible_and_nothing_is_cut(
+    pages: dict[str, str], name: str, width: int, scheme: int, tmp_path: Path
+) -> None:
+    """In light colours (scheme 1) and dark ones (0)."""
     assert CHROMIUM is not None
     script = ASK % (AXE.read_text(encoding="utf-8"), json.dumps(RULES))
     page = pages[name].replace("</body>", f"{script}</body>")
@@ -98,6 +103,7 @@ def test_a_page_is_accessible_and_nothing_is_cut(pages: dict[str, str], name: st
     command = [
         CHROMIUM,
         *QUIET,
+        f"--blink-settings=preferredColorScheme={scheme}",
         f"--user-data-dir={tmp_path / 'profile'}",
         "--dump-dom",
         f"file://{tmp_path}/frame.html",
@@ -106,7 +112,7 @@ def test_a_page_is_accessible_and_nothing_is_cut(pages: dict[str, str], name: st
     found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout, re.S)
     assert found is not None, done.stderr[-2000:]
     said = json.loads(html.unescape(found[1]))
-    assert said["width"] == width
+    assert (said["width"], said["dark"]) == (width, scheme == 0)
     assert said["passes"] > 10
     assert said["violations"] == []
     assert said["cut"] == []
