@@ -2,18 +2,26 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from gcn2snn import ir
+from gcn2snn.conversion import convert
 from gcn2snn.passes import departure
 from gcn2snn.passes.departure import Sample, sample_of
 
-THROUGH = ir.Network((ir.Input(name="x", size=(None, None)), ir.Output(name="output", inputs=("x",))))
-"""The output is the input, so what a comparison sees is given by hand."""
+
+def through(columns: int) -> ir.Network:
+    """The output is the input, so what a comparison sees is given by hand."""
+    return ir.Network((ir.Input(name="x", size=(None, columns)), ir.Output(name="output", inputs=("x",))))
+
+
+THROUGH = through(3)
 
 
 def compared(own: torch.Tensor, source: torch.Tensor, counted: int | None = None) -> tuple[float, float]:
     inputs = [{"x": own}]
-    rows, changed = Sample(inputs, inputs, [source], counted).departure(THROUGH)
+    columns = source.shape[1]
+    rows, changed = Sample(inputs, inputs, [{"output": source}], columns > 1, counted).departure(through(columns))
     return float(rows.mean()), changed
 
 
@@ -33,7 +41,7 @@ def test_a_single_output_is_compared_by_its_share_of_the_variance():
 def test_only_counted_rows_count():
     source, own = torch.tensor([[3.0, 0.0], [0.0, 3.0]]), torch.tensor([[3.0, 0.0], [9.0, 0.0]])
     assert compared(own, source, counted=1) == (0.0, 0.0)
-    assert Sample([], [], [source], 1).rows == 1
+    assert Sample([], [], [{"output": source}], True, 1).rows == 1
 
 
 def batches_of(*rows: int) -> list[dict[str, torch.Tensor]]:
@@ -57,3 +65,25 @@ def test_rows_are_bounded_but_one_batch_is_always_there(monkeypatch):
     single = sample_of(THROUGH, lambda: batches_of(40, 40))
     assert single.rows == 40
     assert single.fitted[0]["x"].equal(single.compared[0]["x"])
+
+
+def test_each_of_several_results_counts_alike():
+    torch.manual_seed(0)
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.one, self.other = nn.Linear(4, 8), nn.Linear(8, 3), nn.Linear(8, 2)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            h = self.body(x).relu()
+            return self.one(h), self.other(h)
+
+    x = torch.randn(40, 4)
+    snn = convert(Two().eval(), x)
+    expected = []
+    for source, own in zip(snn.source(x), snn(x), strict=True):
+        logarithms = source.double().log_softmax(1)
+        expected.append(float((logarithms.exp() * (logarithms - own.double().log_softmax(1))).sum(1).mean()))
+    assert snn.choice.rows == 80
+    assert snn.choice.best.divergence == pytest.approx(sum(expected) / 2, rel=1e-6)
