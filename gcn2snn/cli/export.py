@@ -57,11 +57,13 @@ def export(
     from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
     from gcn2snn.errors import ConfigError
-    from gcn2snn.formats import FORMATS
+    from gcn2snn.formats import FORMATS, check_ready
     from gcn2snn.formats import check as check_export
     from gcn2snn.formats import export as write
 
-    if not check:
+    if check:
+        check_ready(format, python)
+    else:
         refuse_given({"python": python}, "it is for --check")
     if str(out) == "-":
         raise ConfigError("--out is -, but a format is not written to standard output. Give a file")

@@ -28,7 +28,7 @@ from gcn2snn.errors import ConfigError, MissingPackageError
 from gcn2snn.files import replacing
 from gcn2snn.formats.linear_maps import array
 from gcn2snn.formats.nir_refusals import refusals_of
-from gcn2snn.formats.other_python import answer_of, interpreter
+from gcn2snn.formats.other_python import answer_of, check_modules, interpreter
 from gcn2snn.formats.refusals import check_closed_form, package, refuse_parts
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -293,6 +293,15 @@ class SimulatorCheck(TypedDict):
     version: str
     predictions_differ: int
     largest_difference: float
+
+
+def nir_ready(python: str | None) -> None:
+    """Refuse where no interpreter with NIR and one of its simulators is there.
+
+    Raises:
+        MissingPackageError: as said.
+    """
+    check_modules(interpreter(python, PYTHON_VARIABLE, INSTALL), ["nir", "norse|spikingjelly"], INSTALL)
 
 
 def check_nir(snn: SpikingNetwork, args: Sequence[object], out: Path, python: str | None) -> list[SimulatorCheck]:
