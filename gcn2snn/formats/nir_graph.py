@@ -92,8 +92,10 @@ class _Builder:
         self.nir = package("nir")
 
     def put(self, name: str, node: object, source: str | None) -> str:
-        """Add a node behind another; dots in names would be read as parts of a module."""
+        """Add a node behind another; dots in names would be read as parts of a module, and each node has its own name."""
         plain = name.replace(".", "_")
+        while plain in self.nodes:
+            plain += "_"
         self.nodes[plain] = node
         if source is not None:
             self.edges.append((source, plain))
