@@ -104,6 +104,9 @@ def _lines(file: str) -> list[str]:
     from gcn2snn.errors import DataError
 
     try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {file}: {error}. Give a file of texts, one a line, in UTF-8") from error
+    if not lines:
+        raise DataError(f"{file} is empty. Give a file of texts, one a line, in UTF-8")
+    return lines

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LARGEST = 2_000_000_000
 """Bytes of one model: a file of protobuf holds 2 GiB."""
 
+OUTPUT = "potentials"
+"""Name of the output, which the rule of ``ir.Output`` gives it."""
+
 Feeds = dict[str, NDArray[np.generic]]
 
 
@@ -136,12 +139,16 @@ def build_onnx(snn: SpikingNetwork, args: Sequence[object]) -> tuple[onnx.ModelP
     """
     check_closed_form(snn, "onnx")
     _refuse_double_images(snn.network)
+    if any(node.name == OUTPUT for node in snn.network):
+        raise ConfigError(
+            f"a layer or argument is called {OUTPUT}, as the output is in the file. Rename it in the model"
+        )
     inputs = bind(snn.network, args, {})
     graph = OnnxGraph(np.dtype("float64" if network_dtype(snn.network) == torch.float64 else "float32"))
     lowering = _Lowering(snn.network, constants(snn.network, inputs), graph)
     lowering.run()
     rows, *rest = snn.network.shapes[snn.network.output.name]
-    graph.output("potentials", ["output rows" if rows is None else rows, *rest])
+    graph.output(OUTPUT, ["output rows" if rows is None else rows, *rest])
     notes = {
         "about": "A one-spike network in closed form: what its neurons send once all input has arrived, without time.",
         "fixed matrices": json.dumps(lowering.reasons),

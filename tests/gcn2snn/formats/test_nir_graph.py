@@ -142,6 +142,7 @@ POPULATIONS_WITHOUT_A_SYNAPSE = {
     "flat": lambda: _images(nn.Conv2d(2, 3, 3), nn.AvgPool2d(2), nn.Flatten(), nn.ReLU(), nn.Linear(12, 3)),
     "input": lambda: _images(nn.ReLU(), nn.Conv2d(2, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)),
     "end": lambda: _images(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "images": lambda: _images(nn.Conv2d(2, 3, 3), nn.ReLU()),
 }
 
 
@@ -155,8 +156,9 @@ def test_populations_that_read_no_synapse_give_the_same_output(name: str, per: s
     write_nir(snn, tmp_path / "net.nir")
     expected = snn(x).numpy()
     found = one_step(tmp_path / "net.nir", coded(snn, x))
-    near = np.abs(found - expected).max(1) <= 1e-4 * np.abs(expected).max()
-    assert near.mean() >= 0.9  # a value within rounding of a threshold may cross it
+    assert found.shape == expected.shape
+    near = np.abs(found - expected) <= 1e-4 * np.abs(expected).max()
+    assert near.mean() >= 0.99  # a value within rounding of a threshold may cross it
 
 
 def test_kernels_that_are_not_square_are_refused(tmp_path: Path) -> None:

@@ -221,3 +221,17 @@ def test_modules_may_be_called_like_operators_and_constants(tmp_path: Path) -> N
     snn = convert(Names().eval(), x)
     export(snn, "onnx", x, out=tmp_path / "net.onnx")
     assert check(snn, "onnx", x, out=tmp_path / "net.onnx").passed
+
+
+def test_the_name_of_the_output_is_taken(tmp_path: Path) -> None:
+    class Names(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.potentials, self.head = nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.potentials(self.hidden(x)))
+
+    x = torch.rand(4, 3)
+    with pytest.raises(ConfigError, match="a layer or argument is called potentials"):
+        export(convert(Names().eval(), x), "onnx", x, out=tmp_path / "net.onnx")
