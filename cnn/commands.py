@@ -52,6 +52,12 @@ def train_images(
 ) -> dict[str, Any]:
     """Train a classifier and keep weights, metrics and configuration in a run folder.
 
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import ImageTrainConfig
+    >>> with TemporaryDirectory() as folder:
+    ...     print(train_images("digits", ImageTrainConfig(epochs=1), Path(folder) / "run", limit=200)["data"])
+    digits
+
     Args:
         data: "digits", "cifar10", "cifar100" or a class folder.
         config: model and recipe.
@@ -103,8 +109,18 @@ def convert_images(
     normalise: str = "",
     calibration_images: int = 1000,
     force: bool = False,
+    own: tuple[str, nn.Module] | None = None,
+    output: object = None,
 ) -> dict[str, Any]:
     """Convert a run folder, or a model with weights from anywhere, and write the spiking network.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import ImageTrainConfig
+    >>> with TemporaryDirectory() as folder:
+    ...     run = Path(folder) / "run"
+    ...     _ = train_images("digits", ImageTrainConfig(epochs=1), run, limit=200)
+    ...     print(sorted(convert_images(run / "snn.safetensors", run=run, calibration_images=50))[:2])
+    ['config', 'origin']
 
     Args:
         out: file to write.
@@ -116,6 +132,8 @@ def convert_images(
         normalise: what the model was trained with; default the model's customary one.
         calibration_images: taken from the training images, drawn evenly from the classes; labels choose them only.
         force: overwrite ``out``.
+        own: name and module of a model of the caller's own, instead of ``model`` and ``weights``.
+        output: of a model with several results, the one that is wanted.
 
     Returns:
         JSON values: the file, configuration, data, population report, peak memory.
@@ -126,9 +144,20 @@ def convert_images(
     refuse_existing(out, force)
     if calibration_images < 1:
         raise DataError(f"the calibration set is empty: {calibration_images} images asked for; at least 1 is needed")
-    images, module, origin = source_of(run, model, weights, data, data_dir, stem, normalise)
+    if own is None:
+        images, module, origin = source_of(run, model, weights, data, data_dir, stem, normalise)
+    else:
+        images, (name, module) = load_images(data, "train", data_dir), own
+        origin = {
+            "kind": "images",
+            "model": name,
+            "data": data,
+            "normalise": normalise or "unit",
+            "stem": "",
+            "run": "",
+        }
     batches = calibration_batches(images, origin["normalise"], calibration_images)
-    snn = convert(module, batches[0], config, calibration=batches)
+    snn = convert(module, batches[0], config, calibration=batches, output=output)
     check_classes(snn, images)
     snn.origin = origin | {"calibration_images": sum(x.shape[0] for x in batches)}
     snn.origin |= {"class_names": list(images.class_names)}
@@ -161,6 +190,10 @@ def source_of(
 def calibration_batches(images: ImageSet, normalise: str, count: int, size: int = 100) -> list[torch.Tensor]:
     """Normalised training images for calibration.
 
+    >>> from gcn2snn.cnn import load_images
+    >>> [batch.shape for batch in calibration_batches(load_images("digits", "train"), "unit", 150)]
+    [torch.Size([100, 1, 8, 8]), torch.Size([50, 1, 8, 8])]
+
     Raises:
         DataError: none are asked for, or the images do not fit the normalisation.
     """
@@ -184,6 +217,15 @@ def evaluate_images(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare a converted classifier with its source on the test images.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import ImageTrainConfig
+    >>> with TemporaryDirectory() as folder:
+    ...     run = Path(folder) / "run"
+    ...     _ = train_images("digits", ImageTrainConfig(epochs=1), run, limit=200)
+    ...     _ = convert_images(run / "snn.safetensors", run=run, calibration_images=50)
+    ...     print(evaluate_images(run / "snn.safetensors", limit=20)["engine"])
+    closed
 
     Args:
         snn: file of :func:`convert_images`.

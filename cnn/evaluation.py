@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gcn2snn import ir
 from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
@@ -23,7 +24,13 @@ Progress = Callable[[str, float], None]
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """Predicted class of each image [N] int64, percent right, how long the network took, and the probability of that class by
-    the softmax of the scores, [N] float64."""
+    the softmax of the scores, [N] float64.
+
+    >>> from gcn2snn.cnn import build_model, find_normalisation, load_images
+    >>> said = predict(build_model("small", classes=10, in_channels=1), load_images("digits", "test"), find_normalisation("unit"))
+    >>> said.classes.shape, 0 <= said.accuracy <= 100
+    (torch.Size([359]), True)
+    """
 
     classes: Tensor
     accuracy: float
@@ -34,6 +41,13 @@ class Predictions:
 @dataclass(frozen=True, eq=False)
 class ImageEvaluation:
     """A converted network beside its source on the same images.
+
+    >>> import gcn2snn
+    >>> from gcn2snn.cnn import build_model, calibration_batches, find_normalisation, load_images
+    >>> images = load_images("digits", "test")
+    >>> snn = gcn2snn.convert(build_model("small", classes=10, in_channels=1), calibration_batches(images, "unit", 50)[0])
+    >>> evaluate(snn, images, find_normalisation("unit"), energy_images=10).engine
+    'closed'
 
     Args:
         ann, snn: predictions.
@@ -75,6 +89,11 @@ def predict(
 ) -> Predictions:
     """Classes that a network (source or spiking) gives for every image.
 
+    >>> from gcn2snn.cnn import build_model, find_normalisation, load_images
+    >>> said = predict(build_model("small", classes=10, in_channels=1), load_images("digits", "test"), find_normalisation("unit"))
+    >>> said.classes.shape
+    torch.Size([359])
+
     Raises:
         DataError: images of another number of channels than the normalisation, or files that do not decode.
     """
@@ -110,6 +129,13 @@ def evaluate(
 ) -> ImageEvaluation:
     """Run a converted network and its source on the same images.
 
+    >>> import gcn2snn
+    >>> from gcn2snn.cnn import build_model, calibration_batches, find_normalisation, load_images
+    >>> images = load_images("digits", "test")
+    >>> snn = gcn2snn.convert(build_model("small", classes=10, in_channels=1), calibration_batches(images, "unit", 50)[0])
+    >>> 0 <= evaluate(snn, images, find_normalisation("unit"), energy_images=10).agreement <= 100
+    True
+
     Args:
         snn: converted.
         images: with labels.
@@ -128,8 +154,8 @@ def evaluate(
     """
     chosen = choose_engine(snn.network, snn.config.wait, engine)
     check_classes(snn, images)
-    ann = source or predict(snn.source, images, normalise, batch_size, progress)
-    spiking = predict(lambda x: snn.simulate(x, engine=chosen), images, normalise, batch_size, progress)
+    ann = source or predict(lambda x: ir.one_tensor(snn.source(x)), images, normalise, batch_size, progress)
+    spiking = predict(lambda x: ir.one_tensor(snn.simulate(x, engine=chosen)), images, normalise, batch_size, progress)
     counted = images.first(energy_images)
     energy = count_energy(snn, counted, normalise, preset, batch_size)
     agreement = 100 * float((ann.classes == spiking.classes).double().mean())
@@ -143,8 +169,10 @@ def check_classes(snn: SpikingNetwork, images: ImageSet) -> None:
 
     Raises:
         DataError: a label has no output.
+        InputError: the network gives no class scores.
     """
-    outputs = snn.network.shapes[snn.network.nodes[-1].name][1]
+    snn.network.check_scores("image data")
+    outputs = snn.network.shapes[snn.network.heads[0]][1]
     if outputs is not None and int(images.labels.max()) >= outputs:
         raise DataError(
             f"the images have labels up to {int(images.labels.max())}, the network has {outputs} classes "

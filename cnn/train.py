@@ -31,7 +31,11 @@ STATE_FORMAT = 1
 @own_errors
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"), kw_only=True)
 class ImageTrainConfig:
-    """How an image classifier is trained: stochastic gradient descent, a cosine schedule, and shifted and mirrored images."""
+    """How an image classifier is trained: stochastic gradient descent, a cosine schedule, and shifted and mirrored images.
+
+    >>> ImageTrainConfig(model="small", epochs=3).epochs
+    3
+    """
 
     model: Annotated[str, Field(description="a name of cnn.models.MODELS")] = "small"
     stem: Annotated[Literal["", "cifar", "imagenet"], Field(description="form of models that have two")] = ""

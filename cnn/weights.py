@@ -22,12 +22,24 @@ SHOWN = 12
 """Keys of each kind that an error lists."""
 
 
-def load_weights(model: nn.Module, path: Path) -> nn.Module:
+BUILT = "Choose the model, stem and classes it was trained as"
+"""What to do where weights do not fit one of our own models."""
+
+
+def load_weights(model: nn.Module, path: Path, remedy: str = BUILT) -> nn.Module:
     """Put the weights of a file into ``model`` (in place: it is the caller's own) and return it.
+
+    >>> import torch
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import build_model
+    >>> with TemporaryDirectory() as folder:
+    ...     torch.save(build_model("small", classes=10).state_dict(), f"{folder}/weights.pt")
+    ...     model = load_weights(build_model("small", classes=10), Path(f"{folder}/weights.pt"))
 
     Args:
         model: untrained, from :func:`gcn2snn.cnn.models.build_model`.
         path: .safetensors, or any file of ``torch.save`` that holds tensors by name, alone or under "state_dict".
+        remedy: what to do where they do not fit.
 
     Raises:
         ArtefactError: missing, unreadable, holds something else than tensors, or keys or shapes differ (all are listed).
@@ -38,9 +50,7 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     problems = mismatches(model, state)
     if problems:
         lines = "\n".join(f"  - {line}" for line in problems)
-        raise ArtefactError(
-            f"{path} does not fit {type(model).__name__}:\n{lines}\nChoose the model, stem and classes it was trained as"
-        )
+        raise ArtefactError(f"{path} does not fit {type(model).__name__}:\n{lines}\n{remedy}")
     model.load_state_dict(state, strict=False)
     return model
 

@@ -19,10 +19,10 @@ _MARKS = (
 """Byte order marks and their encodings; the longer ones first, because one begins with another."""
 
 _BINARY = (
-    (b"\x1f\x8b", "a gzip file; unpack it with gunzip"),
-    (b"BZh", "a bzip2 file; unpack it with bunzip2"),
-    (b"\xfd7zXZ", "an xz file; unpack it with unxz"),
-    (b"\x28\xb5\x2f\xfd", "a zstd file; unpack it with unzstd"),
+    (b"\x1f\x8b", "a gzip file; unpack it with gunzip (in a pipe: gunzip -c)"),
+    (b"BZh", "a bzip2 file; unpack it with bunzip2 (in a pipe: bunzip2 -c)"),
+    (b"\xfd7zXZ", "an xz file; unpack it with unxz (in a pipe: unxz -c)"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file; unpack it with unzstd (in a pipe: unzstd -c)"),
     (b"PK\x03\x04", "a zip archive or a spreadsheet; unpack it, or save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Office file; save the sheet as CSV"),
     (b"PAR1", "a Parquet file; save it as CSV or JSONL, for example with pandas"),
@@ -77,15 +77,33 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}. Give a file that you may read") from error
-    kind = next((what for start, what in _BINARY if data.startswith(start)), None)
-    if kind is not None:
-        raise DataError(f"{path} is {kind}")
+    refuse_binary(str(path), data)
     if encoding is None and marked_encoding(data) == "utf-8" and b"\0" in data:
         raise DataError(_zero_byte(path, data))
     text = decoded(str(path), data, encoding)
     if "\0" in text:
         raise DataError(_zero_byte(path, data))
     return text
+
+
+def refuse_binary(name: str, start: bytes) -> None:
+    """Refuse a well-known kind of file that is no text, by the bytes with which it begins.
+
+    >>> refuse_binary("texts.gz", bytes([0x1F, 0x8B, 8]))
+    Traceback (most recent call last):
+        ...
+    gcn2snn.errors.DataError: texts.gz is a gzip file; unpack it with gunzip (in a pipe: gunzip -c)
+
+    Args:
+        name: of the file, for the message.
+        start: its first bytes.
+
+    Raises:
+        DataError: says what it is and how its text is had.
+    """
+    kind = next((what for mark, what in _BINARY if start.startswith(mark)), None)
+    if kind is not None:
+        raise DataError(f"{name} is {kind}")
 
 
 def decoded(name: str, data: bytes, encoding: str | None = None) -> str:
@@ -105,12 +123,23 @@ def decoded(name: str, data: bytes, encoding: str | None = None) -> str:
 
 
 def marked_encoding(start: bytes) -> str:
-    """The encoding that the byte order mark at the start of a text names, UTF-8 where there is none."""
+    r"""The encoding that the byte order mark at the start of a text names, UTF-8 where there is none.
+
+    >>> marked_encoding(b"\xff\xfea\x00"), marked_encoding(b"plain")
+    ('utf-16', 'utf-8')
+    """
     return next((found for mark, found in _MARKS if start.startswith(mark)), "utf-8")
 
 
 def wrong_encoding(name: str, chosen: str, line: int, place: str, error: UnicodeDecodeError) -> str:
-    """What is said of bytes that cannot be decoded."""
+    r"""What is said of bytes that cannot be decoded.
+
+    >>> try:
+    ...     b"caf\xe9".decode()
+    ... except UnicodeDecodeError as error:
+    ...     print(wrong_encoding("texts.tsv", "utf-8", 1, "column 4", error)[:52])
+    texts.tsv is not UTF-8 text: line 1, column 4 is 0xe
+    """
     byte = error.object[error.start : error.start + 1].hex()
     return (
         f"{name} is not {chosen.removesuffix('-sig').upper()} text: line {line}, {place} is 0x{byte} ({error.reason}). Say how it is "

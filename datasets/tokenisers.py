@@ -54,6 +54,8 @@ def import_tokeniser(name: str) -> None:
 
     This runs the module's code, so the name must come from the person at the keyboard and never from a file.
 
+    >>> import_tokeniser("nltk-tweet")  # not of the form module:function, so nothing is imported
+
     Raises:
         ConfigError: there is no such module or function.
     """
@@ -69,6 +71,28 @@ def import_tokeniser(name: str) -> None:
             f"PYTHONPATH, or one of {', '.join(_NLTK)}"
         ) from error
     register_tokeniser(name, found)
+
+
+def refuse_other_tokeniser(given: str | None, used: str | None) -> None:
+    """Refuse a tokeniser that is not the one of a network's graph: it would change nothing, or its words.
+
+    >>> refuse_other_tokeniser("nltk-toktok", used=None)
+    Traceback (most recent call last):
+        ...
+    gcn2snn.errors.ConfigError: --tokeniser nltk-toktok: this network was trained on texts that were cut with no tokeniser. Leave it out
+
+    Args:
+        given: by the person who uses the network; None: none.
+        used: for the texts of the graph; None: the cleaning cut them.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if given is None or given == used:
+        return
+    how = "no tokeniser" if used is None else f"the tokeniser {used}"
+    instead = "Leave it out" if used is None else f"Give --tokeniser {used}, or leave it out if it is one of NLTK's"
+    raise ConfigError(f"--tokeniser {given}: this network was trained on texts that were cut with {how}. {instead}")
 
 
 def tokeniser_named(name: str) -> Tokeniser:

@@ -41,12 +41,13 @@ def inputs_of(
     rows: list[int] | None,
 ) -> tuple[tuple[object, ...], list[int] | None]:
     """What the network is called with, and the rows of its output that are left to choose."""
-    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
+    from gcn2snn.cli.origins import data_of, given_call, graph_of, refuse_unknown_origin
 
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import chosen_images
 
         return (chosen_images(origin, inputs, data_dir, [0] if rows is None else rows),), None
+    inputs = data_of(origin, inputs)
     if inputs is not None:
         return given_call(network, inputs, data_dir)[1], rows
     from gcn2snn.textgcn import call

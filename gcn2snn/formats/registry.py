@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from torch import Tensor
 
@@ -160,6 +161,8 @@ def _job(
         raise InputTypeError(
             f"a converted network is exported, got {type(snn).__name__}: convert(model, example) first"
         )
+    if snn.network.of(ir.Result):
+        _refuse_heads(snn.network)
     chosen = _format(format)
     if not Path(out).name:
         raise ConfigError(f"out is {str(out)!r}, which names no file; give the file to write")
@@ -169,6 +172,21 @@ def _job(
         takes = ", ".join(name for name, each in FORMATS.items() if each.takes_rows)
         raise ConfigError(f"rows has no meaning for the format {format}; formats that take rows: {takes}. Leave it out")
     return chosen, Job(snn, _arguments(snn, inputs), Path(out), rows)
+
+
+def _refuse_heads(network: ir.Network) -> NoReturn:
+    """No format holds more than the potentials of one output.
+
+    Raises:
+        InputError: as said, with the way out.
+    """
+    if network.structure != ir.HEAD:
+        there = ", ".join(map(ir.told, ir.paths(network.structure)))
+        what = f"this network gives {len(network.heads)} results: {there}. Export one of them: snn.head(...)"
+    else:
+        steps = ", ".join(f"{node.name} ({type(node).__name__})" for node in network.of(ir.Readout))
+        what = f"this network works out {steps} of its potentials. Convert the model without these steps"
+    raise InputError(f"a file holds the potentials of one output, and {what}")
 
 
 def _format(name: str) -> Format:

@@ -37,6 +37,10 @@ FUNCTIONS: dict[Function, FunctionHandler] = {}
 """Function, or name of a tensor method -> handler."""
 
 
+READOUTS: dict[Function, FunctionHandler] = {}
+"""Function, or name of a tensor method -> handler where an argument is worked out after the last layer (``Builder.read_out``)."""
+
+
 REFUSED_LAYERS: dict[type[nn.Module], Reason] = {}
 """Exact class -> why it is refused."""
 
@@ -86,6 +90,17 @@ def lowers(*classes: type[nn.Module]) -> Callable[[Callable[P, R]], Callable[P, 
 def lowers(*classes: type[nn.Module]) -> Callable[[Handler], Handler]:
     """Register a handler for exact classes; ``frontends/arguments.py`` says how it gets its arguments.
 
+    >>> import torch
+    >>> from gcn2snn import ir
+    >>> class Double(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         return 2 * x
+    >>> @lowers(Double)
+    ... def lower_double(builder, path, module, x):
+    ...     return builder.add(ir.Dense(name=path, inputs=(x,), weight=2 * torch.eye(builder.shape(x)[-1])))
+    >>> REGISTRY.pop(Double) is lower_double  # only so that this example leaves nothing behind
+    True
+
     Raises:
         ConfigError: one of them has a handler already; pass yours as ``convert(..., handlers={Class: handler})`` instead.
     """
@@ -114,6 +129,16 @@ def lowers_function(*targets: Function) -> Callable[[Callable[P, R]], Callable[P
             if target in FUNCTIONS:
                 raise ConfigError(f"{target} already has a handler")
             FUNCTIONS[target] = handler
+        return handler
+
+    return register
+
+
+def reads_potentials(*targets: Function) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a handler for functions of what is worked out after the last layer; others than these refuse it."""
+
+    def register(handler: Callable[P, R]) -> Callable[P, R]:
+        READOUTS.update(dict.fromkeys(targets, handler))
         return handler
 
     return register
