@@ -149,7 +149,7 @@ def convert(
         )
         wanted = Own(str(run), args, weights, data, data_dir, head)
         images = {"normalise": normalise, "calibration_images": calibration_images}
-        convert_own(wanted, out, given(options), images, force, as_json)
+        convert_own(wanted, out, config, accuracy_first, images, force, as_json)
         return
     refuse_given({"args": args, "head": head}, "it goes with a model of your own, MODULE:FACTORY")
 
