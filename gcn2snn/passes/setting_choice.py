@@ -26,6 +26,9 @@ WIDER = 1.25
 BASE_POWERS = (0.4, 0.55, 0.65, 0.75, 0.85, 0.95, 1.05, 1.2, 1.35, 1.5, 1.75, 2.1, 2.6)
 """Powers of the plain base among which a population's own base is found."""
 
+TIE = 0.1
+"""Settings whose divergence is within this share of the least are alike."""
+
 PLAIN_BASES = {8: 1.48, 12: 1.35, 16: float(PAPER["base"]), 20: 1.23, 24: 1.2, 32: 1.16, 64: 1.09}
 """Bases of least expected error by phases; others are searched, which takes a second. The paper reads off 1.3 for 16."""
 
@@ -225,10 +228,10 @@ def with_codes(network: ir.Network, config: ConvertConfig) -> ir.Network:
 
 
 def first_of_the_best(departures: Sequence[Tensor]) -> int:
-    """Number of the first setting that is within one standard error of the best, from the divergence of each row, [rows] each.
+    """Number of the first setting that is near the best, from the divergence of each row, [rows] each.
 
-    A few rows of another class make most of a divergence, so the least of several means is often chance. The error is that of
-    the paired difference. A setting with a divergence that is no number is the worst.
+    Near is within :data:`TIE` of its mean, or within one standard error of the paired difference: a few rows of another class
+    make most of a divergence, so the least of several means is often chance. A setting with a divergence that is no number is the worst.
 
     Source: the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984.
     """
@@ -237,6 +240,6 @@ def first_of_the_best(departures: Sequence[Tensor]) -> int:
     for number, rows in enumerate(departures[:best]):
         difference = rows - departures[best]
         error = float(difference.std()) / len(rows) ** 0.5 if len(rows) > 1 else 0.0
-        if float(difference.mean()) <= error:
+        if float(difference.mean()) <= max(error, TIE * means[best]):
             return number
     return best

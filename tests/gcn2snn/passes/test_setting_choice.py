@@ -30,6 +30,8 @@ def test_the_first_within_a_standard_error_of_the_best_is_taken():
     assert first_of_the_best([even, best]) == 1
     assert first_of_the_best([even, uneven, best]) == 1
     assert first_of_the_best([best, even]) == 0
+    assert first_of_the_best([1.09 * even, even]) == 0  # within a tenth
+    assert first_of_the_best([1.11 * even, even]) == 1
     assert first_of_the_best([math.nan * even, even]) == 1
     assert first_of_the_best([best[:1], best[:1]]) == 0
 
