@@ -18,7 +18,7 @@ from gcn2snn.cnn.image_datasets import load_images
 from gcn2snn.cnn.image_set import ImageSet, find_normalisation
 from gcn2snn.cnn.models import MODELS, build_model
 from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
-from gcn2snn.cnn.weights import load_weights
+from gcn2snn.cnn.weights import fit_weights, load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
@@ -34,6 +34,11 @@ from gcn2snn.run_folder import (
     save_weights,
     train_in,
 )
+from gcn2snn.run_folder import (
+    load_weights as load_run_weights,
+)
+from gcn2snn.run_summary import ImageOrigin
+from gcn2snn.schema import checked
 
 DEFAULT_CONFIG = ConvertConfig(correct="mean")
 """Default conversion of images: the paper's code with bias correction (each channel's mean error is removed)."""
@@ -153,7 +158,10 @@ def source_of(
     if not stem and model in MODELS and MODELS[model].stems:
         stem = "imagenet" if images.pixels(torch.zeros(1, dtype=torch.int64)).shape[2] >= 128 else "cifar"
     module = build_model(model, len(images.class_names), images.channels, stem)
-    load_weights(module, weights)
+    if run is None:
+        load_weights(module, weights)
+    else:
+        fit_weights(module, load_run_weights(run), weights)
     origin = {"kind": "images", "model": model, "data": data, "normalise": normalise, "stem": stem}
     return images, module, origin | {"weights": weights.name, "run": str(run) if run else ""}
 
@@ -207,6 +215,7 @@ def evaluate_images(
     network, origin = load_with_origin(snn)
     if origin.get("kind") != "images":
         raise ArtefactError(f"{snn} was not converted from an image classifier; use `gcn2snn evaluate` for graphs")
+    checked(origin, ImageOrigin, f"where {snn} comes from", "Convert again")
     images = load_images(data or origin["data"], "test", data_dir).first(limit)
     normalise = find_normalisation(origin["normalise"])
     result = evaluate(

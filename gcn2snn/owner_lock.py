@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -92,6 +93,34 @@ def _started(pid: int) -> str:
         return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
     except (OSError, IndexError):
         return ""
+
+
+STAMP = r"[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}"
+"""Pattern of what :func:`stamp` gives."""
+
+
+def stamp() -> str:
+    """What marks a temporary file as one of this process: hashes of its machine and of its start, and its number."""
+    return f"{_short_hash(platform.node())}-{os.getpid()}-{_short_hash(_started(os.getpid()))}"
+
+
+def is_of_the_dead(mark: str) -> bool:
+    """Whether the process that gave a :func:`stamp` surely runs no longer; of another machine this cannot be told."""
+    host, number, started = mark.split("-")
+    if host != _short_hash(platform.node()):
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    now = _started(int(number))
+    return bool(now) and started not in (_short_hash(""), _short_hash(now))
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @contextlib.contextmanager

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError
-from gcn2snn.files import checksum, load_json, load_tensors, save_json, save_tensors, save_text
+from gcn2snn.files import checksum, load_tensors, save_json, save_tensors, save_text
 from gcn2snn.machine import environment, git_state, peak_memory
+from gcn2snn.run_summary import IDENTITY, RUN_FILE, RUN_FORMAT, load_summary, trained_on
+from gcn2snn.schema import Json
 from gcn2snn.training_loop import AnyTrainer, Trainable, history_lines, train_to_end
 
-RUN_FORMAT = 2
-RUN_FILE, METRICS_FILE, STATE_FILE, MODEL_FILE = "run.json", "metrics.jsonl", "state.safetensors", "model.safetensors"
+METRICS_FILE, STATE_FILE, MODEL_FILE = "metrics.jsonl", "state.safetensors", "model.safetensors"
 
 _PLACE = ("dataset", "path")
 """Keys of a dataset's description that say where it lies and not what it is; a corpus may have been moved."""
-
-IDENTITY = {"graph": ("dataset", "fingerprint"), "images": ("data", "train_images")}
-"""Kind of run -> keys of its summary that say what it was trained on."""
 
 
 def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
@@ -52,7 +49,7 @@ def make_room(folder: Path, *, force: bool) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def open_run(folder: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
+def open_run(folder: Path, origin: Json) -> Json | None:
     """Note that a run starts or continues here.
 
     Args:
@@ -89,7 +86,7 @@ def _what(value: object) -> object:
     return value
 
 
-def refuse_other_options(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+def refuse_other_options(folder: Path, old: Json, new: Json) -> None:
     """Refuse to continue a run with other options than it was started with.
 
     Raises:
@@ -127,7 +124,7 @@ def save_weights(folder: Path, state: dict[str, Tensor]) -> None:
     save_tensors(folder / MODEL_FILE, state, kind="model", version=RUN_FORMAT, meta={})
 
 
-def finish(folder: Path, origin: dict[str, Any], trainer: Trainable, scores: dict[str, Any]) -> dict[str, Any]:
+def finish(folder: Path, origin: Json, trainer: Trainable, scores: Json) -> Json:
     """Keep the summary of a run that has come to its end; its checkpoint is of no more use and goes.
 
     Args:
@@ -150,13 +147,6 @@ def finish(folder: Path, origin: dict[str, Any], trainer: Trainable, scores: dic
 
 def _summary(origin: dict[str, object], status: str) -> dict[str, object]:
     return {"format": RUN_FORMAT, **origin, "environment": environment() | git_state(), "status": status}
-
-
-def trained_on(summary: dict[str, Any]) -> str:
-    """The data of a run, for people."""
-    if summary["kind"] == "images":
-        return f"{summary['data']} ({summary['train_images']} images)"
-    return f"the graph of {summary['dataset'].get('dataset')} ({summary['fingerprint'][:8]})"
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
@@ -182,7 +172,7 @@ def weights_hash(folder: Path) -> str:
     return checksum(load_weights(folder), {})
 
 
-def read_run(folder: Path, kind: str) -> dict[str, Any]:
+def read_run(folder: Path, kind: str) -> Json:
     """Summary of a run whose weights can be used: finished, or interrupted when it had weights to keep.
 
     Args:
@@ -211,27 +201,4 @@ def read_run(folder: Path, kind: str) -> dict[str, Any]:
         raise ArtefactError(
             f"{folder} is unfinished and has no weights yet. Continue it with `gcn2snn train ... --out {folder} --resume`"
         )
-    return summary
-
-
-def load_summary(folder: Path, kind: str | None = None) -> dict[str, Any]:
-    """What the folder's ``run.json`` says.
-
-    Args:
-        folder: of a run, finished or not.
-        kind: "graph" or "images"; None takes either.
-
-    Raises:
-        ArtefactError: it is missing, edited, of another format version, or of another kind.
-    """
-    summary = load_json(folder / RUN_FILE)
-    if not isinstance(summary, dict) or summary.get("format") != RUN_FORMAT:
-        got = summary.get("format") if isinstance(summary, dict) else None
-        raise ArtefactError(f"{folder / RUN_FILE} has format {got}; this release reads {RUN_FORMAT}. Train again")
-    needed = ("kind", "config", "status", *IDENTITY.get(summary.get("kind", ""), ()))
-    missing = [key for key in needed if key not in summary]
-    if missing or summary["kind"] not in IDENTITY:
-        raise ArtefactError(f"{folder / RUN_FILE} lacks {missing or 'a known kind'}; it was edited. Train again")
-    if kind not in (None, summary["kind"]):
-        raise ArtefactError(f"{folder} holds a run on {trained_on(summary)}; a run of the kind {kind!r} is needed")
     return summary

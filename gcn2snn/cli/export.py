@@ -56,6 +56,7 @@ def export(
     from gcn2snn.cli.options import refuse_given
     from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
+    from gcn2snn.cli.text_lines import lines_of
     from gcn2snn.errors import ConfigError
     from gcn2snn.formats import FORMATS
     from gcn2snn.formats import check as check_export
@@ -74,7 +75,7 @@ def export(
         values, wanted = inputs_of(snn, network, origin, inputs, data_dir, wanted)
     elif format == "onnx-documents":
         refuse_given({"rows": rows}, "the classifier takes any documents")
-        values = None if inputs is None else _lines(inputs)
+        values = None if inputs is None else [text for texts in lines_of(inputs) for text in texts]
     elif chosen is not None:
         refuse_given({"inputs": inputs, "rows": rows}, f"the format {format} does not run the network")
     written = write(network, format, values, out=out, rows=wanted, force=force)
@@ -96,12 +97,3 @@ def export(
             hint(as_json, "the same command with --check and --force compares the file with the network")
     if found is not None and not found.passed:
         raise typer.Exit(1)
-
-
-def _lines(file: str) -> list[str]:
-    from gcn2snn.errors import DataError
-
-    try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {file}: {error}. Give a file of texts, one a line, in UTF-8") from error

@@ -143,7 +143,10 @@ def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, lim
 
     from gcn2snn.cnn import find_normalisation, load_images
     from gcn2snn.report import Batch, Subject
+    from gcn2snn.run_summary import ImageOrigin
+    from gcn2snn.schema import checked
 
+    checked(origin, ImageOrigin, "where the network comes from", "Convert again")
     everything = load_images(data or origin["data"], "test", data_dir)
     images, normalise = everything.first(limit), find_normalisation(origin["normalise"])
     if len(images) < len(everything):
@@ -173,7 +176,10 @@ def chosen_images(origin: dict[str, Any], data: str | None, data_dir: Path | Non
 
     from gcn2snn.cnn import find_normalisation, load_images
     from gcn2snn.errors import InputError
+    from gcn2snn.run_summary import ImageOrigin
+    from gcn2snn.schema import checked
 
+    checked(origin, ImageOrigin, "where the network comes from", "Convert again")
     images = load_images(data or origin["data"], "test", data_dir)
     if max(rows) >= len(images):
         raise InputError(f"test image {max(rows)} was asked for; there are images 0 to {len(images) - 1}")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gcn2snn import ir
 from gcn2snn.config import to_dict
 from gcn2snn.errors import ArtefactError, InputTypeError, MissingPackageError
-from gcn2snn.files import filling, load_json, save_json, save_text
+from gcn2snn.files import filling, load_json, read_json, refuse_special, save_json, save_text
 from gcn2snn.machine import environment
 from gcn2snn.model_folder.card import Card
 from gcn2snn.network_file import Converted, write_network
+from gcn2snn.schema import Count, Json, Sha256, Stored, checked
 
 if TYPE_CHECKING:
     from gcn2snn.model_folder.parts import Measured
@@ -82,7 +83,7 @@ def _refuse_foreign(folder: Path, force: bool) -> None:
 
 def _model_type(file: Path) -> object:
     try:
-        content = load_json(file)
+        content = read_json(file)
     except ArtefactError:
         return None
     return content.get("model_type") if isinstance(content, dict) else None
@@ -140,8 +141,43 @@ def check_folder(folder: Path) -> Path:
             raise ArtefactError(
                 f"{needed} does not exist; a folder that snn.save_pretrained wrote holds {CONFIG_FILE} and {NETWORK_FILE}"
             )
-    content = load_json(config)
-    if not isinstance(content, dict) or content.get("model_type") != MODEL_TYPE:
+    weights = load_config(folder)["weights"]
+    if file.stat().st_size != weights["bytes"] or _sha256(file) != weights["sha256"]:
+        raise ArtefactError(
+            f"{file} is not the file that {CONFIG_FILE} tells of (its sha256 differs): one of them is damaged or from another "
+            f"network. Get the folder again"
+        )
+    return file
+
+
+class WeightsOfFolder(Stored):
+    """Which file the network is in."""
+
+    file: Literal["model.safetensors"]
+    sha256: Sha256
+    bytes: Count
+
+
+class ConfigOfFolder(Stored):
+    """``config.json``: what is read of it."""
+
+    gcn2snn_version: str
+    weights: WeightsOfFolder
+    conversion: Json
+    origin: Json
+    id2label: dict[str, str] | None = None
+    label2id: dict[str, int] | None = None
+
+
+def load_config(folder: Path) -> Json:
+    """What the folder's ``config.json`` says.
+
+    Raises:
+        ArtefactError: missing, edited, of another package or release.
+    """
+    config = folder / CONFIG_FILE
+    content = load_json(config, Stored, "Get the folder again")
+    if content.get("model_type") != MODEL_TYPE:
         raise ArtefactError(
             f"{config} is not of a network of this package (its model_type is not {MODEL_TYPE!r}). Give another folder"
         )
@@ -150,17 +186,11 @@ def check_folder(folder: Path) -> Path:
             f"{config} has format {content.get('format')!r}; this release reads {FOLDER_FORMAT}. Save the network again, or "
             f"install the release that wrote it ({content.get('gcn2snn_version')})"
         )
-    weights = content.get("weights")
-    expected = weights.get("sha256") if isinstance(weights, dict) else None
-    if _sha256(file) != expected:
-        raise ArtefactError(
-            f"{file} is not the file that {CONFIG_FILE} tells of (its sha256 differs): one of them is damaged or from another "
-            f"network. Get the folder again"
-        )
-    return file
+    return checked(content, ConfigOfFolder, str(config), "Get the folder again")
 
 
 def _sha256(file: Path) -> str:
+    refuse_special(file)
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

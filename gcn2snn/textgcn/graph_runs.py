@@ -15,14 +15,13 @@ from gcn2snn.evaluation import score
 from gcn2snn.graph import Graph
 from gcn2snn.run_folder import (
     MODEL_FILE,
-    RUN_FILE,
     finish,
-    load_summary,
     load_weights,
     open_run,
     save_weights,
     train_in,
 )
+from gcn2snn.run_summary import RUN_FILE, load_summary
 from gcn2snn.textgcn.inductive_training import InductiveTrainer
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.training import Trainer, make_model, split_of

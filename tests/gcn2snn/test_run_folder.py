@@ -10,7 +10,8 @@ from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.graph import Graph
-from gcn2snn.run_folder import MODEL_FILE, RUN_FILE, check_folder, make_room, read_run
+from gcn2snn.run_folder import MODEL_FILE, check_folder, make_room, read_run
+from gcn2snn.run_summary import RUN_FILE
 from gcn2snn.textgcn import train_run
 
 CONFIG = TrainConfig(hidden=8, epochs=12, patience=12)
@@ -51,13 +52,19 @@ def test_make_room_removes_only_the_files_of_a_run(karate: Graph, tmp_path: Path
     [
         ("{", "not whole JSON"),
         ('{"format": 99}', "has format 99; this release reads 2"),
-        ('{"format": 2}', r"lacks \['kind', 'config', 'status'\]"),
-        ('{"format": 2, "kind": "?", "config": {}, "status": ""}', "lacks a known kind"),
+        ('{"format": 2}', "has no known kind, but None"),
+        ('{"format": 2, "kind": "?", "config": {}, "status": ""}', r"has no known kind, but '\?'"),
         (
-            '{"format": 2, "kind": "images", "config": {}, "status": "", "data": "digits", "train_images": 9}',
+            '{"format": 2, "kind": "images", "config": {"model": "small", "stem": "", "normalise": "unit", "seed": 0}, '
+            '"status": "running", "environment": {}, "data": "digits", "train_images": 9}',
             r"holds a run on digits \(9 images\); a run of the kind 'graph' is needed",
         ),
-        ("[]", "format None"),
+        ("[]", r"is no JSON object but \[\]; it was edited. Train again"),
+        ("[" * 5000, "nested too deeply|not whole JSON"),
+        (
+            '{"format": 2, "kind": "images", "config": 3, "status": "done", "environment": {}, "data": "digits"}',
+            r"status = 'done': input should be 'running' or 'finished'; train_images: field required; config = 3: input",
+        ),
     ],
 )
 def test_read_run_refuses_a_broken_summary(tmp_path: Path, content: str, message: str) -> None:
