@@ -96,10 +96,11 @@ def train_to_end(
         on_epoch: called after every epoch (progress, metrics).
 
     Raises:
-        KeyboardInterrupt: passed on; with ``finish_epoch`` after the checkpoint is written.
+        KeyboardInterrupt: passed on, as for a request to end (SIGTERM); with ``finish_epoch`` after the checkpoint is
+            written.
     """
     options = trainer.loop
-    held = interrupts_held() if options.finish_epoch else contextlib.nullcontext(lambda: False)
+    held = interrupts_held() if options.finish_epoch else contextlib.nullcontext(lambda: 0)
     with seeded(options.seed, options.threads), held as interrupted:
         if checkpoint is not None and checkpoint.exists():
             trainer.load(checkpoint)
@@ -115,7 +116,10 @@ def train_to_end(
                 trainer.save(checkpoint)
                 saved = time.monotonic()
             if interrupted():
-                raise KeyboardInterrupt
+                break
+    if number := interrupted():
+        signal.raise_signal(number)  # whoever handled it before the training does so now, with the state on disk
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -133,14 +137,14 @@ def seeded(seed: int, threads: int = 0) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits for the end of the epoch, so that what is saved is whole; a second one does not wait.
+def interrupts_held() -> Iterator[Callable[[], int]]:
+    """Ctrl-C and SIGTERM wait for the end of the epoch, so that what is saved is whole; a second one does not wait.
 
     Yields:
-        Whether one is waiting. Outside the main thread, where Python allows no handler, none ever is.
+        The signal that is waiting, 0 for none. Outside the main thread, where Python allows no handler, none ever is.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
     caught: list[int] = []
 
@@ -149,11 +153,15 @@ def interrupts_held() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    previous = signal.signal(signal.SIGINT, hold)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = [number for number, handler in before.items() if handler is not None and handler is not signal.SIG_IGN]
+    for number in held:
+        signal.signal(number, hold)
     try:
-        yield lambda: bool(caught)
+        yield lambda: caught[0] if caught else 0
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number in held:
+            signal.signal(number, before[number])
 
 
 def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

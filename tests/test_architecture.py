@@ -123,6 +123,7 @@ ALLOWED |= {"bench": (*CORE, "cnn"), "reproduce": (*CORE, "cnn")}
 ALLOWED |= {"report": (*CORE, "reproduce")}
 ALLOWED |= {"serve": (*GROUND, "datasets", "energy", "spiking_network", "artefact")}
 ALLOWED |= {"cli": tuple(ALLOWED)}
+ALLOWED |= {"start": ("errors", "cli")}
 
 # These packages answer for one operation a file, so that the file bears the name of the function.
 ONE_FILE_PER_FUNCTION = ("kernels",)

@@ -62,7 +62,7 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> None:
-    """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C."""
+    """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C (143 after SIGTERM)."""
     try:
         code = app(prog_name="gcn2snn", standalone_mode=False)
     except UsageError as error:
@@ -71,7 +71,7 @@ def main() -> None:
         sys.exit(130)
     except InterruptedRunError as error:
         print(f"gcn2snn: {error}", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(error.exit_code)
     except Gcn2SnnError as error:
         if verbose():
             traceback.print_exc()

@@ -21,15 +21,15 @@ def train(
     """Train an image classifier into a run folder."""
     from gcn2snn.cli.progress import epochs_shown
     from gcn2snn.cnn import RECIPES, ImageTrainConfig, train_images
-    from gcn2snn.errors import InterruptedRunError
+    from gcn2snn.errors import InterruptedRunError, exit_code_of
 
     config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
     with epochs_shown(config.epochs, _measures) as on_epoch:
         try:
             summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)
-        except KeyboardInterrupt:  # typer would end the program without a word
+        except KeyboardInterrupt as stop:  # typer would end the program without a word
             text = f"interrupted; {out} holds the epochs that were finished. Give the same command and --resume to continue"
-            raise InterruptedRunError(text) from None
+            raise InterruptedRunError(text, exit_code_of(stop)) from None
     if as_json:
         emit(summary)
         return
