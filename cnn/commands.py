@@ -26,10 +26,10 @@ from gcn2snn.files import refuse_existing
 from gcn2snn.machine import peak_memory
 from gcn2snn.run_folder import (
     MODEL_FILE,
-    check_folder,
     finish,
     make_room,
     open_run,
+    own_folder,
     read_run,
     save_weights,
     train_in,
@@ -71,24 +71,25 @@ def train_images(
         The summary that ``run.json`` holds, with test accuracy.
 
     Raises:
+        LockedError: another process trains in the folder.
         ArtefactError: the folder holds another run, or one and neither ``resume`` nor ``force`` is given, or a finished
             one whose weights are lost.
         ConfigError, DataError, BackendError: options, data or device are not there; before anything is written.
     """
-    check_folder(out, force=force, resume=resume)
-    images, test = load_images(data, "train", data_dir).first(limit), load_images(data, "test", data_dir)
-    trainer = ImageTrainer(images, config)
-    trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
-    make_room(out, force=force)
-    origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
-    if (old := open_run(out, origin)) is not None:
-        return {"run": str(out), **old}
-    train_in(out, trainer, on_epoch)
-    model = trainer.trained()
-    save_weights(out, model.state_dict())
-    accuracy = predict(model, test, trainer.normalise).accuracy
-    scores = {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
-    return {"run": str(out), **finish(out, origin, trainer, scores)}
+    with own_folder(out, force=force, resume=resume):
+        images, test = load_images(data, "train", data_dir).first(limit), load_images(data, "test", data_dir)
+        trainer = ImageTrainer(images, config)
+        trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
+        make_room(out, force=force)
+        origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
+        if (old := open_run(out, origin)) is not None:
+            return {"run": str(out), **old}
+        train_in(out, trainer, on_epoch)
+        model = trainer.trained()
+        save_weights(out, model.state_dict())
+        accuracy = predict(model, test, trainer.normalise).accuracy
+        scores = {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
+        return {"run": str(out), **finish(out, origin, trainer, scores)}
 
 
 def _config_dict(config: ImageTrainConfig) -> dict[str, object]:

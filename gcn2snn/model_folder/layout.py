@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,12 +15,16 @@ from gcn2snn.files import filling, load_json, read_json, refuse_special, save_js
 from gcn2snn.machine import environment
 from gcn2snn.model_folder.card import Card
 from gcn2snn.network_file import Converted, write_network
+from gcn2snn.owner_lock import owned
 from gcn2snn.schema import Count, Json, Sha256, Stored, checked
 
 if TYPE_CHECKING:
     from gcn2snn.model_folder.parts import Measured
 
 CONFIG_FILE, NETWORK_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
+LONGEST_WRITING = 60.0
+"""Seconds to wait for another process that writes the same folder."""
+
 MODEL_TYPE, FOLDER_FORMAT = "gcn2snn", 1
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -43,7 +48,8 @@ def write_folder(snn: Converted, folder: Path, *, measured: Measured | None, lic
     card = Card(
         folder.resolve().name, snn.network, snn.config, origin, names, snn.documents is not None, measured, licence
     )
-    with filling(folder, last=CONFIG_FILE) as temporary:
+    # The lock lies beside the folder, for what is in it is published.
+    with owned(folder, wait=LONGEST_WRITING), filling(folder, last=CONFIG_FILE) as temporary:
         file = write_network(temporary / NETWORK_FILE, snn, origin)
         content: dict[str, Any] = {
             "model_type": MODEL_TYPE,
@@ -65,8 +71,10 @@ def write_folder(snn: Converted, folder: Path, *, measured: Measured | None, lic
 
 
 def _refuse_foreign(folder: Path, force: bool) -> None:
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return
+    if folder.is_symlink():
+        raise ArtefactError(f"{folder} is a link, and nothing is written behind one; give the folder itself")
     if not folder.is_dir():
         raise ArtefactError(f"{folder} is a file; give the name of a folder to write into")
     there = sorted(item.name for item in folder.iterdir() if not item.name.startswith("."))
