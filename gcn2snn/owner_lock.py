@@ -35,6 +35,9 @@ NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 LOOKS_PER_SECOND = 20
 
+LONGEST_MAKING = 10.0
+"""Seconds after which a lock file without an owner is one whose maker was killed before it could write its name."""
+
 _held: dict[tuple[str, int], int] = {}
 """(lock file, thread) -> how often that thread is inside: a verb may call a function that locks the same folder."""
 
@@ -236,22 +239,24 @@ class _Lock:
         os.close(handle)
         return "a process that just ended"
 
-    def _try_soft(self, flags: int) -> str | None:
+    def _try_soft(self, flags: int, tries: int = 5) -> str | None:
+        """The same where the file itself is the lock: None when it is ours now, else who has it."""
         soft = self.file.with_name(self.file.name + "ed")
         try:
             handle = os.open(soft, flags | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
-            text = soft.read_text(encoding="utf-8", errors="replace") if soft.is_file() else ""
+            text, age = _soft_content(soft)
             owner = Owner.read(text)
-            if owner is None or not owner.is_dead():
-                return str(owner or "another process")
-            aside = soft.with_name(f"{soft.name}.{os.getpid()}")
-            with contextlib.suppress(OSError):
-                os.rename(soft, aside)  # one of several that look at once gets it; the others find it gone or new
-                if aside.read_text(encoding="utf-8", errors="replace") != text:
-                    os.link(aside, soft)  # it was a new owner's: give it back
-                os.unlink(aside)
-            return str(owner)
+            dead = owner.is_dead() if owner is not None else age > LONGEST_MAKING
+            if dead and tries:
+                aside = soft.with_name(f"{soft.name}.{os.getpid()}")
+                with contextlib.suppress(OSError):
+                    os.rename(soft, aside)  # one of several that look at once gets it; the others find it gone or new
+                    if _soft_content(aside)[0] != text:
+                        os.link(aside, soft)  # it was a new owner's: give it back
+                    os.unlink(aside)
+                return self._try_soft(flags, tries - 1)
+            return str(owner or "another process")
         _write(handle, Owner.here())
         self.handle, self.file = handle, soft
         return None
@@ -263,6 +268,14 @@ class _Lock:
                 self.file.unlink()
             os.close(self.handle)
             self.handle = None
+
+
+def _soft_content(soft: Path) -> tuple[str, float]:
+    """Text and age in seconds of a lock that is a file; nothing and 0 where it has just gone."""
+    try:
+        return soft.read_text(encoding="utf-8", errors="replace"), time.time() - soft.stat().st_mtime
+    except OSError:
+        return "", 0.0
 
 
 def _content(handle: int) -> str:

@@ -66,6 +66,19 @@ def test_a_lock_of_another_machine_is_left_alone_where_only_files_lock(
         pass
 
 
+def test_a_lock_file_whose_maker_was_killed_at_once_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner_lock, "fcntl", None)
+    (tmp_path / ".locked").write_text("")
+    with pytest.raises(LockedError, match="is in use by another process"), owned(tmp_path, folder=True):
+        pass
+    os.utime(tmp_path / ".locked", (0, 0))
+    with owned(tmp_path, folder=True):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_same_thread_may_enter_again_and_another_may_not(tmp_path: Path, way: str) -> None:
     found: list[str] = []
 
