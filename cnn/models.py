@@ -47,6 +47,7 @@ MODELS: dict[str, ModelEntry] = {
     "resnet8": ModelEntry(ResNet8, normalise="none", source="mlcommons/tiny, image classification"),
     "small": ModelEntry(SmallCNN, source="gcn2snn"),
 }
+"""Every model by name; docs/images.md says where their weights come from."""
 
 
 def build_model(name: str, classes: int, in_channels: int = 3, stem: str = "") -> nn.Module:

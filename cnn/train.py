@@ -27,7 +27,11 @@ from gcn2snn.training_loop import LoopOptions, key_of_training, loaded_state, sa
 @own_errors
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"), kw_only=True)
 class ImageTrainConfig:
-    """How an image classifier is trained: stochastic gradient descent, a cosine schedule, and shifted and mirrored images."""
+    """How an image classifier is trained: stochastic gradient descent, a cosine schedule, and shifted and mirrored images.
+
+    >>> ImageTrainConfig(model="small", epochs=3).epochs
+    3
+    """
 
     model: Annotated[str, Field(description="a name of cnn.models.MODELS")] = "small"
     stem: Annotated[Literal["", "cifar", "imagenet"], Field(description="form of models that have two")] = ""

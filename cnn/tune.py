@@ -18,6 +18,14 @@ def image_problem(run: Path, images: int, data_dir: Path | None = None) -> tuple
     The images are those of which ``convert`` takes its scales, so that the measured network is the written one. A
     classifier knows its training images better than new ones: its loss on new ones is larger than the tuner's estimate.
 
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import ImageTrainConfig, train_images
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = train_images("digits", ImageTrainConfig(epochs=1), Path(folder) / "run", limit=200)
+    ...     problem, data = image_problem(Path(folder) / "run", images=20)
+    >>> data
+    'digits'
+
     Args:
         run: finished run folder.
         images: how many, drawn evenly from the classes.

@@ -26,6 +26,13 @@ SHOWN = 12
 def load_weights(model: nn.Module, path: Path) -> nn.Module:
     """Put the weights of a file into ``model`` (in place: it is the caller's own) and return it.
 
+    >>> import torch
+    >>> from tempfile import TemporaryDirectory
+    >>> from gcn2snn.cnn import build_model
+    >>> with TemporaryDirectory() as folder:
+    ...     torch.save(build_model("small", classes=10).state_dict(), f"{folder}/weights.pt")
+    ...     model = load_weights(build_model("small", classes=10), Path(f"{folder}/weights.pt"))
+
     Args:
         model: untrained, from :func:`gcn2snn.cnn.models.build_model`.
         path: .safetensors, or any file of ``torch.save`` that holds tensors by name, alone or under "state_dict".

@@ -17,6 +17,11 @@ from gcn2snn.errors import DataError
 class CleanCorpus:
     """A corpus as lists of known words.
 
+    >>> from gcn2snn.datasets import Corpus, TextGraphOptions
+    >>> corpus = Corpus("two", ("A fine film.", "A fine day!"), ("good", "good"), ("train", "test"), ("1", "2"))
+    >>> clean_corpus(corpus, TextGraphOptions(min_count=1, cleaning="unicode")).documents
+    ('fine film', 'fine day')
+
     Args:
         corpus: the documents it came from, without those that were dropped.
         documents: cleaned text, words between single spaces.
@@ -41,6 +46,11 @@ def clean_corpus(corpus: Corpus, options: TextGraphOptions | None = None) -> Cle
     """Cleaned documents: stop words and rare words removed, a word's count taken over the whole corpus before that.
 
     Documents without a known word are kept, dropped or refused as ``options.wordless`` says, and counted in the notes.
+
+    >>> from gcn2snn.datasets import Corpus, TextGraphOptions
+    >>> corpus = Corpus("two", ("A fine film.", "A fine day!"), ("good", "good"), ("train", "test"), ("1", "2"))
+    >>> clean_corpus(corpus, TextGraphOptions(min_count=2, cleaning="unicode")).documents
+    ('fine', 'fine')
 
     Raises:
         DataError: no document keeps a word; or one keeps none and ``options.wordless`` is ``refuse``; or a class loses its

@@ -12,6 +12,10 @@ def count_graph(graph: Graph) -> GraphCounts:
 
     The numbers of windows and of document-word pairs (which count pairs of weight 0, no edges of the graph) were
     noted by the builder. ``adjacency_entries`` follows from the raw entries and the self-loops that are missing, without normalising.
+
+    >>> from gcn2snn.datasets import load_graph
+    >>> count_graph(load_graph("karate")).nodes
+    34
     """
     document_edges = int(graph.raw.rowptr[graph.num_documents])
     return GraphCounts(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -59,7 +58,7 @@ class TextGraphDGLDataset(DGLDataset):
         *,
         validation: float = 0.1,
         seed: int = 0,
-        transform: Callable[[Any], Any] | None = None,
+        transform: Callable[[object], object] | None = None,
         progress: bool = True,
     ):
         graph = split_text_graph(name_or_path, root, options, validation, seed, progress)
@@ -83,7 +82,7 @@ class TextGraphDGLDataset(DGLDataset):
     def process(self) -> None:
         """Never called, for there is always a graph."""
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> object:
         if index not in (0, -1):
             raise InputError(f"the graph number {index} was asked for; this dataset holds one graph, number 0")
         return self._made if self._transform is None else self._transform(self._made)

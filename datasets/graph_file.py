@@ -47,6 +47,10 @@ EXAMPLE = "for example torch.save({'x': x, 'edge_index': edge_index, 'y': y, 'te
 class LabelledCall:
     """What a network is called with, and what its output should be.
 
+    >>> call = load_labelled("karate")
+    >>> call.labels.shape, sorted(call.values)
+    (torch.Size([34]), ['adjacency', 'edge_index', 'edge_weight'])
+
     Args:
         name: of the file or dataset.
         values: everything that a model may be called with, by name.
@@ -106,6 +110,9 @@ class LabelledCall:
 
 def load_labelled(name_or_path: str, root: str | Path | None = None) -> LabelledCall:
     """Labelled data of a published graph dataset or of a file.
+
+    >>> load_labelled("karate").class_names[0]
+    'community 0'
 
     Args:
         name_or_path: a name such as "cora", or the path of a .pt file.
@@ -196,7 +203,7 @@ def _rows(path: Path, mask: object, labels: Tensor) -> Tensor:
     return mask
 
 
-def _dgl_graph(values: Mapping[str, Any]) -> Any:
+def _dgl_graph(values: Mapping[str, Any]) -> object:
     import os
 
     os.environ.setdefault("DGLBACKEND", "pytorch")  # otherwise DGL writes a settings file into the home folder

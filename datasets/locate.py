@@ -15,12 +15,19 @@ DATA_VARIABLE = "GCN2SNN_DATA"
 
 
 def fetched_root() -> Path:
-    """The data root that fetched files are written to."""
+    """The data root that fetched files are written to.
+
+    >>> fetched_root().name
+    'data'
+    """
     return cache_folder() / "data"
 
 
 def search_roots(root: str | Path | None = None) -> list[Path]:
     """Data roots in search order.
+
+    >>> search_roots(".")[0]
+    PosixPath('.')
 
     Raises:
         DataError: the explicit root is not a folder.
@@ -38,7 +45,12 @@ def search_roots(root: str | Path | None = None) -> list[Path]:
 
 
 def located(row: Dataset, root: str | Path | None = None) -> Path | None:
-    """The first root that has every file of the dataset, or None; nothing is read."""
+    """The first root that has every file of the dataset, or None; nothing is read.
+
+    >>> from gcn2snn.datasets import find
+    >>> located(find("karate"), ".")  # it needs no file, so any folder has it
+    PosixPath('.')
+    """
     return next((base for base in search_roots(root) if all(stored_path(base, file) for file in row.files)), None)
 
 

@@ -18,6 +18,9 @@ Wordless = Literal["keep", "drop", "refuse"]
 class TextGraphOptions:
     """Options from raw text to graph; ``None`` means what the corpus was published with, or what suits an own corpus.
 
+    >>> TextGraphOptions(window=10).window
+    10
+
     Args:
         window: tokens in a sliding window.
         min_count: words seen fewer times in the corpus are removed; None for an own corpus: see :func:`suitable_min_count`.

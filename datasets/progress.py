@@ -10,7 +10,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def stages(enabled: bool = True) -> Iterator[Callable[[str, float], None]]:
-    """A function that is told the stage and the share of it that is done; the bar vanishes at the end."""
+    """A function that is told the stage and the share of it that is done; the bar vanishes at the end.
+
+    >>> with stages() as advance:
+    ...     advance("counting words", 0.5)
+    """
     silent = not logging.getLogger("gcn2snn").isEnabledFor(logging.WARNING)  # --quiet of the command line
     if not enabled or silent or not sys.stderr.isatty():
         yield lambda stage, share: None

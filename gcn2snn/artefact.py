@@ -27,6 +27,13 @@ def save(
 ) -> Path:
     """Write a spiking network: safetensors, with everything else as JSON in the header.
 
+    >>> import torch, gcn2snn
+    >>> from tempfile import TemporaryDirectory
+    >>> snn = gcn2snn.convert(torch.nn.Linear(2, 2).eval(), torch.rand(3, 2))
+    >>> with TemporaryDirectory() as folder:
+    ...     print(save(snn, f"{folder}/snn.safetensors").name)
+    snn.safetensors
+
     Args:
         snn: converted network.
         path: file to write, whole or not at all.
@@ -47,6 +54,14 @@ def save(
 
 def load(path: str | Path) -> SpikingNetwork:
     """Read what :func:`save` wrote.
+
+    >>> import torch, gcn2snn
+    >>> from tempfile import TemporaryDirectory
+    >>> snn = gcn2snn.convert(torch.nn.Linear(2, 2).eval(), torch.rand(3, 2))
+    >>> with TemporaryDirectory() as folder:
+    ...     again = load(gcn2snn.save(snn, f"{folder}/snn.safetensors"))
+    >>> again(torch.ones(1, 2)).equal(snn(torch.ones(1, 2)))
+    True
 
     Raises:
         ArtefactError: missing, truncated, edited, or of another format version.

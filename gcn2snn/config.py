@@ -54,7 +54,11 @@ Group = Annotated[
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class TrainConfig:
-    """How a Text GCN is trained (Yao et al. 2019, Section 4)."""
+    """How a Text GCN is trained (Yao et al. 2019, Section 4).
+
+    >>> TrainConfig(hidden=64).layers
+    2
+    """
 
     hidden: Annotated[int, Field(ge=1, description="units of each hidden layer")] = 200
     layers: Annotated[int, Field(ge=2, description="graph convolutions")] = 2
@@ -97,20 +101,25 @@ class TrainConfig:
         return cls(**{"inductive": True, **NEW_DOCUMENTS, **options})
 
 
-NEW_DOCUMENTS: dict[str, Any] = {"learning_rate": 0.05, "patience": 20, "smoothing": 0.2, "averaging": 0.95}
+NEW_DOCUMENTS: dict[str, object] = {"learning_rate": 0.05, "patience": 20, "smoothing": 0.2, "averaging": 0.95}
 """Defaults of inductive training where they differ from the published ones (docs/decisions/0072)."""
 
 
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class LayerConfig:
-    """What one population does differently; None keeps the network's setting."""
+    """What one population does differently; None keeps the network's setting.
+
+    >>> ConvertConfig(layers={"layer1.relu": LayerConfig(timesteps=8)}).layers["layer1.relu"].timesteps
+    8
+    """
 
     base: Base | None = None
     timesteps: Timesteps | None = None
     group: Group | None = None
     scale: Literal["max", "percentile", "mse"] | None = None
     per: Literal["layer", "channel"] | None = None
+    last: Literal["midpoint", "half"] | None = None
     horizon: Annotated[float | None, Field(gt=0.0)] = None
     events: Annotated[float | None, Field(gt=0.0, le=1.0)] = None
     refit: bool | None = None
@@ -119,7 +128,15 @@ class LayerConfig:
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class ConvertConfig:
-    """How a trained network becomes spikes."""
+    """How a trained network becomes spikes.
+
+    >>> ConvertConfig(timesteps=24, base=1.2).input_bits
+    24
+    >>> ConvertConfig(base=0.5)
+    Traceback (most recent call last):
+    ...
+    gcn2snn.errors.ConfigError: ...
+    """
 
     base: Base = 1.3
     timesteps: Timesteps = 16
@@ -138,6 +155,10 @@ class ConvertConfig:
         Field(description="one scale per layer or per channel (Eq. 2); see settled"),
     ] = "auto"
     shift: Annotated[bool, Field(description="thresholds at midpoints (Eq. 4); False: Eq. 3")] = True
+    last: Annotated[
+        Literal["midpoint", "half"],
+        Field(description="threshold of the last phase: at the midpoint to the next (Eq. 4), or half of its value"),
+    ] = "midpoint"
     one_hot: Annotated[
         Literal["unit", "binary"], Field(description="a one-hot input is one unit spike, or 1.0 in T-bit binary")
     ] = "unit"
@@ -178,6 +199,12 @@ class ConvertConfig:
     layers: Annotated[Mapping[str, LayerConfig], Field(description="exceptions by population name")] = Field(
         default_factory=dict
     )
+
+    def __post_init__(self) -> None:
+        if not self.shift and "half" in (self.last, *(own.last for own in self.layers.values())):
+            raise ConfigError(
+                "last='half' needs shifted thresholds; those of Eq. 3 round down, also at the last phase. Use shift=True"
+            )
 
     @property
     def input_bits(self) -> int:

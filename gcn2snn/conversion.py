@@ -48,6 +48,13 @@ def convert(
 ) -> SpikingNetwork:
     """A one-spike network that is called like ``model``; the model itself is not changed.
 
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).eval()
+    >>> x = torch.rand(20, 8)
+    >>> snn = convert(model, x)
+    >>> snn(x).shape
+    torch.Size([20, 3])
+
     Args:
         model: trained, in ``eval()`` mode, with ReLU activations.
         example: a :class:`Graph`, or what ``model`` is called with: a tuple of arguments, a dict of keywords, or one value.

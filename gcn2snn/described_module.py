@@ -56,7 +56,7 @@ class DescribedModule(nn.Module):
         for name, tensor in tensors_of(self.network).items():
             yield f"{start}{name}", tensor
 
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+    def _save_to_state_dict(self, destination: dict[str, object], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         destination |= {f"{prefix}{name}": tensor.detach() for name, tensor in tensors_of(self.network).items()}
         destination |= {f"{prefix}{name}": tensor for name, tensor in thresholds_of(self.network).items()}
@@ -65,7 +65,7 @@ class DescribedModule(nn.Module):
         self,
         state_dict: Mapping[str, Any],
         prefix: str,
-        local_metadata: Any,
+        local_metadata: object,
         strict: bool,
         missing_keys: list[str],
         unexpected_keys: list[str],

@@ -26,6 +26,7 @@ def encode(
     timesteps: int,
     shift: bool = True,
     signed: bool = False,
+    last: str = "midpoint",
 ) -> Spikes:
     """Spike phases of the values ``x``.
 
@@ -46,6 +47,7 @@ def encode(
         timesteps: T, 1 to 255.
         shift: Eq. 4; False gives Eq. 3.
         signed: negative values send a spike with a sign. Unsigned coders refuse them.
+        last: "half" puts the threshold of the last phase at Q^-T / 2 (docs/method.md); "midpoint" is Eq. 4.
 
     Returns:
         Spikes with ``phase`` uint8 (0 silent) and ``sign`` int8.
@@ -57,7 +59,7 @@ def encode(
 
     Source: Section III, Eq. 2 to 4. Signed spikes are ours.
     """
-    coding = PhaseCode(base, timesteps, signed, shift)
+    coding = PhaseCode(base, timesteps, signed, shift, last=last)
     values = check_finite("x", _tensor_of("x", x))
     scales = check_scale(_tensor_of("scale", scale).to(dtype=values.dtype, device=values.device))
     if not signed and bool((values < 0).any()):

@@ -11,7 +11,15 @@ from typing import Literal
 
 
 class Gcn2SnnError(Exception):
-    """Base of every error raised on purpose; the command line prints it in one line and exits with code 2."""
+    """Base of every error raised on purpose; the command line prints it in one line and exits with code 2.
+
+    >>> import gcn2snn
+    >>> try:
+    ...     gcn2snn.load("missing.safetensors")
+    ... except Gcn2SnnError as error:
+    ...     print(type(error).__name__)
+    ArtefactError
+    """
 
 
 class InterruptedRunError(Gcn2SnnError, RuntimeError):
@@ -98,7 +106,15 @@ class Refusal:
 
 
 class ConversionError(Gcn2SnnError, ValueError):
-    """A model cannot be converted; ``refusals`` lists every reason at once."""
+    """A model cannot be converted; ``refusals`` lists every reason at once.
+
+    >>> import torch, gcn2snn
+    >>> try:
+    ...     gcn2snn.convert(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.GELU()).eval(), torch.rand(1, 2))
+    ... except ConversionError as error:
+    ...     print([refusal.what for refusal in error.refusals])
+    ['GELU']
+    """
 
     def __init__(self, refusals: Sequence[Refusal]):
         self.refusals = tuple(refusals)

@@ -223,7 +223,7 @@ def _call_of(data: object) -> tuple[tuple[object, ...], Mapping[str, object]]:
     return (data if isinstance(data, tuple) else (data,)), {}
 
 
-def _of_graph(snn: SpikingNetwork, data: Any, labels: Any, mask: Any) -> Batch:
+def _of_graph(snn: SpikingNetwork, data: Any, labels: object, mask: object) -> Batch:
     if isinstance(data, Graph):
         args = (data.adjacency,) if data.features is None else (data.adjacency, data.features)
         return _batch(args, {}, data.labels if labels is None else labels, _mask_of(data, mask), data)

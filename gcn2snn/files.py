@@ -284,7 +284,7 @@ def load_tensors(
     return tensors, checked(header.get("meta"), schema or Stored, f"the header of {path}", again)
 
 
-def stored_header(path: Path) -> Json:
+def stored_header(path: Path) -> dict[str, object]:
     """What stands in front of the tensors of a file of this package: kind, version, meta; nothing is checked but the kind.
 
     Raises:

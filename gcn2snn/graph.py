@@ -26,6 +26,14 @@ GRAPH_FORMAT = 1
 class Graph:
     """Nodes with symmetric weighted edges and, on some of them, labels.
 
+    >>> import torch
+    >>> from gcn2snn.kernels import CSR
+    >>> weights = CSR.from_dense(torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 2.0], [0.0, 2.0, 0.0]]))
+    >>> train, test = torch.tensor([True, False, True]), torch.tensor([False, True, False])
+    >>> graph = Graph(weights, torch.tensor([0, 0, 1]), train, test, ("a", "b"))
+    >>> graph.num_nodes, graph.num_classes
+    (3, 2)
+
     Args:
         raw: weights before self-loops and normalisation, symmetric, [nodes, nodes].
         labels: class of each node, [nodes], int64, -1 = none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -25,7 +25,7 @@ class ReadsTexts(Protocol):
     @property
     def class_names(self) -> tuple[str, ...]: ...
 
-    def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, object]]: ...
 
 
 class Converted(Protocol):
@@ -47,7 +47,7 @@ class Converted(Protocol):
     def documents(self) -> ReadsTexts | None: ...
 
     @property
-    def origin(self) -> dict[str, Any]: ...
+    def origin(self) -> dict[str, object]: ...
 
 
 def write_network(path: Path, snn: Converted, origin: Mapping[str, object]) -> Path:
@@ -79,8 +79,8 @@ def write_network(path: Path, snn: Converted, origin: Mapping[str, object]) -> P
     return save_tensors(path, tensors, kind="snn", version=SNN_FORMAT, meta=meta)
 
 
-def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    packed: dict[str, Any] = {"type": type(node).__name__}
+def _pack_node(node: ir.Node, index: int, tensors: dict[str, Tensor]) -> dict[str, object]:
+    packed: dict[str, object] = {"type": type(node).__name__}
     for item in fields(node):
         value = getattr(node, item.name)
         if isinstance(value, Tensor):

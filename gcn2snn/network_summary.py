@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 from torch import Tensor
 
@@ -65,9 +64,9 @@ def code_of(coding: PhaseCode) -> str:
     return f"Q={coding.base**coding.group:g}, T={coding.steps}{group}"
 
 
-def code_values(node: ir.Node) -> dict[str, Any]:
+def code_values(node: ir.Node) -> dict[str, object]:
     """Name and code of a population as JSON values; None where the node is the output."""
-    code: dict[str, Any] = {"name": node.name, **dict.fromkeys(("base", "timesteps", "group", "signed"))}
+    code: dict[str, object] = {"name": node.name, **dict.fromkeys(("base", "timesteps", "group", "signed"))}
     if isinstance(node, ir.Neuron):
         coding = node.coding
         code |= {"base": coding.base**coding.group, "timesteps": coding.steps}

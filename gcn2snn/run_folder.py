@@ -116,7 +116,7 @@ def make_room(folder: Path, *, force: bool) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def open_run(folder: Path, origin: Json) -> Json | None:
+def open_run(folder: Path, origin: Json) -> dict[str, object] | None:
     """Note that a run starts or continues here.
 
     Args:
@@ -153,7 +153,7 @@ def _what(value: object) -> object:
     return value
 
 
-def refuse_other_options(folder: Path, old: Json, new: Json) -> None:
+def refuse_other_options(folder: Path, old: dict[str, object], new: dict[str, object]) -> None:
     """Refuse to continue a run with other options than it was started with.
 
     Raises:
@@ -191,7 +191,7 @@ def save_weights(folder: Path, state: dict[str, Tensor]) -> None:
     save_tensors(folder / MODEL_FILE, state, kind="model", version=RUN_FORMAT, meta={})
 
 
-def finish(folder: Path, origin: Json, trainer: Trainable, scores: Json) -> Json:
+def finish(folder: Path, origin: Json, trainer: Trainable, scores: dict[str, object]) -> dict[str, object]:
     """Keep the summary of a run that has come to its end; its checkpoint is of no more use and goes.
 
     Args:

@@ -29,7 +29,6 @@ from gcn2snn.engines import (
 )
 from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
-from gcn2snn.network_state import tensors_of
 from gcn2snn.network_summary import code_values, headline, layers, summary
 from gcn2snn.passes import PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
@@ -55,7 +54,7 @@ class Documents(Protocol):
 
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
 
-    def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, object]]: ...
 
 
 class SpikingNetwork(DescribedModule):
@@ -93,10 +92,12 @@ class SpikingNetwork(DescribedModule):
         self.report = tuple(report)
         self.refits = tuple(refits)
         self.documents: Documents | None = None
-        self.origin: dict[str, Any] = {}  # JSON values about data, training and source as far as known; files keep them
+        self.origin: dict[
+            str, object
+        ] = {}  # JSON values about data, training and source as far as known; files keep them
         self._known: dict[str, Value] | None = None
 
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+    def forward(self, *args: object, **kwargs: object) -> Tensor:
         """Output potentials, with the closed form where it is exact and the bucketed engine otherwise.
 
         Args:
@@ -127,16 +128,17 @@ class SpikingNetwork(DescribedModule):
                 ) from error
 
     def _device(self) -> torch.device:
-        return next((tensor.device for tensor in tensors_of(self.network).values()), torch.device("cpu"))
+        held = (tensor.device for node in self.network for tensor in node.tensors().values())
+        return next(held, torch.device("cpu"))
 
     def simulate(
         self,
-        *args: Any,
+        *args: object,
         engine: str = "auto",
         wait: int | None = None,
         observe: Observer | None = None,
         recordings: dict[str, Recording] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Tensor:
         """Output potentials by a chosen engine.
 
@@ -161,12 +163,12 @@ class SpikingNetwork(DescribedModule):
             return self._call(args, kwargs, engine, wait)
         return self._run(self._bound(args, kwargs), engine, wait, observe, recordings)
 
-    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any], engine: str, wait: int | None) -> Tensor:
+    def _call(self, args: Sequence[object], kwargs: Mapping[str, object], engine: str, wait: int | None) -> Tensor:
         """A run that nobody looks into: the closed form reads sparse features as they come."""
         chosen = choose_engine(self.network, wait, engine)
         return self._run(self._bound(args, kwargs, sparse=chosen == "closed"), chosen, wait, None, None)
 
-    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any], sparse: bool = False) -> dict[str, Value]:
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object], sparse: bool = False) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
 
         The OpenMP runtime of a child would wait for ever for its parent's threads; torch's data loaders do the same.
@@ -198,7 +200,9 @@ class SpikingNetwork(DescribedModule):
         return self._known
 
     @torch.no_grad()
-    def spikes(self, *args: Any, engine: str = "auto", wait: int | None = None, **kwargs: Any) -> dict[str, Spikes]:
+    def spikes(
+        self, *args: object, engine: str = "auto", wait: int | None = None, **kwargs: object
+    ) -> dict[str, Spikes]:
         """The spikes of every population, by name: with a short wait those that are really sent, late and false ones too.
 
         Args:
@@ -219,7 +223,7 @@ class SpikingNetwork(DescribedModule):
         return found
 
     def energy(
-        self, *args: Any, preset: str = "fp32", engine: str = "auto", wait: int | None = None, **kwargs: Any
+        self, *args: object, preset: str = "fp32", engine: str = "auto", wait: int | None = None, **kwargs: Any
     ) -> EnergyReport:
         """Operations, additions and joules of one call (docs/method.md, energy).
 
@@ -239,12 +243,12 @@ class SpikingNetwork(DescribedModule):
     @torch.no_grad()
     def plot(
         self,
-        *args: Any,
+        *args: object,
         rows: Sequence[int] | None = None,
         neurons: Mapping[str, Sequence[int]] | None = None,
         limit: int = 60,
         wait: int | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> dict[str, Figure]:
         """Pictures of one call as matplotlib figures: "raster", "potentials" and "phases".
 
@@ -271,7 +275,12 @@ class SpikingNetwork(DescribedModule):
 
     @torch.no_grad()
     def count(
-        self, counter: EventCounter, *args: Any, engine: str = "auto", observe: Observer | None = None, **kwargs: Any
+        self,
+        counter: EventCounter,
+        *args: object,
+        engine: str = "auto",
+        observe: Observer | None = None,
+        **kwargs: object,
     ) -> Tensor:
         """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
 
@@ -283,12 +292,12 @@ class SpikingNetwork(DescribedModule):
         return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None)
 
     @torch.no_grad()
-    def source(self, *args: Any, observe: Observer | None = None, **kwargs: Any) -> Tensor:
+    def source(self, *args: object, observe: Observer | None = None, **kwargs: object) -> Tensor:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
         return run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe)
 
     @torch.no_grad()
-    def verify(self, *args: Any, tolerance: float = 0.0, wait: int | None = None, **kwargs: Any) -> VerifyReport:
+    def verify(self, *args: object, tolerance: float = 0.0, wait: int | None = None, **kwargs: object) -> VerifyReport:
         """Which layer departs first from the source model, by how much, and whether its code explains it.
 
         Args:
@@ -304,7 +313,7 @@ class SpikingNetwork(DescribedModule):
         wait = self.config.wait if wait is None else wait
         return verify(self.network, self._bound(args, kwargs), wait, tolerance)
 
-    def layers_table(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+    def layers_table(self, *args: object, **kwargs: Any) -> list[dict[str, object]]:
         """A row per population and the output: its code, its spikes and its errors on these inputs, as JSON values."""
         return [code_values(self.network[row["name"]]) | row for row in self.verify(*args, **kwargs).table()]
 
@@ -386,5 +395,5 @@ class SpikingNetwork(DescribedModule):
         super().replace_network(network)
         self._known = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_known": None}  # made again from the description where it is needed

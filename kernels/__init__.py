@@ -13,7 +13,7 @@ from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.fingerprint import fingerprint
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.input_words import binary_entries, binary_values, looks_sparse
-from gcn2snn.kernels.phase import PhaseCode, Spikes
+from gcn2snn.kernels.phase import LAST_THRESHOLDS, PhaseCode, Spikes
 from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
 from gcn2snn.kernels.phase_spmm import phase_spmm, phase_spmm_fire
@@ -24,6 +24,7 @@ from gcn2snn.kernels.step import emit_step, fire_step
 
 __all__ = [
     "CSR",
+    "LAST_THRESHOLDS",
     "MAX_ENTRIES",
     "Fire",
     "Geometry",

@@ -34,6 +34,13 @@ def phase_spmm_bucketed(
 ) -> Spikes:
     """Spikes of neurons that read A decode(spikes) + bias + add phase by phase after ``wait`` steps.
 
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> code = PhaseCode(2.0, 4)
+    >>> spikes = Spikes(torch.tensor([[1], [2]], dtype=torch.int8), torch.tensor(1.0), code)
+    >>> A = CSR.from_dense(torch.tensor([[0.9, -0.5]]))
+    >>> [phase_spmm_bucketed(A, spikes, Fire(torch.tensor(1.0), code), wait).code.tolist() for wait in (0, 3)]
+    [[[1]], [[2]]]
+
     Args:
         matrix: A, [rows, columns].
         spikes: codes [columns, C].
@@ -85,6 +92,13 @@ def phase_gemm_bucketed(
 ) -> Spikes:
     """Spikes of neurons that read decode(spikes) W^T + bias + add phase by phase after ``wait`` steps.
 
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> code = PhaseCode(2.0, 4)
+    >>> spikes = Spikes(torch.tensor([[1, 2]], dtype=torch.int8), torch.tensor(1.0), code)
+    >>> weight = torch.tensor([[0.9, -0.5]])  # the negative weight comes a phase later
+    >>> [phase_gemm_bucketed(spikes, weight, Fire(torch.tensor(1.0), code), wait).code.tolist() for wait in (0, 3)]
+    [[[1]], [[2]]]
+
     Args:
         spikes: codes [N, in].
         weight, bias, weight_scale, add: as in ``phase_gemm``.
@@ -117,7 +131,14 @@ def phase_gemm_bucketed(
 
 
 def moments(spikes: Spikes, fire: Fire, wait: int) -> tuple[Tensor, Tensor]:
-    """The moments at which neurons look: ``limits`` [M] (last input phase seen), ``moment_of`` [T_out] (index into it)."""
+    """The moments at which neurons look: ``limits`` [M] (last input phase seen), ``moment_of`` [T_out] (index into it).
+
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> spikes = Spikes(torch.tensor([[1]], dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4))
+    >>> limits, moment_of = moments(spikes, Fire(torch.tensor(1.0), PhaseCode(2.0, 4)), wait=2)
+    >>> limits.tolist(), moment_of.tolist()  # after two more phases each, and after all of them
+    ([3, 4], [0, 1, 1, 1])
+    """
     step = fire.coding.step_of(torch.arange(1, fire.coding.timesteps + 1))
     seen = step.add(wait).mul(spikes.coding.group).clamp(max=spikes.coding.timesteps)
     limits, moment_of = torch.unique(seen, sorted=True, return_inverse=True)
@@ -125,7 +146,12 @@ def moments(spikes: Spikes, fire: Fire, wait: int) -> tuple[Tensor, Tensor]:
 
 
 def up_to(spikes: Spikes, phase: int) -> Spikes:
-    """The spikes sent until a phase, the others silent."""
+    """The spikes sent until a phase, the others silent.
+
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> up_to(Spikes(torch.tensor([[1, 3]], dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4)), 2).code.tolist()
+    [[1, 0]]
+    """
     return spikes.with_code(torch.where(spikes.code.abs() <= phase, spikes.code, 0))
 
 

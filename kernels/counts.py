@@ -23,6 +23,11 @@ def spike_count(spikes: Spikes) -> Tensor:
 def event_count(spikes: Spikes, fan_out: Tensor) -> Tensor:
     """Synaptic additions that the spikes cause: sum over nodes of fan_out times the spikes of the node.
 
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> spikes = Spikes(torch.tensor([[3, 0], [1, 2]], dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4))
+    >>> event_count(spikes, torch.tensor([10, 100]))
+    tensor(210)
+
     Args:
         spikes: codes [N, ...].
         fan_out: [N], int64, targets of each node: ``CSR.column_counts`` of the product that reads the population.

@@ -15,7 +15,8 @@ from gcn2snn.kernels.derived import Derived, contents, either, versions
 from gcn2snn.kernels.symmetry import check_symmetric
 
 T = TypeVar("T")
-MAX_ENTRIES = 2**31 - 64  # a kernel may count a few past the last one in 32 bits
+MAX_ENTRIES = 2**31 - 64
+"""Entries that a matrix may have: a kernel may count a few past the last one in 32 bits."""
 
 
 @dataclass(frozen=True, eq=False)

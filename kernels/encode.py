@@ -129,7 +129,11 @@ def check_storage(spikes: Spikes) -> None:
 
 
 def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None) -> Spikes:
-    """``encode`` in plain torch, operands unchecked: a binary search with the same comparisons; NaN is silent."""
+    """``encode`` in plain torch, operands unchecked: a binary search with the same comparisons; NaN is silent.
+
+    >>> encode_torch(torch.tensor([[0.9, 0.2]]), torch.tensor(1.0), PhaseCode(2.0, 4), None).code.tolist()
+    [[1, 2]]
+    """
     z = x / per_channel(scale.to(x.dtype), x.dim())
     magnitude = (z.abs() if coding.signed else z).contiguous()
     boundaries = coding.thresholds(x.dtype, x.device).flip(0)
@@ -142,7 +146,11 @@ def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | 
 
 
 def decode_torch(spikes: Spikes, dtype: torch.dtype) -> Tensor:
-    """``decode`` in plain torch, codes unchecked."""
+    """``decode`` in plain torch, codes unchecked.
+
+    >>> decode_torch(Spikes(torch.tensor([[1, 0]], dtype=torch.int8), torch.tensor(8.0), PhaseCode(2.0, 4)), torch.float32)
+    tensor([[4., 0.]])
+    """
     coding, code = spikes.coding, spikes.code
     levels = coding.levels(dtype, code.device)
     table = torch.cat([-levels.flip(0), levels.new_zeros(1), levels])

@@ -17,6 +17,9 @@ FLOATS = (torch.float32, torch.float64)
 class Fire:
     """A neuron population that reads the potentials of a product: the arguments of ``encode`` but for x.
 
+    >>> Fire(torch.tensor(1.0), PhaseCode(base=2.0, timesteps=4)).coding.timesteps
+    4
+
     Args:
         scale: [] or [C], > 0.
         coding: phase code of the population.

@@ -16,6 +16,9 @@ class Geometry:
 
     Output pixel (y, x) reads, at kernel tap (i, j), input pixel (y stride_0 + i dilation_0 - top, x stride_1 + j dilation_1 - left).
 
+    >>> Geometry(stride=(2, 2), padding=(1, 1, 1, 1)).groups
+    1
+
     Args:
         stride, dilation: rows, columns.
         padding: zeros (left, right, top, bottom), as ``torch.nn.functional.pad`` and ``ir.Conv`` order them.

@@ -12,10 +12,16 @@ from torch import Tensor
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels.derived import Derived
 
+LAST_THRESHOLDS = ("midpoint", "half")
+"""What the threshold of the last phase may be, see :class:`PhaseCode`."""
+
 
 @dataclass(frozen=True)
 class PhaseCode:
     """Single-spike phase code: a spike at phase t carries scale * base^-t, t = 1..timesteps; silence carries 0.
+
+    >>> PhaseCode(base=2.0, timesteps=4).levels().tolist()
+    [0.5, 0.25, 0.125, 0.0625]
 
     Args:
         base: Q > 1, the ratio of two neighbouring phases.
@@ -24,11 +30,13 @@ class PhaseCode:
         shift: thresholds at the midpoint of two phases (Eq. 4); without it they floor (Eq. 3).
         group: neurons that share a membrane, of which at most one fires. The phases of a time step are shared out among
             them, so that T phases take ceil(T / group) steps; 1 is the paper's neuron, one phase a step.
+        last: threshold of the last phase. "midpoint": between it and the phase behind it, as in Eq. 4. "half": half of its
+            value, because what lies below it is silence, which carries 0. Needs ``shift``.
 
     Raises:
-        ConfigError: base or timesteps out of range.
+        ConfigError: base or timesteps out of range, an unknown ``last``, or "half" without ``shift``.
 
-    Source: One-Spike SNN, Section III, Eq. 3 and 4; signed populations and groups are ours (docs/method.md).
+    Source: One-Spike SNN, Section III, Eq. 3 and 4; signed populations, groups and "half" are ours (docs/method.md).
     """
 
     base: float
@@ -36,6 +44,7 @@ class PhaseCode:
     signed: bool = False
     shift: bool = True
     group: int = 1
+    last: str = "midpoint"
 
     def __post_init__(self) -> None:
         if not (1.0 < self.base < float("inf")):
@@ -44,6 +53,12 @@ class PhaseCode:
             raise ConfigError(f"timesteps is {self.timesteps}; allowed are 1 to 255")
         if self.group < 1:
             raise ConfigError(f"group is {self.group}; allowed are 1 and more neurons that share a membrane")
+        if self.last not in LAST_THRESHOLDS:
+            raise ConfigError(f"last is {self.last!r}; allowed are {', '.join(LAST_THRESHOLDS)}")
+        if self.last == "half" and not self.shift:
+            raise ConfigError(
+                "last='half' needs shifted thresholds; those of Eq. 3 round down, also at the last phase. Use shift=True"
+            )
         if self.base**-self.timesteps < 1e-30:
             raise ConfigError(
                 f"base {self.base} with {self.timesteps} timesteps ends at a phase of {self.base**-self.timesteps:.1e}; "
@@ -74,9 +89,18 @@ class PhaseCode:
         return torch.pow(torch.tensor(self.base, dtype=torch.float64), -phase).to(device=device, dtype=dtype)
 
     def thresholds(self, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Tensor:
-        """Least z = x / scale that fires at phase t = 1..T, [T], descending: Q^-t (Q+1)/(2Q), or Q^-t without shift."""
+        """Least z = x / scale that fires at phase t = 1..T, [T], descending: Q^-t (Q+1)/(2Q), or Q^-t without shift.
+
+        With ``last="half"`` the last one is Q^-T / 2.
+
+        >>> PhaseCode(2.0, 3).thresholds().tolist(), PhaseCode(2.0, 3, last="half").thresholds().tolist()
+        ([0.375, 0.1875, 0.09375], [0.375, 0.1875, 0.0625])
+        """
         factor = (self.base + 1) / (2 * self.base) if self.shift else 1.0
-        return (self.levels() * factor).to(device=device, dtype=dtype)
+        found = self.levels() * factor
+        if self.last == "half":
+            found[-1] = self.levels()[-1] / 2
+        return found.to(device=device, dtype=dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +108,7 @@ class Spikes:
     """At most one spike per neuron: ``code = sign * phase``, 0 for silence.
 
     >>> Spikes(torch.tensor([[1, 2, 0]], dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4))
-    Spikes([1, 3] int8, PhaseCode(base=2.0, timesteps=4, signed=False, shift=True, group=1), one scale)
+    Spikes([1, 3] int8, PhaseCode(base=2.0, timesteps=4, signed=False, shift=True, group=1, last='midpoint'), one scale)
 
     Args:
         code: [N, C, ...], int8 (int16 beyond 127 phases); from -T to T, from 0 without sign. On a CPU products and

@@ -38,6 +38,11 @@ def phase_conv2d(
 ) -> Tensor:
     """Convolution of decoded spikes plus bias plus ``add``: potentials of a convolution layer.
 
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> spikes = Spikes(torch.ones(1, 1, 2, 2, dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4))  # four times 0.5
+    >>> phase_conv2d(spikes, torch.ones(1, 1, 2, 2)).tolist()
+    [[[[2.0]]]]
+
     Args:
         spikes: codes [N, C, H, W].
         weight: [out, C / groups, kH, kW], float32, float64, or int8 with ``weight_scale``.
@@ -87,6 +92,12 @@ def phase_conv2d_fire(
 ) -> Spikes:
     """Spikes of the population that reads ``phase_conv2d``.
 
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> code = PhaseCode(2.0, 4)
+    >>> spikes = Spikes(torch.ones(1, 1, 2, 2, dtype=torch.int8), torch.tensor(1.0), code)
+    >>> phase_conv2d_fire(spikes, torch.ones(1, 1, 2, 2) / 8, Fire(torch.tensor(1.0), code)).code.tolist()
+    [[[[2]]]]
+
     Args:
         spikes, weight, bias, stride, padding, dilation, groups, weight_scale, add: as in :func:`phase_conv2d`.
         fire: the population; its horizon broadcasts to [N, out, H', W'].
@@ -131,6 +142,12 @@ def phase_conv2d_bucketed(
     add: Tensor | None = None,
 ) -> Spikes:
     """Spikes of neurons that read ``phase_conv2d`` phase by phase after ``wait`` steps.
+
+    >>> from gcn2snn.kernels import PhaseCode, Spikes
+    >>> code = PhaseCode(2.0, 4)
+    >>> spikes = Spikes(torch.ones(1, 1, 2, 2, dtype=torch.int8), torch.tensor(1.0), code)
+    >>> phase_conv2d_bucketed(spikes, torch.ones(1, 1, 2, 2) / 8, Fire(torch.tensor(1.0), code), wait=0).code.tolist()
+    [[[[2]]]]
 
     Args:
         spikes, weight, bias, stride, padding, dilation, groups, weight_scale: as in :func:`phase_conv2d`.

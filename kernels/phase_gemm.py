@@ -78,6 +78,12 @@ def phase_gemm_fire(
 ) -> Spikes:
     """Spikes of the population that reads ``phase_gemm``: potentials live for one block of rows only.
 
+    >>> from gcn2snn.kernels import Fire, PhaseCode, Spikes
+    >>> code = PhaseCode(2.0, 4)
+    >>> spikes = Spikes(torch.tensor([[1, 2]], dtype=torch.int8), torch.tensor(1.0), code)
+    >>> phase_gemm_fire(spikes, torch.tensor([[0.9, -0.5]]), Fire(torch.tensor(1.0), code)).code.tolist()  # of 0.325
+    [[2]]
+
     Args:
         spikes, weight, bias, weight_scale, add: as in :func:`phase_gemm`.
         fire: the population.

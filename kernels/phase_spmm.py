@@ -81,6 +81,12 @@ def phase_spmm_fire(
     Equal to ``encode(phase_spmm(matrix, spikes, dtype, bias=bias, add=add), ...)`` bit for bit
     (on CUDA within a process: configurations, and with them the order of sums, are chosen by timing).
 
+    >>> from gcn2snn.kernels import CSR, Fire, PhaseCode, Spikes
+    >>> code = PhaseCode(2.0, 4)
+    >>> spikes = Spikes(torch.tensor([[1], [2]], dtype=torch.int8), torch.tensor(1.0), code)
+    >>> phase_spmm_fire(CSR.from_dense(torch.tensor([[0.9, -0.5]])), spikes, Fire(torch.tensor(1.0), code)).code.tolist()
+    [[2]]
+
     Args:
         matrix, spikes, dtype, bias, add: as in :func:`phase_spmm`.
         fire: the population.

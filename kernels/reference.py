@@ -14,7 +14,11 @@ CHANNEL_BLOCK = 16  # input channels that a convolution sums before it goes on t
 
 
 def per_channel(scale: Tensor, dims: int) -> Tensor:
-    """View a scalar or [C] tensor so that it broadcasts along axis 1 of a ``dims``-dimensional tensor."""
+    """View a scalar or [C] tensor so that it broadcasts along axis 1 of a ``dims``-dimensional tensor.
+
+    >>> per_channel(torch.tensor([1.0, 2.0]), 4).shape
+    torch.Size([1, 2, 1, 1])
+    """
     return scale if scale.dim() == 0 or dims < 2 else scale.view(1, -1, *[1] * (dims - 2))
 
 

@@ -62,6 +62,12 @@ def fire_step(
     -phase, by magnitude), unless the phase is past its horizon. With ``until`` later phases follow at the same potential.
     z = U / scale is rounded as in ``encode``, so that a tie fires in both.
 
+    >>> from gcn2snn.kernels import Fire, PhaseCode
+    >>> potential, code = torch.tensor([[0.125, 0.75]]), torch.zeros(1, 2, dtype=torch.int8)
+    >>> fire_step(potential, torch.tensor([[0.125, 0.0]]), code, Fire(torch.tensor(1.0), PhaseCode(2.0, 4)), 2)
+    >>> potential.tolist(), code.tolist()  # the threshold of phase 2 is 3/16
+    ([[0.25, 0.75]], [[2, 2]])
+
     Args:
         potential: U, [N, C, ...], changed; contiguous, images with channels first or last in memory.
         arriving: like ``potential``, or None when nothing arrives.

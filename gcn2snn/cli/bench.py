@@ -156,7 +156,7 @@ def _described(problem: Any) -> dict[str, Any]:
     return {"name": problem.name, "nodes": matrix.shape[0], "entries": matrix.nnz, "longest_row": longest}
 
 
-def _show(out: Any, problem: dict[str, Any], results: list[Measurement], markdown: bool) -> None:
+def _show(out: Any, problem: dict[str, object], results: list[Measurement], markdown: bool) -> None:
     from gcn2snn.bench import report
 
     for group in dict.fromkeys(result.group for result in results):

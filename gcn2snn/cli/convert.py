@@ -36,6 +36,7 @@ def convert(
     no_shift: Annotated[
         bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
     ] = False,
+    last: Annotated[str | None, setting(ConvertConfig, "last")] = None,
     correct: Annotated[
         str | None, setting(ConvertConfig, "correct", text=CORRECTIONS, note="Images: [default mean]")
     ] = None,
@@ -49,7 +50,7 @@ def convert(
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME:KEY=VALUE,... for one population; keys base, timesteps, group, scale, per, events, horizon, refit."
+            help="NAME:KEY=VALUE,... for one population; keys base, timesteps, group, scale, per, last, events, horizon, refit."
         ),
     ] = None,
     wait: Annotated[
@@ -90,7 +91,15 @@ def convert(
         "scale": scale,
         "percentile": percentile,
     }
-    options |= {"per": per, "one_hot": one_hot, "correct": correct, "events": events, "horizon": horizon, "wait": wait}
+    options |= {
+        "per": per,
+        "one_hot": one_hot,
+        "correct": correct,
+        "events": events,
+        "horizon": horizon,
+        "wait": wait,
+        "last": last,
+    }
     options |= {"shift": False if no_shift else None, "weights": "int8" if int8 else None, "input": input_code}
     options |= {"layers": _layers(layer or []) or None, "refit": refit or None, "refit_ridge": refit_ridge}
     if refit_ridge is not None and not refit and not any("refit" in own for own in (options["layers"] or {}).values()):

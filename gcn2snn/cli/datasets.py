@@ -153,7 +153,7 @@ def _shown(value: object) -> str:
     return f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
 
 
-def _described(row: Dataset, data_dir: Path | None) -> dict[str, Any]:
+def _described(row: Dataset, data_dir: Path | None) -> dict[str, object]:
     from gcn2snn.datasets import located
 
     place = located(row, data_dir)

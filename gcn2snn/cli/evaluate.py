@@ -185,7 +185,7 @@ def _evaluate_unseen(
     hint(as_json, f"gcn2snn predict {file} --text TEXT")
 
 
-def tables(result: Evaluation, title: str) -> list[Any]:
+def tables(result: Evaluation, title: str) -> list[object]:
     """The comparison, and the layers from which it can be worked out again."""
     from gcn2snn.cli.output import joules, table
 

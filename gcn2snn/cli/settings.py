@@ -9,7 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 
-def setting(cls: type[Any], name: str, *words: str, text: str = "", note: str = "") -> Any:
+def setting(cls: type[object], name: str, *words: str, text: str = "", note: str = "") -> object:
     """An option of the command line for one field of a configuration class.
 
     Args:
@@ -26,7 +26,7 @@ def setting(cls: type[Any], name: str, *words: str, text: str = "", note: str = 
     return typer.Option(*words, show_default=False, help=f"{said[:1].upper()}{said[1:]}{brackets}.{more}")
 
 
-def _field(cls: type[Any], name: str) -> FieldInfo | None:
+def _field(cls: type[object], name: str) -> FieldInfo | None:
     return getattr(cls, "__pydantic_fields__", {}).get(name)
 
 

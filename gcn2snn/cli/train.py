@@ -108,7 +108,7 @@ def train(
     """
     refuse_other_format(out, "")
     folder = out or Path("runs") / f"{Path(dataset).stem.lower()}-seed{seed}"
-    both: dict[str, Any] = {
+    both: dict[str, object] = {
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "epochs": epochs,
@@ -116,7 +116,7 @@ def train(
     }
     both |= {"seed": seed, "device": device}
     graph = {"hidden": hidden, "layers": layers, "dropout": dropout, "patience": patience, "validation": validation}
-    text: dict[str, Any] = {"window": window, "min_count": min_count, "stop_words": stop_words}
+    text: dict[str, object] = {"window": window, "min_count": min_count, "stop_words": stop_words}
     text |= {"cleaning": cleaning, "tokeniser": tokeniser, "wordless": wordless}
     text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
     text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}

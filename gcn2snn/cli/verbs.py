@@ -14,7 +14,7 @@ import typer
 
 from gcn2snn.cli.loudness import note, set_level
 
-SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+SETTINGS: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # type: ignore[assignment]
 """What a command line that cannot be read raises. Newer versions of Typer bring their own copy of Click, so it is found there."""

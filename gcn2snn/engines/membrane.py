@@ -21,6 +21,14 @@ from gcn2snn.kernels import Spikes, fire_step, per_channel
 class Recording:
     """What one membrane did, step by step.
 
+    >>> import torch, gcn2snn
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).eval()
+    >>> snn = gcn2snn.convert(model, torch.rand(4, 2), gcn2snn.ConvertConfig(timesteps=8))
+    >>> recordings = {"1": Recording()}
+    >>> _ = snn.simulate(torch.rand(1, 2), engine="temporal", recordings=recordings)
+    >>> len(recordings["1"].potential), recordings["1"].potential[0].shape
+    (16, torch.Size([1, 3]))
+
     Args:
         potential: U(n) / s after each step, in units of the scale, one [N, C, ...] per step.
         fired: signed spikes emitted at each step, int8.

@@ -280,6 +280,6 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
         return ConvertConfig(**own, **{name: _plain(value) for name, value in others.items()})
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Python's own number for one of NumPy, which searches hand over."""
     return value.item() if isinstance(value, np.generic) else value

@@ -19,12 +19,17 @@ STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def call_handler(
-    builder: Builder, handler: Handler, path: str, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    builder: Builder,
+    handler: Handler,
+    path: str,
+    module: nn.Module,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
 ) -> object:
     """What a handler makes of ``module(*args, **kwargs)``.
 
     A handler ``(builder, path, module, args)`` gets all arguments of ``module.forward`` as one tuple, in the order of its
-    signature with defaults filled in. Any other handler names the arguments that it knows, as ``forward`` names them:
+    signature with defaults filled in. object other handler names the arguments that it knows, as ``forward`` names them:
     ``(builder, path, module, x, edge_index, edge_weight=None)``. What such a handler does not name is ignored as long as
     it has the value that ``forward`` gives it by default, and refused otherwise; what ``forward`` does not have keeps the
     handler's default.
@@ -66,11 +71,11 @@ def _signature_of_forward(module: nn.Module) -> inspect.Signature:
 
 
 @functools.lru_cache(maxsize=512)
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
+def _signature(function: Callable[..., object]) -> inspect.Signature:
     return inspect.signature(function)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> object:
     """Numbers of the call as the example's, inside nested arguments too."""
     if isinstance(value, Number):
         return value.fixed()
@@ -79,7 +84,7 @@ def _plain(value: Any) -> Any:
     return {key: _plain(item) for key, item in value.items()} if type(value) is dict else value
 
 
-def _is_default(parameter: inspect.Parameter, value: Any) -> bool:
+def _is_default(parameter: inspect.Parameter, value: object) -> bool:
     """Whether an argument has no effect: it equals the default, or is an empty ``*args`` or ``**kwargs``."""
     if parameter.kind in STARRED:
         return not value

@@ -61,8 +61,8 @@ def lower_amin(builder: Builder, path: str, input: Ref, dim: Dims = None, keepdi
 @lowers_function(torch.maximum, "maximum", torch.max, "max")
 @follows_layouts
 def lower_maximum(
-    builder: Builder, path: str, input: Any, other: Any = None, *, dim: int | None = None, keepdim: bool = False
-) -> Any:
+    builder: Builder, path: str, input: Any, other: object = None, *, dim: int | None = None, keepdim: bool = False
+) -> object:
     """Y = max(X, Z) of two values or of a value and a number, by a ReLU: max(a, b) = a + ReLU(b - a); or over one axis."""
     if isinstance(other, int) and not isinstance(other, bool) and dim is None:
         dim, other = other, None
@@ -79,7 +79,7 @@ def lower_maximum(
 
 
 @lowers_function(torch.minimum, "minimum", torch.min, "min")
-def lower_minimum(builder: Builder, path: str, input: Any, other: Any = None) -> Ref:
+def lower_minimum(builder: Builder, path: str, input: object, other: object = None) -> Ref:
     """Y = min(X, Z) of two values: -max(-X, -Z)."""
     if not (isinstance(input, Ref) and isinstance(other, Ref)):
         why = "takes a minimum that no population knows."
@@ -88,7 +88,7 @@ def lower_minimum(builder: Builder, path: str, input: Any, other: Any = None) ->
     return add(builder, path, (maximum(builder, path, negative),), (-1.0,), name="minimum")
 
 
-def _larger(builder: Builder, path: str, input: Any, other: Any) -> Ref:
+def _larger(builder: Builder, path: str, input: object, other: Any) -> Ref:
     if builder.refuse_held((input, other)):
         return builder.unknown(path)
     if isinstance(input, Ref) and isinstance(other, Ref):

@@ -25,10 +25,10 @@ class Ref(str):
 Operand = Ref | Tensor
 """A value or a graph input: a reference to what the network computes or the caller passes, or a tensor of the model."""
 
-Handler = Callable[..., Any]
+Handler = Callable[..., object]
 """handler(builder, path, module, ...) -> what the module returns, a :class:`Ref` for its value; see ``frontends/arguments.py``."""
 
-LowerModule = Callable[["Builder", str, nn.Module, tuple[Any, ...], dict[str, Any]], Any]
+LowerModule = Callable[["Builder", str, nn.Module, tuple[object, ...], dict[str, object]], object]
 """lower_module(builder, path, module, args, kwargs) -> the module's result."""
 
 
@@ -49,7 +49,7 @@ class Builder:
         self.refusals: list[Refusal] = []
         self.handlers = dict(handlers)
         self._lower_module = lower_module
-        self.examples: dict[str, Any] = {}
+        self.examples: dict[str, object] = {}
         self.frames: dict[tuple[str, str], Ref] = {}
         self.place = ""
         self.cause: Exception | None = None
@@ -110,7 +110,9 @@ class Builder:
             self._operators[key] = name
         return name
 
-    def input(self, name: str, size: ir.Shape, role: str = "dense", example: Any = None, optional: bool = False) -> Ref:
+    def input(
+        self, name: str, size: ir.Shape, role: str = "dense", example: object = None, optional: bool = False
+    ) -> Ref:
         """A value the caller passes, in the order of the model's own signature; fields as of :class:`ir.Input`."""
         ref = self.add(ir.Input(name=name, size=size, role=role, optional=optional))
         self.examples[ref] = example
@@ -170,11 +172,13 @@ class Builder:
         if self._operators.pop(_options(before), None) is not None:
             self._operators[_options(node)] = ref
 
-    def module(self, path: str, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Any:
+    def module(
+        self, path: str, module: nn.Module, args: Sequence[object], kwargs: Mapping[str, object] | None = None
+    ) -> Any:
         """Lower a module by its handler, or by tracing what it calls. For handlers of modules that hold others."""
         return self._lower_module(self, path, module, tuple(args), dict(kwargs or {}))
 
-    def guarded(self, path: str, what: str, given: Any, call: Callable[[], Any]) -> Any:
+    def guarded(self, path: str, what: str, given: object, call: Callable[[], object]) -> object:
         """The call's result. Errors of a handler become refusals; none is noted where its arguments were refused already.
 
         Raises:
@@ -270,7 +274,7 @@ class Builder:
         return name, tuple(steps)
 
     def refuse(
-        self, path: str, what: str, why: str, instead: str, of: Any = None, kind: RefusalKind = "unknown"
+        self, path: str, what: str, why: str, instead: str, of: object = None, kind: RefusalKind = "unknown"
     ) -> Ref:
         """Note one reason why the model cannot be converted, and go on so that all are found.
 
@@ -285,7 +289,7 @@ class Builder:
         """A stand-in for a result that depends on something refused."""
         return self._unknown(self._unique(f"{path}.refused"))
 
-    def is_refused(self, value: Any) -> bool:
+    def is_refused(self, value: object) -> bool:
         """Whether a value, or one inside a tuple, list or dict, depends on something refused."""
         self.refuse_early_readouts([ref for ref in refs(value) if ref in self._readouts])
         return any(ref in self._refused for ref in refs(value))
@@ -333,7 +337,7 @@ class Builder:
         return self._rows[node.inputs[0]]
 
 
-def refs(value: Any) -> list[Ref]:
+def refs(value: object) -> list[Ref]:
     """The references inside nested tuples, lists, dicts and slices."""
     if isinstance(value, Ref):
         return [value]

@@ -70,8 +70,8 @@ def lower_hetero_graph_conv(
     module: dgl_nn.HeteroGraphConv,
     g: Ref,
     inputs: Mapping[str, Operand] | Sequence[Mapping[str, Operand]],
-    mod_args: Mapping[str, Sequence[Any]] | None = None,
-    mod_kwargs: Mapping[str, Mapping[str, Any]] | None = None,
+    mod_args: Mapping[str, Sequence[object]] | None = None,
+    mod_kwargs: Mapping[str, Mapping[str, object]] | None = None,
 ) -> dict[str, Ref]:
     """A layer for each relation, then the sum, mean, maximum or minimum over the relations into each kind of nodes."""
     graph: Any = builder.example(g)

@@ -24,8 +24,8 @@ COUNTS = ("num_nodes", "number_of_nodes", "num_edges", "number_of_edges", "num_s
 
 
 def declare(
-    builder: Builder, model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    builder: Builder, model: nn.Module, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> tuple[tuple[object, ...], dict[str, object]]:
     """An Input node for every argument of the example call, in the order of the model's signature.
 
     Floating matrices (and images) are values; edge indices, vectors, sparse tensors and other objects describe a graph.
@@ -58,13 +58,13 @@ def declare(
     return bound.args, bound.kwargs
 
 
-def _input(builder: Builder, name: str, value: Any, optional: bool = False) -> Any:
+def _input(builder: Builder, name: str, value: object, optional: bool = False) -> object:
     value = value.item() if isinstance(value, np.generic) else value
     role, size = role_of(value)
     return _passed(builder, builder.input(name, size, role, value, optional), value)
 
 
-def _passed(builder: Builder, ref: Ref, value: Any) -> Any:
+def _passed(builder: Builder, ref: Ref, value: object) -> object:
     """What stands for an argument or a part of one while the model is read."""
     if isinstance(value, int) and not isinstance(value, bool):
         return Number(builder, ref, str(ref), value)
@@ -88,7 +88,7 @@ def as_plain(value: bool | int | float | str | torch.dtype | torch.device | None
     return str(value) if isinstance(value, torch.dtype | torch.device) else value
 
 
-def role_of(value: Any) -> tuple[str, ir.Shape]:
+def role_of(value: object) -> tuple[str, ir.Shape]:
     """Role and sizes of an input with this example value."""
     if isinstance(value, CSR):
         return "operator", (None, None)
@@ -112,7 +112,7 @@ def part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...
     return _part(builder, source, by, key, value)
 
 
-def _part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...], value: Any) -> Any:
+def _part(builder: Builder, source: Ref, by: str, key: str | int | tuple[str, ...], value: object) -> object:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, PLAIN) and (isinstance(value, bool) or not isinstance(value, int)):
         builder.fix_part(source, by, key, as_plain(value))
@@ -131,7 +131,7 @@ def contains(builder: Builder, source: Ref, key: Any) -> bool:
     return found
 
 
-def method_result(builder: Builder, source: Ref, name: str) -> Any:
+def method_result(builder: Builder, source: Ref, name: str) -> object:
     """The answer of a method that only counts; None for any other method."""
     if name not in COUNTS:
         return None

@@ -14,10 +14,10 @@ from gcn2snn.frontends.layer_state import as_called
 
 BACKWARD_HOOKS = ("_backward_hooks", "_backward_pre_hooks")
 
-Record = Callable[[str, nn.Module, tuple[Any, ...], dict[str, Any]], Any]
+Record = Callable[[str, nn.Module, tuple[object, ...], dict[str, object]], object]
 """record(path, module, args, kwargs) -> the result of a layer's call."""
 
-Enter = Callable[[str, Callable[[], Any]], Any]
+Enter = Callable[[str, Callable[[], object]], object]
 """enter(path, forward) -> what ``forward()`` gives, while the path is the one of this module."""
 
 
@@ -57,7 +57,7 @@ def recording_copy(
     return copies[id(root)]
 
 
-def _copied(value: Any, copies: Mapping[int, nn.Module]) -> Any:
+def _copied(value: Any, copies: Mapping[int, nn.Module]) -> object:
     """An attribute for the copy: containers of its own, modules and their methods those of the copy."""
     kind = type(value)
     if kind is dict or kind is OrderedDict:
@@ -71,18 +71,18 @@ def _copied(value: Any, copies: Mapping[int, nn.Module]) -> Any:
     return copies.get(id(value), value)
 
 
-def _forward_of(twin: nn.Module) -> Callable[..., Any]:
+def _forward_of(twin: nn.Module) -> Callable[..., object]:
     """The forward of a copy; of a model that went through ``torch.compile``, the one it was made from."""
     original = twin._modules.get("_orig_mod")
     return twin.forward if original is None else original
 
 
-def _recorded(record: Record, path: str, module: nn.Module, twin: nn.Module, *args: Any, **kwargs: Any) -> Any:
+def _recorded(record: Record, path: str, module: nn.Module, twin: nn.Module, *args: object, **kwargs: object) -> object:
     return record(path, as_called(module, twin), args, kwargs)
 
 
-def _entered(enter: Enter, path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
+def _entered(enter: Enter, path: str, forward: Callable[..., object]) -> Callable[..., object]:
+    def call(*args: object, **kwargs: object) -> object:
         return enter(path, lambda: forward(*args, **kwargs))
 
     return call

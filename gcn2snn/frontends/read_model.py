@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
 from torch import nn
 
@@ -55,8 +54,8 @@ def load_handlers() -> None:
 
 def lower(
     model: nn.Module,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
     handlers: Mapping[type[nn.Module], Handler] | None = None,
 ) -> ir.Network:
     """Description of a whole model called as ``model(*args, **kwargs)``.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import nn
 
 from gcn2snn.frontends.arguments import call_handler
@@ -14,7 +12,9 @@ from gcn2snn.frontends.registry import CHECKS, LAYOUTS, REFUSED_LAYERS
 from gcn2snn.frontends.trace import ModelTracer, is_leaf
 
 
-def lower_module(builder: Builder, path: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def lower_module(
+    builder: Builder, path: str, module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]
+) -> object:
     """Result of one module: its handler's, or what the functions and modules it calls give."""
     module = unwrapped(module)
     cls = class_of(module)

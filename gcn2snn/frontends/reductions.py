@@ -69,7 +69,7 @@ class Neighbours:
         edges = self if weighted else replace(self, weight=None)
         return aggregate(self.builder, self.path, edges._incidence(end=end), x, f"at_{end}")
 
-    def _incidence(self, **fields: Any) -> Ref:
+    def _incidence(self, **fields: object) -> Ref:
         target = self.x if self.target is None else self.target
         weights = () if self.weight is None else (graph_input(self.builder, f"{self.path}.weight", self.weight),)
         rows = (self.builder.rows(target), self.builder.rows(self.x))

@@ -86,6 +86,17 @@ def lowers(*classes: type[nn.Module]) -> Callable[[Callable[P, R]], Callable[P, 
 def lowers(*classes: type[nn.Module]) -> Callable[[Handler], Handler]:
     """Register a handler for exact classes; ``frontends/arguments.py`` says how it gets its arguments.
 
+    >>> import torch
+    >>> from gcn2snn import ir
+    >>> class Double(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         return 2 * x
+    >>> @lowers(Double)
+    ... def lower_double(builder, path, module, x):
+    ...     return builder.add(ir.Dense(name=path, inputs=(x,), weight=2 * torch.eye(builder.shape(x)[-1])))
+    >>> REGISTRY.pop(Double) is lower_double  # only so that this example leaves nothing behind
+    True
+
     Raises:
         ConfigError: one of them has a handler already; pass yours as ``convert(..., handlers={Class: handler})`` instead.
     """

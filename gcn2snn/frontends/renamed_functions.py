@@ -20,23 +20,23 @@ NAMES = threading.RLock()
 """Held while names of functions lead to recorders: the namespaces of modules belong to all threads."""
 
 
-def recorders(functions: Iterable[Callable[..., Any]]) -> dict[int, Callable[..., Any]]:
+def recorders(functions: Iterable[Callable[..., object]]) -> dict[int, Callable[..., object]]:
     """Functions that are not torch's own, by their ids, as those that record calls with traced values."""
     return {id(function): _recorder(function) for function in functions if not _is_torch(function)}
 
 
-def _recorder(function: Callable[..., Any]) -> Callable[..., Any]:
+def _recorder(function: Callable[..., object]) -> Callable[..., object]:
     """The function, but a call with traced values is recorded."""
 
     @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> object:
         traced = first_traced((args, kwargs))
         return function(*args, **kwargs) if traced is None else traced._tracer.call(function, args, kwargs)
 
     return call
 
 
-def _len(value: Any, /) -> Any:
+def _len(value: Any, /) -> object:
     """Python's ``len``; of a traced value the number of its rows, which need not be a plain number."""
     return value._tracer.call("size", (value, 0), {}) if isinstance(value, Traced) else len(value)
 
@@ -48,16 +48,16 @@ def _isinstance(value: Any, kind: Any, /) -> bool:
     return issubclass(int, kind) if isinstance(value, Number) else isinstance(value, kind)
 
 
-PYTHON: dict[str, Callable[..., Any]] = {"len": _len, "isinstance": _isinstance}
+PYTHON: dict[str, Callable[..., object]] = {"len": _len, "isinstance": _isinstance}
 """Built-in functions that would not ask a traced value, or could not take its answer."""
 
 
 @contextlib.contextmanager
-def renamed(known: dict[int, Callable[..., Any]], places: Iterable[dict[str, Any]]) -> Iterator[None]:
+def renamed(known: dict[int, Callable[..., object]], places: Iterable[dict[str, object]]) -> Iterator[None]:
     """Within, names of functions in these namespaces lead to their recorders."""
     with NAMES:
-        before: list[tuple[dict[str, Any], str, Any]] = []
-        added: list[tuple[dict[str, Any], str]] = []
+        before: list[tuple[dict[str, object], str, object]] = []
+        added: list[tuple[dict[str, object], str]] = []
         try:
             for namespace in places:
                 for name, value in list(namespace.items()):
@@ -75,9 +75,9 @@ def renamed(known: dict[int, Callable[..., Any]], places: Iterable[dict[str, Any
                 namespace.pop(name, None)
 
 
-def namespaces(root: nn.Module, functions: Iterable[Callable[..., Any]]) -> list[dict[str, Any]]:
+def namespaces(root: nn.Module, functions: Iterable[Callable[..., object]]) -> list[dict[str, object]]:
     """Where functions are called by name: the files of the model's classes, and the libraries' own packages."""
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, dict[str, object]] = {}
     for name in sorted(_homes(functions)):
         if name in sys.modules:
             found[id(vars(sys.modules[name]))] = vars(sys.modules[name])
@@ -91,14 +91,14 @@ def namespaces(root: nn.Module, functions: Iterable[Callable[..., Any]]) -> list
     return list(found.values())
 
 
-def _homes(functions: Iterable[Callable[..., Any]]) -> set[str]:
+def _homes(functions: Iterable[Callable[..., object]]) -> set[str]:
     """Modules through which the functions are called: their own, their package and its ``nn``."""
     homes = {function.__module__ for function in functions if not _is_torch(function)}
     packages = {home.split(".")[0] for home in homes}
     return homes | packages | {f"{package}.nn" for package in packages}
 
 
-def _is_torch(function: Callable[..., Any]) -> bool:
+def _is_torch(function: Callable[..., object]) -> bool:
     return (function.__module__ or "").split(".")[0] in ("torch", "_operator", "operator", "builtins")
 
 

@@ -43,8 +43,12 @@ class _WatchedParameters(TorchFunctionMode):
         self._memory = {_memory(parameter): parameter for parameter in model.parameters()}
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         name = getattr(func, "__name__", "")
         written = [
             (kwargs or {}).get("out"),
@@ -96,7 +100,7 @@ def copied(value: Any) -> Any:
     return value.clone() if hasattr(value, "clone") else value  # such as Data of PyTorch Geometric
 
 
-def _copied_dgl(graph: Any) -> Any:
+def _copied_dgl(graph: Any) -> object:
     """A DGL graph with features of its own. Its ``clone`` shares them, and fails on sampled blocks."""
     copy = graph.local_var()
     for frame in (copy.srcdata, copy.dstdata, copy.edata):
@@ -128,6 +132,6 @@ def _put_back(tensor: Tensor, before: Tensor) -> Undo:
     return undo
 
 
-def _refill(container: dict[Any, Any], items: dict[Any, Any]) -> None:
+def _refill(container: dict[object, object], items: dict[object, object]) -> None:
     container.clear()
     container.update(items)

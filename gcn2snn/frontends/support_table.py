@@ -1,12 +1,12 @@
-"""The README's table of supported layers, generated from the registry, so that it always matches the code.
+"""The tables of supported layers, generated from the registry, so that they always match the code.
 
-``python -m gcn2snn.frontends.support_table README.md`` rewrites the part between the markers.
+``python -m gcn2snn.frontends.support_table``, run in the checkout, rewrites what stands between the markers: all layers in
+docs/what-converts.md, their numbers in README.md.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,9 @@ from gcn2snn.files import save_text
 from gcn2snn.frontends.read_model import load_handlers
 from gcn2snn.frontends.registry import FUNCTIONS, REFUSED_LAYERS, REGISTRY, Function
 
-BEGIN, END = "<!-- support-table:begin -->", "<!-- support-table:end -->"
+TABLE, COUNTS = "support-table", "support-counts"
+"""Names of the two generated parts; ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` stand around each."""
+
 PLUMBING = {
     *("getattr", "getitem", "setitem", "size", "dim", "ndimension", "local_scope", "num_dst_nodes", "coalesce"),
     *("number_of_dst_nodes", "t", "to_dense", "to_sparse", "to_sparse_csr", "scatter", "contiguous", "clone", "detach"),
@@ -50,6 +52,31 @@ def support_table() -> str:
     Raises:
         MissingPackageError: PyTorch Geometric or DGL is not installed, so their part is unknown.
     """
+    _load_all()
+    parts = [f"**{title}**\n\n{_layers(library)}\n\n{_functions(library)}" for library, title in LIBRARIES.items()]
+    return "\n\n".join([*parts, f"**Refused, with the reason**\n\n{_refusals()}"]) + "\n"
+
+
+def support_counts() -> str:
+    """Markdown: for each library how many kinds of layers and functions convert, and how many are refused with a reason.
+
+    Raises:
+        MissingPackageError: as for `support_table`.
+    """
+    _load_all()
+    rows = [
+        f"| {title} | {sum(map(len, _by_handler(library).values()))} | {len(_function_names(library))} | "
+        f"{len({layer for layer in REFUSED_LAYERS if _home(layer) == library})} |"
+        for library, title in LIBRARIES.items()
+    ]
+    heads = [
+        "| library | layers that convert | functions and methods | layers refused, each with its reason |",
+        "|-|-|-|-|",
+    ]
+    return "\n".join([*heads, *rows]) + "\n"
+
+
+def _load_all() -> None:
     os.environ.setdefault("DGLBACKEND", "pytorch")  # otherwise DGL writes a settings file into the home folder
     for library in LIBRARIES:
         try:
@@ -57,23 +84,28 @@ def support_table() -> str:
         except ImportError as error:
             raise MissingPackageError(f"the table needs {library}: pip install 'gcn2snn[pyg,dgl]'") from error
     load_handlers()
-    parts = [f"**{title}**\n\n{_layers(library)}\n\n{_functions(library)}" for library, title in LIBRARIES.items()]
-    return "\n\n".join([*parts, f"**Refused, with the reason**\n\n{_refusals()}"]) + "\n"
 
 
-def _layers(library: str) -> str:
+def _by_handler(library: str) -> dict[Callable[..., object], list[str]]:
     targets: dict[Callable[..., object], list[str]] = {}
     for target, handler in REGISTRY.items():
         if _home(target) == library:
             targets.setdefault(handler, []).append(target.__name__)
-    rows = [f"| {_joined(names)} | {_first_line(handler)} |" for handler, names in targets.items()]
+    return {handler: list(dict.fromkeys(names)) for handler, names in targets.items()}
+
+
+def _layers(library: str) -> str:
+    rows = [f"| {_joined(names)} | {_first_line(handler)} |" for handler, names in _by_handler(library).items()]
     return "\n".join(["| layer | becomes |", "|-|-|", *rows])
 
 
-def _functions(library: str) -> str:
+def _function_names(library: str) -> list[str]:
     names = [_name(target) for target in FUNCTIONS if _home(target) == library]
-    shown = dict.fromkeys(name for name in names if name not in PLUMBING and not name.endswith("_"))
-    return f"Functions and methods: {_joined(list(shown))}."
+    return list(dict.fromkeys(name for name in names if name not in PLUMBING and not name.endswith("_")))
+
+
+def _functions(library: str) -> str:
+    return f"Functions and methods: {_joined(_function_names(library))}."
 
 
 def _refusals() -> str:
@@ -104,19 +136,23 @@ def _first_line(handler: Callable[..., object]) -> str:
     return text[0].replace("|", "\\|") if text else ""
 
 
-def updated(readme: str) -> str:
-    """The README's text with a fresh table between the markers.
+def updated(text: str, name: str, content: str) -> str:
+    """The text with new content between the markers of a name.
 
     Raises:
         DataError: a marker is missing.
     """
-    before, found, rest = readme.partition(BEGIN)
-    _, found_end, after = rest.partition(END)
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
     if not (found and found_end):
-        raise DataError(f"the text has no {BEGIN} ... {END}; put both markers where the table belongs")
-    return f"{before}{BEGIN}\n{support_table()}{END}{after}"
+        raise DataError(f"the text has no {begin} ... {end}; put both markers where the table belongs")
+    return f"{before}{begin}\n{content}{end}{after}"
 
 
 if __name__ == "__main__":
-    file = Path(sys.argv[1] if len(sys.argv) > 1 else "README.md")
-    save_text(file, updated(file.read_text(encoding="utf-8")))
+    for file, name, made in (
+        (Path("docs/what-converts.md"), TABLE, support_table()),
+        (Path("README.md"), COUNTS, support_counts()),
+    ):
+        save_text(file, updated(file.read_text(encoding="utf-8"), name, made))

@@ -37,14 +37,14 @@ def lower_long(builder: Builder, path: str, input: Ref) -> Ref:
 
 @lowers_function("contiguous", "clone", "detach", torch.clone, "cpu", "cuda", "requires_grad_", "detach_")
 @follows_layouts
-def lower_nothing(builder: Builder, path: str, input: Ref, *args: Any, **kwargs: Any) -> Ref:
+def lower_nothing(builder: Builder, path: str, input: Ref, *args: object, **kwargs: object) -> Ref:
     """Nothing: the values stay as they are."""
     return input
 
 
 @lowers_function("to", "type")
 @follows_layouts
-def lower_to(builder: Builder, path: str, input: Ref, *args: Any, **kwargs: Any) -> Ref:
+def lower_to(builder: Builder, path: str, input: Ref, *args: object, **kwargs: object) -> Ref:
     """Nothing: a network computes where its input is, in float32 or float64; other number types are refused."""
     dtype = None
     for value in (*args, kwargs.get("dtype"), kwargs.get("other")):

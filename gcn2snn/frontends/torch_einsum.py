@@ -61,7 +61,7 @@ def _one(builder: Builder, path: str, x: Ref, term: str, result: str) -> Ref:
     return lower_permute(builder, path, total, *(left.index(letter) for letter in result))
 
 
-def _by_weights(builder: Builder, path: str, value: Any, other: Any, v: str, o: str, result: str) -> Ref | None:
+def _by_weights(builder: Builder, path: str, value: object, other: object, v: str, o: str, result: str) -> Ref | None:
     """A value times weights of the model; None where it is no such product."""
     if not isinstance(other, Tensor) or not isinstance(value, Ref):
         return None
@@ -69,7 +69,7 @@ def _by_weights(builder: Builder, path: str, value: Any, other: Any, v: str, o: 
     return None if v[layout.order.index(0)] in o else _weights(builder, path, value, other, v, o, result)
 
 
-def _by_graph(builder: Builder, path: str, value: Any, other: Any, v: str, o: str, result: str) -> Ref | None:
+def _by_graph(builder: Builder, path: str, value: object, other: object, v: str, o: str, result: str) -> Ref | None:
     """A matrix that the caller passes, or one of the model, times a value; None where it is no such product."""
     square = len(o) == 2 and v[0] == o[1] and o[0] not in v and result == o[0] + v[1:]
     given = not isinstance(other, Ref) or isinstance(builder.nodes.get(other), ir.Input | ir.Operator)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.nn import functional
@@ -14,13 +12,13 @@ from gcn2snn.frontends.registry import lowers, lowers_function
 
 
 @lowers_function(functional.log_softmax, torch.log_softmax, "log_softmax")
-def lower_log_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
+def lower_log_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: object, **kwargs: object) -> Ref:
     """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
     return _read_out(builder, path, input, dim, "log_softmax")
 
 
 @lowers_function(functional.softmax, torch.softmax, "softmax")
-def lower_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: Any, **kwargs: Any) -> Ref:
+def lower_softmax(builder: Builder, path: str, input: Ref, dim: int = -1, *args: object, **kwargs: object) -> Ref:
     """Left out at the very end, for the largest potential stays the largest; refused elsewhere."""
     return _read_out(builder, path, input, dim, "softmax")
 

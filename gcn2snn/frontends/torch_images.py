@@ -100,7 +100,7 @@ def lower_batch_norm(builder: Builder, path: str, module: nn.BatchNorm2d | nn.Sy
 
 @lowers_function(functional.pad)
 def lower_pad(
-    builder: Builder, path: str, input: Ref, pad: Sequence[int], mode: str = "constant", value: Any = 0
+    builder: Builder, path: str, input: Ref, pad: Sequence[int], mode: str = "constant", value: object = 0
 ) -> Ref:
     """Zeros around the image, or zero channels before and after (option-A shortcuts)."""
     what = f"pad({tuple(pad)}, mode={mode!r}, value={value})"
@@ -204,14 +204,14 @@ def lower_avg_pool(builder: Builder, path: str, module: nn.AvgPool2d, input: Ref
 
 
 @lowers_function(functional.adaptive_avg_pool2d)
-def lower_adaptive_avg_function(builder: Builder, path: str, input: Ref, output_size: Any) -> Ref:
+def lower_adaptive_avg_function(builder: Builder, path: str, input: Ref, output_size: object) -> Ref:
     """Mean of each window."""
     return _adaptive(builder, path, input, output_size, ir.AvgPool)
 
 
 @lowers_function(functional.adaptive_max_pool2d, functional.adaptive_max_pool2d_with_indices)
 def lower_adaptive_max_function(
-    builder: Builder, path: str, input: Ref, output_size: Any, return_indices: bool = False
+    builder: Builder, path: str, input: Ref, output_size: object, return_indices: bool = False
 ) -> Ref:
     """Largest value of each window."""
     if return_indices:

@@ -113,14 +113,14 @@ def batch_norm(builder: Builder, path: str, x: Ref, module: Any) -> Ref:
 
 @lowers_function(operator.add, operator.iadd, torch.add, "add", "add_")
 @follows_layouts
-def lower_add(builder: Builder, path: str, input: Number, other: Number, *, alpha: float = 1.0) -> Any:
+def lower_add(builder: Builder, path: str, input: Number, other: Number, *, alpha: float = 1.0) -> object:
     """Y = X + alpha Z; both values meet in one membrane, a constant goes into its initial potential."""
     return weighted_sum(builder, path, (input, other), (1.0, float(alpha)))
 
 
 @lowers_function(operator.sub, operator.isub, torch.sub, "sub", "sub_")
 @follows_layouts
-def lower_sub(builder: Builder, path: str, input: Number, other: Number, *, alpha: float = 1.0) -> Any:
+def lower_sub(builder: Builder, path: str, input: Number, other: Number, *, alpha: float = 1.0) -> object:
     """Y = X - alpha Z."""
     return weighted_sum(builder, path, (input, other), (1.0, -float(alpha)))
 
@@ -133,12 +133,12 @@ def lower_neg(builder: Builder, path: str, input: Ref) -> Ref:
 
 
 @lowers_function(sum)
-def lower_sum_of_list(builder: Builder, path: str, values: Sequence[Ref], start: Any = 0) -> Any:
+def lower_sum_of_list(builder: Builder, path: str, values: Sequence[Ref], start: object = 0) -> object:
     """Y = sum of several values, as Python's sum gives it."""
     return weighted_sum(builder, path, tuple(values), (1.0,) * len(values))
 
 
-def weighted_sum(builder: Builder, path: str, values: Sequence[Number], coefficients: Sequence[float]) -> Any:
+def weighted_sum(builder: Builder, path: str, values: Sequence[Number], coefficients: Sequence[float]) -> object:
     """Y = sum_i c_i X_i; numbers, and constants that are the same for each row, become the bias."""
     layouts = [layout_of(builder, v) for v in values if isinstance(v, Ref)]
     weights = tuple(c for v, c in zip(values, coefficients, strict=True) if isinstance(v, Ref))
@@ -202,7 +202,7 @@ def constant_of_row(builder: Builder, layout: Layout, constant: int | float | Te
 
 @lowers_function(operator.mul, operator.imul, torch.mul, "mul", "mul_")
 @follows_layouts
-def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> Any:
+def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> object:
     """Y = c X with a number c, or constants that are the same for each row; x * (x > 0) is a ReLU."""
     if (relu := relu_by_mask(builder, path, input, other)) is not None:
         return relu
@@ -216,7 +216,7 @@ def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> Any:
 
 @lowers_function(operator.truediv, operator.itruediv, torch.div, "div", "div_")
 @follows_layouts
-def lower_div(builder: Builder, path: str, input: Number, other: Number) -> Any:
+def lower_div(builder: Builder, path: str, input: Number, other: Number) -> object:
     """Y = X / c."""
     if isinstance(other, Ref):
         why, instead = "divides by a value of the network.", "Divide by constants only."
@@ -264,7 +264,7 @@ def per_channel(builder: Builder, x: Ref, constant: int | float | Tensor) -> Ten
     return vector.reshape(-1).expand(channels).clone()
 
 
-def _refuse_constant(builder: Builder, path: str, what: str, constant: Any, value: Ref) -> Ref:
+def _refuse_constant(builder: Builder, path: str, what: str, constant: object, value: Ref) -> Ref:
     size = list(constant.shape) if isinstance(constant, Tensor) else type(constant).__name__
     return builder.refuse(path, what, f"has a constant of {size}.", "Use a number, or one number per channel.", value)
 

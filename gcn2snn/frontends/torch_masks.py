@@ -28,7 +28,7 @@ class Mask:
     above: bool
 
 
-def _comparison(builder: Builder, path: str, x: Any, other: Any, above: bool) -> Ref:
+def _comparison(builder: Builder, path: str, x: Any, other: object, above: bool) -> Ref:
     if not isinstance(x, Ref):
         x, other, above = other, x, not above
     if builder.refuse_held((x, other)):
@@ -43,19 +43,19 @@ def _comparison(builder: Builder, path: str, x: Any, other: Any, above: bool) ->
 
 @lowers_function(operator.gt, operator.ge, torch.gt, torch.ge, torch.greater, torch.greater_equal, "gt", "ge")
 @follows_layouts
-def lower_above(builder: Builder, path: str, input: Any, other: Any) -> Ref:
+def lower_above(builder: Builder, path: str, input: object, other: object) -> Ref:
     """Where a value is above 0, for a ReLU in other words."""
     return _comparison(builder, path, input, other, True)
 
 
 @lowers_function(operator.lt, operator.le, torch.lt, torch.le, torch.less, torch.less_equal, "lt", "le")
 @follows_layouts
-def lower_below(builder: Builder, path: str, input: Any, other: Any) -> Ref:
+def lower_below(builder: Builder, path: str, input: object, other: object) -> Ref:
     """Where a value is below 0, for a ReLU in other words."""
     return _comparison(builder, path, input, other, False)
 
 
-def _is_zero(builder: Builder, value: Any) -> bool:
+def _is_zero(builder: Builder, value: object) -> bool:
     """Whether something is 0 everywhere, in every call."""
     if isinstance(value, Ref):
         node = builder.nodes.get(value)
@@ -67,7 +67,7 @@ def _is_zero(builder: Builder, value: Any) -> bool:
 
 @lowers_function(torch.where)
 @follows_layouts
-def lower_where(builder: Builder, path: str, condition: Any, input: Any = None, other: Any = None) -> Ref:
+def lower_where(builder: Builder, path: str, condition: object, input: object = None, other: object = None) -> Ref:
     """where(x > 0, x, 0) is a ReLU."""
     mask = builder.held(condition)
     if isinstance(mask, Mask):
@@ -80,19 +80,19 @@ def lower_where(builder: Builder, path: str, condition: Any, input: Any = None, 
 
 @lowers_function("where")
 @follows_layouts
-def lower_where_method(builder: Builder, path: str, input: Any, condition: Any, other: Any) -> Ref:
+def lower_where_method(builder: Builder, path: str, input: object, condition: object, other: object) -> Ref:
     """x.where(x > 0, 0) is a ReLU."""
     return lower_where(builder, path, condition, input, other)
 
 
 @lowers_function(torch.masked_fill, "masked_fill", "masked_fill_")
 @follows_layouts
-def lower_masked_fill(builder: Builder, path: str, input: Any, mask: Any, value: Any) -> Ref:
+def lower_masked_fill(builder: Builder, path: str, input: object, mask: object, value: object) -> Ref:
     """x.masked_fill(x < 0, 0) is a ReLU."""
     return lower_where(builder, path, mask, value, input)
 
 
-def relu_by_mask(builder: Builder, path: str, first: Any, second: Any) -> Ref | None:
+def relu_by_mask(builder: Builder, path: str, first: object, second: object) -> Ref | None:
     """x * (x > 0) as a ReLU; None for any other product."""
     for value, condition in ((first, second), (second, first)):
         mask = builder.held(condition)
@@ -137,7 +137,9 @@ def lower_leaky_relu(builder: Builder, path: str, module: nn.LeakyReLU, input: R
 
 
 @lowers_function(torch.zeros_like, torch.ones_like, torch.full_like)
-def lower_constant_like(builder: Builder, path: str, input: Ref, fill_value: float | None = None, **more: Any) -> Ref:
+def lower_constant_like(
+    builder: Builder, path: str, input: Ref, fill_value: float | None = None, **more: object
+) -> Ref:
     """A constant in the shape of a value: nothing of the value, and the constant as a bias."""
     number = float(("ones" in path.rsplit(".", 1)[-1]) if fill_value is None else fill_value)
     channels = builder.shape(builder.as_value(input))[1]

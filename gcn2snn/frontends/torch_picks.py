@@ -36,7 +36,7 @@ class TargetRows:
 
 
 @lowers_function(operator.setitem)
-def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any) -> None:
+def lower_setitem(builder: Builder, path: str, input: Ref, key: object, value: Any) -> None:
     """``graph.ndata["h"] = h`` keeps a value for a later readout."""
     if builder.example(input) is None or isinstance(builder.example(input), Tensor) or not isinstance(key, str):
         builder.refuse(path, "item assignment", "changes a value in place.", "Use operations that give a new tensor.")
@@ -47,7 +47,7 @@ def lower_setitem(builder: Builder, path: str, input: Ref, key: Any, value: Any)
 @lowers_function(operator.getitem)
 @follows_numbers
 @follows_layouts
-def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
+def lower_getitem(builder: Builder, path: str, input: object, key: object) -> Any:
     """An item of a graph input, such as ``blocks[0]`` or ``graph.ndata["feat"]``; some rows, channels or pixels of a value."""
     if not isinstance(input, Ref):
         why = "looks up rows of a constant by numbers that come with the call."
@@ -67,7 +67,7 @@ def lower_getitem(builder: Builder, path: str, input: Any, key: Any) -> Any:
     return _part_of_value(builder, path, input, key)
 
 
-def _pixel_stride(builder: Builder, x: Ref, key: Any) -> int | None:
+def _pixel_stride(builder: Builder, x: Ref, key: object) -> int | None:
     """s > 1 for ``x[:, :, ::s, ::s]`` of an image, else None."""
     whole = slice(None)
     if not isinstance(key, tuple) or len(key) != 4 or len(builder.shape(x)) != 4 or key[:2] != (whole, whole):
@@ -76,7 +76,7 @@ def _pixel_stride(builder: Builder, x: Ref, key: Any) -> int | None:
     return stride if isinstance(stride, int) and stride > 1 and key[2:] == (slice(None, None, stride),) * 2 else None
 
 
-def _part_of_value(builder: Builder, path: str, x: Ref, key: Any) -> Ref:
+def _part_of_value(builder: Builder, path: str, x: Ref, key: object) -> Ref:
     """``x[key]`` with slices, numbers, None, an ellipsis, and at most one list of numbers or mask."""
     keys = list(key) if isinstance(key, tuple) else [key]
     dims = len(builder.shape(x))
@@ -103,7 +103,7 @@ def _part_of_value(builder: Builder, path: str, x: Ref, key: Any) -> Ref:
     return x
 
 
-def _some(builder: Builder, path: str, x: Ref, axis: int, key: Any) -> Ref:
+def _some(builder: Builder, path: str, x: Ref, axis: int, key: object) -> Ref:
     """The part of an axis that a slice, numbers or a mask name; the axis stays."""
     layout = layout_of(builder, x)
     where = layout.axis(axis)
@@ -123,7 +123,7 @@ def _some(builder: Builder, path: str, x: Ref, axis: int, key: Any) -> Ref:
     return _along(builder, path, x, axis, numbers)
 
 
-def _numbers(key: Any, size: int) -> list[int]:
+def _numbers(key: object, size: int) -> list[int]:
     """Numbers along an axis from a list, a tensor of the model, or a mask.
 
     Raises:
@@ -160,7 +160,7 @@ def _one(builder: Builder, path: str, x: Ref, axis: int, number: int) -> Ref:
     return lower_squeeze(builder, path, _along(builder, path, x, axis, [number % size]), axis)
 
 
-def _rows_by(builder: Builder, path: str, x: Ref, seen: Ref, key: Any) -> Ref:
+def _rows_by(builder: Builder, path: str, x: Ref, seen: Ref, key: object) -> Ref:
     """Some of the rows: a slice, numbers or a mask of the model or of the call."""
     rows = builder.rows(x)
     if not isinstance(key, slice):
@@ -186,7 +186,7 @@ def _rows_by(builder: Builder, path: str, x: Ref, seen: Ref, key: Any) -> Ref:
 
 @lowers_function("index_select", ORIGINAL.index_select)
 @follows_layouts
-def lower_index_select(builder: Builder, path: str, input: Ref, dim: int, index: Any) -> Ref:
+def lower_index_select(builder: Builder, path: str, input: Ref, dim: int, index: object) -> Ref:
     """Rows, channels or pixels by their numbers."""
     return _some(builder, path, input, range(len(builder.shape(input)))[dim], index)
 
@@ -213,7 +213,7 @@ def lower_select(builder: Builder, path: str, input: Ref, dim: int, index: int) 
 
 @lowers_function("chunk", torch.chunk)
 @follows_layouts
-def lower_chunk(builder: Builder, path: str, input: Ref, chunks: int, dim: int = 0) -> Any:
+def lower_chunk(builder: Builder, path: str, input: Ref, chunks: int, dim: int = 0) -> object:
     """Runs of channels of one size, the last perhaps smaller."""
     size = builder.shape(input)[dim]
     if size is None:
@@ -223,7 +223,7 @@ def lower_chunk(builder: Builder, path: str, input: Ref, chunks: int, dim: int =
 
 @lowers_function("split", torch.split, "split_with_sizes", torch.split_with_sizes)
 @follows_layouts
-def lower_split(builder: Builder, path: str, input: Ref, split_size: int | Sequence[int], dim: int = 0) -> Any:
+def lower_split(builder: Builder, path: str, input: Ref, split_size: int | Sequence[int], dim: int = 0) -> object:
     """Runs of channels of these sizes."""
     axis = range(len(builder.shape(input)))[dim]
     size = builder.shape(input)[axis]
@@ -243,7 +243,7 @@ def lower_split(builder: Builder, path: str, input: Ref, split_size: int | Seque
 @follows_layouts
 def lower_tensor_split(
     builder: Builder, path: str, input: Ref, indices_or_sections: int | Sequence[int], dim: int = 0
-) -> Any:
+) -> object:
     """Runs of channels, as even as can be, or between these places."""
     size = builder.shape(input)[dim]
     if size is None:
@@ -271,7 +271,7 @@ def lower_roll(builder: Builder, path: str, input: Ref, shifts: int, dims: int) 
 
 @lowers_function("unbind", torch.unbind)
 @follows_layouts
-def lower_unbind(builder: Builder, path: str, input: Ref, dim: int = 0) -> Any:
+def lower_unbind(builder: Builder, path: str, input: Ref, dim: int = 0) -> object:
     """Every place of an axis by itself."""
     axis = range(len(builder.shape(input)))[dim]
     size = builder.shape(input)[axis]

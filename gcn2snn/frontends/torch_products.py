@@ -22,7 +22,7 @@ from gcn2snn.kernels import spmm
     torch.mm, torch.matmul, torch.sparse.mm, torch.spmm, torch.smm, operator.matmul, "mm", "matmul", "spmm", "smm"
 )
 @follows_layouts
-def lower_product(builder: Builder, path: str, input: Any, mat2: Any, *more: Any) -> Any:
+def lower_product(builder: Builder, path: str, input: Any, mat2: Any, *more: object) -> Any:
     """Y = X W with weights of the model: message passing. Y = A X with a matrix of the graph: aggregation."""
     if more:
         return builder.refuse(path, "sparse product with a reduction", "is no sum.", "Use torch.sparse.mm(A, x).")
@@ -57,15 +57,15 @@ def is_matrix(builder: Builder, ref: Ref) -> bool:
 
 
 @lowers_function(spmm)
-def lower_spmm(builder: Builder, path: str, matrix: Any, x: Any) -> Any:
+def lower_spmm(builder: Builder, path: str, matrix: object, x: object) -> object:
     """Y = A X with a CSR that is passed in or kept in the model."""
     return lower_product(builder, path, matrix, x)
 
 
 @lowers_function(torch.addmm, torch.sparse.addmm, "addmm")
 def lower_addmm(
-    builder: Builder, path: str, input: Any, mat1: Any, mat2: Any, *, beta: float = 1.0, alpha: float = 1.0
-) -> Any:
+    builder: Builder, path: str, input: Any, mat1: object, mat2: object, *, beta: float = 1.0, alpha: float = 1.0
+) -> object:
     """Y = beta B + alpha X Z."""
     product = lower_product(builder, f"{path}.product", mat1, mat2)
     if isinstance(input, Tensor):
@@ -76,7 +76,7 @@ def lower_addmm(
 
 
 @lowers_function("to_dense", "coalesce", "to_sparse", "to_sparse_csr")
-def lower_layout(builder: Builder, path: str, input: Ref, *args: Any) -> Ref:
+def lower_layout(builder: Builder, path: str, input: Ref, *args: object) -> Ref:
     """Another layout of a matrix that the caller passes."""
     why = "changes the layout of an input inside the model."
     return builder.refuse(path, "layout change", why, "Do it before the model is called.")

@@ -19,7 +19,7 @@ from gcn2snn.frontends.row_sizes import size_of
 
 @lowers_function("size")
 @follows_layouts
-def lower_size(builder: Builder, path: str, input: Ref, dim: int | None = None) -> Any:
+def lower_size(builder: Builder, path: str, input: Ref, dim: int | None = None) -> object:
     """The sizes: those that a call may change as numbers of the call (``frontends/call_numbers.py``)."""
     sizes = tuple(size_of(builder, input, axis, size) for axis, size in enumerate(builder.shape(input)))
     return sizes if dim is None else sizes[dim]
@@ -34,7 +34,7 @@ def lower_dim(builder: Builder, path: str, input: Ref) -> int:
 
 @lowers_function(getattr)
 @follows_layouts
-def lower_getattr(builder: Builder, path: str, input: Ref, name: str, *default: Any) -> Any:
+def lower_getattr(builder: Builder, path: str, input: Ref, name: str, *default: object) -> object:
     """``shape`` and the like of a value; an attribute of a graph input."""
     if builder.example(input) is not None and not isinstance(builder.example(input), torch.Tensor):
         return part(builder, input, "attribute", name)
@@ -78,9 +78,9 @@ def closed(builder: Builder, path: str, x: Ref, place: int, sizes: Sequence[int]
 @lowers_function("view", "reshape", torch.reshape)
 @follows_numbers
 @follows_layouts
-def lower_view(builder: Builder, path: str, input: Ref, *shape: Any, **named: Any) -> Ref:
+def lower_view(builder: Builder, path: str, input: Ref, *shape: object, **named: Any) -> Ref:
     """Other sizes of each row's values, such as x.view(x.size(0), -1); what mixes rows is refused."""
-    sizes: Sequence[Any] = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    sizes: Sequence[object] = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
     sizes = list(named.get("shape", named.get("size", sizes)))
     shown = ["*" if size is None else size for size in builder.shape(input)]
     rest = _row_sizes(builder, path, input, sizes) if is_value(builder, input) and sizes else None
@@ -90,7 +90,7 @@ def lower_view(builder: Builder, path: str, input: Ref, *shape: Any, **named: An
     return closed(builder, path, opened(builder, path, input)[0], 0, rest)
 
 
-def _row_sizes(builder: Builder, path: str, x: Ref, sizes: Sequence[Any]) -> list[int] | None:
+def _row_sizes(builder: Builder, path: str, x: Ref, sizes: Sequence[object]) -> list[int] | None:
     """Sizes beside the rows after a view, or None where the rows do not stay on axis 0."""
     layout = layout_of(builder, builder.as_value(x))
     own = builder.shape(layout.base)[1:]
@@ -195,7 +195,7 @@ def lower_unsqueeze(builder: Builder, path: str, input: Ref, dim: int) -> Ref:
 
 @lowers_function("permute", torch.permute)
 @follows_layouts
-def lower_permute(builder: Builder, path: str, input: Ref, *dims: Any, **named: Any) -> Ref:
+def lower_permute(builder: Builder, path: str, input: Ref, *dims: object, **named: Any) -> Ref:
     """Axes in another order, such as images [N, H, W, C] -> [N, C, H, W]."""
     if not is_value(builder, input):
         why = "changes the layout of an input inside the model."

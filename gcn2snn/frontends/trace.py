@@ -113,7 +113,7 @@ class ModelTracer(TorchFunctionMode):
         self.stack: list[str] = [""]
         self.names: dict[str, int] = {}
 
-    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def run(self, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """What the module gives for these arguments, with references in place of the network's values."""
         root = recording_copy(self.module, is_leaf_of(self.builder), self._record, self._enter, self._parameter)
         given, named = self._wrapped(args), self._wrapped(kwargs)
@@ -155,13 +155,13 @@ class ModelTracer(TorchFunctionMode):
                 self.builder.refuse(name, class_of(child).__qualname__, **reason)
 
     def __torch_function__(
-        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Any, types: object, args: tuple[object, ...] = (), kwargs: dict[str, object] | None = None
+    ) -> object:
         kwargs = kwargs or {}
         graph = getattr(func, "__name__", "") in PRODUCTS and any(_is_sparse(value) for value in args)
         return self.call(func, args, kwargs) if graph or _has_traced((args, kwargs)) else func(*args, **kwargs)
 
-    def call(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(self, target: object, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
         """The result of a function, or of a tensor's method by its name, with traced values among its arguments."""
         target, args = _known_as(target, args)
         name = _name(target)
@@ -181,7 +181,7 @@ class ModelTracer(TorchFunctionMode):
         in_place = bool(kwargs.get("inplace")) or _is_in_place(target)
         return self._result(name, args, result, in_place)
 
-    def _result(self, name: str, args: tuple[Any, ...], result: Any, in_place: bool) -> Any:
+    def _result(self, name: str, args: tuple[object, ...], result: object, in_place: bool) -> object:
         first = args[0] if args else None
         same = result if isinstance(result, Ref) else None
         self.builder.refuse_early_readouts([ref for ref in refs(self._unwrapped(args)) if ref != same])
@@ -194,7 +194,7 @@ class ModelTracer(TorchFunctionMode):
         shared = name in VIEWS or (same == first._ref and name != "clone")
         return self._wrapped(result, first._storage if shared else None)
 
-    def _function(self, path: str, target: Any, args: Any, kwargs: Any) -> Any:
+    def _function(self, path: str, target: Any, args: Any, kwargs: Any) -> object:
         builder, what = self.builder, f".{target}()" if isinstance(target, str) else _told(target)
         if target in REFUSED_FUNCTIONS and target not in FUNCTIONS:
             return builder.refuse(path, what, **REFUSED_FUNCTIONS[target])
@@ -215,16 +215,16 @@ class ModelTracer(TorchFunctionMode):
         )
         return builder.refuse(path, what, "no handler knows this function.", instead, of=(args, kwargs))
 
-    def _constant(self, path: str, target: Any, args: Any, kwargs: Any) -> Any:
+    def _constant(self, path: str, target: Any, args: Any, kwargs: Any) -> object:
         """A function of tensors of the model and numbers of the call: its result, where the numbers can be fixed."""
         args, kwargs = _map(args, plain), _map(kwargs, plain)
         return getattr(args[0], target)(*args[1:], **kwargs) if isinstance(target, str) else target(*args, **kwargs)
 
-    def _is_object(self, value: Any) -> bool:
+    def _is_object(self, value: object) -> bool:
         example = self.builder.example(value._ref) if isinstance(value, Traced) else None
         return example is not None and not isinstance(example, Tensor)
 
-    def _method(self, path: str, target: str, args: Any, kwargs: Any) -> Any:
+    def _method(self, path: str, target: str, args: Any, kwargs: object) -> object:
         """A method of a graph object: by its handler, or a number that it counts."""
         if target in FUNCTIONS:
             return self._function(path, target, args, kwargs)
@@ -233,7 +233,7 @@ class ModelTracer(TorchFunctionMode):
         found = method_result(self.builder, args[0], target) if len(args) == 1 and not kwargs else None
         return found if found is not None else self._function(path, target, args, kwargs)
 
-    def attribute(self, traced: Traced, name: str) -> Any:
+    def attribute(self, traced: Traced, name: str) -> object:
         """An attribute: a part of a graph object, a size of a value, or a method to be called."""
         builder, ref = self.builder, traced._ref
         if builder.is_refused(ref):
@@ -253,7 +253,7 @@ class ModelTracer(TorchFunctionMode):
         """The class of what a traced value stands for."""
         return kind_of(self.builder.example(traced._ref))
 
-    def items(self, traced: Traced) -> list[Any]:
+    def items(self, traced: Traced) -> list[object]:
         """What iterating gives: the rows of an edge index; how many rows a value has, only a call knows."""
         example = self.builder.example(traced._ref)
         if isinstance(example, Tensor) and example.dim() > 1 and not example.is_floating_point():
@@ -269,7 +269,7 @@ class ModelTracer(TorchFunctionMode):
         self.builder.refuse(path, what, **VALUES_READ, of=traced._ref)
         raise UnreadableError
 
-    def _record(self, path: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _record(self, path: str, module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         whole = ".".join(part for part in (self.path, path) if part)
         self.builder.place = whole
         given, named = self._unwrapped(args), self._unwrapped(kwargs)
@@ -283,14 +283,14 @@ class ModelTracer(TorchFunctionMode):
         name = "view" if isinstance(module, nn.Flatten | nn.Unflatten) else class_of(module).__name__
         return self._result(name, args, result, bool(getattr(module, "inplace", False)))
 
-    def _enter(self, path: str, call: Callable[[], Any]) -> Any:
+    def _enter(self, path: str, call: Callable[[], object]) -> object:
         self.stack.append(path)
         try:
             return call()
         finally:
             self.stack.pop()
 
-    def _parameter(self, path: str) -> Any:
+    def _parameter(self, path: str) -> object:
         value: Any = self.module.get_parameter(path).detach()
         return value if value.layout is torch.strided else matrix(self.builder, self.path or "adjacency", value)
 
@@ -301,15 +301,15 @@ class ModelTracer(TorchFunctionMode):
         count = self.names[name] = self.names.get(name, -1) + 1
         return f"{name}_{count}" if count else name
 
-    def _wrapped(self, value: Any, storage: Storage | None = None) -> Any:
+    def _wrapped(self, value: object, storage: Storage | None = None) -> Any:
         if isinstance(value, Ref):
             return Traced(self, value, storage)
         return _map(value, lambda item: Traced(self, item, storage) if isinstance(item, Ref) else item)
 
-    def _unwrapped(self, value: Any) -> Any:
+    def _unwrapped(self, value: object) -> Any:
         return _map(value, self._ref_of)
 
-    def _ref_of(self, value: Any) -> Any:
+    def _ref_of(self, value: Any) -> object:
         if _is_sparse(value):
             return matrix(self.builder, self.path or "adjacency", value)
         if not isinstance(value, Traced):
@@ -337,7 +337,7 @@ def is_leaf_of(builder: Builder) -> Callable[[nn.Module], bool]:
     return lambda module: class_of(module) in builder.handlers or class_of(module) in REFUSED_LAYERS or is_leaf(module)
 
 
-def _known_as(target: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+def _known_as(target: Any, args: tuple[object, ...]) -> tuple[object, tuple[object, ...]]:
     """A function as handlers know it: methods of tensors by their names, Python's operators as those."""
     if isinstance(target, str) or not is_tensor_method(target):
         return target, args
@@ -347,23 +347,23 @@ def _known_as(target: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]
     return OPERATORS.get(name) or name, args
 
 
-def _name(target: Any) -> str:
+def _name(target: object) -> str:
     """What a call is named in the description."""
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
     return re.sub(r"\W", "_", name).strip("_") or "call"
 
 
-def _told(target: Any) -> str:
+def _told(target: object) -> str:
     return str(getattr(target, "__name__", target))
 
 
-def _is_in_place(target: Any) -> bool:
+def _is_in_place(target: object) -> bool:
     name = target if isinstance(target, str) else getattr(target, "__name__", "")
     public = name.endswith("_") and not name.endswith("__")
     return public or (getattr(target, "__module__", "") == "_operator" and name in ("iadd", "isub", "imul", "itruediv"))
 
 
-def _map(value: Any, change: Callable[[Any], Any]) -> Any:
+def _map(value: object, change: Callable[[object], object]) -> Any:
     """Nested tuples, lists, dicts and slices with everything inside them changed."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(_map(item, change) for item in value))
@@ -378,11 +378,11 @@ def _map(value: Any, change: Callable[[Any], Any]) -> Any:
     return change(value)
 
 
-def _is_sparse(value: Any) -> bool:
+def _is_sparse(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout is not torch.strided
 
 
-def _has_traced(value: Any) -> bool:
+def _has_traced(value: object) -> bool:
     """Whether a traced value or a number of the call is inside nested arguments."""
     if isinstance(value, Traced | Number):
         return True

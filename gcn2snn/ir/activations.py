@@ -52,7 +52,7 @@ class Activation:
         return inside if self.cap is None else inside & (x < self.cap)
 
     def largest_scale(self, coding: PhaseCode, dtype: torch.dtype) -> Tensor | None:
-        """The scale whose largest level Q^-1 s is the cap, []; None without a cap. Any smaller scale stays below the cap.
+        """The scale whose largest level Q^-1 s is the cap, []; None without a cap. object smaller scale stays below the cap.
 
         s = Q cap, rounded so that, in ``dtype`` and in double precision, the largest level is at most the cap, and a value
         that equals the cap still fires at phase 1. So the code of x is the code of f(x): a saturation is all it takes.

@@ -38,7 +38,7 @@ from gcn2snn.matrices.normalisation import NORMS, unscaled
 from gcn2snn.matrices.rows import row_index, row_slice
 
 
-def build_operand(node: ir.Operator, *inputs: Any) -> Any:
+def build_operand(node: ir.Operator, *inputs: object) -> Any:
     """The operand of a node: a CSR matrix, or for :class:`ir.Part` what the caller passed.
 
     A matrix is built once for one graph, and again when the graph holds something else, whoever wrote to its memory. To see
@@ -59,7 +59,7 @@ def build_operand(node: ir.Operator, *inputs: Any) -> Any:
         raise type(error)(f"{node.inputs[0]}: {error}" if node.inputs else str(error)) from None
 
 
-def _part(node: ir.Part, whole: Any) -> Any:
+def _part(node: ir.Part, whole: Any) -> object:
     try:
         _refuse_other_relations(node, whole)
         value = whole[node.key] if node.by == "item" else getattr(whole, str(node.key))
@@ -81,7 +81,7 @@ def _one_graph(data: object) -> Tensor | None:
     return torch.zeros(nodes, dtype=torch.long, device=device) if isinstance(nodes, int) else None
 
 
-def _refuse_other_relations(node: ir.Part, whole: Any) -> None:
+def _refuse_other_relations(node: ir.Part, whole: object) -> None:
     """DGL answers a relation that a graph lacks with one that it has: look before asking.
 
     Raises:
@@ -96,7 +96,7 @@ def _number_type(value: Any) -> tuple[Hashable, ...]:
     return (value.dtype, value.device) if hasattr(value, "dtype") else ()
 
 
-def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
+def _key(node: ir.Operator, inputs: tuple[object, ...]) -> Hashable | None:
     """All that the matrix depends on: options of the node, contents of the graph, sizes of what only counts rows.
 
     None for matrices that are not kept: those without a graph, and of objects whose contents are not known.
@@ -111,7 +111,7 @@ def _key(node: ir.Operator, inputs: tuple[Any, ...]) -> Hashable | None:
 
 
 @singledispatch
-def _matrix(node: ir.Operator, *inputs: Any) -> Any:
+def _matrix(node: ir.Operator, *inputs: object) -> Any:
     raise AssertionError(f"no rule for {type(node).__name__}")
 
 
@@ -126,7 +126,7 @@ def _fixed_matrix(node: ir.FixedMatrix) -> CSR:
 
 
 @_matrix.register
-def _given(node: ir.Matrix, matrix: Any, *rest: Any) -> CSR:
+def _given(node: ir.Matrix, matrix: object, *rest: Any) -> CSR:
     return to_csr(matrix) if node.norm == "none" else weigh_dense(to_csr(matrix), node.norm, *rest)
 
 
@@ -160,7 +160,7 @@ def to_csr(matrix: object) -> CSR:
 
 
 @_matrix.register
-def _adjacency(node: ir.Adjacency, edges: Any, *rest: Any) -> CSR:
+def _adjacency(node: ir.Adjacency, edges: object, *rest: Any) -> CSR:
     weight = rest[0] if node.weighted else None
     targets, sources = (count_rows(value) for value in rest[-2:])
     if not rest[-1].dtype.is_floating_point:

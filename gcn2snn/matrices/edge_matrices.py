@@ -15,7 +15,7 @@ from gcn2snn.matrices.edges import Edges, count_rows, edges_of, plain, sum_at, w
 from gcn2snn.matrices.normalisation import NORMS
 
 
-def reversed_index(node: ir.Reversed, edges: Any) -> Tensor:
+def reversed_index(node: ir.Reversed, edges: object) -> Tensor:
     """(j, i) for each (i, j).
 
     Raises:
@@ -51,7 +51,7 @@ def edge_weights(node: ir.EdgeWeights, graph: Any, weight: Any) -> Tensor:
     return value * out.rsqrt() * into.rsqrt()
 
 
-def incidence(node: ir.Incidence, edges: Any, *rest: Any) -> CSR:
+def incidence(node: ir.Incidence, edges: object, *rest: Any) -> CSR:
     """[E, nodes]: w_e where node j is the end of e that is read. [targets, E]: edges into i, weighed by ``norm``."""
     targets, sources = (count_rows(value) for value in rest[-2:])
     dtype = rest[-1].dtype
@@ -67,7 +67,7 @@ def incidence(node: ir.Incidence, edges: Any, *rest: Any) -> CSR:
     return NORMS[node.norm](each, dtype, 0.0)
 
 
-def hyperedges(node: ir.Hyperedges, index: Any, *rest: Any) -> CSR:
+def hyperedges(node: ir.Hyperedges, index: object, *rest: Any) -> CSR:
     """Means over the nodes of a hyperedge, or over the hyperedges of a node."""
     nodes, dtype = count_rows(rest[-1]), rest[-1].dtype
     if not isinstance(index, Tensor) or index.dim() != 2 or index.shape[0] != 2:
@@ -109,7 +109,7 @@ def of_graphs(node: ir.OfGraphs, *inputs: Any) -> CSR:
     return CSR.from_coo(every, batch, value, (count, graphs if node.batched else 1))
 
 
-def of_degree(node: ir.OfDegree, edges: Any, *rest: Any) -> CSR:
+def of_degree(node: ir.OfDegree, edges: object, *rest: Any) -> CSR:
     """1 on the diagonal for each target of this degree."""
     targets, sources = (count_rows(value) for value in rest)
     found = edges_of(edges, None, node.flow, targets if node.targets is None else node.targets, sources)

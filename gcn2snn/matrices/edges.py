@@ -66,7 +66,7 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
     return Edges(target.long(), source.long(), _checked_weight(weight, source), targets, sources)
 
 
-def of_relation(edges: Edges, relations: Any, relation: int) -> Edges:
+def of_relation(edges: Edges, relations: object, relation: int) -> Edges:
     """The edges of one relation.
 
     Args:

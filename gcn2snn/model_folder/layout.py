@@ -51,7 +51,7 @@ def write_folder(snn: Converted, folder: Path, *, measured: Measured | None, lic
     # The lock lies beside the folder, for what is in it is published.
     with owned(folder, wait=LONGEST_WRITING), filling(folder, last=CONFIG_FILE) as temporary:
         file = write_network(temporary / NETWORK_FILE, snn, origin)
-        content: dict[str, Any] = {
+        content: dict[str, object] = {
             "model_type": MODEL_TYPE,
             "format": FOLDER_FORMAT,
             "architectures": ["SpikingNetwork"],
@@ -206,7 +206,7 @@ def _sha256(file: Path) -> str:
         raise ArtefactError(f"cannot read {file}: {error.strerror or error}") from error
 
 
-def _public_origin(origin: dict[str, Any]) -> dict[str, Any]:
+def _public_origin(origin: dict[str, object]) -> dict[str, Any]:
     """The origin without folders of this machine, which mean nothing elsewhere and are nobody's business: names of files stay."""
     public = {key: value for key, value in origin.items() if key != "run"}
     dataset = public.get("dataset")

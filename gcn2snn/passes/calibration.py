@@ -243,7 +243,7 @@ class _Quality:
         sums["fired"] += int(spikes.fired.sum())
         sums["silent"] += int((active & ~spikes.fired).sum())
         # what would round to phase 0 if there were one: z >= Q * threshold_1
-        over = replace(node.coding, timesteps=1)
+        over = replace(node.coding, timesteps=1, last="midpoint")
         sums["over"] += int(encode(x, node.scale * over.base, over).fired.sum())
         error = (x - decode(spikes, x.dtype)).abs() / x.abs()
         units = (torch.where(active, error, 0.0).double() * ERROR_UNITS).round().long()

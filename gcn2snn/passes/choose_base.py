@@ -28,7 +28,9 @@ LOG_BINS = 8192
 LOG_SPAN = 20.0
 
 
-def expected_error(base: float, timesteps: int, mu: float = 0.0, sigma: float = 1.0, shift: bool = True) -> float:
+def expected_error(
+    base: float, timesteps: int, mu: float = 0.0, sigma: float = 1.0, shift: bool = True, last: str = "midpoint"
+) -> float:
     """Mean absolute percentage error of the code over Gaussian activations, as a share (not percent).
 
     integral from 0 to 1 of |x - xbar(x)| / x * f(x) dx,   f the density of N(mu, sigma^2)                       (Eq. 5)
@@ -41,6 +43,7 @@ def expected_error(base: float, timesteps: int, mu: float = 0.0, sigma: float = 
         timesteps: T.
         mu, sigma: of the activations after the division by their scale.
         shift: xbar of Eq. 4, or of Eq. 3.
+        last: threshold of the last phase, as in :class:`gcn2snn.kernels.PhaseCode`.
 
     Raises:
         ConfigError: sigma is not positive, or base and timesteps are out of range.
@@ -49,7 +52,7 @@ def expected_error(base: float, timesteps: int, mu: float = 0.0, sigma: float = 
     """
     if not sigma > 0:
         raise ConfigError(f"sigma is {sigma}; a standard deviation is positive")
-    coding = PhaseCode(base, timesteps, shift=shift)
+    coding = PhaseCode(base, timesteps, shift=shift, last=last)
     levels, thresholds = coding.levels().numpy(), coding.thresholds().numpy()
     edges = np.unique(np.clip(np.concatenate([[0.0, 1.0], levels, thresholds]), 0.0, 1.0))
     # Pieces no wider than sigma / 2, so that a narrow density far from a threshold is seen, too.
@@ -62,7 +65,9 @@ def expected_error(base: float, timesteps: int, mu: float = 0.0, sigma: float = 
     return float((np.abs(x - value) / x * density * WEIGHTS * (high - low) / 2).sum())
 
 
-def optimal_base(timesteps: int, mu: float = 0.0, sigma: float = 1.0, shift: bool = True) -> float:
+def optimal_base(
+    timesteps: int, mu: float = 0.0, sigma: float = 1.0, shift: bool = True, last: str = "midpoint"
+) -> float:
     """The base Q of least expected error (Eq. 5) for T phases.
 
     >>> [round(optimal_base(timesteps), 2) for timesteps in (8, 12, 16, 20, 24, 32)]
@@ -72,13 +77,14 @@ def optimal_base(timesteps: int, mu: float = 0.0, sigma: float = 1.0, shift: boo
         timesteps: T, 1 to 255.
         mu, sigma: of the activations after the division by their scale.
         shift: thresholds of Eq. 4, or of Eq. 3.
+        last: threshold of the last phase, as in :class:`gcn2snn.kernels.PhaseCode`.
 
     Raises:
         ConfigError: timesteps or sigma out of range.
 
     Source: Section III-B and IV-B2; the paper reads 1.3 (T = 16) and 1.2 (T = 24) off Fig. 6.
     """
-    return _minimum(lambda base: expected_error(base, timesteps, mu, sigma, shift), timesteps)
+    return _minimum(lambda base: expected_error(base, timesteps, mu, sigma, shift, last), timesteps)
 
 
 @dataclass(frozen=True)
@@ -102,14 +108,16 @@ class Activations:
     def __add__(self, other: Activations) -> Activations:
         return Activations(self.counts + other.counts)
 
-    def error(self, base: float, timesteps: int, shift: bool = True) -> float:
+    def error(self, base: float, timesteps: int, shift: bool = True, last: str = "midpoint") -> float:
         """Mean absolute percentage error over the active neurons, as a share: Eq. 5 with the measured f."""
         centre = torch.exp2(-(torch.arange(LOG_BINS, dtype=torch.float64) + 0.5) * (LOG_SPAN / LOG_BINS))
-        value = decode(encode(centre, torch.tensor(1.0), PhaseCode(base, timesteps, shift=shift)), torch.float64)
+        value = decode(
+            encode(centre, torch.tensor(1.0), PhaseCode(base, timesteps, shift=shift, last=last)), torch.float64
+        )
         share = (centre - value).abs() / centre
         return float((self.counts * share).sum() / self.counts.sum().clamp(min=1))
 
-    def optimal_base(self, timesteps: int, shift: bool = True) -> float:
+    def optimal_base(self, timesteps: int, shift: bool = True, last: str = "midpoint") -> float:
         """The base of least error for these activations.
 
         Raises:
@@ -117,7 +125,7 @@ class Activations:
         """
         if not int(self.counts.sum()):
             raise InputError("no activation is positive, so no base is better than another. Pass other data")
-        return _minimum(lambda base: self.error(base, timesteps, shift), timesteps)
+        return _minimum(lambda base: self.error(base, timesteps, shift, last), timesteps)
 
 
 def measure_activations(network: ir.Network, batches: Batches) -> dict[str, Activations]:
@@ -146,6 +154,14 @@ def measure_activations(network: ir.Network, batches: Batches) -> dict[str, Acti
 def layer_bases(network: ir.Network, batches: Batches, timesteps: int | None = None) -> dict[str, float]:
     """The base of least encoding error for each population, from what its activations are.
 
+    >>> import torch, gcn2snn
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 9), torch.nn.ReLU(), torch.nn.Linear(9, 2)).eval()
+    >>> x = torch.rand(50, 4)
+    >>> snn = gcn2snn.convert(model, x)
+    >>> bases = layer_bases(snn.network, lambda: [{"input": x}])
+    >>> [1 < base < 2 for base in bases.values()]
+    [True]
+
     Args:
         network: calibrated; each population keeps its own number of time steps unless ``timesteps`` is given.
         batches: as for :func:`measure_activations`.
@@ -161,7 +177,7 @@ def layer_bases(network: ir.Network, batches: Batches, timesteps: int | None = N
         coding = _neuron(network, name).coding
         if int(activations.counts.sum()):
             phases = coding.timesteps if timesteps is None else timesteps * coding.group
-            bases[name] = activations.optimal_base(phases, coding.shift) ** coding.group
+            bases[name] = activations.optimal_base(phases, coding.shift, coding.last) ** coding.group
     return bases
 
 

@@ -49,7 +49,8 @@ def coding_of(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
             f"{timesteps} timesteps in groups of {group} neurons are {timesteps * group} phases for {name}; a code has at "
             "most 255. Use fewer timesteps or a smaller group"
         )
-    return PhaseCode(base if group == 1 else base ** (1 / group), timesteps * group, signed, config.shift, group)
+    phase_base, last = base if group == 1 else base ** (1 / group), own.last or config.last
+    return PhaseCode(phase_base, timesteps * group, signed, config.shift, group, last)
 
 
 def _code_inputs(draft: ir.Draft, config: ConvertConfig) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.artefact import load_with_origin
+from gcn2snn.artefact import StoredNetwork, load_with_origin
 from gcn2snn.errors import ArtefactError
 from gcn2snn.files import load_json, save_text, stored_header
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
 from gcn2snn.report.stored import CURVES, StoredRun, StoredTable, StoredTuning
 from gcn2snn.run_summary import RUN_FILE
-from gcn2snn.schema import Json, Stored
+from gcn2snn.schema import Json, Stored, checked
 from gcn2snn.spiking_network import SpikingNetwork
 
 NETWORKS = ("snn.safetensors", "tuned.safetensors")
@@ -82,7 +82,8 @@ def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> 
         snn, origin = load_with_origin(file)
         subject = find_subject(file, snn, origin)
         measured = measure(snn, subject)
-        networks.append(Network(file.name, snn.config, measured, stored_header(file)["meta"]["environment"]))
+        meta = checked(stored_header(file).get("meta"), StoredNetwork, str(file))
+        networks.append(Network(file.name, snn.config, measured, meta["environment"]))
     data, training = _source_of(origin, summary or {})
     if subject is not None and subject.source is not None:
         data = subject.source
@@ -105,7 +106,7 @@ def _beside(target: Path, network: Path, name: str, schema: type[Stored], comman
     return load_json(file, schema, f"Make it again {remedy}")
 
 
-def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
         return origin.get("dataset", {}), origin.get("config", {})

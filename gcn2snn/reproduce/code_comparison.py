@@ -120,7 +120,9 @@ def _check_codings(codings: Sequence[str], steps: Mapping[str, int]) -> None:
         raise ConfigError(f"timesteps are {short}; allowed are 1 and more")
 
 
-def _one_spike(snn: SpikingNetwork, args: tuple[Any, ...], kwargs: dict[str, Any], preset: str) -> tuple[CodedRun, int]:
+def _one_spike(
+    snn: SpikingNetwork, args: tuple[object, ...], kwargs: dict[str, Any], preset: str
+) -> tuple[CodedRun, int]:
     longest = max((node.coding.steps for node in snn.network.of(ir.Neuron)), default=1)
     wait = longest - 1 if snn.config.wait is None else snn.config.wait
     steps = latency(1, longest, wait, 1 + max(depths(snn.network).values()))

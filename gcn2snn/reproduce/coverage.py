@@ -14,7 +14,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,14 +63,14 @@ class _Picked(nn.Module):
         super().__init__()
         self.inner, self.way = inner, way
 
-    def forward(self, *args: Any) -> Any:
+    def forward(self, *args: object) -> object:
         value = self.inner(*args)
         for key in self.way:
             value = value[key]
         return value
 
 
-def _way_to_first(value: Any) -> list[Hashable]:
+def _way_to_first(value: object) -> list[Hashable]:
     """Keys and numbers that lead to the first tensor in nested tuples, lists and dicts."""
     way: list[Hashable] = []
     while isinstance(value, tuple | list | dict) and value:
@@ -140,7 +139,7 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
 
 
-def coverage(out: Path, options: ReproduceOptions) -> dict[str, Any]:
+def coverage(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """Judge every class of the chosen libraries and write coverage.json and coverage.md.
 
     Raises:

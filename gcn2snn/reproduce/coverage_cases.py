@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from torch import nn
 
 NODES, EDGES, HIDDEN, CLASSES = 12, 40, 6, 4
 
-Case: TypeAlias = Callable[[], tuple[nn.Module, tuple[Any, ...]]] | None
+Case: TypeAlias = Callable[[], tuple[nn.Module, tuple[object, ...]]] | None
 """Makes a module and the arguments of its call; None where none are known."""
 
 

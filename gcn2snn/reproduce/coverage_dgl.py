@@ -29,14 +29,16 @@ def graph(dgl: Any) -> Any:
     return dgl.add_self_loop(dgl.graph((source, target), num_nodes=NODES))
 
 
-def _example(dgl: Any, layers: Any, name: str, args: tuple[Any, ...], options: dict[str, Any] | None = None) -> Case:
+def _example(
+    dgl: object, layers: object, name: str, args: tuple[object, ...], options: dict[str, object] | None = None
+) -> Case:
     return lambda: (getattr(layers, name)(*args, **(options or {})), (graph(dgl), torch.randn(NODES, HIDDEN)))
 
 
-def _plain(dgl: Any, layers: Any) -> dict[str, Case]:
+def _plain(dgl: object, layers: object) -> dict[str, Case]:
     """Layers that take a graph and values."""
     wide = (HIDDEN, CLASSES)
-    plain: dict[str, tuple[Any, ...]] = {
+    plain: dict[str, tuple[object, ...]] = {
         **dict.fromkeys(("GraphConv", "TAGConv", "SGConv", "EdgeConv"), wide),
         **dict.fromkeys(("GATConv", "GATv2Conv", "DotGatConv"), (*wide, 2)),
         "SAGEConv": (*wide, "mean"),
@@ -60,14 +62,14 @@ def _plain(dgl: Any, layers: Any) -> dict[str, Case]:
     return {name: _example(dgl, layers, name, args) for name, args in plain.items()}
 
 
-def _with_edges(dgl: Any, layers: Any) -> dict[str, Case]:
+def _with_edges(dgl: object, layers: Any) -> dict[str, Case]:
     """Layers that take values or relations of the edges too."""
 
     def call(*sizes: int) -> tuple[Any, ...]:
         g = graph(dgl)
         return (g, torch.randn(NODES, HIDDEN), *(torch.rand(g.num_edges(), size) for size in sizes))
 
-    def typed() -> tuple[Any, ...]:
+    def typed() -> tuple[object, ...]:
         g = graph(dgl)
         return (g, torch.randn(NODES, HIDDEN), torch.randint(0, 3, (g.num_edges(),)))
 
@@ -97,7 +99,7 @@ def _with_edges(dgl: Any, layers: Any) -> dict[str, Case]:
     }
 
 
-def _others(dgl: Any, layers: Any) -> dict[str, Case]:
+def _others(dgl: object, layers: Any) -> dict[str, Case]:
     """Dense layers, layers for several kinds of nodes or edges, and what needs no graph."""
     values = lambda: torch.randn(NODES, HIDDEN)  # noqa: E731
     matrix = lambda: (torch.rand(NODES, NODES) < 0.3).float()  # noqa: E731

@@ -35,7 +35,7 @@ def _degrees(edges: Tensor) -> Tensor:
 def _weighted(pyg: Any) -> dict[str, Case]:
     """Convolutions that take values and edges."""
     wide, same = (HIDDEN, CLASSES), (HIDDEN,)
-    plain: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    plain: dict[str, tuple[tuple[object, ...], dict[str, object]]] = {
         **{
             name: (wide, {})
             for name in ("GCNConv", "GraphConv", "SAGEConv", "LEConv", "MFConv", "MixHopConv", "ARMAConv")
@@ -59,7 +59,7 @@ def _weighted(pyg: Any) -> dict[str, Case]:
         "MeshCNNConv": (wide, {}),
     }
 
-    def example(name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Case:
+    def example(name: str, args: tuple[object, ...], options: dict[str, object]) -> Case:
         return lambda: (getattr(pyg, name)(*args, **options), graph())
 
     found = {name: example(name, args, options) for name, (args, options) in plain.items()}
@@ -79,12 +79,12 @@ def _weighted(pyg: Any) -> dict[str, Case]:
     return found
 
 
-def _with_degrees(make: Any, aggregators: list[str], scalers: list[str]) -> tuple[nn.Module, tuple[Any, ...]]:
+def _with_degrees(make: Any, aggregators: list[str], scalers: list[str]) -> tuple[nn.Module, tuple[object, ...]]:
     x, edges = graph()
     return make(HIDDEN, CLASSES, aggregators, scalers, _degrees(edges)), (x, edges)
 
 
-def _initial(pyg: Any, name: str, options: dict[str, Any]) -> Case:
+def _initial(pyg: object, name: str, options: dict[str, Any]) -> Case:
     """A layer that reads the values of the first layer too."""
     return lambda: (getattr(pyg, name)(HIDDEN, **options), (torch.randn(NODES, HIDDEN), *graph()))
 
@@ -125,7 +125,7 @@ def _on_edges(pyg: Any) -> dict[str, Case]:
     }
 
 
-def _made(pyg: Any, name: str, args: tuple[Any, ...], inputs: Any) -> Case:
+def _made(pyg: object, name: str, args: tuple[object, ...], inputs: Any) -> Case:
     return lambda: (getattr(pyg, name)(*args), inputs())
 
 
@@ -289,7 +289,7 @@ class _NodeModel(nn.Module):
         return result
 
 
-def _triples(pyg: Any, name: str) -> Case:
+def _triples(pyg: object, name: str) -> Case:
     """Embeddings of knowledge graphs: heads, relations and tails by number."""
     return lambda: (
         getattr(pyg, name)(NODES, 3, 8),

@@ -64,7 +64,7 @@ def inductive(out: Path, options: ReproduceOptions) -> dict[str, object]:
     return {"text": text, "results": results, "files": [str(file) for file in files]}
 
 
-def run_seed(graph: Graph, unseen: UnseenDocuments, seed: int) -> dict[str, Any]:
+def run_seed(graph: Graph, unseen: UnseenDocuments, seed: int) -> dict[str, object]:
     """Scores on unseen documents of one trained network and of its conversion, in percent, and what a document costs."""
     trainer = InductiveTrainer(graph, TrainConfig.for_new_documents(seed=seed))
     snn = convert(fit(trainer), graph, CONFIG)

@@ -173,6 +173,12 @@ ITEMS: dict[str, Item] = {
         "an hour or more",
         ("datasets", "seeds", "data_dir"),
     ),
+    "last": Item(
+        "gcn2snn.reproduce.last_threshold:last",
+        "two thresholds of the last phase: divergence from the source",
+        "minutes",
+        ("rows", "seeds", "weights", "data_dir"),
+    ),
     "motifs": Item(
         "gcn2snn.reproduce.motifs:motifs",
         "a GIN that classifies graphs, BA-2Motifs",

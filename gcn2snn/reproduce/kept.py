@@ -61,7 +61,7 @@ def kept(path: Path, key: str | None) -> dict[str, Any] | None:
     return None
 
 
-def keep(path: Path, key: str, content: dict[str, Any]) -> None:
+def keep(path: Path, key: str, content: dict[str, object]) -> None:
     """Keep a result under its key."""
     plain = json.loads(json.dumps(content))  # as it will be read
     save_json(path, {KEY: key, CHECK: checksum({}, plain), **plain})

@@ -98,7 +98,7 @@ class _Progress:
         return [row for name, row in self.found.items() if name.startswith(f"{dataset}/{model}/")]
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(rows: list[dict[str, Any]]) -> dict[str, object]:
     """Mean and sample standard deviation over the seeds."""
     ann = [row["ann"] for row in rows]
     result: dict[str, Any] = {"ann": statistics.mean(ann), "ann_std": deviation(ann), "summary": {}}

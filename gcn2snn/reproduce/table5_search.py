@@ -99,7 +99,7 @@ class PooledSearch:
                 keys.append(f"left out: {error}")
         return None if None in keys else key_of(keys, self.trials)
 
-    def _kept(self) -> dict[str, Any] | None:
+    def _kept(self) -> dict[str, object] | None:
         from gcn2snn.tune import point_of
 
         try:

@@ -90,7 +90,7 @@ def _train_inductive(
     origin: dict[str, Any],
     unseen: UnseenDocuments | None,
     on_epoch: Callable[[InductiveTrainer], None] | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     train_in(folder, trainer, on_epoch)
     weights = trainer.trained().state_dict()
     save_weights(folder, weights)
@@ -98,7 +98,7 @@ def _train_inductive(
     return finish(folder, origin, trainer, {**trainer.summary(), **scores})
 
 
-def call(graph: Graph, device: torch.device | str = "cpu") -> tuple[Any, ...]:
+def call(graph: Graph, device: torch.device | str = "cpu") -> tuple[object, ...]:
     """Arguments of a Text GCN for a graph."""
     adjacency = graph.adjacency.to(device)
     return (adjacency,) if graph.features is None else (adjacency, graph.features.to(device))

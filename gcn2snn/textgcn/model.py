@@ -19,6 +19,12 @@ class TextGCN(nn.Module):
 
     with X the identity unless features are given: then A X W_0 = A W_0, and no N x N matrix exists.
 
+    >>> from gcn2snn import load_graph
+    >>> graph = load_graph("karate")
+    >>> model = TextGCN(graph.num_nodes, [16], graph.num_classes).eval()
+    >>> model(graph.adjacency).shape
+    torch.Size([34, 4])
+
     Args:
         inputs: nodes (identity features) or feature channels.
         hidden: units of each hidden layer, one number per layer.

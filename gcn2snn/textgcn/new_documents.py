@@ -216,7 +216,7 @@ class NewDocuments:
         words = self.states[name]
         return words.with_code(torch.cat([words.code, code]))
 
-    def parts(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """Tensors and JSON values that :meth:`of_parts` makes the same object from; for files."""
         tensors = {"weight": self.vocabulary.weight, "inverse_root": self.vocabulary.inverse_root, "prior": self.prior}
         for name, spikes in self.states.items():

@@ -86,6 +86,12 @@ class Trainer:
     """Everything a run carries from one epoch to the next.
 
     The last aggregation is made for the training (and validation) rows only: no other row enters the loss.
+
+    >>> from gcn2snn import TrainConfig, fit, load_graph
+    >>> trainer = Trainer(load_graph("karate"), TrainConfig(hidden=16, epochs=5))
+    >>> model = fit(trainer)
+    >>> trainer.done
+    True
     """
 
     def __init__(self, graph: Graph, config: TrainConfig):

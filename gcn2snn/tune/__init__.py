@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gcn2snn.prediction import temperature
 from gcn2snn.tune.choice import choose, excess, front, nearest
+from gcn2snn.tune.loss import divergence_of
 from gcn2snn.tune.point import Point, TuneConfig, TuneResult, point_of
 from gcn2snn.tune.problem import Labelled, Pool, Problem
 from gcn2snn.tune.study import search
@@ -19,6 +20,7 @@ __all__ = [
     "TuneConfig",
     "TuneResult",
     "choose",
+    "divergence_of",
     "excess",
     "front",
     "nearest",

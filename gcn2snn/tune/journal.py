@@ -7,7 +7,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gcn2snn.errors import ArtefactError, Gcn2SnnError
 from gcn2snn.tune.point import Point, point_dict, point_of
@@ -17,7 +16,7 @@ from gcn2snn.tune.point import Point, point_dict, point_of
 class Measured:
     """A configuration as the sampler names it, and what measuring it gave."""
 
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     point: Point
 
 

@@ -8,6 +8,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.kernels import LAST_THRESHOLDS
 from gcn2snn.passes import optimal_base
 from gcn2snn.tune.point import TuneConfig
 from gcn2snn.tune.problem import Pool, Problem
@@ -38,6 +39,7 @@ def suggest(trial: optuna.trial.BaseTrial, problem: Problem | Pool, config: Tune
             values[f"{name}.refit"] = trial.suggest_categorical(f"{name}.refit", [True, False])
         values[f"{name}.base"] = trial.suggest_float(f"{name}.base", LEAST_BASE, LARGEST_BASE, step=BASE_STEP)
         values[f"{name}.timesteps"] = trial.suggest_int(f"{name}.timesteps", 1, config.max_timesteps)
+        values[f"{name}.last"] = trial.suggest_categorical(f"{name}.last", list(LAST_THRESHOLDS))
         values[f"{name}.scale"] = trial.suggest_categorical(f"{name}.scale", ["max", "mse"])
         values[f"{name}.per"] = trial.suggest_categorical(f"{name}.per", ["layer", "channel"])
     values = _settled(values, config)
@@ -45,7 +47,7 @@ def suggest(trial: optuna.trial.BaseTrial, problem: Problem | Pool, config: Tune
     return ConvertConfig(message=values["message"], scale="max", layers=layers, timesteps=config.max_timesteps)
 
 
-KEYS = ("base", "timesteps", "scale", "per", "events", "refit")
+KEYS = ("base", "timesteps", "last", "scale", "per", "events", "refit")
 """What is chosen for each population."""
 
 
@@ -97,7 +99,7 @@ def _start(
         cut_hard = index == 0 and share < 1.0  # a wider range of fewer levels serves what is left
         values[f"{name}.base"] = 1.5 if cut_hard else _base_of(timesteps)
         values[f"{name}.timesteps"] = min(12, timesteps) if cut_hard else timesteps
-        values[f"{name}.scale"], values[f"{name}.per"] = scale, "channel"
+        values[f"{name}.last"], values[f"{name}.scale"], values[f"{name}.per"] = "midpoint", scale, "channel"
         if name in problem.cuttable:
             values[f"{name}.events"] = share
         if name in problem.refittable:
@@ -106,7 +108,7 @@ def _start(
 
 
 def neighbour(values: Values, config: TuneConfig, chance: random.Random) -> Values:
-    """A point one or two steps away: more or fewer events, another base or number of phases, another scale, or no refit."""
+    """A point one or two steps away: more or fewer events, another base, number of phases, last threshold or scale, or no refit."""
     found = dict(values)
     names = [name for name in values if name != "message"]
     wishes = [3.0 if name.endswith(".events") else 1.0 for name in names]
@@ -126,7 +128,7 @@ def _next_share(share: float, chance: random.Random) -> float:
     return REFIT_EVENTS[min(len(REFIT_EVENTS) - 1, max(0, nearest + chance.choice((-1, 1))))]
 
 
-def _step(kind: str, value: Any, config: TuneConfig, chance: random.Random) -> Any:
+def _step(kind: str, value: Any, config: TuneConfig, chance: random.Random) -> object:
     if kind == "events":
         return min(ALL_EVENTS, max(LEAST_EVENTS, value * chance.choice((0.6, 0.75, 0.88, 1.14, 1.33, 1.67))))
     if kind == "base":
@@ -136,4 +138,6 @@ def _step(kind: str, value: Any, config: TuneConfig, chance: random.Random) -> A
         return min(config.max_timesteps, max(1, value + chance.choice((-4, -2, -1, 1, 2, 4))))
     if kind == "refit":
         return not value
-    return {"max": "mse", "mse": "max", "layer": "channel", "channel": "layer"}[value]
+    return {"max": "mse", "mse": "max", "layer": "channel", "channel": "layer", "midpoint": "half", "half": "midpoint"}[
+        value
+    ]

@@ -17,7 +17,7 @@ from gcn2snn.tune.choice import beyond, calibrated, excess, front, nearest, rank
 from gcn2snn.tune.journal import Journal, Measured
 from gcn2snn.tune.point import Point, TuneConfig, TuneResult
 from gcn2snn.tune.problem import Pool, Problem
-from gcn2snn.tune.space import Values, neighbour, starting_points, suggest
+from gcn2snn.tune.space import KEYS, Values, neighbour, starting_points, suggest
 
 USELESS_LOSS = 3.0
 """Points of accuracy from which the search no longer cares how cheap a configuration is."""
@@ -67,10 +67,12 @@ def search(
 
 
 def search_key(problem: Problem | Pool, config: TuneConfig) -> str:
-    """Hash of what the trials of a search depend on: weights, data, settings without the budget, and releases."""
+    """Hash of what the trials depend on: weights, data, settings without the budget, what is chosen, and releases."""
     settings = {name: value for name, value in asdict(config).items() if name != "trials"}
     releases = {package: version(package) for package in ("gcn2snn", "optuna", "torch")}
-    return hashlib.sha256(json.dumps([problem.fingerprint, settings, releases], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([problem.fingerprint, settings, KEYS, releases], sort_keys=True).encode()
+    ).hexdigest()
 
 
 class _Trials:

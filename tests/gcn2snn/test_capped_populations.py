@@ -28,15 +28,16 @@ from gcn2snn.tune import Problem
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 
+thresholds = st.sampled_from([{"shift": True}, {"shift": False}, {"last": "half"}])
 configs = st.builds(
-    ConvertConfig,
+    lambda chosen, **options: ConvertConfig(**chosen, **options),
+    thresholds,
     base=st.sampled_from([1.2, 1.3, 2.0]),
     timesteps=st.integers(1, 10),
     group=st.sampled_from([1, 1, 3]),
     scale=st.sampled_from(["max", "percentile", "mse"]),
     percentile=st.sampled_from([60.0, 99.9]),
     per=st.sampled_from(["layer", "channel"]),
-    shift=st.booleans(),
     message=st.sampled_from(["signed", "rectified", "fused"]),
     batch_norm=st.sampled_from(["weights", "threshold"]),
 )

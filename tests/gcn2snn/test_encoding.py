@@ -17,18 +17,23 @@ from gcn2snn.kernels import PhaseCode, Spikes, reference
 from gcn2snn.kernels import encode as fast_encode
 
 codings = st.builds(
-    PhaseCode, st.sampled_from([1.05, 1.2, 1.3, 1.5, 2.0, 3.0]), st.integers(1, 40), st.booleans(), st.booleans()
+    lambda base, timesteps, signed, chosen: PhaseCode(base, timesteps, signed, **chosen),
+    st.sampled_from([1.05, 1.2, 1.3, 1.5, 2.0, 3.0]),
+    st.integers(1, 40),
+    st.booleans(),
+    st.sampled_from([{"shift": True}, {"shift": False}, {"last": "half"}]),
 )
 values = st.lists(st.floats(-2.0, 2.0, allow_subnormal=False, width=32), min_size=1, max_size=40)
 
 
 def by_formula(z: float, coding: PhaseCode) -> int:
-    """Eq. 3 or 4 with a float logarithm, as printed: phase, 0 when silent."""
+    """Eq. 3 or 4 with a float logarithm, as printed, or silence from Q^-T / 2 on: phase, 0 when silent."""
     base, steps = coding.base, coding.timesteps
     factor = 2 * base / (base + 1) if coding.shift else 1.0
     sign = -1 if z < 0 and coding.signed else 1
     z = abs(z) if coding.signed else z
-    if z <= 0 or z < base**-steps / factor:
+    least = base**-steps / 2 if coding.last == "half" else base**-steps / factor
+    if z <= 0 or z < least:
         return 0
     exponent = math.floor(math.log(z * factor) / math.log(base))
     return sign * -max(min(exponent, -1), -steps)
@@ -72,7 +77,10 @@ def test_a_tie_fires(coding):
 @given(codings, values)
 @settings(max_examples=100, deadline=None)
 def test_decode_is_within_one_step(coding, numbers):
-    """Inside the range of the code, |x - decode(encode(x))| is at most half a step with the shift, a step without."""
+    """Inside the range of the code, |x - decode(encode(x))| is at most half a step with the shift, a step without.
+
+    Below the last phase the next value is 0, and half of the last value is the most that rounding to the nearest leaves.
+    """
     x = torch.tensor(numbers, dtype=torch.float64)
     value = decode(fast_encode(x, torch.tensor(1.0, dtype=torch.float64), coding), torch.float64)
     z = x.abs() if coding.signed else x
@@ -80,7 +88,10 @@ def test_decode_is_within_one_step(coding, numbers):
     inside = (z >= coding.thresholds()[-1]) & (z < 1 / base)
     upper = base ** torch.ceil(torch.log(z.clamp(min=1e-9)) / math.log(base))
     step = upper - upper / base
-    allowed = (step / 2 if coding.shift else step) * (1 + 1e-9)
+    allowed = step / 2 if coding.shift else step
+    if coding.last == "half":
+        allowed = torch.where(z < base**-coding.timesteps, base**-coding.timesteps / 2, allowed)
+    allowed = allowed * (1 + 1e-9)
     assert bool(((x - value).abs() <= torch.where(inside, allowed, torch.inf)).all())
     again = decode(fast_encode(value, torch.tensor(1.0, dtype=torch.float64), coding), torch.float64)
     assert torch.equal(again, value)  # values of the code are fixed points

@@ -134,7 +134,7 @@ def test_encode_and_decode_keep_channels_last(backend: str, per_channel: bool) -
 
 def test_spikes_repr_tells_sizes() -> None:
     scales = Spikes(torch.zeros(2, 3, 4, 5, dtype=torch.int16), torch.ones(3), PhaseCode(1.05, 200, signed=True))
-    coding = "PhaseCode(base=1.05, timesteps=200, signed=True, shift=True, group=1)"
+    coding = "PhaseCode(base=1.05, timesteps=200, signed=True, shift=True, group=1, last='midpoint')"
     assert repr(scales) == f"Spikes([2, 3, 4, 5] int16, {coding}, 3 scales)"
     moved = Spikes(scales.code.to("meta"), torch.tensor(1.0), scales.coding)
     assert repr(moved) == f"Spikes([2, 3, 4, 5] int16, {coding}, one scale, meta)"

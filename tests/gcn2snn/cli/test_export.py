@@ -9,17 +9,7 @@ import torch
 from command_line import failed, parsed
 from command_line import gcn2snn as run
 
-from gcn2snn import TrainConfig, Trainer, convert, fit, load_graph
-from gcn2snn.artefact import save
-from gcn2snn.cli.origins import origin_of
-
-
-@pytest.fixture(scope="module")
-def karate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    graph = load_graph("karate")
-    snn = convert(fit(Trainer(graph, TrainConfig(hidden=8, epochs=30))), graph)
-    origin = origin_of({"dataset": graph.source, "fingerprint": graph.fingerprint})
-    return save(snn, tmp_path_factory.mktemp("run") / "snn.safetensors", origin)
+from gcn2snn import load_graph
 
 
 def test_spikes_of_the_data_that_the_network_comes_from(karate: Path, tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ from gcn2snn.kernels import PhaseCode, Spikes, decode
 
 WAITS = (0, 1, 4, None)
 
+thresholds = st.sampled_from([{"shift": True}, {"shift": False}, {"last": "half"}])
 configs = st.builds(
-    ConvertConfig,
+    lambda chosen, **options: ConvertConfig(**chosen, **options),
+    thresholds,
     base=st.sampled_from([1.2, 1.3, 1.5, 2.0]),
     timesteps=st.integers(1, 12),
     message=st.sampled_from(["signed", "rectified", "fused"]),
     per=st.sampled_from(["layer", "channel"]),
-    shift=st.booleans(),
     input=st.sampled_from(["binary", "single", "analog"]),
     one_hot=st.sampled_from(["unit", "binary"]),
     batch_norm=st.sampled_from(["weights", "threshold"]),

@@ -1,8 +1,9 @@
-"""Registry, builder, own layers, and the support table in the README."""
+"""Registry, builder, own layers, and the tables of supported layers in the documents."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -22,6 +23,7 @@ from gcn2snn.frontends.read_module import lower_module
 from gcn2snn.frontends.registry import FUNCTIONS, REFUSED_LAYERS, REGISTRY, lowers, lowers_function, parameter, refuses
 
 README = Path(__file__).parents[3] / "README.md"
+WHAT_CONVERTS = README.parent / "docs" / "what-converts.md"
 
 
 class Scale(nn.Module):
@@ -138,30 +140,24 @@ def test_graph_libraries_are_not_imported() -> None:
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
 
 
-def test_support_table_in_the_readme_is_fresh() -> None:
+def test_support_tables_in_the_documents_are_fresh() -> None:
     pytest.importorskip("torch_geometric", reason="the table needs PyTorch Geometric")
     os.environ.setdefault("DGLBACKEND", "pytorch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # DGL 1.1.3 uses deprecated parts of NumPy
         pytest.importorskip("dgl", reason="the table needs DGL", exc_type=ImportError)
-        from gcn2snn.frontends.support_table import BEGIN, END, support_table, updated
+        from gcn2snn.frontends.support_table import COUNTS, TABLE, support_counts, support_table, updated
 
-        table = support_table()
-        readme = README.read_text(encoding="utf-8")
-        if f"{BEGIN}\n{END}" in readme:
-            pytest.skip("the table was never written: run python -m gcn2snn.frontends.support_table README.md")
-        assert table in readme, "run: python -m gcn2snn.frontends.support_table README.md"
-        assert updated(f"a{BEGIN}old{END}b") == f"a{BEGIN}\n{table}{END}b"
+        table, counts = support_table(), support_counts()
+        for file, name, made in ((WHAT_CONVERTS, TABLE, table), (README, COUNTS, counts)):
+            text = file.read_text(encoding="utf-8")
+            assert updated(text, name, made) == text, "run: python -m gcn2snn.frontends.support_table"
+    rows = [line.split(" | ") for line in counts.splitlines()[2:]]
+    becoming = table.split("**Refused")[0]
+    first_cells = re.findall(r"^\| (`.+?`) \|", becoming, flags=re.M)
+    assert sum(int(row[1]) for row in rows) == sum(cell.count("`") // 2 for cell in first_cells)
     assert all(
         name in table for name in ("`GCNConv`", "`GraphConv`", "`Linear`", "`Conv2d`", "`GATConv`", "`global_add_pool`")
     )
     with pytest.raises(DataError, match="the text has no"):
-        updated("no markers")
-
-
-def test_example_of_an_own_layer_in_the_docs_runs() -> None:
-    page = (README.parent / "docs" / "graph-networks.md").read_text(encoding="utf-8")
-    blocks = [part.split("```")[0] for part in page.split("```python\n")[1:]]
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "graph-networks.md", "exec"), {})
+        updated("no markers", TABLE, table)

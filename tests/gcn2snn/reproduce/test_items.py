@@ -29,6 +29,7 @@ def app() -> typer.Typer:
 
 def test_items_are_the_papers_figures_and_tables():
     assert {f"fig{n}" for n in range(1, 11)} | {f"table{n}" for n in range(1, 9)} | {
+        "last",
         "motifs",
         "planetoid",
         "rivals",

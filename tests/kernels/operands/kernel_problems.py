@@ -12,10 +12,10 @@ CODES = (
     PhaseCode(1.3, 16),
     PhaseCode(2.0, 1),
     PhaseCode(1.5, 7, signed=True, shift=False),
-    PhaseCode(1.2, 31, signed=True),
+    PhaseCode(1.2, 31, signed=True, last="half"),
     PhaseCode(1.1, 40, signed=True),
     PhaseCode(1.05, 200, signed=True),
-    PhaseCode(1.2, 24),
+    PhaseCode(1.2, 24, last="half"),
 )
 
 
