@@ -35,6 +35,11 @@ NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 LOOKS_PER_SECOND = 20
 
+LONGEST_NAMING = 0.5
+"""Seconds in which an owner surely writes its name, so that who comes in between can say it."""
+
+NOBODY_KNOWN = "another process"
+
 LONGEST_MAKING = 10.0
 """Seconds after which a lock file without an owner is one whose maker was killed before it could write its name."""
 
@@ -161,15 +166,23 @@ def owned(path: Path, *, folder: bool = False, wait: float = 0.0) -> Iterator[No
     try:
         lock.acquire(path, time.monotonic() + wait)
         _held[key] = 1
+        _locks.append(lock)
         try:
             yield
         finally:
             del _held[key]
+            _locks.remove(lock)
             lock.release()
     finally:
         for each in made:
             with contextlib.suppress(OSError):  # something was written there, so it stays
                 each.rmdir()
+
+
+def release_all() -> None:
+    """Give up every lock of this process, which is about to end without leaving its blocks."""
+    for lock in _locks:
+        lock.release()
 
 
 def _make_folder(folder: Path) -> list[Path]:
@@ -182,6 +195,10 @@ def _make_folder(folder: Path) -> list[Path]:
     return made
 
 
+_locks: list[_Lock] = []
+"""The locks that this process holds."""
+
+
 class _Lock:
     """The lock behind :func:`owned`; not entered twice."""
 
@@ -190,6 +207,7 @@ class _Lock:
         self.handle: int | None = None
 
     def acquire(self, path: Path, until: float) -> None:
+        named = time.monotonic() + LONGEST_NAMING
         while True:
             try:
                 holder = self._try()
@@ -199,7 +217,7 @@ class _Lock:
                 ) from error
             if holder is None:
                 return
-            if time.monotonic() >= until:
+            if time.monotonic() >= (until if holder != NOBODY_KNOWN else max(until, named)):
                 raise LockedError(
                     f"{path} is in use by {holder}. Wait until it is done or stop it; if it no longer runs on that "
                     f"machine, delete {self.file}"
@@ -216,7 +234,7 @@ class _Lock:
             except BlockingIOError:
                 text = _content(handle)
                 os.close(handle)
-                return str(Owner.read(text) or "another process")
+                return str(Owner.read(text) or NOBODY_KNOWN)
             except OSError as error:
                 os.close(handle)
                 if error.errno not in NO_FLOCK:
@@ -256,7 +274,7 @@ class _Lock:
                         os.link(aside, soft)  # it was a new owner's: give it back
                     os.unlink(aside)
                 return self._try_soft(flags, tries - 1)
-            return str(owner or "another process")
+            return str(owner or NOBODY_KNOWN)
         _write(handle, Owner.here())
         self.handle, self.file = handle, soft
         return None

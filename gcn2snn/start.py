@@ -86,7 +86,9 @@ def _unheard(unraisable: _Unraisable) -> None:
 
 def _leave(number: int) -> None:
     """End the process now. What was printed so far is flushed; temporary files go at the next start."""
+    locks = sys.modules.get("gcn2snn.owner_lock")
     try:
+        getattr(locks, "release_all", lambda: None)()
         sys.stdout.flush()
         os.write(2, f"{STOPPED}\n".encode())
     except (OSError, ValueError, RuntimeError, AttributeError):  # closed, or interrupted while it was printing
