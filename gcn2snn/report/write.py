@@ -109,7 +109,9 @@ def _beside(target: Path, network: Path, name: str, schema: type[Stored], comman
 def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
-        return origin.get("dataset", {}), origin.get("config", {})
+        kept = origin.get("dataset"), origin.get("config")
+        data, training = (value if isinstance(value, dict) else {} for value in kept)
+        return data, training
     data = {key: value for key, value in origin.items() if key not in ("kind", "run", "class_names") and value != ""}
     return data, summary.get("config", {})
 

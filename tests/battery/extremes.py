@@ -133,6 +133,8 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     """``tries`` of each kind."""
     chance = random.Random(seed)
     for number in range(tries):
+        if tally.time_is_up():
+            break
         kind, (base, timesteps), nodes = chance.choice(VALUES), chance.choice(CODES), chance.choice(SIZES)
         shape = chance.choice(["random", "no edges", "hub", "loops"])
         what = f"{kind}, Q {base}, T {timesteps}, {nodes} nodes, {shape}, seed {seed + number}"

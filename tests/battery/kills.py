@@ -51,6 +51,8 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     chance = random.Random(seed)
     whole, verbs, results, seconds = prepared(folder)
     for number in range(tries):
+        if tally.time_is_up():
+            break
         verb = verbs[number % len(verbs)]
         place = before(verb, whole, folder / "place")
         after = chance.uniform(0.0, 1.05) * seconds[verb.name]

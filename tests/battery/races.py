@@ -71,6 +71,8 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     whole, verbs, results, seconds = prepared(folder)
     raced = [verb for verb in verbs if verb.name in ("train", "train images", "convert", "predict", "tune")]
     for number in range(tries):
+        if tally.time_is_up():
+            break
         if number % (len(raced) + 1) == len(raced):
             race_for_the_cache(tally, folder, number)
             continue

@@ -89,6 +89,8 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     whole, verbs, results, seconds = prepared(folder)
     network = str(whole / "run" / "snn.safetensors")
     for number in range(tries):
+        if tally.time_is_up():
+            break
         signal_number = chance.choice([signal.SIGINT, signal.SIGTERM])
         if number % 6 == 0:
             stop_while_loading(tally, whole, signal_number, chance.uniform(FIRST, 3.0))

@@ -21,9 +21,14 @@ class Tally:
     """Counts of one battery, by the kind of try."""
 
     name: str
+    until: float = float("inf")
     tries: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[str, str]] = field(default_factory=list)
+
+    def time_is_up(self) -> bool:
+        """Whether the time that was given is over; what was tried by then is printed."""
+        return time.monotonic() > self.until
 
     def clean(self, kind: str, *, refused: bool = False) -> None:
         """A try that went as it should; ``refused``: by an error of ours."""
@@ -67,10 +72,11 @@ def run_as_command(name: str, run: Callable[[Tally, int, int, Path], None], trie
     parser = argparse.ArgumentParser(description=f"Battery: {name}.")
     parser.add_argument("--seed", type=int, default=0, help="of what is tried")
     parser.add_argument("--tries", type=int, default=tries, help="of each kind, or in all")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
     parser.add_argument("--show", type=int, default=5, help="faults to print")
     given = parser.parse_args()
-    tally = Tally(name)
     start = time.monotonic()
+    tally = Tally(name, start + given.seconds)
     with tempfile.TemporaryDirectory(prefix="battery-") as folder, own_cache(Path(folder) / "cache"):
         run(tally, given.seed, given.tries, Path(folder))
     for kind, what in tally.faults[: given.show]:
