@@ -11,13 +11,12 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError
-from gcn2snn.leftovers import PART, clear_leftovers, temporary_folder, temporary_prefix
+from gcn2snn.leftovers import temporary_file, temporary_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,24 +85,16 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         ArtefactError: no permission, no space, the folder is missing, or something else than a plain file is there.
     """
-    temporary: Path | None = None
     mode = _mode_of_plain_file(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(path.parent, again=False)
-        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), suffix=PART, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        _finish(temporary, path, mode)
-        _sync_folder(path.parent)
+        with temporary_file(path) as temporary:
+            yield temporary
+            _finish(temporary, path, mode)
+            _sync_folder(path.parent)
     except OSError as error:
         raise ArtefactError(
             f"cannot write {path}: {error.strerror or error}. Free space, or choose a folder you may write to"
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,9 +234,12 @@ class Graph:
         tensors, meta = load_tensors(Path(path), kind="graph", version=GRAPH_FORMAT, schema=StoredGraph, again=again)
         try:
             _check_stored(tensors)
-            rows = tensors["rowptr"].numel() - 1
+            raw = CSR(
+                tensors["rowptr"], tensors["col"], tensors["value"], tensors["rowptr"].numel() - 1, symmetric=True
+            )
+            replace(raw, symmetric=False).validate()  # whether it is symmetric is seen where that is made use of
             graph = cls(
-                CSR(tensors["rowptr"], tensors["col"], tensors["value"], rows, symmetric=True).validate(),
+                raw,
                 tensors["labels"],
                 tensors["train_mask"],
                 tensors["test_mask"],

@@ -15,6 +15,9 @@ from gcn2snn.owner_lock import STAMP, is_of_the_dead, stamp
 PART = ".part"
 """How temporary names end."""
 _LEFTOVER = re.compile(rf"\..*\.({STAMP})\.[a-z0-9_]{{8}}\.part")
+_made: set[str] = set()
+"""What this process has made and not removed yet."""
+
 _cleared: set[str] = set()
 """Folders that this process has looked through for what others left."""
 
@@ -29,7 +32,38 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     clear_leftovers(parent, again=False)
     with tempfile.TemporaryDirectory(prefix=temporary_prefix(Path(name)), suffix=PART, dir=parent) as made:
+        _made.add(made)
+        try:
+            yield Path(made)
+        finally:
+            _made.discard(made)
+
+
+@contextlib.contextmanager
+def temporary_file(path: Path) -> Iterator[Path]:
+    """A hidden file beside ``path`` for the time of the block, or until it is moved away.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(path.parent, again=False)
+    handle, made = tempfile.mkstemp(prefix=temporary_prefix(path), suffix=PART, dir=path.parent)
+    os.close(handle)
+    _made.add(made)
+    try:
         yield Path(made)
+    finally:
+        Path(made).unlink(missing_ok=True)
+        _made.discard(made)
+
+
+def remove_all() -> None:
+    """Remove the temporary files of this process, which is about to end without leaving its blocks."""
+    for made in _made:
+        shutil.rmtree(made, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(made)
 
 
 def clear_leftovers(folder: Path, *, again: bool = True) -> None:

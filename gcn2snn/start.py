@@ -85,10 +85,10 @@ def _unheard(unraisable: _Unraisable) -> None:
 
 
 def _leave(number: int) -> None:
-    """End the process now. What was printed so far is flushed; temporary files go at the next start."""
-    locks = sys.modules.get("gcn2snn.owner_lock")
+    """End the process now: locks are given up, temporary files go, what was printed so far is flushed."""
     try:
-        getattr(locks, "release_all", lambda: None)()
+        for name, tidy in (("gcn2snn.owner_lock", "release_all"), ("gcn2snn.leftovers", "remove_all")):
+            getattr(sys.modules.get(name), tidy, lambda: None)()
         sys.stdout.flush()
         os.write(2, f"{STOPPED}\n".encode())
     except (OSError, ValueError, RuntimeError, AttributeError):  # closed, or interrupted while it was printing

@@ -33,10 +33,12 @@ def test_a_signal_during_an_import_ends_the_process_at_once(tmp_path: Path, name
     done = python(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from gcn2snn import start; start._hear_signals()\n"
         "from pathlib import Path; from gcn2snn.owner_lock import owned\n"
-        f"with owned(Path({str(tmp_path)!r}), folder=True):\n    print('so far'); import slow_module"
+        "from gcn2snn.files import replacing\n"
+        f"place = Path({str(tmp_path)!r})\n"
+        "with owned(place, folder=True), replacing(place / 'out.txt'):\n    print('so far'); import slow_module"
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "so far\n", f"{start.STOPPED}\n")
-    assert not (tmp_path / ".lock").exists()
+    assert [name for name in os.listdir(tmp_path) if name != "__pycache__"] == ["slow_module.py"]
 
 
 def test_a_signal_while_an_object_is_removed_is_not_lost() -> None:
