@@ -57,11 +57,13 @@ def export(
     from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
     from gcn2snn.errors import ConfigError
-    from gcn2snn.formats import FORMATS
+    from gcn2snn.formats import FORMATS, check_ready
     from gcn2snn.formats import check as check_export
     from gcn2snn.formats import export as write
 
-    if not check:
+    if check:
+        check_ready(format, python)
+    else:
         refuse_given({"python": python}, "it is for --check")
     if str(out) == "-":
         raise ConfigError("--out is -, but a format is not written to standard output. Give a file")
@@ -102,6 +104,9 @@ def _lines(file: str) -> list[str]:
     from gcn2snn.errors import DataError
 
     try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {file}: {error}. Give a file of texts, one a line, in UTF-8") from error
+    if not lines:
+        raise DataError(f"{file} is empty. Give a file of texts, one a line, in UTF-8")
+    return lines

@@ -26,6 +26,8 @@ def row_numbers(text: str | None, option: str = "--rows") -> list[int] | None:
             raise ConfigError(
                 f"{option} {text!r} is no list of numbers; whole numbers are needed, such as 0,5,7 or 3-6"
             )
+        if dash and int(last) < int(first):
+            raise ConfigError(f"{option} {text!r} counts down; write the smaller number first: {last}-{first}")
         found += range(int(first), int(last or first) + 1)
     return found
 
