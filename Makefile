@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data),)
 export GCN2SNN_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test slow gpu lint types docs clean
+.PHONY: demo test slow gpu lint types docs axe clean
 
 demo: $(DEMO_STAMP)  ## train a Text GCN on R8, convert it, compare both
 	$(BIN)/gcn2snn train r8 --out $(RUN) --resume
@@ -43,6 +43,10 @@ types: $(STAMP)
 	.venv-wheel/bin/pip install --quiet --constraint constraints.txt dist/gcn2snn-*.whl
 	.venv-wheel/bin/pip install --quiet --force-reinstall --no-deps dist/gcn2snn-*.whl
 	cd $(VENV) && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --python-executable $(CURDIR)/.venv-wheel/bin/python -p gcn2snn
+
+# axe-core checks the pages of reports in Chromium; without it, or without Chromium, that test skips.
+axe:
+	npm install --no-save --no-audit --no-fund --prefix out/axe axe-core@4.14.1
 
 # The reference is read from an installed copy, for the same reason. --strict refuses links and anchors that lead nowhere.
 docs: $(DOCS_STAMP)  ## the documentation site, in out/site

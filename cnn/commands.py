@@ -115,6 +115,8 @@ def convert_images(
     normalise: str = "",
     calibration_images: int = 1000,
     force: bool = False,
+    own: tuple[str, nn.Module] | None = None,
+    output: object = None,
 ) -> dict[str, Any]:
     """Convert a run folder, or a model with weights from anywhere, and write the spiking network.
 
@@ -136,6 +138,8 @@ def convert_images(
         normalise: what the model was trained with; default the model's customary one.
         calibration_images: taken from the training images, drawn evenly from the classes; labels choose them only.
         force: overwrite ``out``.
+        own: name and module of a model of the caller's own, instead of ``model`` and ``weights``.
+        output: of a model with several results, the one that is wanted.
 
     Returns:
         JSON values: the file, configuration, data, population report, peak memory.
@@ -146,9 +150,20 @@ def convert_images(
     refuse_existing(out, force)
     if calibration_images < 1:
         raise DataError(f"the calibration set is empty: {calibration_images} images asked for; at least 1 is needed")
-    images, module, origin = source_of(run, model, weights, data, data_dir, stem, normalise)
+    if own is None:
+        images, module, origin = source_of(run, model, weights, data, data_dir, stem, normalise)
+    else:
+        images, (name, module) = load_images(data, "train", data_dir), own
+        origin = {
+            "kind": "images",
+            "model": name,
+            "data": data,
+            "normalise": normalise or "unit",
+            "stem": "",
+            "run": "",
+        }
     batches = calibration_batches(images, origin["normalise"], calibration_images)
-    snn = convert(module, batches[0], config, calibration=batches)
+    snn = convert(module, batches[0], config, calibration=batches, output=output)
     check_classes(snn, images)
     snn.origin = origin | {"calibration_images": sum(x.shape[0] for x in batches)}
     snn.origin |= {"class_names": list(images.class_names)}

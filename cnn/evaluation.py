@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gcn2snn import ir
 from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
@@ -153,8 +154,8 @@ def evaluate(
     """
     chosen = choose_engine(snn.network, snn.config.wait, engine)
     check_classes(snn, images)
-    ann = source or predict(snn.source, images, normalise, batch_size, progress)
-    spiking = predict(lambda x: snn.simulate(x, engine=chosen), images, normalise, batch_size, progress)
+    ann = source or predict(lambda x: ir.one_tensor(snn.source(x)), images, normalise, batch_size, progress)
+    spiking = predict(lambda x: ir.one_tensor(snn.simulate(x, engine=chosen)), images, normalise, batch_size, progress)
     counted = images.first(energy_images)
     energy = count_energy(snn, counted, normalise, preset, batch_size)
     agreement = 100 * float((ann.classes == spiking.classes).double().mean())
@@ -168,8 +169,10 @@ def check_classes(snn: SpikingNetwork, images: ImageSet) -> None:
 
     Raises:
         DataError: a label has no output.
+        InputError: the network gives no class scores.
     """
-    outputs = snn.network.shapes[snn.network.nodes[-1].name][1]
+    snn.network.check_scores("image data")
+    outputs = snn.network.shapes[snn.network.heads[0]][1]
     if outputs is not None and int(images.labels.max()) >= outputs:
         raise DataError(
             f"the images have labels up to {int(images.labels.max())}, the network has {outputs} classes "

@@ -23,7 +23,11 @@ SHOWN = 12
 """Keys of each kind that an error lists."""
 
 
-def load_weights(model: nn.Module, path: Path) -> nn.Module:
+BUILT = "Choose the model, stem and classes it was trained as"
+"""What to do where weights do not fit one of our own models."""
+
+
+def load_weights(model: nn.Module, path: Path, remedy: str = BUILT) -> nn.Module:
     """Put the weights of a file into ``model`` (in place: it is the caller's own) and return it.
 
     >>> import torch
@@ -36,20 +40,22 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     Args:
         model: untrained, from :func:`gcn2snn.cnn.models.build_model`.
         path: .safetensors, or any file of ``torch.save`` that holds tensors by name, alone or under "state_dict".
+        remedy: what to do where they do not fit.
 
     Raises:
         ArtefactError: missing, unreadable, holds something else than tensors, or keys or shapes differ (all are listed).
     """
-    return fit_weights(model, read_state(path), path)
+    return fit_weights(model, read_state(path), path, remedy)
 
 
-def fit_weights(model: nn.Module, state: dict[str, Tensor], path: Path) -> nn.Module:
+def fit_weights(model: nn.Module, state: dict[str, Tensor], path: Path, remedy: str = BUILT) -> nn.Module:
     """Put weights into ``model`` (in place: it is the caller's own) and return it.
 
     Args:
         model: untrained.
         state: its tensors by name, or those of a Keras ResNet-8.
         path: where they come from, for messages.
+        remedy: what to do where they do not fit.
 
     Raises:
         ArtefactError: keys or shapes differ (all are listed), or values are NaN or infinite.
@@ -59,9 +65,7 @@ def fit_weights(model: nn.Module, state: dict[str, Tensor], path: Path) -> nn.Mo
     problems = mismatches(model, state)
     if problems:
         lines = "\n".join(f"  - {line}" for line in problems)
-        raise ArtefactError(
-            f"{path} does not fit {type(model).__name__}:\n{lines}\nChoose the model, stem and classes it was trained as"
-        )
+        raise ArtefactError(f"{path} does not fit {type(model).__name__}:\n{lines}\n{remedy}")
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ArtefactError(

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.progress import stages
     from gcn2snn.datasets.pyg_dataset import TextGraphDataset as TextGraphDataset
     from gcn2snn.datasets.registry import DATASETS, Archive, Dataset, find, names
-    from gcn2snn.datasets.text_file import marked_encoding, wrong_encoding
+    from gcn2snn.datasets.text_file import marked_encoding, refuse_binary, wrong_encoding
     from gcn2snn.datasets.text_graph import build_text_graph
-    from gcn2snn.datasets.tokenisers import import_tokeniser, register_tokeniser
+    from gcn2snn.datasets.tokenisers import import_tokeniser, refuse_other_tokeniser, register_tokeniser
     from gcn2snn.datasets.words import words_of
 
 # Names load on first use, so that the command line lists datasets without importing torch.
@@ -59,6 +59,8 @@ _HOME = {
     "located": "gcn2snn.datasets.locate",
     "marked_encoding": "gcn2snn.datasets.text_file",
     "names": "gcn2snn.datasets.registry",
+    "refuse_binary": "gcn2snn.datasets.text_file",
+    "refuse_other_tokeniser": "gcn2snn.datasets.tokenisers",
     "register_tokeniser": "gcn2snn.datasets.tokenisers",
     "search_roots": "gcn2snn.datasets.locate",
     "stages": "gcn2snn.datasets.progress",
@@ -92,6 +94,8 @@ __all__ = [
     "located",
     "marked_encoding",
     "names",
+    "refuse_binary",
+    "refuse_other_tokeniser",
     "register_tokeniser",
     "search_roots",
     "stages",

@@ -4,6 +4,7 @@ A file holds a dict of tensors (PyG: ``torch.save(data.to_dict(), "FILE.pt")``),
 
 * ``y`` (or ``labels``): class of each output row, int64, negative for none;
 * ``test_mask`` (or ``mask``): rows to look at, bool; without one, all rows with a class;
+* ``val_mask``: rows to choose settings by, bool;
 * what the model is called with: ``x``, ``edge_index``, ``edge_weight`` or ``edge_attr``, ``adj``, ``batch``, or any other
   name that its ``forward`` has.
 """
@@ -57,6 +58,7 @@ class LabelledCall:
         labels: class of each output row, [N], int64, negative for none.
         rows: output rows to look at, [N], bool.
         class_names: one per class.
+        validation: rows to choose settings by, [N], bool, where the data name some.
     """
 
     name: str
@@ -64,6 +66,7 @@ class LabelledCall:
     labels: Tensor
     rows: Tensor
     class_names: tuple[str, ...]
+    validation: Tensor | None = None
 
     def arguments(self, inputs: Mapping[str, str]) -> tuple[object, ...]:
         """The values in the order of a network's inputs.
@@ -141,7 +144,9 @@ def load_labelled(name_or_path: str, root: str | Path | None = None) -> Labelled
         raise DataError(f"{path} has no row to look at: its mask is empty, or no row has a class of 0 or more")
     names = tuple(f"class {number}" for number in range(int(labels.max()) + 1))
     others = {key: value for key, value in values.items() if key not in ("train_mask", "val_mask")}
-    return LabelledCall(str(path), others, labels, rows, names)
+    chosen = values.get("val_mask")
+    validation = None if chosen is None else _rows(path, chosen, labels)
+    return LabelledCall(str(path), others, labels, rows, names, validation)
 
 
 def _of_graph(graph: Graph, name: str) -> LabelledCall:
@@ -150,7 +155,7 @@ def _of_graph(graph: Graph, name: str) -> LabelledCall:
     values |= {"edge_weight": graph.raw.value.float(), "adjacency": graph.adjacency}
     if not bool(graph.test_mask.any()):
         raise DataError(f"{name} has no test nodes to look at")
-    return LabelledCall(name, values, graph.labels, graph.test_mask, graph.class_names)
+    return LabelledCall(name, values, graph.labels, graph.test_mask, graph.class_names, graph.val_mask)
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from importlib import resources
 from pathlib import Path
@@ -53,9 +54,18 @@ def _of_nltk(language: str) -> frozenset[str]:
         return frozenset(stopwords.words(language))
     except LookupError as error:
         raise DataError(
-            "the installed NLTK has no stop-word list. Get it with: python -m nltk.downloader stopwords; or use nltk-179"
+            f"the installed NLTK has no stop-word list{_meant(language, [])}. Get it with: python -m nltk.downloader stopwords; or use "
+            f"nltk-179"
         ) from error
     except OSError as error:
+        languages = list(stopwords.fileids())
         raise DataError(
-            f"NLTK has no stop words of {language!r}, and there is no such file. It has {', '.join(stopwords.fileids())}"
+            f"NLTK has no stop words of {language!r}, and there is no such file{_meant(language, languages)}. It has "
+            f"{', '.join(languages)}"
         ) from error
+
+
+def _meant(choice: str, languages: list[str]) -> str:
+    """The choices whose names are near to what was typed, as the rest of a sentence; empty if none is."""
+    near = difflib.get_close_matches(choice, ["none", "nltk", "nltk-179", *languages], n=3, cutoff=0.6)
+    return f" ({choice!r} is near to {', '.join(near)})" if near and choice not in near else ""

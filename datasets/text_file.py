@@ -19,10 +19,10 @@ _MARKS = (
 """Byte order marks and their encodings; the longer ones first, because one begins with another."""
 
 _BINARY = (
-    (b"\x1f\x8b", "a gzip file; unpack it with gunzip"),
-    (b"BZh", "a bzip2 file; unpack it with bunzip2"),
-    (b"\xfd7zXZ", "an xz file; unpack it with unxz"),
-    (b"\x28\xb5\x2f\xfd", "a zstd file; unpack it with unzstd"),
+    (b"\x1f\x8b", "a gzip file; unpack it with gunzip (in a pipe: gunzip -c)"),
+    (b"BZh", "a bzip2 file; unpack it with bunzip2 (in a pipe: bunzip2 -c)"),
+    (b"\xfd7zXZ", "an xz file; unpack it with unxz (in a pipe: unxz -c)"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file; unpack it with unzstd (in a pipe: unzstd -c)"),
     (b"PK\x03\x04", "a zip archive or a spreadsheet; unpack it, or save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Office file; save the sheet as CSV"),
     (b"PAR1", "a Parquet file; save it as CSV or JSONL, for example with pandas"),
@@ -77,15 +77,33 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}. Give a file that you may read") from error
-    kind = next((what for start, what in _BINARY if data.startswith(start)), None)
-    if kind is not None:
-        raise DataError(f"{path} is {kind}")
+    refuse_binary(str(path), data)
     if encoding is None and marked_encoding(data) == "utf-8" and b"\0" in data:
         raise DataError(_zero_byte(path, data))
     text = decoded(str(path), data, encoding)
     if "\0" in text:
         raise DataError(_zero_byte(path, data))
     return text
+
+
+def refuse_binary(name: str, start: bytes) -> None:
+    """Refuse a well-known kind of file that is no text, by the bytes with which it begins.
+
+    >>> refuse_binary("texts.gz", bytes([0x1F, 0x8B, 8]))
+    Traceback (most recent call last):
+        ...
+    gcn2snn.errors.DataError: texts.gz is a gzip file; unpack it with gunzip (in a pipe: gunzip -c)
+
+    Args:
+        name: of the file, for the message.
+        start: its first bytes.
+
+    Raises:
+        DataError: says what it is and how its text is had.
+    """
+    kind = next((what for mark, what in _BINARY if start.startswith(mark)), None)
+    if kind is not None:
+        raise DataError(f"{name} is {kind}")
 
 
 def decoded(name: str, data: bytes, encoding: str | None = None) -> str:

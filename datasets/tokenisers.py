@@ -73,6 +73,28 @@ def import_tokeniser(name: str) -> None:
     register_tokeniser(name, found)
 
 
+def refuse_other_tokeniser(given: str | None, used: str | None) -> None:
+    """Refuse a tokeniser that is not the one of a network's graph: it would change nothing, or its words.
+
+    >>> refuse_other_tokeniser("nltk-toktok", used=None)
+    Traceback (most recent call last):
+        ...
+    gcn2snn.errors.ConfigError: --tokeniser nltk-toktok: this network was trained on texts that were cut with no tokeniser. Leave it out
+
+    Args:
+        given: by the person who uses the network; None: none.
+        used: for the texts of the graph; None: the cleaning cut them.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if given is None or given == used:
+        return
+    how = "no tokeniser" if used is None else f"the tokeniser {used}"
+    instead = "Leave it out" if used is None else f"Give --tokeniser {used}, or leave it out if it is one of NLTK's"
+    raise ConfigError(f"--tokeniser {given}: this network was trained on texts that were cut with {how}. {instead}")
+
+
 def tokeniser_named(name: str) -> Tokeniser:
     """The tokeniser of a name.
 

@@ -77,32 +77,37 @@ class TrainConfig:
     inductive: Annotated[
         bool, Field(description="trained for documents that no graph has seen, see TrainConfig.for_new_documents")
     ] = False
-    smoothing: Annotated[
-        float, Field(ge=0.0, lt=1.0, description="inductive: share of the target that goes to all classes alike")
+    cost: Annotated[
+        float,
+        Field(ge=0.0, description="inductive: C, what a document counts for against the penalty on what words add"),
     ] = 0.0
     averaging: Annotated[
         float, Field(ge=0.0, lt=1.0, description="inductive: decay of the mean of the weights over the epochs")
     ] = 0.0
 
     def __post_init__(self) -> None:
-        if not self.inductive and (self.smoothing or self.averaging):
+        if not self.inductive and (self.cost or self.averaging):
             raise ConfigError(
-                f"smoothing = {self.smoothing} and averaging = {self.averaging} belong to inductive training; "
+                f"cost = {self.cost} and averaging = {self.averaging} belong to inductive training; "
                 f"set inductive=True too, or leave them at 0"
+            )
+        if self.inductive and not self.cost:
+            raise ConfigError(
+                "cost = 0 leaves nothing to learn from documents; inductive training needs more, usually 1"
             )
 
     @classmethod
     def for_new_documents(cls, **options: Any) -> Self:
         """Training for documents that no graph has seen (docs/method.md, Section 9); ``options`` replace its defaults.
 
-        >>> TrainConfig.for_new_documents(seed=3).smoothing
-        0.2
+        >>> TrainConfig.for_new_documents(seed=3).cost
+        1.0
         """
         return cls(**{"inductive": True, **NEW_DOCUMENTS, **options})
 
 
-NEW_DOCUMENTS: dict[str, object] = {"learning_rate": 0.05, "patience": 20, "smoothing": 0.2, "averaging": 0.95}
-"""Defaults of inductive training where they differ from the published ones (docs/decisions/0072)."""
+NEW_DOCUMENTS: dict[str, object] = {"hidden": 64, "learning_rate": 0.1, "cost": 1.0, "averaging": 0.95}
+"""Defaults of inductive training where they differ from the published ones (docs/decisions/0105)."""
 
 
 @own_errors

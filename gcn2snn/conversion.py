@@ -14,7 +14,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import bind, choose_engine, read_out, run_float
+from gcn2snn.engines import bind, choose_engine, head_values, run_float
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
 from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
@@ -41,6 +41,7 @@ def convert(
     example: object,
     config: ConvertConfig | None = None,
     *further: object,
+    output: object = None,
     calibration: Iterable[object] | None = None,
     handlers: Mapping[type[nn.Module], Handler] | None = None,
     row_weights: Tensor | None = None,
@@ -61,6 +62,9 @@ def convert(
         config: how to convert; the defaults are Q = 1.3, T = 16, signed messages, closed form, and scales that suit the
             model (:meth:`ConvertConfig.settled`). The network's own ``config`` says what was chosen.
         further: nothing; it is there so that ``convert(model, x, edge_index, edge_weight)`` is refused with the right call.
+        output: of a model that returns several results, the one that is wanted: its index, key or field, or a path of them
+            (``output=0``, ``output="logits"``, ``output=("heads", 1)``); what it does not depend on may be anything. Default:
+            all of them, in the structure that the model returns.
         calibration: an iterable of further inputs like ``example``, from which the scales come; default: the example.
             Their order changes nothing.
         handlers: class -> handler for layers of your own; they win over the built-in ones.
@@ -92,7 +96,7 @@ def convert(
     config = config or ConvertConfig()
     if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
-    network = prepare(model, example, config, handlers)
+    network = prepare(model, example, config, handlers, output)
     config = config.settled(network.builds_matrices)
     batches = _batches(network, example, calibration)
     network, report = calibrate(network, batches, config)
@@ -117,7 +121,11 @@ def convert(
 
 
 def prepare(
-    model: nn.Module, example: object, config: ConvertConfig, handlers: Mapping[type[nn.Module], Handler] | None = None
+    model: nn.Module,
+    example: object,
+    config: ConvertConfig,
+    handlers: Mapping[type[nn.Module], Handler] | None = None,
+    output: object = None,
 ) -> ir.Network:
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
     if example is None:
@@ -129,13 +137,13 @@ def prepare(
     check_example("example", kwargs or args)
     try:
         with untouched(model), torch.no_grad():
-            source = lower(model, copied(args), copied(kwargs), handlers or {})
+            source = lower(model, copied(args), copied(kwargs), handlers or {}, output)
     except ConversionError as refused:
         if refused.__cause__ is not None:  # the model's own code raised: where it does so by itself, that is the reason
             _result_on_example(model, args, kwargs)
         raise
     expected = _result_on_example(model, args, kwargs)
-    _check_same(expected, source, args, kwargs)
+    _check_same(expected, source, args, kwargs, output)
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
     return network
@@ -207,7 +215,11 @@ def check_model(model: nn.Module) -> None:
         if values.is_quantized or (values.is_floating_point() and values.dtype not in NUMBERS):
             raise InputTypeError(f"{name} has dtype {values.dtype}; convert the model of float32 that it was made from")
         values = values if values.layout is torch.strided else values.to_sparse_coo().coalesce().values()
-        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+        if (
+            values.is_floating_point()
+            and values.numel()
+            and not bool(torch.isfinite(torch.stack(values.aminmax())).all())
+        ):
             raise InputError(
                 f"{name} holds values that are NaN or infinite; the model cannot be converted. Train it again"
             )
@@ -227,28 +239,45 @@ def _result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[
         raise InputError(
             f"{type(model).__name__} itself fails on the example ({what}). Pass what it runs on"
         ) from failure
-    if isinstance(expected, Tensor) and not bool(torch.isfinite(expected).all()):
-        raise InputError(
-            f"{type(model).__name__} gives values that are NaN or infinite on the example. Check the values of the example"
-        )
+    for tensor in ir.pack(expected, lambda item: isinstance(item, Tensor))[1].values():
+        if isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all()):
+            raise InputError(
+                f"{type(model).__name__} gives values that are NaN or infinite on the example. Check the values of the example"
+            )
     return expected
 
 
-def _check_same(expected: object, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+def _check_same(
+    expected: object, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object], output: object
+) -> None:
     """The description computes what the model computes, to float accuracy; else a handler is wrong.
 
-    The bound, 1e-3 of the largest output, is far above summation order and far below any missing term.
+    The bound, 1e-3 of the largest value of a head, is far above summation order and far below any missing term.
     """
+    heads: dict[str, Tensor] = {}
     with torch.no_grad():
-        got = read_out(source, run_float(source, bind(source, args, kwargs)))
+        run_float(source, bind(source, args, kwargs), heads=heads)
+    structure, found = ir.pack(expected, lambda item: isinstance(item, Tensor))
+    wanted = list(found.values())
+    if output is not None:
+        structure, kept = ir.renumbered(ir.chosen(structure, output))
+        wanted = [wanted[number] for number in kept]
+    if structure != source.structure:
+        why = f"has the structure {structure}, the description {source.structure}."
+        raise ConversionError([Refusal("model", "output", why, "")])
+    for way, whole, got in zip(ir.paths(structure), wanted, head_values(source, heads), strict=True):
+        _check_head("output" if way == () else f"output {ir.told(way)}", whole, got)
+
+
+def _check_head(what: str, expected: object, got: Tensor) -> None:
     if not isinstance(expected, Tensor) or expected.shape != got.shape:
         shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__
-        raise ConversionError([Refusal("model", "output", f"is {shape}, the description gives {list(got.shape)}.", "")])
+        raise ConversionError([Refusal("model", what, f"is {shape}, the description gives {list(got.shape)}.", "")])
     largest = float(expected.abs().max()) if expected.numel() else 0.0
     error = float((expected - got).abs().max()) if expected.numel() else 0.0
     if not error <= 1e-3 * max(largest, 1e-6):
         why = f"differs by {error:.3g} from the description (largest output {largest:.3g})."
-        raise ConversionError([Refusal("model", "output", why, "A handler does not compute what its layer computes.")])
+        raise ConversionError([Refusal("model", what, why, "A handler does not compute what its layer computes.")])
 
 
 def _batches(

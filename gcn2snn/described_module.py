@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from gcn2snn import ir
 from gcn2snn.errors import ConfigError
@@ -39,6 +39,22 @@ class DescribedModule(nn.Module):
                 f"outside (torch.func.functional_call, torch.export). Use snn.network[NAME], and load_state_dict"
             )
         return super().__getattr__(name)
+
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        held = (tensor.device for node in self.network for tensor in node.tensors().values())
+        return next(held, torch.device("cpu"))
+
+    def refuse_tracing(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
+        """Refuse calls by which torch.jit and torch.fx record a module.
+
+        Raises:
+            ConfigError: it is such a call.
+        """
+        if torch.jit.is_tracing():
+            raise ConfigError("torch.jit.trace cannot record a spiking network; use it as it is, or in torch.compile")
+        if isinstance(args, fx.Proxy) or any(isinstance(value, fx.Proxy) for value in (*args, *kwargs.values())):
+            raise ConfigError("torch.fx cannot trace a spiking network; use it as it is, or in torch.compile")
 
     def __prepare_scriptable__(self) -> NoReturn:
         raise ConfigError("torch.jit.script cannot compile a spiking network; use it as it is, or in torch.compile")

@@ -125,6 +125,7 @@ def evaluate(
             f"evaluate needs a converted network, got {type(snn).__name__}: convert(model, example) first"
         )
     preset_of(preset)
+    snn.network.check_scores("evaluate")
     wait = snn.config.wait if wait is None else wait
     chosen = choose_engine(snn.network, wait, engine)
     counter = snn.counter(wait)
@@ -132,9 +133,9 @@ def evaluate(
     temperature = 1.0 if snn.documents is None else snn.documents.temperature
     before = 0
     for batch in batches_of(snn, data, labels, mask):
-        scores = snn.count(counter, *batch.args, engine=chosen, **batch.kwargs)
+        scores = ir.one_tensor(snn.count(counter, *batch.args, engine=chosen, **batch.kwargs))
         checked, rows = _checked(batch, scores)
-        source = snn.source(*batch.args, **batch.kwargs)
+        source = ir.one_tensor(snn.source(*batch.args, **batch.kwargs))
         place = before + rows.nonzero().flatten()
         parts.append(RowPredictions.of(place, checked[rows], source[rows], scores[rows], temperature))
         before += rows.numel()

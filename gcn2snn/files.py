@@ -30,6 +30,10 @@ HEADER_KEY = "gcn2snn"
 """The one key of a safetensors header under which kind, version, checksum and metadata stand."""
 
 
+LONGEST_HEADER = 100_000_000
+"""Bytes of the longest header that safetensors reads."""
+
+
 def cache_folder() -> Path:
     """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it."""
     if os.environ.get(CACHE_VARIABLE):
@@ -269,10 +273,24 @@ def load_tensors(
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} does not exist") from error
     except (SafetensorError, OSError) as error:
+        if not _begins_as_safetensors(path):
+            raise ArtefactError(
+                f"{path} cannot be read: it is no safetensors file; a {kind} file that gcn2snn wrote is needed"
+            ) from error
         raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or edited; make it again") from error
     if checksum(tensors, header.get("meta")) != header.get("checksum"):
         raise ArtefactError(f"{path} was changed after it was written (its checksum differs). Make it again")
     return tensors, checked(header.get("meta"), schema or Stored, f"the header of {path}", again)
+
+
+def _begins_as_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do, as far as it goes: eight bytes with the length of a JSON header, and "{"."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError:  # what cannot be opened is not judged by its content
+        return True
+    return len(start) < 9 or (start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER)
 
 
 def stored_header(path: Path) -> dict[str, object]:

@@ -51,11 +51,28 @@ def _row(network: ir.Network, node: ir.Neuron | ir.Output) -> LayerRow:
         reads=", ".join(sources(network, node)),
         population=node.name,
         shape=shape,
-        kind=node.kind if isinstance(node, ir.Neuron) else "none: class = largest potential",
+        kind=node.kind if isinstance(node, ir.Neuron) else _meaning(network),
         code=code_of(node.coding) if isinstance(node, ir.Neuron) else "",
         scale=scale_of(node.scale) if isinstance(node, ir.Neuron) else "",
         weights=sum(t.numel() for x in synapses for t in x.tensors().values()),
     )
+
+
+def _meaning(network: ir.Network) -> str:
+    """What the potentials of an output are."""
+    return "none: potentials" if network.of(ir.Result) else "none: class = largest potential"
+
+
+def readout_rows(network: ir.Network) -> list[str]:
+    """A line for each step behind the outputs, which works in floats on potentials, and one for several results."""
+    rows = [
+        f"{node.name}: {type(node).__name__} of {', '.join(node.inputs)}, on potentials, in floats"
+        for node in network.of(ir.Readout)
+    ]
+    if network.structure != ir.HEAD:
+        pairs = zip(map(ir.told, ir.paths(network.structure)), network.heads, strict=True)
+        rows.append("results: " + ", ".join(f"{way} = {name}" for way, name in pairs))
+    return rows
 
 
 def code_of(coding: PhaseCode) -> str:
@@ -96,7 +113,7 @@ def summary(network: ir.Network) -> str:
     rows = layer_rows(network)
     names = [field.name for field in fields(LayerRow)]
     cells = [[f"{getattr(row, name):,}" if name == "weights" else getattr(row, name) for name in names] for row in rows]
-    return f"{text_table(names, cells)}\n{headline(network)}"
+    return "\n".join([text_table(names, cells), *readout_rows(network), headline(network)])
 
 
 def headline(network: ir.Network) -> str:
@@ -116,4 +133,4 @@ def layers(network: ir.Network) -> str:
     for row in layer_rows(network):
         told = ", ".join(part for part in (row.kind, row.code, row.scale and f"scale {row.scale}") if part)
         lines.append(f"{row.population}: {row.operation} -> [{row.shape}] {told}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *readout_rows(network)])

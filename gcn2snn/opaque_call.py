@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
 
 
 @torch.compiler.disable
-def call(network: Callable[..., Tensor], args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
+def call(network: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]) -> object:
     """What ``network(*args, **kwargs)`` gives, computed outside of the compiled graph."""
     return network(*args, **kwargs)

@@ -121,12 +121,11 @@ class GraphRun(Run):
     config: Json
 
 
-class ChosenEpochs(Stored):
-    """What validation chose in an inductive run."""
+class Validation(Stored):
+    """What the validation documents said of an inductive run."""
 
-    epochs: Annotated[int, Field(ge=1)]
-    loss: float
-    accuracy: Percent
+    loss: float | None
+    accuracy: Percent | None
     documents: Count
 
 
@@ -135,7 +134,7 @@ class FinishedGraphRun(GraphRun, Finished):
 
     ann: Scores | None = None
     temperature: Annotated[float, Field(gt=0.0)] | None = None
-    chosen: ChosenEpochs | None = None
+    validation: Validation | None = None
 
 
 class ImageOptions(Stored):

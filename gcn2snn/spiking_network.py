@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
@@ -48,17 +48,17 @@ class Documents(Protocol):
 
     @property
     def class_names(self) -> tuple[str, ...]: ...
-
     @property
     def temperature(self) -> float: ...
-
+    @property
+    def tokeniser(self) -> str | None: ...
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]: ...
 
     def parts(self) -> tuple[dict[str, Tensor], dict[str, object]]: ...
 
 
 class SpikingNetwork(DescribedModule):
-    """A converted network. ``snn(*args)`` takes what the source model takes and gives the output potentials.
+    """A converted network. ``snn(*args)`` takes what the source model takes and gives its potentials, structured as there.
 
     It is used like any module: ``to``, ``double``, ``copy.deepcopy``, ``pickle``, ``torch.save`` and ``state_dict`` work, and
     so do calls from several threads and after a fork (one thread in the child). It is never trained and has no parameters:
@@ -92,12 +92,10 @@ class SpikingNetwork(DescribedModule):
         self.report = tuple(report)
         self.refits = tuple(refits)
         self.documents: Documents | None = None
-        self.origin: dict[
-            str, object
-        ] = {}  # JSON values about data, training and source as far as known; files keep them
+        self.origin: dict[str, object] = {}  # JSON values about data, training and source; files keep them
         self._known: dict[str, Value] | None = None
 
-    def forward(self, *args: object, **kwargs: object) -> Tensor:
+    def forward(self, *args: object, **kwargs: object) -> ir.Returned:
         """Output potentials, with the closed form where it is exact and the bucketed engine otherwise.
 
         Args:
@@ -112,13 +110,12 @@ class SpikingNetwork(DescribedModule):
             from gcn2snn.opaque_call import call  # only now: it loads torch's compiler, which takes seconds
 
             return call(self, args, kwargs)
-        if torch.jit.is_tracing():
-            raise ConfigError("torch.jit.trace cannot record a spiking network; use it as it is, or in torch.compile")
-        if isinstance(args, fx.Proxy) or any(isinstance(value, fx.Proxy) for value in (*args, *kwargs.values())):
-            raise ConfigError("torch.fx cannot trace a spiking network; use it as it is, or in torch.compile")
-        with torch.no_grad(), torch.autocast(self._device().type, enabled=False):
+        self.refuse_tracing(args, kwargs)
+        with torch.no_grad(), torch.autocast(self.device().type, enabled=False):
             try:
-                return self._call(args, kwargs, "auto", self.config.wait)
+                chosen = choose_engine(self.network, self.config.wait, "auto")
+                inputs = self._bound(args, kwargs, sparse=chosen == "closed")
+                return self._run(inputs, chosen, self.config.wait, None, None)
             except (Gcn2SnnError, torch.OutOfMemoryError):
                 raise
             except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
@@ -126,10 +123,6 @@ class SpikingNetwork(DescribedModule):
                     f"the network cannot compute with these arguments ({type(error).__name__}: {error}); compare their kinds, "
                     f"sizes and contents with those of the example"
                 ) from error
-
-    def _device(self) -> torch.device:
-        held = (tensor.device for node in self.network for tensor in node.tensors().values())
-        return next(held, torch.device("cpu"))
 
     def simulate(
         self,
@@ -139,7 +132,7 @@ class SpikingNetwork(DescribedModule):
         observe: Observer | None = None,
         recordings: dict[str, Recording] | None = None,
         **kwargs: object,
-    ) -> Tensor:
+    ) -> ir.Returned:
         """Output potentials by a chosen engine.
 
         Args:
@@ -159,14 +152,8 @@ class SpikingNetwork(DescribedModule):
         if recordings is not None:
             check_recordings(self.network, recordings, engine)
             engine = "temporal"
-        if observe is None and recordings is None:
-            return self._call(args, kwargs, engine, wait)
-        return self._run(self._bound(args, kwargs), engine, wait, observe, recordings)
-
-    def _call(self, args: Sequence[object], kwargs: Mapping[str, object], engine: str, wait: int | None) -> Tensor:
-        """A run that nobody looks into: the closed form reads sparse features as they come."""
-        chosen = choose_engine(self.network, wait, engine)
-        return self._run(self._bound(args, kwargs, sparse=chosen == "closed"), chosen, wait, None, None)
+        plain = observe is None and recordings is None and choose_engine(self.network, wait, engine) == "closed"
+        return self._run(self._bound(args, kwargs, sparse=plain), engine, wait, observe, recordings)
 
     def _bound(self, args: Sequence[object], kwargs: Mapping[str, object], sparse: bool = False) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
@@ -185,19 +172,17 @@ class SpikingNetwork(DescribedModule):
         wait: int | None,
         observe: Observer | None,
         recordings: dict[str, Recording] | None,
-    ) -> Tensor:
-        chosen = choose_engine(self.network, wait, engine)
+    ) -> ir.Returned:
+        chosen, heads = choose_engine(self.network, wait, engine), dict[str, Tensor]()
         if chosen == "closed":
-            return run_closed(self.network, inputs, observe, self._input_free() if observe is None else None)
-        if chosen == "bucketed":
-            return run_bucketed(self.network, inputs, wait, observe=observe)
-        return run_temporal(self.network, inputs, wait, recordings, observe=observe)
-
-    def _input_free(self) -> dict[str, Value]:
-        """Spikes that no input changes, coded once for all calls; they move with the network."""
-        if self._known is None:
-            self._known = input_free(self.network)
-        return self._known
+            if self._known is None:  # spikes that no input changes, coded once for all calls
+                self._known = input_free(self.network)
+            run_closed(self.network, inputs, observe, self._known if observe is None else None, heads)
+        elif chosen == "bucketed":
+            run_bucketed(self.network, inputs, wait, observe=observe, heads=heads)
+        else:
+            run_temporal(self.network, inputs, wait, recordings, observe=observe, heads=heads)
+        return ir.assembled(self.network.structure, list(heads.values()))
 
     @torch.no_grad()
     def spikes(
@@ -281,7 +266,7 @@ class SpikingNetwork(DescribedModule):
         engine: str = "auto",
         observe: Observer | None = None,
         **kwargs: object,
-    ) -> Tensor:
+    ) -> ir.Returned:
         """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
 
         def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
@@ -292,9 +277,25 @@ class SpikingNetwork(DescribedModule):
         return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None)
 
     @torch.no_grad()
-    def source(self, *args: object, observe: Observer | None = None, **kwargs: object) -> Tensor:
+    def source(self, *args: object, observe: Observer | None = None, **kwargs: object) -> ir.Returned:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
-        return run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe)
+        heads: dict[str, Tensor] = {}
+        run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe, heads)
+        return ir.assembled(self.network.structure, list(heads.values()))
+
+    def head(self, output: object) -> SpikingNetwork:
+        """A network that gives one of several results, for what needs one: ``evaluate``, ``export``, a report.
+
+        ``output``: index, key or field, or a path of them, as for :func:`gcn2snn.convert`.
+
+        Raises:
+            InputError: there is no such result; the message lists what there is.
+        """
+        network = self.network.only(output)
+        kept = [row for row in self.report if row.name in network]
+        chosen = SpikingNetwork(network, self.config, kept, [row for row in self.refits if row.name in network])
+        chosen.origin = dict(self.origin)
+        return chosen
 
     @torch.no_grad()
     def verify(self, *args: object, tolerance: float = 0.0, wait: int | None = None, **kwargs: object) -> VerifyReport:

@@ -208,7 +208,7 @@ def test_a_planted_import_is_found(tmp_path: Path, place: str, line: str, messag
 @pytest.mark.parametrize("verb", [path.stem for path in files("gcn2snn/cli")])
 def test_no_verb_imports_another(verb: str) -> None:
     shared = {"options", "origins", "output", "progress", "tables", "images", "text_lines", "inputs"}
-    shared |= {"settings", "loudness", "verbs"}
+    shared |= {"settings", "loudness", "verbs", "own", "own_data", "own_models"}
     if verb == "__init__":
         return
     for name in imports(ROOT / "gcn2snn" / "cli" / f"{verb}.py"):

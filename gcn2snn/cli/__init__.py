@@ -14,6 +14,7 @@ from gcn2snn.cli.convert import convert
 from gcn2snn.cli.datasets import app as datasets
 from gcn2snn.cli.doctor import doctor
 from gcn2snn.cli.evaluate import evaluate
+from gcn2snn.cli.explain import explain
 from gcn2snn.cli.export import export
 from gcn2snn.cli.info import info
 from gcn2snn.cli.loudness import verbose
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 add(app, train)
 add(app, convert)
+add(app, explain)
 add(app, evaluate)
 add(app, predict)
 add(app, export)

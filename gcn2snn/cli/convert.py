@@ -10,6 +10,7 @@ import typer
 from gcn2snn.cli.loudness import hint, note
 from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
 from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
+from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import layers_table, refit_table, report_table
 from gcn2snn.config import ConvertConfig
@@ -19,7 +20,13 @@ CORRECTIONS = "What is done about means: with mean each channel sends its mean a
 
 
 def convert(
-    run: Annotated[Path | None, typer.Argument(help="Run folder of `gcn2snn train`.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN|MODULE:FACTORY",
+            help="Run folder of `gcn2snn train`, or what makes a model of your own, such as models:build.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/snn.safetensors.")] = None,
     base: Annotated[float | None, setting(ConvertConfig, "base")] = None,
     timesteps: Annotated[int | None, setting(ConvertConfig, "timesteps", text="Phases T of the phase code")] = None,
@@ -60,8 +67,18 @@ def convert(
     model: Annotated[
         str | None, typer.Option(help="Images: a network, with --weights and --data instead of a run.")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Images: checkpoint, .pt or .safetensors.")] = None,
-    data: Annotated[str | None, typer.Option(help="Images: digits, cifar10, cifar100 or a class folder.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Images, own model: trained weights, .pt or .safetensors.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Images: digits, cifar10, cifar100 or a class folder. Own model: also cora, citeseer, or a .pt file with x, "
+            "edge_index, y and test_mask (or what the model takes)."
+        ),
+    ] = None,
+    args: Arguments = None,
+    head: Head = None,
     stem: Annotated[str | None, typer.Option(help="Images: cifar or imagenet, for models that have both.")] = None,
     normalise: Annotated[str | None, typer.Option(help="Images: what the model was trained with.")] = None,
     input_code: Annotated[str | None, setting(ConvertConfig, "input", "--input")] = None,
@@ -81,6 +98,8 @@ def convert(
       gcn2snn convert runs/r8
 
       gcn2snn convert runs/r8 --base 1.2 --timesteps 24 --out r8-24.safetensors
+
+      gcn2snn convert models:build --weights gcn.pt --data cora --args '{"hidden": 16}'
     """
     refuse_other_format(out, ".safetensors")
     options: dict[str, Any] = {
@@ -114,6 +133,18 @@ def convert(
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.origins import is_image_run
 
+    if run is not None and is_own(run):
+        from gcn2snn.cli.own import convert as convert_own
+
+        refuse_given(
+            {"corpus": corpus, "tokeniser": tokeniser, "stem": stem, "model": model}, f"{run} is your own model"
+        )
+        wanted = Own(str(run), args, weights, data, data_dir, head)
+        images = {"normalise": normalise, "calibration_images": calibration_images}
+        convert_own(wanted, out, given(options), images, force, as_json)
+        return
+    refuse_given({"args": args, "head": head}, "it goes with a model of your own, MODULE:FACTORY")
+
     if model is not None or (run is not None and is_image_run(run)):
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")
         convert_images(run, out, given(options), given(source), data_dir, force, as_json)
@@ -121,7 +152,9 @@ def convert(
     from gcn2snn.errors import ConfigError
 
     if run is None:
-        raise ConfigError("nothing to convert: give a run folder, or --model with --weights and --data for images")
+        raise ConfigError(
+            "nothing to convert: give a run folder, MODULE:FACTORY of a model of your own, or --model with --weights and --data for images"
+        )
     refuse_given(source, f"{run} is a run on a graph")
     allow_tokeniser(tokeniser)
     config = ConvertConfig(**given(options))

@@ -63,6 +63,7 @@ def evaluate(
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.origins import (
         allow_tokeniser,
+        data_of,
         given_call,
         graph_of,
         is_inductive,
@@ -95,6 +96,7 @@ def evaluate(
         evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json, cycles)
         return
     refuse_given({"limit": limit}, f"{snn} is a network on a graph")
+    data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(snn, network, origin)
         allow_tokeniser(tokeniser)

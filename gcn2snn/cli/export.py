@@ -56,13 +56,14 @@ def export(
     from gcn2snn.cli.options import refuse_given
     from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
-    from gcn2snn.cli.text_lines import lines_of
     from gcn2snn.errors import ConfigError
-    from gcn2snn.formats import FORMATS
+    from gcn2snn.formats import FORMATS, check_ready
     from gcn2snn.formats import check as check_export
     from gcn2snn.formats import export as write
 
-    if not check:
+    if check:
+        check_ready(format, python)
+    else:
         refuse_given({"python": python}, "it is for --check")
     if str(out) == "-":
         raise ConfigError("--out is -, but a format is not written to standard output. Give a file")
@@ -75,7 +76,7 @@ def export(
         values, wanted = inputs_of(snn, network, origin, inputs, data_dir, wanted)
     elif format == "onnx-documents":
         refuse_given({"rows": rows}, "the classifier takes any documents")
-        values = None if inputs is None else [text for texts in lines_of(inputs) for text in texts]
+        values = None if inputs is None else _texts(inputs)
     elif chosen is not None:
         refuse_given({"inputs": inputs, "rows": rows}, f"the format {format} does not run the network")
     written = write(network, format, values, out=out, rows=wanted, force=force)
@@ -97,3 +98,13 @@ def export(
             hint(as_json, "the same command with --check and --force compares the file with the network")
     if found is not None and not found.passed:
         raise typer.Exit(1)
+
+
+def _texts(file: str) -> list[str]:
+    from gcn2snn.cli.text_lines import lines_of
+    from gcn2snn.errors import DataError
+
+    found = [text for texts in lines_of(file) for text in texts]
+    if not found:
+        raise DataError(f"{file} is empty. Give a file of texts, one a line, in UTF-8")
+    return found

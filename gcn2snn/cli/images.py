@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +142,7 @@ def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, lim
     import torch
 
     from gcn2snn.cnn import find_normalisation, load_images
-    from gcn2snn.report import Batch, Subject
+    from gcn2snn.report import Batch, Sample, Subject, png
     from gcn2snn.run_summary import ImageOrigin
     from gcn2snn.schema import checked
 
@@ -156,6 +156,10 @@ def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, lim
         for x, labels in images.batches(100, normalise):
             yield Batch((x,), labels, torch.ones(len(labels), dtype=torch.bool))
 
+    def describe(rows: Sequence[int]) -> list[Sample]:
+        pictures = images.pixels(torch.tensor(rows))
+        return [Sample(f"image {row}", picture=png(x)) for row, x in zip(rows, pictures, strict=True)]
+
     every, used = len(everything), len(images)
     extent = (
         f"all {used:,} test images"
@@ -163,7 +167,7 @@ def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, lim
         else f"{used:,} of {every:,} test images, drawn evenly from the classes"
     )
     source = None if data is None else {"data": data, "normalise": origin["normalise"]}
-    return Subject(batches, images.class_names, "test images", extent, source)
+    return Subject(batches, images.class_names, "test images", extent, source, describe)
 
 
 def chosen_images(origin: dict[str, Any], data: str | None, data_dir: Path | None, rows: list[int]) -> Tensor:

@@ -26,6 +26,8 @@ def row_numbers(text: str | None, option: str = "--rows") -> list[int] | None:
             raise ConfigError(
                 f"{option} {text!r} is no list of numbers; whole numbers are needed, such as 0,5,7 or 3-6"
             )
+        if dash and int(last) < int(first):
+            raise ConfigError(f"{option} {text!r} counts down; write the smaller number first: {last}-{first}")
         found += range(int(first), int(last or first) + 1)
     return found
 
@@ -39,12 +41,13 @@ def inputs_of(
     rows: list[int] | None,
 ) -> tuple[tuple[object, ...], list[int] | None]:
     """What the network is called with, and the rows of its output that are left to choose."""
-    from gcn2snn.cli.origins import given_call, graph_of, refuse_unknown_origin
+    from gcn2snn.cli.origins import data_of, given_call, graph_of, refuse_unknown_origin
 
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import chosen_images
 
         return (chosen_images(origin, inputs, data_dir, [0] if rows is None else rows),), None
+    inputs = data_of(origin, inputs)
     if inputs is not None:
         return given_call(network, inputs, data_dir)[1], rows
     from gcn2snn.textgcn import call

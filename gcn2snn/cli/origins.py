@@ -177,14 +177,22 @@ def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tup
 
     Raises:
         DataError: they are not there, have no labels, or lack an input of the network.
+        InputError: the network gives no class scores.
     """
     from gcn2snn import ir
     from gcn2snn.datasets import load_labelled
 
     found = load_labelled(data, data_dir)
-    outputs = network.network.shapes[network.network.nodes[-1].name][1]
+    network.network.check_scores(f"labelled data such as {data}")
+    outputs = network.network.shapes[network.network.heads[0]][1]
     found = found if outputs is None else found.for_classes(outputs)
     return found, found.arguments({node.name: node.role for node in network.network.of(ir.Input)})
+
+
+def data_of(origin: dict[str, Any], data: str | None) -> str | None:
+    """The data that were given; else, for a network of the caller's own model, those that it was converted on."""
+    own: str | None = origin["data"] if origin.get("kind") == "own" else None
+    return own if data is None else data
 
 
 def _wanted(network: SpikingNetwork) -> str:

@@ -49,7 +49,7 @@ def predict(
     from gcn2snn.cli.origins import allow_tokeniser
     from gcn2snn.cli.text_lines import lines_of
     from gcn2snn.clock import hertz
-    from gcn2snn.datasets import TextGraphOptions
+    from gcn2snn.datasets import TextGraphOptions, refuse_other_tokeniser
     from gcn2snn.energy import preset_of
     from gcn2snn.errors import ConfigError
 
@@ -67,6 +67,7 @@ def predict(
         refuse_given({"encoding": encoding}, "it is the encoding of a file, and --text is given")
     allow_tokeniser(tokeniser)
     snn = _network(network)
+    refuse_other_tokeniser(tokeniser, snn.documents_of().tokeniser)
     batches = iter([text]) if text else lines_of(file, encoding)
     answers = _answers(snn, batches, energy, strict)
     if csv is not None:

@@ -69,7 +69,7 @@ def _subject(
     limit: int | None,
 ) -> Subject:
     """Test images, labelled data that were given, or the test nodes of the graph that the network comes from."""
-    from gcn2snn.cli.origins import given_call, graph_of, refuse_inductive, refuse_unknown_origin
+    from gcn2snn.cli.origins import data_of, given_call, graph_of, refuse_inductive, refuse_unknown_origin
     from gcn2snn.report import Batch, Subject, subject_of
 
     if origin.get("kind") == "images":
@@ -78,6 +78,7 @@ def _subject(
         refuse_given({"corpus": corpus}, f"{file} is a network on images")
         return subject(origin, data, data_dir, 1000 if limit is None else limit)
     refuse_given({"limit": limit}, f"{file} is a network on a graph")
+    data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(file, network, origin)
         refuse_inductive(origin, "a report")

@@ -37,7 +37,7 @@ def show(
             help="Neurons whose potentials are drawn, POPULATION=0,5,7; may be repeated [some that fire at different phases]."
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Neurons of a population in the raster.")] = 60,
+    limit: Annotated[int | None, typer.Option(min=1, help="Neurons of a population in the raster [60].")] = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing pictures.")] = False,
     as_json: AsJson = False,
@@ -52,6 +52,7 @@ def show(
     """
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.inputs import inputs_of, row_numbers
+    from gcn2snn.cli.options import refuse_given
     from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
     from gcn2snn.pictures import KINDS, picture_files, save_figures
@@ -59,10 +60,16 @@ def show(
     snn, wanted = network_file(snn), row_numbers(rows)
     target = out or snn.with_suffix(".png")
     files = picture_files(kind or KINDS, target, force)
-    chosen = {name: row_numbers(numbers, "--neurons") or [] for name, numbers in map(_named, neurons or [])}
+    if "potentials" not in files:
+        refuse_given({"neurons": neurons or None}, "no potentials are drawn")
+    if "raster" not in files:
+        refuse_given({"limit": limit}, "no raster is drawn")
+    chosen: dict[str, list[int]] = {}
+    for name, numbers in map(_named, neurons or []):
+        chosen.setdefault(name, []).extend(row_numbers(numbers, "--neurons") or [])
     network, origin = load_with_origin(snn)
     values, left = inputs_of(snn, network, origin, inputs, data_dir, wanted)
-    figures = network.plot(*values, rows=left, neurons=chosen, limit=limit)
+    figures = network.plot(*values, rows=left, neurons=chosen, limit=60 if limit is None else limit)
     save_figures({name: figures[name] for name in files}, files)
     if as_json:
         emit({"snn": str(snn), "files": {name: str(file) for name, file in files.items()}})

@@ -23,8 +23,8 @@ def lines_of(file: str, encoding: str | None = None) -> Iterator[list[str]]:
         encoding: as Python names it; None reads the byte order mark, or else takes UTF-8.
 
     Raises:
-        DataError: the file cannot be read, is of another encoding, holds a zero byte, or has a line longer than
-            :data:`LONGEST`.
+        DataError: the file cannot be read, is compressed or no text, is of another encoding, holds a zero byte,
+            or has a line longer than :data:`LONGEST`.
     """
     name = "standard input" if file == "-" else file
     try:
@@ -50,9 +50,10 @@ def lines_of(file: str, encoding: str | None = None) -> Iterator[list[str]]:
 
 def _decoded(name: str, handle: int, encoding: str | None) -> Iterator[str]:
     """The text of each read, without a byte order mark; the bytes of a broken letter wait for the next."""
-    from gcn2snn.datasets import marked_encoding, wrong_encoding
+    from gcn2snn.datasets import marked_encoding, refuse_binary, wrong_encoding
 
     chunk = os.read(handle, READ)
+    refuse_binary(name, chunk)
     chosen = encoding or marked_encoding(chunk)
     decoder = codecs.getincrementaldecoder(chosen)()
     before = newlines = 0

@@ -60,18 +60,21 @@ def train(
         typer.Option(
             "--inductive",
             help="Train for documents that come later: test documents are kept out of the graph and classified as new ones; "
-            f"other defaults: learning rate {NEW['learning_rate']}, patience {NEW['patience']}. Trains twice: the validation documents, classified as new "
-            "ones, choose the number of epochs, then all training documents are learned.",
+            f"other defaults: hidden {NEW['hidden']}, learning rate {NEW['learning_rate']}, which falls to 0. Trains twice, for all "
+            "epochs: without the validation documents, which are then classified as new ones, and with all training documents.",
         ),
     ] = False,
-    smoothing: Annotated[
+    cost: Annotated[
         float | None,
-        typer.Option(help=f"With --inductive: share of the target for all classes alike [default {NEW['smoothing']}]."),
+        typer.Option(
+            help="With --inductive: C, what a document counts for against the penalty on what words add "
+            f"[default {NEW['cost']:g}; above 0]."
+        ),
     ] = None,
     averaging: Annotated[
         float | None,
         typer.Option(
-            help=f"With --inductive: decay of the mean of the weights over epochs [default {NEW['averaging']}]."
+            help=f"With --inductive: decay of the mean of the weights over epochs [default {NEW['averaging']}; at least 0, below 1]."
         ),
     ] = None,
     seed: Annotated[int, setting(TrainConfig, "seed", text="Seed of weights, dropout, validation split and order")] = (
@@ -121,7 +124,7 @@ def train(
     text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
     text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}
     images = {"model": model, "batch_size": batch_size}
-    new = {"smoothing": smoothing, "averaging": averaging}
+    new = {"cost": cost, "averaging": averaging}
     from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names
 
@@ -136,6 +139,7 @@ def train(
     if not resume:
         refuse_given({"corpus": corpus}, "it says where the corpus of a run is now, and goes with --resume")
     if inductive:
+        refuse_given({"patience": patience}, "--inductive runs for all epochs")
         config = TrainConfig.for_new_documents(**given(both | graph | new))
         text |= {"documents": "training"}
     else:
@@ -202,17 +206,17 @@ def _train_graph(
 
 
 def _validation_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
-    if "chosen" not in summary:
+    if "validation" not in summary:
         last = summary["last_epoch"]
         return [("validation loss / accuracy", f"{last['val_loss']:.4f} / {last['val_accuracy']:.2f} %")]
-    chosen = summary["chosen"]
+    found = summary["validation"]
     return [
-        ("validation, unseen documents", f"{chosen['loss']:.4f} / {chosen['accuracy']:.2f} % of {chosen['documents']}"),
-        ("epochs chosen by validation", chosen["epochs"]),
+        ("validation, unseen documents", f"{found['loss']:.4f} / {found['accuracy']:.2f} % of {found['documents']}")
     ]
 
 
 def _measures(epoch: Any) -> str:
     if epoch.val_loss is None:
-        return f"loss {epoch.train_loss:.4f}  on all training documents"
+        documents = "" if epoch.stage == "validation" else "  on all training documents"
+        return f"loss {epoch.train_loss:.4f}{documents}"
     return f"loss {epoch.train_loss:.4f}  validation {epoch.val_loss:.4f} / {epoch.val_accuracy:.2f} %"

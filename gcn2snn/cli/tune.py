@@ -11,6 +11,7 @@ import typer
 
 from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
+from gcn2snn.cli.own_models import Arguments, Own, is_own, short_name
 
 if TYPE_CHECKING:
     from gcn2snn.config import ConvertConfig
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def tune(
-    run: Annotated[Path, typer.Argument(help="Run folder of `gcn2snn train`.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|MODULE:FACTORY",
+            help="Run folder of `gcn2snn train`, or what makes a model of your own, such as models:build.",
+        ),
+    ],
     trials: Annotated[int | None, typer.Option(help="Configurations to try [default 150; at least 1].")] = None,
     max_loss: Annotated[
         float | None, typer.Option(help="Points of validation accuracy that may be lost [default 0.3; at least 0].")
@@ -32,6 +39,14 @@ def tune(
         int | None, typer.Option(help="Images: training images that stand for validation data [default 500].")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, default RUN/tuned.safetensors.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Own model: trained weights, .pt or .safetensors.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Own model: cora, citeseer, a .pt file with val_mask too, digits, cifar10 or a class folder."
+        ),
+    ] = None,
+    args: Arguments = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
@@ -45,6 +60,8 @@ def tune(
       gcn2snn tune runs/r8
 
       gcn2snn tune runs/r8 --max-loss 1 --trials 40 --out cheap.safetensors
+
+      gcn2snn tune models:build --weights gcn.pt --data cora
     """
     from gcn2snn.cli.origins import allow_tokeniser, is_image_run
     from gcn2snn.errors import ConfigError
@@ -55,6 +72,20 @@ def tune(
         raise ConfigError("--max-loss takes the cheapest and --min-alpha the most accurate; give one of them")
     rule = {"max_loss": max_loss, "min_alpha": min_alpha, "trials": trials}
     config = TuneConfig(seed=seed, max_timesteps=max_timesteps, **given(rule))
+    if is_own(run):
+        from gcn2snn.cli.own import needed_data
+
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{run} is your own model")
+        own, folder = Own(str(run), args, weights, data, data_dir, None), Path(f"{short_name(str(run))}-tune")
+        needed_data(own, "configurations are compared on validation data")
+        refuse_other_format(out, ".safetensors")
+        target = out or folder / "tuned.safetensors"
+        refuse_existing(target, force)
+        task = _own_task(own, target, images)
+        folder.mkdir(exist_ok=True)
+        _show(run, target, _search(task, folder, config), task, as_json)
+        return
+    refuse_given({"weights": weights, "data": data, "args": args}, "it goes with a model of your own, MODULE:FACTORY")
     _refuse_network(run)
     refuse_other_format(out, ".safetensors")
     target = out or run / "tuned.safetensors"
@@ -113,6 +144,13 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None, corpus: Path | N
         return evaluate(snn, graph).to_dict()  # the only place where test labels are read
 
     return _Task(Problem(model, [validation_of(summary, graph)]), summary["dataset"], finish)
+
+
+def _own_task(own: Own, target: Path, images: int | None) -> _Task:
+    from gcn2snn.cli.own import finished, problem_of
+
+    problem, data = problem_of(own, images)
+    return _Task(problem, {"dataset": data}, lambda config: finished(own, target, config))
 
 
 def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | None) -> _Task:

@@ -325,6 +325,16 @@ class EventCounter:
         self._direct(node)
 
     @_visit.register
+    def _product(self, node: ir.Product, args: tuple[Value, ...], value: Value) -> None:
+        """A product of two results: multiply-accumulates of potentials, in the spiking network as in its source."""
+        a, b, result = (dense_value(x) for x in (*args, value))
+        work = node.operations(a, b, result)
+        weights = list(node.tensors().values())
+        row = _row(node, "product", work, events=0, dense=work)
+        row = replace(row, effective=work, inputs=a.numel() + b.numel(), stored=sum(w.numel() for w in weights))
+        self._add(node, None, result, row)
+
+    @_visit.register
     def _max_pool(self, node: ir.MaxPool, args: tuple[Value, ...], value: Value) -> Tensor:
         counts = self._count_of(node)
         assert counts is not None

@@ -11,7 +11,8 @@ class LayerEvents:
 
     Args:
         name: node.
-        kind: "synapse" (multiply-accumulates in the source model) or "sum" (additions in both: residuals and pooling).
+        kind: "synapse" (multiply-accumulates in the source model), "product" (of two results, multiply-accumulates in both) or
+            "sum" (additions in both: residuals and pooling).
         operations: OP_l, MACs of the source model; nnz * columns for a sparse product, N * columns for an identity.
         input_neurons, input_spikes: neurons that feed it and the spikes they sent.
         additions: spike_rate * operations (Eq. 6).

@@ -45,7 +45,7 @@ def neurobench_counts(
     layers: Iterable[LayerEvents], populations: Iterable[PopulationEvents], footprint: int, samples: int
 ) -> NeuroBenchCounts:
     """Counts of a run, from what its layers and populations did."""
-    synapses = [layer for layer in layers if layer.kind == "synapse"]
+    synapses = [layer for layer in layers if layer.kind != "sum"]
     populations, count = tuple(populations), max(samples, 1)
     return NeuroBenchCounts(
         footprint=footprint,

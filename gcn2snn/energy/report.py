@@ -41,7 +41,8 @@ class EnergyReport:
 
     @property
     def _synapses(self) -> list[LayerEvents]:
-        return [layer for layer in self.layers if layer.kind == "synapse"]
+        """What multiplies in the source: synapses, and products of two results."""
+        return [layer for layer in self.layers if layer.kind != "sum"]
 
     @property
     def ann_joules(self) -> float:

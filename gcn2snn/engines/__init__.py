@@ -11,7 +11,6 @@ from gcn2snn.engines.interpreter import (
     fire,
     input_free,
     operators,
-    read_out,
     replay,
     run,
     run_closed,
@@ -30,6 +29,8 @@ from gcn2snn.engines.node_rules import (
     without_gain,
 )
 from gcn2snn.engines.pipeline import depths, latency, run_pipeline
+from gcn2snn.engines.plan import steps_to_heads
+from gcn2snn.engines.readout_rules import head_values, heads_of, read_out
 from gcn2snn.engines.temporal import constants, run_temporal
 from gcn2snn.engines.topology import input_timesteps, network_dtype, path, sources
 
@@ -50,6 +51,8 @@ __all__ = [
     "depths",
     "evaluate_node",
     "fire",
+    "head_values",
+    "heads_of",
     "input_free",
     "input_timesteps",
     "is_exact",
@@ -70,5 +73,6 @@ __all__ = [
     "spike_value",
     "start_of",
     "started",
+    "steps_to_heads",
     "without_gain",
 ]

@@ -1,4 +1,4 @@
-"""object wait without T passes: potentials at the moments that neurons look at, and the first crossing."""
+"""Any wait without T passes: potentials at the moments that neurons look at, and the first crossing."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ def run_bucketed(
     wait: int | None,
     emitted: dict[str, Spikes] | None = None,
     observe: Observer | None = None,
+    heads: dict[str, Tensor] | None = None,
 ) -> Tensor:
-    """Potentials of the output, equal to those of ``run_temporal`` but for the order of sums.
+    """The first head of the result, equal to those of ``run_temporal`` but for the order of sums.
 
     A neuron decides step k by U(min(k + w, T_in)), so only the moments min(1 + w, T_in) .. T_in are ever looked at. Where one
     synapse brings the spikes of one population, a kernel keeps the sums of all moments and finds the first crossing in
-    one pass over the spikes. object other membrane goes from moment to moment: what arrives until the first one is summed at
+    one pass over the spikes. Any other membrane goes from moment to moment: what arrives until the first one is summed at
     once, each spike is still added once, and the rules of the nodes (races, coders, sums) are those of the temporal engine.
 
     Args:
@@ -44,13 +45,14 @@ def run_bucketed(
         wait: w; None waits for all input.
         emitted: filled with the spikes of every population.
         observe: shown every node afterwards, as :func:`replay` says.
+        heads: filled with every head, by name.
 
     Raises:
         ConfigError: the network is not calibrated.
 
     Source: Algorithm 1; docs/method.md.
     """
-    return run_membranes(network, inputs, wait, partial(_work, network), emitted, observe)
+    return run_membranes(network, inputs, wait, partial(_work, network), emitted, observe, heads)
 
 
 def _work(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> None:

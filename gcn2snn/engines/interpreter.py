@@ -13,13 +13,16 @@ from gcn2snn import ir
 from gcn2snn.encoding import check_finite
 from gcn2snn.engines.fused import as_sent, fire_synapse, firing
 from gcn2snn.engines.node_rules import Value, activate, apply, dense_value
-from gcn2snn.engines.plan import Fusion, plan
+from gcn2snn.engines.plan import Fusion, steps_to_heads
 from gcn2snn.engines.sparse_inputs import sparse_codes, sparse_values
 from gcn2snn.engines.topology import check_calibrated
 from gcn2snn.kernels import CSR, PhaseCode, Spikes, binary_values, encode, per_channel
 
 Observer = Callable[[ir.Node, tuple[Value, ...], Value], None]
 """Called with each node, its inputs and its result."""
+
+Closing = Callable[[ir.Output, Tensor], Tensor]
+"""What an output makes of the sum that flows into it."""
 
 Fuse = Callable[[Fusion, tuple[Value, ...], Value], Spikes | None]
 """Called with what may be done at once, the synapse's inputs and the other term of its sum; None: not at once."""
@@ -33,14 +36,20 @@ def run(
     observe: Observer | None = None,
     known: Mapping[str, Value] | None = None,
     fuse: Fuse | None = None,
+    output: Closing | None = None,
+    heads: dict[str, Tensor] | None = None,
 ) -> Tensor:
-    """Evaluate every node that the output needs once; ``population`` and ``coder`` say what neurons and input coders do.
+    """Evaluate every node that the heads need once; ``population`` and ``coder`` say what neurons and input coders do.
 
     Values are dropped after their last reader, so memory holds only the values that are still to be read.
-    ``known`` holds results that need no evaluation; ``fuse`` may compute a synapse and its only reader at once.
+    ``known`` holds results that need no evaluation; ``fuse`` may compute a synapse and its only reader at once; ``output``
+    says what an output makes of its potentials, by default nothing.
+
+    Returns:
+        The first head. ``heads`` is filled with all of them, by name.
     """
     values: dict[str, Value] = dict(known or {})
-    for step in plan(network, fuse is not None, frozenset(values)):
+    for step in steps_to_heads(network, fuse is not None, frozenset(values)):
         fused = None
         if fuse is not None and step.fusion is not None:
             args = tuple(values[name] for name in step.fusion.synapse.inputs)
@@ -52,11 +61,16 @@ def run(
             for node in step.nodes:
                 args = tuple(values[name] for name in node.inputs)
                 values[node.name] = evaluate_node(node, args, inputs, population, coder)
+                if output is not None and isinstance(node, ir.Output):
+                    values[node.name] = output(node, dense_value(values[node.name]))
                 if observe is not None:
                     observe(node, args, values[node.name])
         for name in step.dropped:
             values.pop(name, None)
-    return dense_value(values[network.output.name])
+    found = {name: dense_value(values[name]) for name in network.heads}
+    if heads is not None:
+        heads |= found
+    return found[network.heads[0]]
 
 
 def evaluate_node(
@@ -78,10 +92,15 @@ def evaluate_node(
     return apply(node, *args)
 
 
-def run_float(network: ir.Network, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:
-    """The source model's own result: ReLU or nothing where the neurons are, input data as they are."""
+def run_float(
+    network: ir.Network,
+    inputs: Mapping[str, Value],
+    observe: Observer | None = None,
+    heads: dict[str, Tensor] | None = None,
+) -> Tensor:
+    """The source model's own result: ReLU or nothing where the neurons are, input data as they are; heads as for :func:`run`."""
     known = sparse_values(network, inputs) if observe is None else None
-    return run(network, inputs, activate, lambda node, x: x, observe, known)
+    return run(network, inputs, activate, lambda node, x: x, observe, known, heads=heads)
 
 
 def run_closed(
@@ -89,6 +108,7 @@ def run_closed(
     inputs: Mapping[str, Value],
     observe: Observer | None = None,
     known: Mapping[str, Value] | None = None,
+    heads: dict[str, Tensor] | None = None,
 ) -> Tensor:
     """One evaluation per synapse: each population sends the phase of Eq. 4 of its exact potential.
 
@@ -99,6 +119,8 @@ def run_closed(
     one after the other. For a row of n such words its potential differs from the dense product's by at most (n + C) eps
     sum |w x|, which is how far the dense product may be from itself in another order. With an observer everything is dense.
 
+    ``heads``: as for :func:`run`.
+
     Raises:
         ConfigError: the network is not calibrated.
     """
@@ -106,7 +128,7 @@ def run_closed(
     fuse = fire_synapse if observe is None else None  # observers need the potentials, which fusing never stores
     if observe is None:
         known = {**(known or {}), **sparse_codes(network, inputs, known or {})}
-    return started(network.output, run(network, inputs, fire, code_input, observe, known, fuse))
+    return run(network, inputs, fire, code_input, observe, known, fuse, started, heads)
 
 
 def replay(network: ir.Network, inputs: Mapping[str, Value], sent: Mapping[str, Spikes], observe: Observer) -> None:
@@ -187,10 +209,3 @@ def code_input(node: ir.Coder, x: Tensor) -> Value:
 def single_coding(node: ir.Coder) -> PhaseCode:
     """Phase code of a single-spike input coder (Table VII)."""
     return PhaseCode(node.base, node.timesteps, signed=True)
-
-
-def read_out(network: ir.Network, potentials: Tensor) -> Tensor:
-    """The source model's result from the potentials: unchanged, or their softmax or log-softmax."""
-    if network.output.readout == "softmax":
-        return potentials.softmax(1)
-    return potentials.log_softmax(1) if network.output.readout == "log_softmax" else potentials

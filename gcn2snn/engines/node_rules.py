@@ -105,6 +105,11 @@ def _conv(node: ir.Conv, x: Tensor | Spikes, bias: bool = True) -> Tensor:
     constant = node.bias if bias else None
     if isinstance(x, Spikes):
         return phase_conv2d(x, node.weight, constant, node.stride, node.padding, node.dilation, node.groups)
+    if (
+        node.is_diagonal
+    ):  # torch takes a convolution of single channels and pixels for one, which costs many times as much
+        product = x * per_channel(node.weight.flatten(), 4)
+        return product if constant is None else product + per_channel(constant.expand(x.shape[1]), 4)
     left, right, top, bottom = node.padding
     if left != right or top != bottom:
         x, left, top = functional.pad(x, node.padding), 0, 0

@@ -33,8 +33,8 @@ class Step:
 
 
 @ir.once_per_network
-def plan(network: ir.Network, fuse: bool, known: frozenset[str]) -> tuple[Step, ...]:
-    """The steps that lead to the output.
+def steps_to_heads(network: ir.Network, fuse: bool, known: frozenset[str]) -> tuple[Step, ...]:
+    """The steps that lead to the heads of the result, which stay.
 
     Args:
         network: to evaluate.
@@ -55,13 +55,14 @@ def plan(network: ir.Network, fuse: bool, known: frozenset[str]) -> tuple[Step, 
     last_reader = {name: place for place, (nodes, _) in enumerate(groups) for node in nodes for name in node.inputs}
     dropped: list[list[str]] = [[] for _ in groups]
     for name, place in last_reader.items():
-        dropped[place].append(name)
+        if name not in network.heads:
+            dropped[place].append(name)
     return tuple(Step(nodes, fusion, tuple(names)) for (nodes, fusion), names in zip(groups, dropped, strict=True))
 
 
 def _needed(network: ir.Network, known: Set[str]) -> Mapping[str, ir.Node]:
-    """Nodes that the output depends on, other than through known results, by name and in order."""
-    wanted = {network.output.name}
+    """Nodes that the heads depend on, other than through known results, by name and in order."""
+    wanted = set(network.heads)
     found = []
     for node in reversed(network.nodes):
         if node.name in wanted and node.name not in known:

@@ -11,6 +11,7 @@ from gcn2snn.engines.emission import Emission, OneHotSpikes, SpikeTrain, emissio
 from gcn2snn.engines.interpreter import Observer, replay
 from gcn2snn.engines.membrane import Membrane, Recording
 from gcn2snn.engines.node_rules import Value, apply, dense_value
+from gcn2snn.engines.readout_rules import heads_of
 from gcn2snn.engines.topology import check_calibrated, sources, wait_of
 from gcn2snn.kernels import Spikes
 
@@ -36,8 +37,9 @@ def run_temporal(
     recordings: dict[str, Recording] | None = None,
     emitted: dict[str, Spikes] | None = None,
     observe: Observer | None = None,
+    heads: dict[str, Tensor] | None = None,
 ) -> Tensor:
-    """Potentials of the output after all layers have run in time, one membrane after the other.
+    """The first head of the result, after all layers have run in time, one membrane after the other.
 
     A layer reads its sources step by step; since a neuron fires at most once, its spike train is its phase, and
     memory stays at one byte per neuron and one potential for the membrane at work.
@@ -49,6 +51,7 @@ def run_temporal(
         recordings: filled with potentials, spikes and thresholds of the populations that are keys of it.
         emitted: filled with the spikes of every population.
         observe: shown every node afterwards, as :func:`replay` says.
+        heads: filled with every head, by name.
 
     Raises:
         ConfigError: the network is not calibrated.
@@ -61,7 +64,7 @@ def run_temporal(
         for n in range(1, membrane.last_step + 1):
             membrane.step(n, emissions, recording)
 
-    return run_membranes(network, inputs, wait, step, emitted, observe)
+    return run_membranes(network, inputs, wait, step, emitted, observe, heads)
 
 
 def run_membranes(
@@ -71,8 +74,9 @@ def run_membranes(
     work: Callable[[Membrane, Mapping[str, Emission]], None],
     emitted: dict[str, Spikes] | None = None,
     observe: Observer | None = None,
+    heads: dict[str, Tensor] | None = None,
 ) -> Tensor:
-    """Potentials of the output; ``work`` takes one membrane after the other to its last step.
+    """The first head of the result; ``work`` takes one membrane after the other to its last step.
 
     The spikes of a population are dropped after its last reader. The other arguments are those of :func:`run_temporal`.
     """
@@ -81,22 +85,24 @@ def run_membranes(
         emitted = {}
     fixed = constants(network, inputs)
     emissions = emissions_of_inputs(network, fixed)
-    result: Tensor | None = None
+    potentials: dict[str, Value] = {}
     for node, dropped in _membranes(network):
         membrane = Membrane(network, node, fixed, wait_of(network, node, wait))
         work(membrane, emissions)
         if isinstance(node, ir.Output):
-            result = membrane.potential
+            potentials[node.name] = membrane.potential
         else:
             emissions[node.name] = SpikeTrain(membrane.spikes)
             if emitted is not None:
                 emitted[node.name] = membrane.spikes
         for name in dropped:
             del emissions[name]
+    found = heads_of(network, fixed | potentials)
+    if heads is not None:
+        heads |= found
     if observe is not None and emitted is not None:
         replay(network, inputs, emitted, observe)
-    assert result is not None
-    return result
+    return found[network.heads[0]]
 
 
 @ir.once_per_network

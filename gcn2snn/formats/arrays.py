@@ -13,7 +13,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.files import save_json
-from gcn2snn.formats.array_files import save_arrays
+from gcn2snn.formats.array_files import load_arrays, save_arrays
 from gcn2snn.formats.clock import Window, windows_of
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.network_state import tensors_of, thresholds_of
@@ -54,13 +54,11 @@ def check_arrays(snn: SpikingNetwork, out: Path) -> dict[str, int]:
     Raises:
         ArtefactError: the file cannot be read.
     """
-    expected = arrays_of(snn)
+    expected, found = arrays_of(snn), load_arrays(out)
     try:
-        with np.load(out) as data:
-            found = {name: data[name] for name in data.files}
-    except (OSError, ValueError) as error:
-        raise ArtefactError(f"{out} cannot be read: {error}") from error
-    told = json.loads(str(found.pop(DESCRIPTION)))
+        told = json.loads(str(found.pop(DESCRIPTION)))
+    except (KeyError, ValueError) as error:
+        raise ArtefactError(f"{out} holds no description ({error!r}). Export the network again") from error
     differ = sum(name not in found or not np.array_equal(found[name], array) for name, array in expected.items())
     return {"arrays": len(found), "differ": differ + int(told != json.loads(json.dumps(description_of(snn))))}
 

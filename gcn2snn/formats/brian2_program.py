@@ -12,9 +12,13 @@ share a membrane: each is an event of its own (up1, up2, ..., down1, ...), of wh
 Exit code: 0 if no spike and no prediction differs, 1 otherwise.
 """
 
+import sys
+
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+    del sys.path[0]  # the folder of this file: it may itself be called brian2.py, or lie beside a numpy.py
+
 import argparse
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path

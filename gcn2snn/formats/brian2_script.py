@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gcn2snn import ir
 from gcn2snn.engines import bind, run_temporal
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.files import save_text
-from gcn2snn.formats.array_files import save_arrays
-from gcn2snn.formats.other_python import answer_of, interpreter
+from gcn2snn.formats.array_files import load_arrays, save_arrays
+from gcn2snn.formats.needed_rows import chosen_rows
+from gcn2snn.formats.other_python import answer_of, check_modules, interpreter
 from gcn2snn.formats.wiring import Cells, Projection, Relay, SourceCode, Train, Wiring, wire
 from gcn2snn.kernels import Spikes
 from gcn2snn.spiking_network import SpikingNetwork
@@ -80,22 +82,19 @@ def write_brian2(
     """
     if out.suffix != ".py":
         raise ConfigError(f"the Brian2 export is a Python script, got {out.name}; choose a name that ends with .py")
-    network = snn.network.map_tensors(lambda t: t.double() if t.is_floating_point() else t)
-    inputs = bind(network, args, {})
+    network = _in_double(snn)
     with torch.no_grad():
-        wiring = wire(network, inputs, snn.config.wait, rows)
-        sent: dict[str, Spikes] = {}
-        output = run_temporal(network, inputs, snn.config.wait, emitted=sent)
+        wiring = wire(network, bind(network, args, {}), snn.config.wait, rows)
+        expected = _expected(snn, args)
         single = snn.spikes(*args)
     description = _Description(wiring)
     arrays, spikes, other = description.arrays, 0, 0
-    for cells in wiring.cells:
-        number = description.numbers[cells.name]
+    for cells in description.cells:
+        code = expected[cells.name][cells.rows]
+        arrays[f"{description.numbers[cells.name]}.expected"] = code if cells.coding is None else code.ravel()
         if cells.coding is None:
-            arrays[f"{number}.expected"] = output.numpy()[cells.rows]
             continue
-        code = sent[cells.name].code.numpy()[cells.rows].ravel()
-        arrays[f"{number}.expected"] = code
+        code = code.ravel()
         spikes += int((code != 0).sum())
         other += int((single[cells.name].code.numpy()[cells.rows].ravel() != code).sum())
     arrays["description"] = np.array(json.dumps(description.whole))
@@ -107,15 +106,68 @@ def write_brian2(
     return told | {"spikes_that_differ_in_own_precision": other}
 
 
-def check_brian2(out: Path, python: str | None) -> Brian2Check:
+def brian2_ready(python: str | None) -> None:
+    """Refuse where no interpreter with Brian2 is there.
+
+    Raises:
+        MissingPackageError: as said.
+    """
+    check_modules(interpreter(python, PYTHON_VARIABLE, INSTALL), ["brian2"], INSTALL)
+
+
+def check_brian2(
+    snn: SpikingNetwork, args: Sequence[object], out: Path, rows: Sequence[int] | None, python: str | None
+) -> Brian2Check:
     """Run the script with an interpreter that has Brian2 and return what it reports.
 
     Raises:
         MissingPackageError: there is no interpreter, or it has no Brian2.
+        ArtefactError: the data cannot be read, or are those of another network, other inputs or other rows.
         ConfigError: the script fails for another reason.
     """
-    command = [interpreter(python, PYTHON_VARIABLE, INSTALL), str(out), "--json"]
+    # A path that begins with a dash would be an option of the interpreter.
+    command = [interpreter(python, PYTHON_VARIABLE, INSTALL), str(out.absolute()), "--json"]
+    _refuse_other_data(snn, args, out.with_suffix(".npz"), rows)
     return cast(Brian2Check, answer_of(command, "brian2", INSTALL))
+
+
+def _in_double(snn: SpikingNetwork) -> ir.Network:
+    return snn.network.map_tensors(lambda t: t.double() if t.is_floating_point() else t)
+
+
+def _expected(snn: SpikingNetwork, args: Sequence[object]) -> Arrays:
+    """sign * phase of every neuron by population, and the output's potentials by its name, from the engine in time."""
+    network = _in_double(snn)
+    sent: dict[str, Spikes] = {}
+    with torch.no_grad():
+        output = run_temporal(network, bind(network, args, {}), snn.config.wait, emitted=sent)
+    return {name: spikes.code.numpy() for name, spikes in sent.items()} | {network.output.name: output.numpy()}
+
+
+def _refuse_other_data(snn: SpikingNetwork, args: Sequence[object], data: Path, rows: Sequence[int] | None) -> None:
+    """The script compares with what stands in its data, so these have to be what the network sends for these inputs."""
+    expected, arrays = _expected(snn, args), load_arrays(data)
+    try:
+        told = json.loads(str(arrays["description"]))["cells"]
+        same = all(_is_part(expected.get(each["name"]), arrays, each["id"]) for each in told)
+        wanted = chosen_rows(rows, len(expected[snn.network.output.name]))
+        same = same and np.array_equal(arrays[f"{told[-1]['id']}.rows"], wanted)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ArtefactError(
+            f"{data} is not what the Brian2 export writes ({error!r}). Export the network again"
+        ) from None
+    if not same:
+        raise ArtefactError(
+            f"{data} was exported from another network, or for other inputs or rows. Export again what is to be checked"
+        )
+
+
+def _is_part(expected: NDArray[np.generic] | None, arrays: Arrays, number: str) -> bool:
+    """Whether the spikes that the data expect of a population are those rows of what it sends."""
+    rows, found = arrays[f"{number}.rows"], arrays[f"{number}.expected"]
+    if expected is None or int(rows.max(initial=0)) >= len(expected):
+        return False
+    return np.array_equal(expected[rows].ravel(), found.ravel())
 
 
 class _Description:
@@ -124,13 +176,16 @@ class _Description:
     def __init__(self, wiring: Wiring):
         self.arrays: Arrays = {}
         self.numbers: dict[str, str] = {}
+        # Where rows depend on no neighbour some populations have no neuron; simulators know no empty groups.
+        self.cells = [each for each in wiring.cells if each.size]
+        projections = [each for each in wiring.projections if each.weight.size]
         self.whole: dict[str, object] = {
             "steps": wiring.steps,
             "synapses": wiring.synapses,
-            "trains": [self._train(each) for each in wiring.trains],
-            "cells": [self._cells(each) for each in wiring.cells],
-            "relays": [self._relay(each) for each in wiring.relays],
-            "projections": [self._projection(each, place) for place, each in enumerate(wiring.projections)],
+            "trains": [self._train(each) for each in wiring.trains if each.size],
+            "cells": [self._cells(each) for each in self.cells],
+            "relays": [self._relay(each) for each in wiring.relays if each.size],
+            "projections": [self._projection(each, place) for place, each in enumerate(projections)],
         }
 
     def _named(self, name: str) -> dict[str, object]:

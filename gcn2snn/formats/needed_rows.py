@@ -9,7 +9,7 @@ import torch
 
 from gcn2snn import ir
 from gcn2snn.engines import Value, matrix_value
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.formats.linear_maps import Rows
 
 
@@ -45,10 +45,16 @@ def chosen_rows(rows: Sequence[int] | None, count: int) -> Rows:
 
     Raises:
         InputError: there are none, or one does not exist.
+        InputTypeError: ``rows`` is no list of whole numbers.
     """
+    if not count:
+        raise InputError("the output has no rows, so there is nothing to run. Give inputs with at least one row")
     if rows is None:
         return np.arange(count)
-    chosen = np.unique(np.asarray(list(rows), dtype=np.int64))
+    given = np.asarray(rows)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise InputTypeError(f"rows are {rows!r}; a list of whole numbers is needed, such as [0, 5, 7]")
+    chosen = np.unique(given.astype(np.int64))
     wrong = [int(row) for row in chosen if not 0 <= row < count]
     if wrong or not chosen.size:
         got = f"rows {wrong} were asked for" if wrong else "no rows were asked for"

@@ -28,7 +28,7 @@ from gcn2snn.errors import ConfigError, MissingPackageError
 from gcn2snn.files import replacing
 from gcn2snn.formats.linear_maps import array
 from gcn2snn.formats.nir_refusals import refusals_of
-from gcn2snn.formats.other_python import answer_of, interpreter
+from gcn2snn.formats.other_python import answer_of, check_modules, interpreter
 from gcn2snn.formats.refusals import check_closed_form, package, refuse_parts
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -92,8 +92,10 @@ class _Builder:
         self.nir = package("nir")
 
     def put(self, name: str, node: object, source: str | None) -> str:
-        """Add a node behind another; dots in names would be read as parts of a module."""
+        """Add a node behind another; dots in names would be read as parts of a module, and each node has its own name."""
         plain = name.replace(".", "_")
+        while plain in self.nodes:
+            plain += "_"
         self.nodes[plain] = node
         if source is not None:
             self.edges.append((source, plain))
@@ -204,16 +206,16 @@ class _Builder:
     @add.register
     def _neuron(self, node: ir.Neuron) -> None:
         """Only where no synapse has taken the thresholds: a population behind a pooled mean, for example."""
-        if node.name in self.values:
-            return
-        x = self.feed(node)
-        channels = x.shape[0]
-        expanded = np.eye(channels)
-        if len(x.shape) == 1:
-            self._affine(node, expanded, np.zeros(channels), node)
+        if node.name not in self.values:
+            self._pointwise(node, np.zeros(self.feed(node).shape[0]), node)
+
+    def _pointwise(self, node: ir.Node, bias: Floats, reader: ir.Neuron | None) -> None:
+        """A synapse that passes each value on with a constant for its channel."""
+        expanded = np.eye(len(bias))
+        if len(self.feed(node).shape) == 1:
+            self._affine(node, expanded, bias, reader)
         else:
-            kernel = expanded[:, :, None, None]
-            self._convolve(node, kernel, np.zeros(channels), (1, 1), (0, 0), (1, 1), node)
+            self._convolve(node, expanded[:, :, None, None], bias, (1, 1), (0, 0), (1, 1), reader)
 
     @add.register
     def _max_pool(self, node: ir.MaxPool) -> None:
@@ -249,9 +251,7 @@ class _Builder:
         x = self.feed(node)
         source = x.node
         if node.start is not None or x.bank > 1:
-            identity = np.eye(x.shape[0])
-            bias = np.zeros(x.shape[0]) if node.start is None else array(node.start)
-            self._affine(node, identity, bias, None)
+            self._pointwise(node, np.zeros(x.shape[0]) if node.start is None else array(node.start), None)
             source = self.values[node.name].node
         self.put("potentials", self.nir.Output(output_type={"output": np.array(x.shape)}), source)
 
@@ -293,6 +293,15 @@ class SimulatorCheck(TypedDict):
     version: str
     predictions_differ: int
     largest_difference: float
+
+
+def nir_ready(python: str | None) -> None:
+    """Refuse where no interpreter with NIR and one of its simulators is there.
+
+    Raises:
+        MissingPackageError: as said.
+    """
+    check_modules(interpreter(python, PYTHON_VARIABLE, INSTALL), ["nir", "norse|spikingjelly"], INSTALL)
 
 
 def check_nir(snn: SpikingNetwork, args: Sequence[object], out: Path, python: str | None) -> list[SimulatorCheck]:

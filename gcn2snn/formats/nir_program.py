@@ -43,7 +43,7 @@ def main() -> None:
         with torch.no_grad():
             output = load(graph, step)(inputs)[0].numpy()
         wrong = int((output.argmax(1) != expected.argmax(1)).sum())
-        largest = float(np.abs(output - expected).max())
+        largest = float(np.abs(output - expected).max(initial=0.0))
         told = {"name": name, "version": version(name), "predictions_differ": wrong, "largest_difference": largest}
         found.append(told)
     print(json.dumps({"rows": len(expected), "simulators": found}))

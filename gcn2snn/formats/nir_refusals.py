@@ -9,6 +9,10 @@ from gcn2snn.errors import Refusal
 
 INSTEAD = "The format brian2 carries it."
 
+NOT_SQUARE = (
+    "NIR 1.0 works out the size behind a convolution from the height of its kernel alone, so kernels have to be square."
+)
+
 
 def refusals_of(network: ir.Network) -> list[Refusal]:
     """Every part of a network that NIR's nodes, as importers read them, cannot carry."""
@@ -55,6 +59,8 @@ def _why_not_conv(node: ir.Node) -> str | None:
     left, right, top, bottom = node.padding
     if node.groups != 1:
         return "importers (SpikingJelly) take no grouped convolution."
+    if node.weight.shape[2] != node.weight.shape[3]:
+        return NOT_SQUARE
     return None if left == right and top == bottom else "NIR pads both sides of an axis alike."
 
 
@@ -67,6 +73,8 @@ def _why_not_pool(node: ir.Node) -> str | None:
     assert isinstance(node, ir.MaxPool | ir.AvgPool)
     if node.ceil_mode:
         return "ceil_mode has windows that reach over the edge, which NIR does not have."
+    if node.kernel[0] != node.kernel[1]:
+        return NOT_SQUARE
     if isinstance(node, ir.AvgPool) and any(node.padding) and not node.count_padding:
         return "a mean that leaves the padding out divides by another number at the edge."
     return None

@@ -15,7 +15,7 @@ import torch
 
 from gcn2snn import ir
 from gcn2snn.engines import network_dtype
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.formats.onnx_graph import OnnxGraph, Sparse
 from gcn2snn.formats.onnx_model import Feeds, run_onnx, save_onnx
 from gcn2snn.formats.onnx_rules import lower
@@ -179,9 +179,14 @@ def check_onnx_documents(snn: SpikingNetwork, texts: Sequence[str], out: Path) -
     """Classify texts by the file in onnxruntime and by ``snn.predict``, and compare.
 
     Raises:
+        InputError: there are no texts.
         MissingPackageError: onnx or onnxruntime is not installed.
         ArtefactError: the file cannot be read.
     """
+    if not texts:
+        raise InputError(
+            "there are no texts to compare; give at least one, or none at all for texts drawn from the words"
+        )
     documents = documents_of(snn)
     answers = documents.predict(snn, texts)
     found = run_onnx(out, document_feeds(snn, texts))

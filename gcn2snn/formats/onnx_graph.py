@@ -62,7 +62,7 @@ class OnnxGraph:
     def op(self, kind: str, *inputs: str, name: str = "", **attributes: Attribute) -> str:
         """Add an operator with one result and give the result's name."""
         self.count += 1
-        result = name or f"{kind.lower()}_{self.count}"
+        result = name or f"{kind.lower()}/{self.count}"  # no name of a module or argument has a slash
         self.nodes.append(self.helper.make_node(kind, list(inputs), [result], name=f"op_{self.count}", **attributes))
         return result
 
@@ -85,7 +85,7 @@ class OnnxGraph:
 
     def _keep(self, array: NDArray[np.generic]) -> str:
         self.count += 1
-        name = f"constant_{self.count}"
+        name = f"constant/{self.count}"
         self.constants.append(self.of_array(array, name))
         return name
 

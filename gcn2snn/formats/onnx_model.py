@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, bind, constants, matrix_value, network_dtype
+from gcn2snn.engines import Value, bind, constants, dense_value, matrix_value, network_dtype
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.files import replacing
 from gcn2snn.formats.onnx_graph import OPSET, OnnxGraph, Sparse
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LARGEST = 2_000_000_000
 """Bytes of one model: a file of protobuf holds 2 GiB."""
 
+OUTPUT = "potentials"
+"""Name of the output, which the rule of ``ir.Output`` gives it."""
+
 Feeds = dict[str, NDArray[np.generic]]
 
 
@@ -43,6 +46,21 @@ class _Lowering:
     names: dict[str, str] = field(default_factory=dict)
     matrices: dict[str, Sparse] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        matrices = [node for node in self.network.of(ir.Operator) if isinstance(self.example.get(node.name), CSR)]
+        fixed = [node for node in matrices if self._is_read(node) and why_fixed(node, self.network, self.example)]
+        self.fixed_arguments = {name for node in fixed for name in self._arguments_of(node)}
+        horizons = (node.horizon for node in self.network.of(ir.Neuron))
+        of_nodes = any(each is not None and each.dim() > 0 and each.shape[0] > 1 for each in horizons)
+        # A fixed matrix, or a last phase for each node, belongs to the rows of the export.
+        self.same_size = bool(fixed) or of_nodes
+
+    def _arguments_of(self, node: ir.Node) -> set[str]:
+        """Arguments of the source model that a matrix is made of; features give it their number of rows only."""
+        if isinstance(node, ir.Input):
+            return set() if node.role == "dense" else {node.name}
+        return {name for feed in node.inputs for name in self._arguments_of(self.network[feed])}
 
     def run(self) -> None:
         for node in self.network:
@@ -68,7 +86,10 @@ class _Lowering:
         return isinstance(node, ir.Part) and node.role == "dense"
 
     def _shape(self, node: ir.Input | ir.Part) -> list[int | str | None]:
-        return ["rows" if place == 0 and size is None else size for place, size in enumerate(node.size)]
+        rows: int | str = "rows"
+        if self.same_size:  # the runtime refuses another number, instead of reading rows that the matrix does not know
+            rows = dense_value(self.example[node.name]).shape[0]
+        return [rows if place == 0 and size is None else size for place, size in enumerate(node.size)]
 
     def _input(self, node: ir.Input) -> None:
         if node.role == "dense":
@@ -82,6 +103,9 @@ class _Lowering:
         if not isinstance(value, CSR):
             return
         reason = why_fixed(node, self.network, self.example)
+        shared = self._arguments_of(node) & self.fixed_arguments
+        if not reason and shared:  # one graph and another in one file would give neither's result
+            reason = f"another matrix of {', '.join(sorted(shared))} is fixed"
         if reason or not isinstance(node, ir.Adjacency):
             self.reasons[node.name] = reason
             self.matrices[node.name] = fixed(self.graph, value)
@@ -106,24 +130,40 @@ def build_onnx(snn: SpikingNetwork, args: Sequence[object]) -> tuple[onnx.ModelP
     """The model, and for each matrix that had to be fixed the reason.
 
     Inputs have the names of the source model's arguments, sizes as there; a matrix that is passed comes as NAME.row,
-    NAME.col and NAME.value. The output is ``potentials``. Numbers have the network's type.
+    NAME.col and NAME.value. The output is ``potentials``. Numbers have the network's type. Where a matrix is fixed, inputs
+    have the number of rows of ``args``.
 
     Raises:
-        ConfigError: the wait is too short for the closed form.
+        ConfigError: the wait is too short for the closed form, or a CNN computes in double precision.
         MissingPackageError: onnx is not installed.
     """
     check_closed_form(snn, "onnx")
+    _refuse_double_images(snn.network)
+    if any(node.name == OUTPUT for node in snn.network):
+        raise ConfigError(
+            f"a layer or argument is called {OUTPUT}, as the output is in the file. Rename it in the model"
+        )
     inputs = bind(snn.network, args, {})
     graph = OnnxGraph(np.dtype("float64" if network_dtype(snn.network) == torch.float64 else "float32"))
     lowering = _Lowering(snn.network, constants(snn.network, inputs), graph)
     lowering.run()
     rows, *rest = snn.network.shapes[snn.network.output.name]
-    graph.output("potentials", ["output rows" if rows is None else rows, *rest])
+    graph.output(OUTPUT, ["output rows" if rows is None else rows, *rest])
     notes = {
         "about": "A one-spike network in closed form: what its neurons send once all input has arrived, without time.",
         "fixed matrices": json.dumps(lowering.reasons),
     }
     return graph.model("one_spike_network", notes), lowering.reasons
+
+
+def _refuse_double_images(network: ir.Network) -> None:
+    """Runtimes have no convolutions and means of windows in double precision."""
+    nodes = [node.name for node in network if isinstance(node, ir.Conv | ir.AvgPool)]
+    if nodes and network_dtype(network) == torch.float64:
+        raise ConfigError(
+            f"the network computes in double precision, in which onnxruntime has no convolution or average pool "
+            f"({', '.join(nodes)}). Export snn.float()"
+        )
 
 
 def write_onnx(snn: SpikingNetwork, args: Sequence[object], out: Path) -> dict[str, int | str]:
@@ -172,11 +212,21 @@ def check_onnx(snn: SpikingNetwork, args: Sequence[object], out: Path) -> dict[s
     for name in populations:
         spikes += int(sent[name].fired.sum())
         value = decode(sent[name], sent[name].scale.dtype).cpu().numpy()
+        _refuse_other_shape(out, name, found[name], value)
         differ += int((~np.isclose(found[name], value, rtol=1e-4, atol=0.0)).sum())
+    _refuse_other_shape(out, "potentials", potentials, expected)
     wrong = int((potentials.argmax(1) != expected.argmax(1)).sum())
     largest = float(np.abs(potentials - expected).max(initial=0.0))
     told: dict[str, int | float] = {"spikes": spikes, "differ": differ, "rows": len(expected)}
     return told | {"predictions_differ": wrong, "largest_difference": largest}
+
+
+def _refuse_other_shape(out: Path, name: str, found: NDArray[np.generic], expected: NDArray[np.generic]) -> None:
+    if found.shape != expected.shape:
+        raise ArtefactError(
+            f"{name} of {out} has the shape {list(found.shape)}, that of the network {list(expected.shape)}: the file is of "
+            f"another network, or of a graph that was fixed in it. Export the network again"
+        )
 
 
 def feeds_of(snn: SpikingNetwork, args: Sequence[object], out: Path) -> Feeds:
@@ -192,6 +242,9 @@ def feeds_of(snn: SpikingNetwork, args: Sequence[object], out: Path) -> Feeds:
             array = value if not value.is_floating_point() else value.to(network_dtype(snn.network))
             whole[name] = (array.long() if not array.is_floating_point() else array).numpy()
     names = [each.name for each in read_onnx(out).graph.input]
+    unknown = [name for name in names if name not in whole]
+    if unknown:
+        raise ArtefactError(f"{out} takes {', '.join(unknown)}, which the network does not. Export the network again")
     return {name: whole[name] for name in names}
 
 
@@ -211,7 +264,11 @@ def read_onnx(out: Path) -> onnx.ModelProto:
 
 
 def run_onnx(out: Path, feeds: Feeds, also: Sequence[str] = ()) -> Feeds:
-    """Outputs of a file by name, computed by onnxruntime on one CPU thread; ``also``: values inside the model."""
+    """Outputs of a file by name, computed by onnxruntime on one CPU thread; ``also``: values inside the model.
+
+    Raises:
+        ArtefactError: the file cannot be read, or the runtime refuses it or these inputs.
+    """
     runtime = package("onnxruntime")
     model = read_onnx(out)
     helper = package("onnx").helper
@@ -219,7 +276,15 @@ def run_onnx(out: Path, feeds: Feeds, also: Sequence[str] = ()) -> Feeds:
     model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in also if name not in declared)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [each.name for each in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
+    options.log_severity_level = 4  # the exception says the same
+    state = package("onnxruntime.capi.onnxruntime_pybind11_state")
+    refusals = tuple(each for each in vars(state).values() if isinstance(each, type) and issubclass(each, Exception))
+    try:
+        session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        names = [each.name for each in session.get_outputs()]
+        return dict(zip(names, session.run(names, feeds), strict=True))
+    except (*refusals, ValueError) as error:
+        sizes = ", ".join(f"{name} {list(value.shape)}" for name, value in feeds.items())
+        raise ArtefactError(
+            f"onnxruntime cannot run {out} with {sizes}: {error}. Export the network again, with inputs of these sizes"
+        ) from error

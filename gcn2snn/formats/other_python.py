@@ -22,6 +22,35 @@ def interpreter(python: str | None, variable: str, install: str) -> str:
     return found
 
 
+def check_modules(python: str, needs: Sequence[str], install: str) -> None:
+    """Whether an interpreter starts and has one of some modules, without importing them.
+
+    Args:
+        python: an interpreter.
+        needs: modules, of each entry at least one ("norse|spikingjelly").
+        install: what to do where one is missing.
+
+    Raises:
+        MissingPackageError: as said.
+    """
+    probe = "import json, sys; from importlib.util import find_spec; "
+    probe += "print(json.dumps([name for name in sys.argv[1:] if find_spec(name) is None]))"
+    names = [name for entry in needs for name in entry.split("|")]
+    missing = json.loads(_run([python, "-c", probe, *names], install).stdout or json.dumps(names))
+    for entry in needs:
+        if all(name in missing for name in entry.split("|")):
+            raise MissingPackageError(f"{python} has no module {entry.replace('|', ' or ')}. {install}")
+
+
+def _run(command: Sequence[str], install: str) -> subprocess.CompletedProcess[str]:
+    # Variables that show this environment's packages to every interpreter would hide those of the other one.
+    own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=own)
+    except OSError as error:
+        raise MissingPackageError(f"cannot start {command[0]}: {error.strerror}. {install}") from error
+
+
 def answer_of(command: Sequence[str], needs: str, install: str) -> dict[str, object]:
     """The JSON object that a program prints.
 
@@ -34,12 +63,7 @@ def answer_of(command: Sequence[str], needs: str, install: str) -> dict[str, obj
         MissingPackageError: the interpreter does not start, or has no such module.
         ConfigError: the program fails for another reason; the message holds its last line.
     """
-    # Variables that show this environment's packages to every interpreter would hide those of the other one.
-    own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
-    except OSError as error:
-        raise MissingPackageError(f"cannot start {command[0]}: {error.strerror}. {install}") from error
+    done = _run(command, install)
     if f"No module named '{needs}'" in done.stderr:
         raise MissingPackageError(f"{command[0]} has no module {needs}. {install}")
     try:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from torch import Tensor
 
-from gcn2snn.errors import ConfigError, InputTypeError
+from gcn2snn import ir
+from gcn2snn.engines import bind
+from gcn2snn.errors import ConfigError, InputError, InputTypeError
 from gcn2snn.files import refuse_existing
 from gcn2snn.formats.arrays import check_arrays, write_arrays
-from gcn2snn.formats.brian2_script import check_brian2, write_brian2
-from gcn2snn.formats.nir_graph import check_nir, write_nir
+from gcn2snn.formats.brian2_script import brian2_ready, check_brian2, write_brian2
+from gcn2snn.formats.nir_graph import check_nir, nir_ready, write_nir
 from gcn2snn.formats.onnx_documents import check_onnx_documents, sample_texts, write_onnx_documents
 from gcn2snn.formats.onnx_model import check_onnx, write_onnx
+from gcn2snn.formats.refusals import package
 from gcn2snn.formats.spike_events import check_spikes, write_spikes
 from gcn2snn.graph import Graph
 from gcn2snn.spiking_network import SpikingNetwork
@@ -62,6 +66,7 @@ class Format:
         beside: endings of the files that are written beside ``out``.
         write: writes the files and gives numbers about them.
         check: compares what was written with the network; takes a Python interpreter or None.
+        ready: refuses where the other program of the check is missing; takes a Python interpreter or None.
     """
 
     says: str
@@ -70,6 +75,17 @@ class Format:
     beside: tuple[str, ...]
     write: Callable[[Job], Facts]
     check: Callable[[Job, str | None], Checked]
+    ready: Callable[[str | None], None]
+
+
+def check_ready(format: str, python: str | None = None) -> None:
+    """Whether what :func:`check` needs for a format is installed; asked before anything is written.
+
+    Raises:
+        ConfigError: an unknown format, or an interpreter for one whose check runs here.
+        MissingPackageError: the other program is not there; the message says how to install it.
+    """
+    _format(format).ready(python)
 
 
 def export(
@@ -93,7 +109,8 @@ def export(
     Args:
         snn: converted.
         format: a name of :data:`FORMATS`.
-        inputs: what the source model is called with: a tuple of arguments, one argument, or a :class:`gcn2snn.Graph`.
+        inputs: what the source model is called with: a tuple of arguments, a dict of keywords, one argument, or a
+            :class:`gcn2snn.Graph`.
         out: the file to write; each format says which ending it has.
         rows: of the output (nodes, documents, images), for a format that takes them; None for all.
         force: replace files that exist.
@@ -144,27 +161,60 @@ def _job(
         raise InputTypeError(
             f"a converted network is exported, got {type(snn).__name__}: convert(model, example) first"
         )
-    chosen = FORMATS.get(format)
-    if chosen is None:
-        raise ConfigError(f"format is {format!r}; allowed are {', '.join(FORMATS)}")
+    if snn.network.of(ir.Result):
+        _refuse_heads(snn.network)
+    chosen = _format(format)
+    if not Path(out).name:
+        raise ConfigError(f"out is {str(out)!r}, which names no file; give the file to write")
     if chosen.needs_inputs and inputs is None:
         raise ConfigError(f"the format {format} runs the network: give the inputs, as for the source model")
     if rows is not None and not chosen.takes_rows:
         takes = ", ".join(name for name, each in FORMATS.items() if each.takes_rows)
         raise ConfigError(f"rows has no meaning for the format {format}; formats that take rows: {takes}. Leave it out")
-    return chosen, Job(snn, _arguments(inputs), Path(out), rows)
+    return chosen, Job(snn, _arguments(snn, inputs), Path(out), rows)
 
 
-def _arguments(inputs: object) -> tuple[object, ...]:
+def _refuse_heads(network: ir.Network) -> NoReturn:
+    """No format holds more than the potentials of one output.
+
+    Raises:
+        InputError: as said, with the way out.
+    """
+    if network.structure != ir.HEAD:
+        there = ", ".join(map(ir.told, ir.paths(network.structure)))
+        what = f"this network gives {len(network.heads)} results: {there}. Export one of them: snn.head(...)"
+    else:
+        steps = ", ".join(f"{node.name} ({type(node).__name__})" for node in network.of(ir.Readout))
+        what = f"this network works out {steps} of its potentials. Convert the model without these steps"
+    raise InputError(f"a file holds the potentials of one output, and {what}")
+
+
+def _format(name: str) -> Format:
+    chosen = FORMATS.get(name)
+    if chosen is None:
+        raise ConfigError(f"format is {name!r}; allowed are {', '.join(FORMATS)}")
+    return chosen
+
+
+def _arguments(snn: SpikingNetwork, inputs: object) -> tuple[object, ...]:
     if inputs is None:
         return ()
     if isinstance(inputs, Graph):
         return call(inputs)
+    if isinstance(inputs, Mapping):  # keywords, as where the network was converted
+        nodes = snn.network.of(ir.Input)
+        names = [node.name for node in nodes]
+        wrong = [name for name in inputs if name not in names]
+        absent = [node.name for node in nodes if node.name not in inputs and not node.optional]
+        if wrong or absent:
+            told = [f"{name!r} is unknown" for name in wrong] + [f"{name!r} is missing" for name in absent]
+            raise InputError(f"{', '.join(told)}; the network takes {names}, by name or in this order as a tuple")
+        return tuple(inputs.get(name) for name in names)
     return inputs if isinstance(inputs, tuple) and not isinstance(inputs, Tensor) else (inputs,)
 
 
 def _check_brian2(job: Job, python: str | None) -> Checked:
-    found = check_brian2(job.out, python)
+    found = check_brian2(job.snn, job.args, job.out, job.rows, python)
     populations = found["populations"]
     spikes, differ = (sum(row[key] for row in populations) for key in ("spikes", "differ"))
     most = max((row["most_spikes_of_a_neuron"] for row in populations), default=0)
@@ -226,6 +276,23 @@ def _texts(args: tuple[object, ...]) -> list[str]:
     return [str(text) for text in texts]
 
 
+def _write_nir(job: Job) -> Facts:
+    bind(job.snn.network, job.args, {})  # the file holds no inputs, but those for its check are wrong from the start
+    return write_nir(job.snn, job.out)
+
+
+def _no_other_program(python: str | None) -> None:
+    if python is not None:
+        raise ConfigError(
+            "an interpreter (--python) is for the checks of brian2 and nir; this one runs here. Leave it out"
+        )
+
+
+def _onnxruntime(python: str | None) -> None:
+    _no_other_program(python)
+    package("onnxruntime")
+
+
 def _check_nir(job: Job, python: str | None) -> Checked:
     found = check_nir(job.snn, job.args, job.out, python)
     told = [
@@ -248,6 +315,7 @@ FORMATS: dict[str, Format] = {
         beside=(".npz",),
         write=lambda job: write_brian2(job.snn, job.args, job.out, job.rows),
         check=_check_brian2,
+        ready=brian2_ready,
     ),
     "spikes": Format(
         "the spikes of every population as (time, neuron, sign): .npz, .csv, or .nir",
@@ -256,6 +324,7 @@ FORMATS: dict[str, Format] = {
         beside=(),
         write=lambda job: write_spikes(job.snn, job.args, job.out),
         check=_check_spikes,
+        ready=_no_other_program,
     ),
     "npz": Format(
         "all weights, thresholds, potentials, delays and codes as NumPy arrays and JSON",
@@ -264,6 +333,7 @@ FORMATS: dict[str, Format] = {
         beside=(".json",),
         write=lambda job: write_arrays(job.snn, job.out),
         check=_check_arrays,
+        ready=_no_other_program,
     ),
     "onnx": Format(
         "the closed form in standard operators, for any runtime",
@@ -272,6 +342,7 @@ FORMATS: dict[str, Format] = {
         beside=(),
         write=lambda job: write_onnx(job.snn, job.args, job.out),
         check=_check_onnx,
+        ready=_onnxruntime,
     ),
     "onnx-documents": Format(
         "the classifier of new documents of a Text GCN: word numbers in, class out",
@@ -280,14 +351,16 @@ FORMATS: dict[str, Format] = {
         beside=(),
         write=lambda job: write_onnx_documents(job.snn, job.out),
         check=_check_documents,
+        ready=_onnxruntime,
     ),
     "nir": Format(
         "the closed form of a dense or convolutional network as banks of threshold neurons",
         needs_inputs=True,
         takes_rows=False,
         beside=(),
-        write=lambda job: write_nir(job.snn, job.out),
+        write=_write_nir,
         check=_check_nir,
+        ready=nir_ready,
     ),
 }
 """Every format by name."""

@@ -15,7 +15,7 @@ from gcn2snn import ir
 from gcn2snn.engines import bind, constants, dense_value
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.files import replacing
-from gcn2snn.formats.array_files import save_arrays
+from gcn2snn.formats.array_files import load_arrays, save_arrays
 from gcn2snn.formats.clock import windows_of
 from gcn2snn.formats.input_spikes import input_spikes
 from gcn2snn.formats.refusals import package
@@ -144,9 +144,12 @@ def read_events(out: Path) -> dict[str, NDArray[np.int64]]:
     """
     try:
         if out.suffix == ".npz":
-            with np.load(out) as data:
-                names = [name.removesuffix(".time") for name in data.files if name.endswith(".time")]
-                return {name: np.stack([data[f"{name}.{column}"] for column in COLUMNS], axis=1) for name in names}
+            data = load_arrays(out)
+            names = [name.removesuffix(".time") for name in data if name.endswith(".time")]
+            return {
+                name: np.stack([data[f"{name}.{column}"] for column in COLUMNS], axis=1).astype(np.int64)
+                for name in names
+            }
         if out.suffix == ".nir":
             return _read_nir(out)
         with out.open(encoding="utf-8", newline="") as file:
@@ -154,7 +157,7 @@ def read_events(out: Path) -> dict[str, NDArray[np.int64]]:
         found: dict[str, list[list[int]]] = {}
         for row in rows:
             found.setdefault(row["population"], []).append([int(row[column]) for column in COLUMNS])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ArtefactError(f"{out} cannot be read: {error}. Export the spikes again") from error
     return {name: np.array(columns, dtype=np.int64) for name, columns in found.items()}
 

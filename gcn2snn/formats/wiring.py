@@ -7,7 +7,7 @@ reads (docs/export.md, Brian2). A source far above its reader is delayed until a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -317,6 +317,8 @@ class _Wirer:
     def _membrane(self, node: ir.Neuron | ir.Output) -> None:
         rows = self.rows[node.name]
         x = self._at(node.inputs[0], rows)
+        if node.start is not None and node.start.dim() == 2:  # after a refit, of each neuron
+            node = replace(node, start=node.start[torch.from_numpy(rows)])
         potential = started(node, torch.from_numpy(x.constant.reshape(x.shape))).flatten().numpy()
         feeds = list(x.parts)
         hears = input_timesteps(self.network, node)

@@ -1,6 +1,7 @@
 """Reading a trained model of PyTorch, PyTorch Geometric or DGL into a network description."""
 
 from gcn2snn.frontends.builder import Builder, Handler, Ref
+from gcn2snn.frontends.explanation import LayerFate, layer_fates
 from gcn2snn.frontends.read_model import lower
 from gcn2snn.frontends.registry import lowers, lowers_function, refuses
 from gcn2snn.frontends.source_model import copied, untouched
@@ -8,8 +9,10 @@ from gcn2snn.frontends.source_model import copied, untouched
 __all__ = [
     "Builder",
     "Handler",
+    "LayerFate",
     "Ref",
     "copied",
+    "layer_fates",
     "lower",
     "lowers",
     "lowers_function",

@@ -54,7 +54,8 @@ class Builder:
         self.place = ""
         self.cause: Exception | None = None
         self.unread_hooks: dict[str, str] = {}
-        self._readouts: dict[str, tuple[Ref, str, Refusal]] = {}
+        self._readouts: dict[str, tuple[ir.Node, Refusal]] = {}
+        self._binding: set[Refusal] = set()
         self._held: dict[str, tuple[object, Refusal]] = {}
         self._fixed: dict[str, dict[tuple[ir.Step, ...], ir.Plain]] = {}
         self._shapes: dict[str, ir.Shape] = {}
@@ -196,14 +197,39 @@ class Builder:
             why = f"is called in a way its handler does not know ({type(error).__name__}: {str(error).strip()[:200]})."
             return self.refuse(path, what, why, "", kind="unknown")
 
-    def read_out(self, path: str, x: Ref, kind: str, refusal: Refusal) -> Ref:
-        """The result of a softmax that can be left out if nothing but the model's result reads it; else it is refused."""
-        name = self._unique(path)
-        self._shapes[name], self._rows[name] = self._shapes[x], self._rows[x]
-        self._readouts[name] = (x, kind, refusal)
-        if x in self._refused:
+    def read_out(self, node: ir.Output | ir.Readout, refusal: Refusal, rows: Ref | None = None) -> Ref:
+        """A stand-in for what is worked out of potentials after the last layer; refused if a layer reads it.
+
+        Args:
+            node: what is added for it if it belongs to the model's result; it names values and other stand-ins.
+            refusal: noted once anything else than the result reads it.
+            rows: what counts its rows; default: those of its last input.
+        """
+        softmax = isinstance(node, ir.Output)
+        early = [source for source in node.inputs if softmax or isinstance(self.readout(Ref(source)), ir.Output)]
+        self.refuse_early_readouts(early)  # a softmax that was left out is the very end, and stands on no other step
+        name = self._unique(node.name.strip(".") or "result")
+        self._shapes[name] = node.shape(*(self._shapes[source] for source in node.inputs))
+        self._rows[name] = self._rows[node.inputs[-1]] if rows is None else rows
+        self._readouts[name] = (node, refusal)
+        if any(source in self._refused for source in node.inputs):
             self._refused.add(name)
         return Ref(name)
+
+    def readout(self, ref: object) -> ir.Node | None:
+        """The node that :meth:`read_out` keeps for a stand-in; None for anything else."""
+        return self._readouts[ref][0] if isinstance(ref, Ref) and ref in self._readouts else None
+
+    def refusal_of_readout(self, ref: Ref) -> Refusal | None:
+        """What is noted once a layer reads such a stand-in."""
+        return self._readouts[ref][1] if ref in self._readouts else None
+
+    def take_readout(self, ref: Ref) -> ir.Node | None:
+        """As :meth:`readout`, and nothing that reads it later is refused: it belongs to the result."""
+        if ref not in self._readouts:
+            return None
+        self._shapes.pop(ref)
+        return self._readouts.pop(ref)[0]
 
     def hold(self, path: str, shape: ir.Shape, rows: Ref, what: object, refusal: Refusal) -> Ref:
         """A stand-in for a step that only another step can complete, such as ``unsqueeze(0)`` before ``squeeze(0)``.
@@ -234,17 +260,21 @@ class Builder:
             self._refused.add(ref)
         return bool(found)
 
-    def finish(self, result: Ref) -> None:
-        """Add the output node for the model's result, with the softmax that was left out."""
-        x, kind, _ = self._readouts.pop(result, (result, "", None))
-        self.add(ir.Output(name="output", inputs=(x,), readout=kind))
-
     def refuse_early_readouts(self, names: Sequence[str]) -> None:
-        """Note that something else than the model's result reads a softmax that was left out."""
+        """Note that a layer reads what is worked out after the last layer."""
         for name in names:
             if name in self._readouts:
-                self.refusals.append(self._readouts.pop(name)[2])
+                self.refusals.append(self._readouts.pop(name)[1])
                 self._refused.add(name)
+
+    def bind_refusals(self, since: int) -> None:
+        """Note that refusals from number ``since`` on may change values that do not depend on what was refused."""
+        self._binding |= set(self.refusals[since:])
+
+    def forget_others(self, heads: Sequence[Ref]) -> None:
+        """Drop refusals of what the chosen heads do not depend on."""
+        if not any(head in self._refused for head in heads):
+            self.refusals = [refusal for refusal in self.refusals if refusal in self._binding]
 
     def fix(self, ref: Ref, value: ir.Plain, axis: int | None = None) -> None:
         """Note that reading the model depended on a plain value that the caller passes: every call must pass it again.
@@ -289,6 +319,10 @@ class Builder:
         """A stand-in for a result that depends on something refused."""
         return self._unknown(self._unique(f"{path}.refused"))
 
+    def is_unknown(self, ref: Ref) -> bool:
+        """Whether one value depends on something refused; asking does not count as reading it."""
+        return ref in self._refused
+
     def is_refused(self, value: object) -> bool:
         """Whether a value, or one inside a tuple, list or dict, depends on something refused."""
         self.refuse_early_readouts([ref for ref in refs(value) if ref in self._readouts])
@@ -304,7 +338,7 @@ class Builder:
             raise ConversionError(self.refusals) from self.cause
         needed: set[str] = set()
         for node in reversed(self.nodes.values()):
-            if isinstance(node, ir.Output) or node.name in needed:
+            if isinstance(node, ir.Output | ir.Result) or node.name in needed:
                 needed.add(node.name)
                 needed.update(node.inputs)
         kept: list[ir.Node] = []

@@ -22,11 +22,13 @@ from gcn2snn.frontends.builder import Builder, Ref
 class Layout:
     """A value as the model sees it: axis k is axis ``order[k]`` of ``base``, whose rows are on axis 0.
 
-    A vector of one number for each row has the order (0,), and its base is [N, 1].
+    A vector of one number for each row has the order (0,), and its base is [N, 1]. ``loose``: as for :class:`ir.Axes`; only
+    the model's result looks at it.
     """
 
     base: Ref
     order: tuple[int, ...]
+    loose: bool = False
 
     def axis(self, dim: int) -> int:
         """The axis of the base that an axis of the model is, which may count from the end.
@@ -50,7 +52,7 @@ def layout_of(builder: Builder, x: Ref) -> Layout:
     return held if isinstance(held, Layout) else Layout(x, tuple(range(len(builder.shape(x)))))
 
 
-def value_with(builder: Builder, path: str, base: Ref, order: Sequence[int]) -> Ref:
+def value_with(builder: Builder, path: str, base: Ref, order: Sequence[int], *, loose: bool = False) -> Ref:
     """The value whose axis k is axis ``order[k]`` of ``base``: a node if its rows are on axis 0, else a stand-in."""
     if len(order) > 1 and order[0] == 0:
         return permuted(builder, path, base, tuple(order))
@@ -59,7 +61,7 @@ def value_with(builder: Builder, path: str, base: Ref, order: Sequence[int]) -> 
     where = "is one number for each row" if len(order) == 1 else f"has its rows on axis {list(order).index(0)}"
     why = f"{where}, where this step reads it; values of the network have rows on axis 0 and channels on axis 1."
     instead = "Move the axes back before."
-    layout = Layout(base, tuple(order))
+    layout = Layout(base, tuple(order), loose)
     refusal = Refusal(path or "model", "axes in another order", why, instead, "unknown")
     return builder.hold(path or "axes", shape, builder.rows(base), layout, refusal)
 

@@ -14,7 +14,6 @@ from gcn2snn.frontends.refusal_reasons import (
     GATES,
     NEAREST,
     NORMALISATION,
-    PRODUCT,
     UNKNOWN_REDUCTION,
     VALUES_AS_WEIGHTS,
 )
@@ -35,7 +34,6 @@ refuses(pyg.GatedGraphConv, pyg.ResGatedGraphConv, pyg.FiLMConv, aggr.LCMAggrega
 refuses(pyg.PDNConv, **VALUES_AS_WEIGHTS)
 refuses(pyg.TopKPooling, pyg.SAGPooling, pyg.ASAPooling, pyg.MemPooling, pyg.EdgePooling, pyg.ClusterPooling, **CHOOSES)
 refuses(pyg.DynamicEdgeConv, pyg.GravNetConv, pyg.XConv, **NEAREST)
-refuses(pyg.InnerProductDecoder, **PRODUCT)
 refuses(
     *(pyg.LayerNorm, pyg.GraphNorm, pyg.InstanceNorm, pyg.PairNorm, pyg.MessageNorm, pyg.HeteroLayerNorm),
     *(pyg.DiffGroupNorm,),

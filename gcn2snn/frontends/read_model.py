@@ -9,12 +9,12 @@ from importlib import import_module
 from torch import nn
 
 from gcn2snn import ir
-from gcn2snn.errors import ConversionError, Refusal
-from gcn2snn.frontends.builder import Builder, Handler, Ref
+from gcn2snn.frontends.builder import Builder, Handler
 from gcn2snn.frontends.example_inputs import declare
 from gcn2snn.frontends.layer_state import renew_weights, unwrapped
 from gcn2snn.frontends.read_module import lower_module
 from gcn2snn.frontends.registry import REGISTRY
+from gcn2snn.frontends.results import add_result
 
 ALWAYS = (
     *(
@@ -26,7 +26,15 @@ ALWAYS = (
         "torch_endings",
         "torch_images",
     ),
-    *("torch_layers", "torch_masks", "torch_picks", "torch_products", "torch_refusals", "torch_shapes"),
+    *(
+        "torch_layers",
+        "torch_masks",
+        "torch_picks",
+        "torch_potentials",
+        "torch_products",
+        "torch_refusals",
+        "torch_shapes",
+    ),
 )
 """Modules of this package whose handlers are loaded for every model."""
 
@@ -57,39 +65,22 @@ def lower(
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
     handlers: Mapping[type[nn.Module], Handler] | None = None,
+    output: object = None,
 ) -> ir.Network:
     """Description of a whole model called as ``model(*args, **kwargs)``.
 
     A softmax or log-softmax at the very end is left out, for the class with the largest potential is the same; the
-    Output node remembers it as ``readout``.
+    Output node remembers it as ``readout``. What else is worked out after the last layer stands behind the outputs
+    (``ir/readouts.py``). ``output``: the part of the result that is wanted; None for all.
 
     Raises:
         ConversionError: listing everything that cannot become spikes.
-        InputError: sizes do not meet, or the arguments are not those of the model.
+        InputError: sizes do not meet, the arguments are not those of the model, or its result has no such part.
     """
     load_handlers()
     model = unwrapped(model)
     renew_weights(model)
     builder = Builder({**REGISTRY, **(handlers or {})}, lower_module)
     given, named = declare(builder, model, args, kwargs)
-    result = builder.module("", model, given, named)
-    if not builder.refusals:
-        if not isinstance(result, Ref):
-            why = f"returns {type(result).__name__}; a spiking network gives one tensor of potentials."
-            raise ConversionError([Refusal("model", "output", why, "Return only the class scores.")])
-        if builder.refuse_held(result):
-            raise ConversionError(builder.refusals)
-        _refuse_operator(builder, result)
-        builder.finish(result)
+    add_result(builder, builder.module("", model, given, named), output)
     return builder.network()
-
-
-def _refuse_operator(builder: Builder, result: Ref) -> None:
-    """Refuse a result that no neuron computes.
-
-    Raises:
-        ConversionError: it describes the graph.
-    """
-    if isinstance(builder.nodes.get(result), ir.Operator) or len(builder.shape(result)) < 2:
-        why = "is a description of the graph, such as edge weights, which no neuron computes."
-        raise ConversionError([Refusal("model", "output", why, "Convert a model whose layers use it.")])

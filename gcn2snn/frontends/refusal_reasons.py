@@ -65,7 +65,7 @@ NEAREST = Reason(
 )
 PRODUCT = Reason(
     why="multiplies two values of the network; a spike only adds its weight.",
-    instead="Convert the part of the model before the product, and multiply its results.",
+    instead="At the very end of a model such a product is worked out on potentials; leave out what stands behind it.",
     kind="impossible",
 )
 UNKNOWN_REDUCTION = Reason(

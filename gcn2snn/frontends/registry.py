@@ -37,6 +37,10 @@ FUNCTIONS: dict[Function, FunctionHandler] = {}
 """Function, or name of a tensor method -> handler."""
 
 
+READOUTS: dict[Function, FunctionHandler] = {}
+"""Function, or name of a tensor method -> handler where an argument is worked out after the last layer (``Builder.read_out``)."""
+
+
 REFUSED_LAYERS: dict[type[nn.Module], Reason] = {}
 """Exact class -> why it is refused."""
 
@@ -125,6 +129,16 @@ def lowers_function(*targets: Function) -> Callable[[Callable[P, R]], Callable[P
             if target in FUNCTIONS:
                 raise ConfigError(f"{target} already has a handler")
             FUNCTIONS[target] = handler
+        return handler
+
+    return register
+
+
+def reads_potentials(*targets: Function) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a handler for functions of what is worked out after the last layer; others than these refuse it."""
+
+    def register(handler: Callable[P, R]) -> Callable[P, R]:
+        READOUTS.update(dict.fromkeys(targets, handler))
         return handler
 
     return register

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -110,16 +111,26 @@ def _copied_dgl(graph: Any) -> object:
 
 
 def _undo(value: object) -> list[Undo]:
-    """What puts back the values of a tensor, or the items of a container and their values."""
-    if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and value.layout is torch.strided:
-        return [_put_back(value, value.detach().clone())]
+    """What puts back the values of a tensor, or the items of a container and their values.
+
+    A large model has thousands of containers, most of them empty, so nothing is made for what cannot be written to.
+    """
+    if isinstance(value, Tensor):
+        own = not isinstance(value, nn.Parameter) and value.layout is torch.strided
+        return [_put_back(value, value.detach().clone())] if own else []
+    found: list[Undo]
     if isinstance(value, dict):
         items = dict(value)
-        return [lambda: _refill(value, items), *(undo for item in items.values() for undo in _undo(item))]
-    if isinstance(value, list):
-        rows = list(value)
-        return [lambda: value.__setitem__(slice(None), rows), *(undo for row in rows for undo in _undo(row))]
-    return []
+        found, inside = [partial(_refill, value, items)], list(items.values())
+    elif isinstance(value, list):
+        inside = list(value)
+        found = [partial(value.__setitem__, slice(None), inside)]
+    else:
+        return []
+    for item in inside:
+        if isinstance(item, Tensor | dict | list):
+            found += _undo(item)
+    return found
 
 
 def _put_back(tensor: Tensor, before: Tensor) -> Undo:

@@ -15,6 +15,7 @@ from gcn2snn.frontends.graph_steps import aggregate, matrix, value_of
 from gcn2snn.frontends.layouts import known_sizes, layout_of, permuted, value_with, viewed
 from gcn2snn.frontends.registry import follows_layouts, lowers_function
 from gcn2snn.frontends.torch_layers import dense
+from gcn2snn.frontends.torch_potentials import product, sum_late
 from gcn2snn.frontends.torch_shapes import lower_permute
 
 WHY = "is neither a product with weights of the model, nor one with a matrix of the graph, nor a sum over axes."
@@ -38,7 +39,19 @@ def lower_einsum(builder: Builder, path: str, equation: Any, *operands: Any) -> 
                 found = rule(builder, path, value, other, v, o, result)
                 if found is not None:
                     return found
+        if (late := _of_results(builder, path, first, second, a, b, result)) is not None:
+            return late
     return builder.refuse(path, f"einsum({equation!r})", WHY, "Use linear layers, or A @ x.", operands)
+
+
+def _of_results(builder: Builder, path: str, first: Any, second: Any, a: str, b: str, result: str) -> Ref | None:
+    """Products of two results at the very end of the model; None for any other product."""
+    if len(a) != 2 or len(b) != 2 or a[1] != b[1]:
+        return None
+    if a[0] != b[0]:
+        return product(builder, path, ir.Gram, first, second) if result == a[0] + b[0] else None
+    late = product(builder, path, ir.Hadamard, first, second) if result in (a, a[0]) else None
+    return late if late is None or result == a else sum_late(builder, f"{path}.sum", late, 1)
 
 
 def _read(equation: str, count: int) -> tuple[list[str], str]:

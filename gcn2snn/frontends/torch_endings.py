@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from gcn2snn import ir
 from gcn2snn.errors import Refusal
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.registry import lowers, lowers_function
@@ -35,4 +36,5 @@ def _read_out(builder: Builder, path: str, x: Ref, dim: int, kind: str) -> Ref:
         return builder.refuse(path, f"{kind}(dim={dim})", "does not normalise each row's classes.", "Use dim=1.")
     why = "divides by a sum over the layer, which no single neuron knows."
     instead = "It is allowed as the model's last step only."
-    return builder.read_out(path, x, kind, Refusal(path, f"{kind} in the middle", why, instead, "impossible"))
+    refusal = Refusal(path, f"{kind} in the middle", why, instead, "impossible")
+    return builder.read_out(ir.Output(name=path, inputs=(x,), readout=kind), refusal)

@@ -23,9 +23,10 @@ from gcn2snn.frontends.layouts import (
     value_with,
     viewed,
 )
-from gcn2snn.frontends.refusal_reasons import BATCH_STATISTICS, NO_STATISTICS, RANDOM
+from gcn2snn.frontends.refusal_reasons import BATCH_STATISTICS, NO_STATISTICS, PRODUCT, RANDOM
 from gcn2snn.frontends.registry import follows_layouts, lowers, lowers_function, parameter
 from gcn2snn.frontends.torch_masks import relu_by_mask
+from gcn2snn.frontends.torch_potentials import product
 from gcn2snn.frontends.torch_shapes import lower_unsqueeze
 
 Number = int | float | Tensor | Ref
@@ -203,13 +204,14 @@ def constant_of_row(builder: Builder, layout: Layout, constant: int | float | Te
 @lowers_function(operator.mul, operator.imul, torch.mul, "mul", "mul_")
 @follows_layouts
 def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> object:
-    """Y = c X with a number c, or constants that are the same for each row; x * (x > 0) is a ReLU."""
+    """Y = c X with a number c, or constants that are the same for each row; x * (x > 0) is a ReLU; of two results see
+    ``torch_potentials.py``."""
     if (relu := relu_by_mask(builder, path, input, other)) is not None:
         return relu
     value, factor = (input, other) if isinstance(input, Ref) else (other, input)
     if isinstance(factor, Ref):
-        why = "multiplies two values of the network; a spike only adds its weight."
-        return builder.refuse(path, "multiplication", why, "Multiply by constants only.", kind="impossible")
+        late = product(builder, path, ir.Hadamard, value, factor)
+        return builder.refuse(path, "multiplication", **PRODUCT) if late is None else late
     assert isinstance(value, Ref)
     return _times(builder, path, value, factor)
 

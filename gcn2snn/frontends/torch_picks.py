@@ -60,6 +60,8 @@ def lower_getitem(builder: Builder, path: str, input: object, key: object) -> An
     if whole is not None and not isinstance(whole, Tensor) and isinstance(key, str | int | tuple):
         return part(builder, input, "item", key)
     if isinstance(whole, Tensor) and not is_value(builder, input):
+        if isinstance(key, int) and not isinstance(key, bool) and whole.dim() == 2 and not whole.is_floating_point():
+            return part(builder, input, "item", key)  # one end of each edge
         why = "takes a description of the graph apart inside the model."
         return builder.refuse(path, "indexing", why, "Do it before the model is called.", of=input)
     if (stride := _pixel_stride(builder, input, key)) is not None:

@@ -15,6 +15,7 @@ from gcn2snn.frontends.layouts import layout_of, value_with
 from gcn2snn.frontends.registry import follows_layouts, lowers_function
 from gcn2snn.frontends.torch_layers import dense as linear_of_last_axis
 from gcn2snn.frontends.torch_layers import weighted_sum
+from gcn2snn.frontends.torch_potentials import gram
 from gcn2snn.kernels import spmm
 
 
@@ -31,6 +32,8 @@ def lower_product(builder: Builder, path: str, input: Any, mat2: Any, *more: obj
         if layout.order == (1, 0):  # W X^T = (X W^T)^T
             product = dense(builder, path, layout.base, input, name="")
             return value_with(builder, f"{path}.turned", product, (1, 0))
+    if (late := gram(builder, path, input, mat2)) is not None:
+        return late
     if builder.refuse_held((input, mat2)):
         return builder.unknown(path)
     if isinstance(input, Ref) and isinstance(mat2, Tensor) and not is_matrix(builder, input):

@@ -23,8 +23,8 @@ refuses(
     **NOT_RELU,
 )
 refuses(
-    *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, torch.sigmoid, torch.tanh, functional.sigmoid, functional.tanh),
-    *("sigmoid", "tanh", "sigmoid_", "tanh_", functional.hardsigmoid, functional.logsigmoid, nn.LogSigmoid),
+    *(nn.Tanh, nn.Hardsigmoid, torch.tanh, functional.tanh),
+    *("tanh", "sigmoid_", "tanh_", functional.hardsigmoid, functional.logsigmoid, nn.LogSigmoid),
     **SATURATES,
 )
 refuses(

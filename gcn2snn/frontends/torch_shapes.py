@@ -66,11 +66,11 @@ def opened(builder: Builder, path: str, x: Ref) -> tuple[Ref, int, list[int]]:
     return base, place, known_sizes(builder, base)
 
 
-def closed(builder: Builder, path: str, x: Ref, place: int, sizes: Sequence[int]) -> Ref:
+def closed(builder: Builder, path: str, x: Ref, place: int, sizes: Sequence[int], *, loose: bool = False) -> Ref:
     """What :func:`opened` gave, with other sizes and another axis for the rows."""
     value = viewed(builder, path, x, sizes or (1,))
     if not sizes:
-        return value_with(builder, path, value, (0,))
+        return value_with(builder, path, value, (0,), loose=loose)
     order = list(range(1, len(sizes) + 1))
     return value_with(builder, path, value, (*order[:place], 0, *order[place:]))
 
@@ -175,7 +175,7 @@ def lower_squeeze(builder: Builder, path: str, input: Ref, dim: int | tuple[int,
     if len(kept) == dims:
         return input
     at = kept.index(0)
-    return closed(builder, path, x, at, kept[:at] + kept[at + 1 :])
+    return closed(builder, path, x, at, kept[:at] + kept[at + 1 :], loose=dim is None)
 
 
 @lowers_function("unsqueeze", torch.unsqueeze)

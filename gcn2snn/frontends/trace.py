@@ -13,88 +13,29 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gcn2snn import ir
 from gcn2snn.errors import Gcn2SnnError
 from gcn2snn.frontends.builder import Builder, Ref, refs
 from gcn2snn.frontends.call_numbers import Number, UnreadableError, plain
 from gcn2snn.frontends.example_inputs import contains, method_result, part
 from gcn2snn.frontends.graph_steps import matrix
+from gcn2snn.frontends.known_names import OPERATORS, PRODUCTS, REFLECTED, VIEWS
 from gcn2snn.frontends.layer_state import class_of, is_random
 from gcn2snn.frontends.module_copy import recording_copy
 from gcn2snn.frontends.refusal_reasons import RANDOM, VALUES_READ
-from gcn2snn.frontends.registry import FOLLOWING, FUNCTIONS, LAYOUTS, LEAVES, REFUSED_FUNCTIONS, REFUSED_LAYERS
+from gcn2snn.frontends.registry import (
+    FOLLOWING,
+    FUNCTIONS,
+    LAYOUTS,
+    LEAVES,
+    READOUTS,
+    REFUSED_FUNCTIONS,
+    REFUSED_LAYERS,
+)
 from gcn2snn.frontends.renamed_functions import kind_of, namespaces, recorders, renamed
 from gcn2snn.frontends.traced import Storage, Traced, is_tensor_method, unpacked
 
 Target = Callable[..., object] | str
-
-VIEWS = frozenset(
-    [
-        "view",
-        "reshape",
-        "flatten",
-        "squeeze",
-        "unsqueeze",
-        "transpose",
-        "permute",
-        "t",
-        "chunk",
-        "split",
-        "expand",
-        "narrow",
-        "select",
-        "unbind",
-        "unflatten",
-        "movedim",
-        "swapaxes",
-        "swapdims",
-        "transpose_",
-        "moveaxis",
-        "unsafe_chunk",
-        "unsafe_split",
-        "tensor_split",
-        "hsplit",
-        "vsplit",
-        "split_with_sizes",
-        "adjoint",
-        "getitem",
-        "view_as",
-        "detach",
-        "contiguous",
-        "float",
-        "dropout",
-        "to",
-    ]
-)
-"""Functions whose result may share the memory of what they are given."""
-
-OPERATORS = {
-    f"__{name}__": getattr(operator, name.rstrip("_"), getattr(operator, name, None))
-    for name in (
-        "add",
-        "sub",
-        "mul",
-        "truediv",
-        "matmul",
-        "neg",
-        "getitem",
-        "setitem",
-        "iadd",
-        "isub",
-        "imul",
-        "itruediv",
-    )
-}
-REFLECTED = {
-    "__radd__": operator.add,
-    "__rsub__": operator.sub,
-    "__rmul__": operator.mul,
-    "__rmatmul__": operator.matmul,
-}
-"""Tensor's own operators, as torch names them -> those that handlers know; the second kind with its operands swapped."""
-
-
-PRODUCTS = frozenset(("mm", "matmul", "__matmul__", "spmm", "smm", "addmm", "_sparse_mm", "sparse_mm", "sparse_addmm"))
-"""Names of products: with a sparse matrix of the model they are aggregations of the network, not constants."""
 
 
 class ModelTracer(TorchFunctionMode):
@@ -121,7 +62,7 @@ class ModelTracer(TorchFunctionMode):
         place = self.builder.place
         try:
             with torch.no_grad(), renamed(recorders(functions), namespaces(self.module, functions)), self:
-                result = self._unwrapped(root(*given, **named))
+                result = self._unwrapped(ir.record_of(root(*given, **named)))
         except UnreadableError:
             self._refuse_what_is_left()
             return self.builder.unknown(self.path)
@@ -167,7 +108,7 @@ class ModelTracer(TorchFunctionMode):
         name = _name(target)
         path = self._inside(self._unique(name))
         self.builder.place = path
-        first = args[0] if args else None
+        first, known = args[0] if args else None, len(self.builder.refusals)
         given, named = self._unwrapped(args), self._unwrapped(kwargs)
         if target is operator.contains and self._is_object(first):
             return contains(self.builder, given[0], given[1])
@@ -177,6 +118,8 @@ class ModelTracer(TorchFunctionMode):
             result = self._constant(path, target, given, named)
         else:
             result = self._function(path, target, given, named)
+        if not isinstance(result, Ref) or not self.builder.is_unknown(result):
+            self.builder.bind_refusals(known)  # such as an assignment: what it was to change is not followed
         self.builder.place = self._inside("")
         in_place = bool(kwargs.get("inplace")) or _is_in_place(target)
         return self._result(name, args, result, in_place)
@@ -184,7 +127,8 @@ class ModelTracer(TorchFunctionMode):
     def _result(self, name: str, args: tuple[object, ...], result: object, in_place: bool) -> object:
         first = args[0] if args else None
         same = result if isinstance(result, Ref) else None
-        self.builder.refuse_early_readouts([ref for ref in refs(self._unwrapped(args)) if ref != same])
+        if self.builder.readout(same) is None:  # else its handler knows what is worked out after the last layer
+            self.builder.refuse_early_readouts([ref for ref in refs(self._unwrapped(args)) if ref != same])
         if not isinstance(first, Traced):
             return self._wrapped(result)
         if in_place and isinstance(result, Ref):
@@ -196,6 +140,10 @@ class ModelTracer(TorchFunctionMode):
 
     def _function(self, path: str, target: Any, args: Any, kwargs: Any) -> object:
         builder, what = self.builder, f".{target}()" if isinstance(target, str) else _told(target)
+        if target in READOUTS and any(builder.readout(ref) is not None for ref in refs((args, kwargs))):
+            return builder.guarded(
+                path, what, (), lambda: READOUTS[target](builder, path, *_map(args, plain), **_map(kwargs, plain))
+            )
         if target in REFUSED_FUNCTIONS and target not in FUNCTIONS:
             return builder.refuse(path, what, **REFUSED_FUNCTIONS[target])
         if FUNCTIONS.get(target) not in FOLLOWING:
@@ -236,7 +184,7 @@ class ModelTracer(TorchFunctionMode):
     def attribute(self, traced: Traced, name: str) -> object:
         """An attribute: a part of a graph object, a size of a value, or a method to be called."""
         builder, ref = self.builder, traced._ref
-        if builder.is_refused(ref):
+        if builder.is_unknown(ref):
             return traced
         owner = builder.example(ref) if self._is_object(traced) else Tensor
         if owner is not Tensor and not hasattr(owner, name):
@@ -371,6 +319,8 @@ def _map(value: object, change: Callable[[object], object]) -> Any:
         return tuple(_map(item, change) for item in value)
     if type(value) is list:
         return [_map(item, change) for item in value]
+    if isinstance(value, ir.Record):
+        return value.with_values([_map(item, change) for item in value.values()])
     if isinstance(value, dict) and type(value).__module__ in ("builtins", "collections"):
         return {key: _map(item, change) for key, item in value.items()}
     if isinstance(value, slice):

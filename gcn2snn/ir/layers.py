@@ -125,6 +125,12 @@ class Conv(Synapse):
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
 
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether it multiplies each channel by a number of its own, as a batch norm with no weights in front does."""
+        plain = (self.stride, self.padding, self.weight.shape[1:]) == ((1, 1), (0, 0, 0, 0), (1, 1, 1))
+        return plain and self.groups == self.weight.shape[0]
+
     def shape(self, *inputs: Shape) -> Shape:
         size = inputs[0]
         channels = self.weight.shape[1] * self.groups

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError
 from gcn2snn.ir.graph_operands import Fixed, Part
-from gcn2snn.ir.layers import Output
+from gcn2snn.ir.layers import Input, Output
 from gcn2snn.ir.node import Node, Operator, Shape
+from gcn2snn.ir.readouts import Result
+from gcn2snn.ir.structures import HEAD, Structure, chosen, paths, renumbered, told
 
 N = TypeVar("N", bound=Node)
 P = ParamSpec("P")
@@ -40,7 +42,11 @@ class Network:
     shapes: dict[str, Shape] = field(init=False, repr=False)
     """Sizes of each result by name of its node, None where they depend on the call."""
     output: Output = field(init=False, repr=False)
-    """The node that gives the result."""
+    """The node that gives the result, or the first of several such nodes."""
+    heads: tuple[str, ...] = field(init=False, repr=False)
+    """Names of the nodes whose values are the result, in the places that ``structure`` gives them."""
+    structure: Structure = field(init=False, repr=False)
+    """What the network returns; one head alone unless a :class:`Result` node says more."""
     _by_name: dict[str, Node] = field(init=False, repr=False)
     _readers: dict[str, list[Node]] = field(init=False, repr=False)
     _kept: dict[Hashable, Any] = field(init=False, repr=False)
@@ -65,9 +71,12 @@ class Network:
         outputs = [node for node in self.nodes if isinstance(node, Output)]
         if not outputs:
             raise InputError("the network has no Output node")
+        results = [node for node in self.nodes if isinstance(node, Result)]
         worked_out: dict[str, object] = {
             "shapes": shapes,
             "output": outputs[0],
+            "heads": results[-1].inputs if results else (outputs[0].name,),
+            "structure": results[-1].structure if results else HEAD,
             "_by_name": {node.name: node for node in self.nodes},
             "_readers": readers,
             "_kept": {},
@@ -101,6 +110,23 @@ class Network:
         """
         return any(isinstance(node, Operator) and not isinstance(node, Part | Fixed) for node in self.nodes)
 
+    def check_scores(self, what: str) -> None:
+        """Refuse a result that is not one matrix of class scores, before any work.
+
+        Raises:
+            InputError: it names what needs them, and the way out.
+        """
+        if self.structure != HEAD:
+            there = ", ".join(map(told, paths(self.structure)))
+            raise InputError(
+                f"{what} needs class scores, and this network gives {len(self.heads)} results: {there}. Take one of them: "
+                f"snn.head(...) of a converted network, convert(..., output=...), or --head on the command line"
+            )
+        shape = self.shapes[self.heads[0]]
+        if len(shape) != 2 or shape[1] is None:
+            told_size = " x ".join("*" if size is None else str(size) for size in shape)
+            raise InputError(f"{what} needs class scores [rows, classes], and this network gives [{told_size}]")
+
     def of(self, kind: type[N]) -> list[N]:
         """Nodes of one class, in order."""
         return [node for node in self.nodes if isinstance(node, kind)]
@@ -108,6 +134,31 @@ class Network:
     def readers(self, name: str) -> list[Node]:
         """Nodes that read the result of ``name``, in order."""
         return list(self._readers.get(name, ()))
+
+    def only(self, output: object) -> Network:
+        """The network of a part of the result alone, without the nodes that only others need; inputs stay.
+
+        Raises:
+            InputError: there is no such part.
+        """
+        structure, numbers = renumbered(chosen(self.structure, output))
+        heads = [self.heads[number] for number in numbers]
+        if not heads:
+            raise InputError(
+                f"output={output!r} is no tensor that the network computes, but a constant of the source model"
+            )
+        needed = set(heads)
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+        kept: list[Node] = [
+            replace(node, role="unused") if isinstance(node, Input) and node.name not in needed else node
+            for node in self.nodes
+            if node.name in needed or isinstance(node, Input)
+        ]
+        if structure != HEAD or not isinstance(self[heads[0]], Output):
+            kept.append(Result(name="result", inputs=tuple(heads), structure=structure))
+        return Network(tuple(kept))
 
     def replace(self, changes: Mapping[str, Sequence[Node]]) -> Network:
         """Each named node becomes the given nodes (none: it is dropped); the last of them must keep readers valid.

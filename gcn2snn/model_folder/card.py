@@ -70,7 +70,10 @@ class Card:
 
     def _classes(self) -> str:
         if self.class_names is None:
-            outputs = self.network.shapes[self.network.nodes[-1].name][1]
+            if self.network.of(ir.Result):
+                ways = ", ".join(map(ir.told, ir.paths(self.network.structure)))
+                return f"what its source gives, in the same structure ({ways})"
+            outputs = self.network.shapes[self.network.heads[0]][1]
             return "the potentials of its outputs" if outputs is None else f"the potentials of {outputs} classes"
         shown = ", ".join(self.class_names[:10]) + (", ..." if len(self.class_names) > 10 else "")
         return f"the potentials of {len(self.class_names)} classes ({shown})"

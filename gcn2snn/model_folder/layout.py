@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gcn2snn import ir
 from gcn2snn.config import to_dict
-from gcn2snn.errors import ArtefactError, InputTypeError, MissingPackageError
+from gcn2snn.errors import ArtefactError, InputError, InputTypeError, MissingPackageError
 from gcn2snn.files import filling, load_json, read_json, refuse_special, save_json, save_text
 from gcn2snn.machine import environment
 from gcn2snn.model_folder.card import Card
@@ -110,6 +110,10 @@ def find_folder(source: str | Path, revision: str | None = None) -> Path:
     """
     if not isinstance(source, str | Path):
         raise InputTypeError(f"from_pretrained needs a folder or OWNER/NAME, got {type(source).__name__}")
+    if not str(source):
+        raise InputError(
+            "from_pretrained got an empty name; give a folder that snn.save_pretrained wrote, or OWNER/NAME"
+        )
     folder = Path(source)
     if folder.exists():
         if not folder.is_dir():

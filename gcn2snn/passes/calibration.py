@@ -171,6 +171,17 @@ def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
     return x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
 
 
+def _largest_of_channels(x: Tensor, signed: bool) -> Tensor:
+    """The largest of :func:`magnitudes` in each channel, without a copy of the values."""
+    axes = [axis for axis in range(x.dim()) if axis != 1] if x.dim() > 1 else []
+    if not x.numel():
+        return x.new_zeros(x.shape[1] if x.dim() > 1 else 1)
+    high = x.amax(axes) if axes else x.max()[None]
+    if not signed:
+        return high.clamp(min=0)
+    return torch.maximum(high, -(x.amin(axes) if axes else x.min()[None]))
+
+
 class _Maxima:
     """Largest magnitude of each channel."""
 
@@ -178,8 +189,7 @@ class _Maxima:
         self.found: dict[str, Tensor] = {}
 
     def __call__(self, node: ir.Node, x: Tensor) -> None:
-        values = magnitudes(node, x)
-        largest = values.amax(1) if values.shape[1] else values.new_zeros(values.shape[0])
+        largest = _largest_of_channels(x, signed=not isinstance(node, ir.Population) or node.coding.signed)
         self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
 
 
@@ -234,20 +244,19 @@ class _Quality:
         if not isinstance(node, ir.Neuron):
             return
         spikes = encode(x, node.scale, node.coding, node.horizon)
-        active = x != 0
+        active, fired = int(torch.count_nonzero(x)), int(spikes.fired.sum())
         sums = self.sums.setdefault(
             node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
         )
         sums["neurons"] += x.numel()
-        sums["active"] += int(active.sum())
-        sums["fired"] += int(spikes.fired.sum())
-        sums["silent"] += int((active & ~spikes.fired).sum())
+        sums["active"] += active
+        sums["fired"] += fired
+        sums["silent"] += active - fired  # what is 0 never fires
         # what would round to phase 0 if there were one: z >= Q * threshold_1
         over = replace(node.coding, timesteps=1, last="midpoint")
         sums["over"] += int(encode(x, node.scale * over.base, over).fired.sum())
-        error = (x - decode(spikes, x.dtype)).abs() / x.abs()
-        units = (torch.where(active, error, 0.0).double() * ERROR_UNITS).round().long()
-        sums["error"] += int(units.sum())
+        error = decode(spikes, x.dtype).sub_(x).div_(x).abs_().nan_to_num_(nan=0.0)  # 0 / 0 where nothing is to be sent
+        sums["error"] += int(error.double().mul_(ERROR_UNITS).round_().sum(dtype=torch.int64))
 
     def report(self, node: ir.Neuron) -> PopulationReport:
         sums = self.sums[node.name]

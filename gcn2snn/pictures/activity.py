@@ -93,7 +93,7 @@ def watch(network: ir.Network, inputs: Mapping[str, Value], wait: int | None, ch
     _check_names(names, choice)
     wait = _wait(network, wait)
     sent: dict[str, Spikes] = {}
-    rows = run_temporal(network, inputs, wait, emitted=sent).shape[0]
+    rows = max(run_temporal(network, inputs, wait, emitted=sent).shape[:1], default=1)
     _check_rows(rows, choice)
     kept = {name: _traced(name, sent[name], rows, choice) for name in names}
     recordings = {name: Recording(neurons=kept[name]) for name in names}

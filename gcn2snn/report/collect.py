@@ -14,7 +14,9 @@ from gcn2snn.engines import Value, activate, bind, choose_engine, dense_value, r
 from gcn2snn.errors import DataError
 from gcn2snn.evaluation import Evaluation, score_labels
 from gcn2snn.graph import Graph
+from gcn2snn.prediction import RowPredictions
 from gcn2snn.report.population import Population, View
+from gcn2snn.report.samples import Describe, of_graph
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import call
 
@@ -44,6 +46,7 @@ class Subject:
         unit: what is classified, in the plural: "test nodes".
         extent: what the counts of energy and spikes are about: "one run on the whole graph".
         source: what the data are (JSON values), None for what the network keeps of its origin.
+        describe: rows by number, counted over all batches, as people see them; None where only numbers are known.
     """
 
     batches: Callable[[], Iterable[Batch]]
@@ -51,6 +54,7 @@ class Subject:
     unit: str
     extent: str
     source: dict[str, object] | None = None
+    describe: Describe | None = None
 
 
 def subject_of(graph: Graph) -> Subject:
@@ -62,7 +66,8 @@ def subject_of(graph: Graph) -> Subject:
     if not bool(graph.test_mask.any()):
         raise DataError(f"{graph.source.get('dataset', 'the graph')} has no test nodes to report on")
     whole = Batch(call(graph), graph.labels, graph.test_mask)
-    return Subject(lambda: [whole], graph.class_names, "test nodes", "one run on the whole graph")
+    unit, extent = "test documents" if graph.vocabulary else "test nodes", "one run on the whole graph"
+    return Subject(lambda: [whole], graph.class_names, unit, extent, describe=of_graph(graph))
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Measured:
         masked_accuracy: percent, of a source model in which every neuron that is silent in the network is 0 as well.
         confusion: test rows by true and predicted class of the network, [classes, classes].
         both, only_ann, only_snn, neither: test rows by which of the two networks is right.
+        rows: what both say of each row.
         subject: what it was measured on.
         network: what was measured.
     """
@@ -89,6 +95,7 @@ class Measured:
     only_ann: int
     only_snn: int
     neither: int
+    rows: RowPredictions
     subject: Subject
     network: ir.Network
 
@@ -104,7 +111,7 @@ def measure(snn: SpikingNetwork, subject: Subject, preset: str = "fp32") -> Meas
     view, counter = View(), EventCounter(snn.network, snn.config.wait)
     skipping = _ZeroSkipping(snn.network)
     parts = zip(*_outputs(snn, subject, engine, view, counter, skipping), strict=True)
-    labels, source, scores, masked = (torch.cat(part) for part in parts)
+    numbers, labels, source, scores, masked = (torch.cat(part) for part in parts)
     classes = len(subject.class_names)
     if scores.shape[1] != classes:
         raise DataError(f"the network tells {scores.shape[1]} classes apart, the data have {classes}; use its own data")
@@ -127,6 +134,7 @@ def measure(snn: SpikingNetwork, subject: Subject, preset: str = "fp32") -> Meas
         only_ann=int((right & ~own).sum()),
         only_snn=int((~right & own).sum()),
         neither=int((~right & ~own).sum()),
+        rows=RowPredictions.of(numbers, labels, source, scores),
         subject=subject,
         network=snn.network,
     )
@@ -134,8 +142,8 @@ def measure(snn: SpikingNetwork, subject: Subject, preset: str = "fp32") -> Meas
 
 def _outputs(
     snn: SpikingNetwork, subject: Subject, engine: str, view: View, counter: EventCounter, skipping: _ZeroSkipping
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Labels, and the scores of the source, the network, and the source without the network's silent neurons."""
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """Numbers of the rows, labels, and the scores of the source, the network, and the source without the network's silent neurons."""
     network = snn.network
 
     def source_seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
@@ -147,6 +155,7 @@ def _outputs(
         counter(node, args, value)
         view(node, args, value)
 
+    before = 0  # rows of the batches that were seen
     for batch in subject.batches():
         inputs = bind(network, batch.args, {})
         source = run_float(network, inputs, source_seen)
@@ -159,7 +168,8 @@ def _outputs(
         rows = batch.rows
         if source.shape[0] != rows.numel():
             raise DataError(f"the data have {rows.numel()} labels; the network gives {source.shape[0]} rows for them")
-        yield batch.labels[rows], source[rows], scores[rows], masked[rows]
+        yield rows.nonzero().flatten() + before, batch.labels[rows], source[rows], scores[rows], masked[rows]
+        before += rows.numel()
 
 
 class _ZeroSkipping:

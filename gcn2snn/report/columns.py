@@ -11,7 +11,7 @@ from markupsafe import Markup
 from gcn2snn.energy import LayerEvents
 from gcn2snn.report.numbers import count, fixed, four, share, signed
 from gcn2snn.report.population import Degrees
-from gcn2snn.report.rows import Accounting, Coding, FrontPoint, ModeRow, NetworkRow, PopulationRow, SeedRow, Work
+from gcn2snn.report.rows import Accounting, Coding, FrontPoint, ModeRow, PopulationRow, SeedRow, Work
 
 Row = TypeVar("Row")
 
@@ -35,17 +35,6 @@ class Column(Generic[Row]):
         """Class of the heading."""
         return self.look.split()[0] if self.look else ""
 
-
-NETWORKS: tuple[Column[NetworkRow], ...] = (
-    Column("network", lambda row: _link(row.key, row.name)),
-    Column("source accuracy %", lambda row: fixed(row.evaluation.ann.accuracy)),
-    Column("spiking accuracy %", lambda row: fixed(row.evaluation.snn.accuracy)),
-    Column("difference", lambda row: signed(row.evaluation.snn.accuracy - row.evaluation.ann.accuracy)),
-    Column("alpha, Eq. 6", lambda row: fixed(row.evaluation.energy.alpha_eq6)),
-    Column("alpha, events", lambda row: fixed(row.evaluation.energy.alpha_events)),
-    Column("alpha, total", lambda row: fixed(row.evaluation.energy.alpha_total)),
-)
-"""The networks of a page, at a glance."""
 
 POPULATIONS: tuple[Column[PopulationRow], ...] = (
     Column("population", lambda row: _link(row.id, row.name)),

@@ -12,13 +12,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.energy import EnergyReport
 from gcn2snn.machine import environment
-from gcn2snn.report import charts, columns, numbers
+from gcn2snn.report import charts, columns, numbers, settings
 from gcn2snn.report.chart import Chart
 from gcn2snn.report.collect import Measured
+from gcn2snn.report.compare import side_by_side
 from gcn2snn.report.confusion import largest_confusions
+from gcn2snn.report.flow import flows
+from gcn2snn.report.headline import cards
 from gcn2snn.report.population import Population
 from gcn2snn.report.raster import rasters
 from gcn2snn.report.rows import Accounting, FrontPoint, NetworkRow, PopulationRow, Work
+from gcn2snn.report.samples import Shown, shown
 
 WIDEST_MATRIX = 24
 """More classes than this are no table that fits a page; then only the most frequent confusions are listed."""
@@ -68,10 +72,17 @@ def run_page(
         tuned: what ``tune.json`` holds, or None.
     """
     front = {"chart": charts.pareto("front", tuned), "rows": _front(tuned), **tuned} if tuned else None
-    settings = {"dataset": _flat(data), "training": _flat(training)}
+    known, folded = settings.for_machines(_flat(data))
+    trained = settings.training_in_words(_flat(training))
     sections = [_section(network) for network in networks]
     return _render(
-        "run.html", title=title, networks=sections, front=front, settings=settings, environment=environment()
+        "run.html",
+        title=title,
+        networks=sections,
+        questions=side_by_side(sections),
+        front=front,
+        source={"data": known, "training": trained, "folded": folded},
+        environment=environment(),
     )
 
 
@@ -119,6 +130,10 @@ def _section(network: Network) -> NetworkRow:
     return NetworkRow(
         name=network.name,
         key=network.key,
+        cards=cards(measured),
+        flow=flows(f"{network.key}-flow", measured),
+        samples=_samples(measured),
+        words=settings.conversion_in_words(network.config),
         settings={key: value for key, value in to_dict(network.config).items() if key != "layers"},
         environment=network.environment,
         evaluation=measured.evaluation,
@@ -132,6 +147,11 @@ def _section(network: Network) -> NetworkRow:
         matrix=confusions.tolist() if small else None,
         confusions=pairs,
     )
+
+
+def _samples(measured: Measured) -> list[tuple[str, list[Shown]]]:
+    describe = measured.subject.describe
+    return [] if describe is None else shown(measured.rows, measured.subject.class_names, describe)
 
 
 def _unit(joules: float) -> tuple[str, float]:
@@ -192,7 +212,7 @@ def _operations(energy: EnergyReport) -> int:
 
 def _multiplied(energy: EnergyReport) -> tuple[int, float]:
     """Operations and joules if each event were a multiply-accumulate (in a sum: an addition, as in the source)."""
-    cost = {"synapse": energy.preset.mac, "sum": energy.preset.add}
+    cost = {"synapse": energy.preset.mac, "product": energy.preset.mac, "sum": energy.preset.add}
     return _operations(energy), sum(cost[x.kind] * (x.events + x.macs) for x in energy.layers)
 
 

@@ -28,7 +28,7 @@ def rasters(key: str, network: ir.Network, wait: int | None, populations: Sequen
     drawn = [own for own in populations if own.sample is not None]
     begins = [(depth[own.node.name] + 1) * timing.wait for own in drawn]
     last = max((begin + own.node.coding.steps for begin, own in zip(begins, drawn, strict=True)), default=1)
-    x = Axis(0, last + 1, 10, 740)
+    x = Axis(0, last + 1, 10, 408)
     parts = range(0, len(drawn), TALLEST)
     return [_chart(f"{key}-{i}" if i else key, x, drawn[i : i + TALLEST], begins[i : i + TALLEST]) for i in parts]
 
@@ -43,9 +43,9 @@ def _chart(key: str, x: Axis, populations: Sequence[Population], begins: Sequenc
         f"Spikes of at most 40 neurons of each population, {names}, over the steps of the clock; each row of marks is a neuron, "
         f"and each has at most one."
     )
-    chart = Chart(key, f"Spikes on the clock, {names}", text, 760, 56 + BAND * len(populations))
+    chart = Chart(key, f"Spikes on the clock, {names}", text, 420, 56 + BAND * len(populations))
     y = Axis(0, 1, 8 + BAND * len(populations), 4)
-    bottom(chart, x, y, "step of the clock (shaded: the steps in which the population may fire)")
+    bottom(chart, x, y, "step of the clock; shaded: when it may fire")
     for index, (own, begin) in enumerate(zip(populations, begins, strict=True)):
         assert own.sample is not None
         top = 8 + BAND * index
@@ -53,7 +53,7 @@ def _chart(key: str, x: Axis, populations: Sequence[Population], begins: Sequenc
         width = x.at(begin + steps + 0.5) - x.at(begin + 0.5)
         chart.bars.append(Bar(x.at(begin + 0.5), top + 16, round(width, 1), BAND - 18, "window"))
         fired = int((sample != 0).sum())
-        told = f"{own.node.name}: {len(sample):,} of {own.neurons:,} neurons drawn, of which {fired} fire"
+        told = f"{own.node.name}: {fired} of {len(sample)} drawn neurons fire"
         chart.labels.append(Label(x.start + 4, top + 12, told, "start", look="strong"))
         step = begin + own.node.coding.step_of(sample.abs())
         for sign, look in ((1, "first"), (-1, "second")):

@@ -8,7 +8,9 @@ from typing import TypedDict
 from gcn2snn.evaluation import Evaluation
 from gcn2snn.report.chart import Chart
 from gcn2snn.report.collect import Measured
+from gcn2snn.report.headline import Card
 from gcn2snn.report.population import Degrees, Population
+from gcn2snn.report.samples import Shown
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class NetworkRow:
 
     name: str
     key: str
+    cards: list[Card]
+    flow: list[Chart]
+    samples: list[tuple[str, list[Shown]]]
+    words: dict[str, str]
     settings: dict[str, object]
     environment: dict[str, str]
     evaluation: Evaluation

@@ -80,6 +80,7 @@ def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> 
     subject: Subject | None = None
     for file in files:
         snn, origin = load_with_origin(file)
+        snn.network.check_scores("a report")
         subject = find_subject(file, snn, origin)
         measured = measure(snn, subject)
         meta = checked(stored_header(file).get("meta"), StoredNetwork, str(file))

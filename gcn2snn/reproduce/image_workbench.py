@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gcn2snn import ir
 from gcn2snn.cnn import (
     MODELS,
     ImageEvaluation,
@@ -137,7 +138,7 @@ class Workbench:
         images = self.images(row, "test")
 
         def simulate(x: torch.Tensor) -> torch.Tensor:
-            return network.simulate(x, wait=wait)
+            return ir.one_tensor(network.simulate(x, wait=wait))
 
         return predict(simulate, images, self._normalise(row)).accuracy
 

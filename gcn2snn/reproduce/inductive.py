@@ -80,18 +80,18 @@ def run_seed(graph: Graph, unseen: UnseenDocuments, seed: int) -> dict[str, obje
 def table(results: Mapping[str, Sequence[dict[str, Any]]]) -> str:
     """Mean and sample standard deviation over the seeds beside the goals, as a Markdown table."""
     lines = [
-        "| set | seeds | source, unseen documents % | goal | one-spike SNN % | loss (goal 0.3) | epochs chosen | additions a document |",
+        "| set | seeds | source, unseen documents % | goal | one-spike SNN % | loss (goal 0.3) | validation documents % | additions a document |",
         "|-|-|-|-|-|-|-|-|",
     ]
     for name, rows in results.items():
         source, snn = [row["ann"]["accuracy"] for row in rows], [row["snn"]["accuracy"] for row in rows]
         losses = [row["loss"] for row in rows]
-        epochs = [row["chosen"]["epochs"] for row in rows]
+        validation = [row["validation"]["accuracy"] for row in rows]
         goal = f"{GOALS[name]:.1f}, {_met(mean(source) - GOALS[name])}"
         loss = f"{spread(losses)}, {_met(MOST_LOSS - mean(losses))}"
         additions = mean(row["additions"] for row in rows)
         lines.append(
-            f"| {name} | {len(rows)} | {spread(source)} | {goal} | {spread(snn)} | {loss} | {min(epochs)} to {max(epochs)} | "
+            f"| {name} | {len(rows)} | {spread(source)} | {goal} | {spread(snn)} | {loss} | {spread(validation)} | "
             f"{additions:,.0f} |"
         )
     return "\n".join(lines) + "\n"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gcn2snn.serve.request_errors import RequestError
 
 SECONDS = 10.0
 """Seconds in which the head of a request must have arrived, and in which a client must read on."""
@@ -37,6 +40,22 @@ class PatientConnection(H11Protocol):
             self._head = _cancelled(self._head)
         elif self._head is None:
             self._head = self.loop.call_later(SECONDS, self._abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every other mistake, in JSON, with what h11 found; uvicorn's own answer is plain text.
+
+        Args:
+            msg: uvicorn's sentence, for an answer that no error of h11 is the reason of.
+        """
+        found = sys.exception()  # uvicorn calls this while it handles the error, and does not hand it on
+        what = f"the request is no HTTP/1.1: {found}" if isinstance(found, h11.RemoteProtocolError) else msg.rstrip(".")
+        answer = RequestError(400, f"{what}. Send it with a client for HTTP", {"connection": "close"}).response()
+        self.transport.write(
+            self.conn.send(h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request"))
+        )
+        self.transport.write(self.conn.send(h11.Data(data=bytes(answer.body))))
+        self.transport.write(self.conn.send(h11.EndOfMessage()))
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """The answer is out; if the next request has come with the last one, it has begun by now."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gcn2snn.artefact import load_with_origin
-from gcn2snn.datasets import import_tokeniser
+from gcn2snn.datasets import import_tokeniser, refuse_other_tokeniser
 from gcn2snn.prediction import Prediction
 from gcn2snn.spiking_network import Documents, SpikingNetwork
 
@@ -45,11 +45,13 @@ def load_served(path: Path, tokeniser: str | None = None) -> Served:
 
     Raises:
         ArtefactError: the file is missing or damaged.
-        ConfigError: the network does not classify texts, or there is no such tokeniser.
+        ConfigError: the network does not classify texts, or the tokeniser is unknown or not the network's.
     """
     if tokeniser is not None:
         import_tokeniser(tokeniser)
     network, origin = load_with_origin(path)
     dataset = origin.get("dataset")
     name = dataset.get("dataset", "a corpus") if isinstance(dataset, dict) else "a corpus"
-    return Served(network, network.documents_of(), str(name))
+    documents = network.documents_of()
+    refuse_other_tokeniser(tokeniser, documents.tokeniser)
+    return Served(network, documents, str(name))

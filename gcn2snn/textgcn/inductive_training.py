@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,17 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional
 
 from gcn2snn.config import TrainConfig
 from gcn2snn.errors import InputError
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import CSR
+from gcn2snn.kernels import CSR, spmm
 from gcn2snn.machine import device_named
 from gcn2snn.prediction import temperature
 from gcn2snn.textgcn.float_documents import FloatDocuments
+from gcn2snn.textgcn.margin_loss import MarginLoss
 from gcn2snn.textgcn.model import TextGCN
+from gcn2snn.textgcn.new_documents import Vocabulary
 from gcn2snn.textgcn.training import (
     key_of_text_training,
     new_model,
@@ -36,19 +38,22 @@ from gcn2snn.training_loop import LoopOptions, StoredState, loaded_state, save_s
 STATE = "inductive-training"
 """Kind of a checkpoint."""
 
-Stage = Literal["choosing", "final"]
+EVERY = 20
+"""Epochs from one look at the validation documents to the next; the last epoch of the stage always has one."""
+
+Stage = Literal["validation", "final"]
 
 
 @dataclass(frozen=True)
 class InductiveEpoch:
-    """Measures of one epoch; losses in nats, accuracies in percent.
+    """Measures of one epoch; the loss is that of :class:`MarginLoss`, accuracies are in percent.
 
     Args:
         epoch: counted over both stages, from 1.
-        stage: "choosing" without the validation documents, or "final" with all training documents.
-        train_loss, train_accuracy: on the training documents, with dropout; the loss with smoothed targets.
-        val_loss, val_accuracy: of the averaged weights on the validation documents, classified as new ones. None in the final
-            stage, which trains on them.
+        stage: "validation" without the validation documents, or "final" with all training documents.
+        train_loss, train_accuracy: on the training documents, with dropout; the loss without its penalty.
+        val_loss, val_accuracy: of the averaged weights on the validation documents, classified as new ones. None where they were
+            not looked at, and in the final stage, which trains on them.
         seconds: it took.
     """
 
@@ -64,9 +69,9 @@ class InductiveEpoch:
 class InductiveTrainer:
     """Everything an inductive run carries from one epoch to the next.
 
-    In the first stage the validation documents are taken out of the graph, and after each epoch the averaged weights classify them
-    as new documents. The number of epochs with the best accuracy is chosen (of equal ones that with the least loss). The second
-    stage starts again with all training documents in the graph and runs for that number of epochs. The averaged weights count.
+    Documents have no row of W_0, so every training document is scored as a new one will be. Two stages of ``config.epochs``
+    epochs each: the first without the validation documents, which says what new documents can expect and fits the temperature
+    of their probabilities; the second starts again with all training documents, and its averaged weights count.
 
     Args:
         graph: a text graph without test documents.
@@ -82,24 +87,29 @@ class InductiveTrainer:
         self.graph, self.config = graph, config
         self.device = device_named(config.device)
         self.split = split_of(graph, config)
+        self.inverse_root = Vocabulary.of(graph).inverse_root
         self.history: list[InductiveEpoch] = []
         self.temperature = 1.0
-        self._begin("choosing")
+        self._begin("validation")
 
     def _begin(self, stage: Stage) -> None:
         """A fresh network and optimiser on the graph of a stage."""
-        graph, documents = self.graph, self.graph.num_documents
+        graph, config = self.graph, self.config
         self.stage: Stage = stage
-        hidden = self.split.val if stage == "choosing" else self.split.val[:0]
-        adjacency, rows, kept = without_documents(graph.adjacency, documents, hidden)
-        self.adjacency, self.rows = adjacency.to(self.device), rows.to(self.device)
-        self.documents = documents - hidden.numel()
-        self.labels = graph.labels[kept[: self.documents]].to(self.device)
+        hidden = self.split.val if stage == "validation" else self.split.val[:0]
+        adjacency, rows, kept = without_documents(graph.adjacency, graph.num_documents, hidden)
+        self.documents = graph.num_documents - hidden.numel()
+        labels = graph.labels[kept[: self.documents]]
+        readout = adjacency.rows((labels >= 0).nonzero().flatten())
+        words = of_words(readout, self.documents)
+        self.margin = MarginLoss.of(words, labels[labels >= 0], self.inverse_root, config.cost).to(self.device)
         self.val_labels = graph.labels[hidden].to(self.device)
-        self.readout = self.adjacency.rows((self.labels >= 0).nonzero().flatten())
-        self.labels = self.labels[self.labels >= 0]
-        self.model = new_model(adjacency.shape[0], graph.num_classes, self.config).to(self.device)
-        self.optimizer = optimizer_of(self.model, self.config)
+        self.adjacency, self.rows = adjacency.to(self.device), rows.to(self.device)
+        self.readout = readout.to(self.device)
+        self.model = new_model(adjacency.shape[0], graph.num_classes, config, silent=self.documents).to(self.device)
+        with torch.no_grad():
+            self.model.weights[0][: self.documents] = 0
+        self.optimizer = optimizer_of(self.model, config)
         self.mean = [weight.detach().clone() for weight in self.model.weights]
 
     @property
@@ -109,46 +119,38 @@ class InductiveTrainer:
         return LoopOptions(seed=config.seed, threads=config.threads, save_every=config.save_every)
 
     @property
-    def chosen(self) -> InductiveEpoch | None:
-        """The epoch of the first stage with the best validation accuracy so far."""
-        epochs = [epoch for epoch in self.history if epoch.stage == "choosing"]
-        return max(epochs, key=lambda epoch: (epoch.val_accuracy or 0.0, -(epoch.val_loss or 0.0)), default=None)
-
-    @property
-    def _has_chosen(self) -> bool:
-        chosen, run = self.chosen, sum(epoch.stage == "choosing" for epoch in self.history)
-        return chosen is not None and (run >= self.config.epochs or run - chosen.epoch >= self.config.patience)
-
-    @property
     def done(self) -> bool:
-        """The second stage has run for the chosen number of epochs."""
-        final = sum(epoch.stage == "final" for epoch in self.history)
-        return self._has_chosen and self.chosen is not None and final >= self.chosen.epoch
+        """Both stages are over."""
+        return len(self.history) >= 2 * self.config.epochs
 
     def run_epoch(self) -> InductiveEpoch:
-        """One optimiser step on all training documents of the stage; in the first stage, then the validation documents."""
-        start = time.perf_counter()
-        if self.stage == "choosing" and self._has_chosen:
+        """One optimiser step on all training documents of the stage; in the first stage, now and then, the validation documents."""
+        start, number, epochs = time.perf_counter(), len(self.history) + 1, self.config.epochs
+        if number == epochs + 1:
             self._begin("final")
+        step = (number - 1) % epochs
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * (1 + math.cos(math.pi * step / epochs)) / 2
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        scores = self.model(self.adjacency, None, self.readout)
-        loss = functional.cross_entropy(scores, self.labels, label_smoothing=self.config.smoothing)
-        loss.backward()
+        sent = self.model.messages(self.adjacency, None, self.readout)
+        scores = spmm(self.readout, sent)
+        loss = self.margin.loss(scores)
+        (loss + self.margin.penalty(sent[self.documents :])).backward()
         self.optimizer.step()
-        self._average(sum(epoch.stage == self.stage for epoch in self.history))
-        val_loss = val_accuracy = None
-        if self.stage == "choosing":
-            potentials = FloatDocuments.of_weights(self.mean, self.adjacency, self.documents).potentials(self.rows)
-            val_loss = float(functional.cross_entropy(potentials, self.val_labels))
-            val_accuracy = _accuracy(potentials, self.val_labels)
-        accuracy, seconds = _accuracy(scores.detach(), self.labels), time.perf_counter() - start
-        number = len(self.history) + 1
+        self._average(step)
+        looks = self.stage == "validation" and ((step + 1) % EVERY == 0 or step + 1 == epochs)
+        val_loss, val_accuracy = self._validate() if looks else (None, None)
+        accuracy, seconds = _accuracy(scores.detach(), self.margin.labels), time.perf_counter() - start
         epoch = InductiveEpoch(number, self.stage, float(loss.detach()), accuracy, val_loss, val_accuracy, seconds)
         self.history.append(epoch)
-        if self.stage == "choosing" and self.chosen is epoch:
-            self.temperature = temperature(potentials.cpu(), self.val_labels.cpu())
         return epoch
+
+    def _validate(self) -> tuple[float, float]:
+        """Loss and accuracy of the averaged weights on the validation documents; fits the temperature to them."""
+        potentials = FloatDocuments.of_weights(self.mean, self.adjacency, self.documents).potentials(self.rows)
+        self.temperature = temperature(potentials.cpu(), self.val_labels.cpu())
+        return float(self.margin.loss(potentials, self.val_labels)), _accuracy(potentials, self.val_labels)
 
     @torch.no_grad()
     def _average(self, steps: int) -> None:
@@ -167,10 +169,10 @@ class InductiveTrainer:
         return model.eval()
 
     def summary(self) -> dict[str, object]:
-        """What the first stage chose (JSON values)."""
-        assert self.chosen is not None
-        chosen = {"epochs": self.chosen.epoch, "loss": self.chosen.val_loss, "accuracy": self.chosen.val_accuracy}
-        return {"chosen": {**chosen, "documents": self.split.val.numel()}, "temperature": self.temperature}
+        """What the validation documents said at the end of the first stage (JSON values)."""
+        last = self.history[self.config.epochs - 1]
+        found = {"documents": self.split.val.numel(), "loss": last.val_loss, "accuracy": last.val_accuracy}
+        return {"validation": found, "temperature": self.temperature}
 
     def save(self, path: Path) -> None:
         """Write all that :meth:`load` needs to continue exactly."""
@@ -201,6 +203,12 @@ class InductiveTrainer:
 
 class _StoredState(StoredState):
     temperature: Annotated[float, Field(gt=0.0)]
+
+
+def of_words(rows: CSR, documents: int) -> CSR:
+    """Rows of the adjacency without what stands in the columns of documents, in the numbers of words alone."""
+    number = torch.arange(rows.num_cols) - documents
+    return _renumbered(rows, number, rows.num_cols - documents, symmetric=False)
 
 
 def refuse_seen_documents(graph: Graph) -> None:

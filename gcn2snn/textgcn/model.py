@@ -31,15 +31,24 @@ class TextGCN(nn.Module):
         classes: outputs.
         dropout: on the input and on each hidden layer, while training.
         identity: X is the identity.
+        silent: nodes at the front of the graph that have no row of W_0: it is never read, so training leaves it as it is.
     """
 
     def __init__(
-        self, inputs: int, hidden: Sequence[int], classes: int, dropout: float = 0.5, *, identity: bool = True
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        classes: int,
+        dropout: float = 0.5,
+        *,
+        identity: bool = True,
+        silent: int = 0,
     ):
         super().__init__()
         sizes = [inputs, *hidden, classes]
         self.dropout = dropout
         self.identity = identity
+        self.silent = silent
         self.weights = nn.ParameterList(
             nn.init.xavier_uniform_(torch.empty(a, b)) for a, b in itertools.pairwise(sizes)
         )
@@ -55,13 +64,20 @@ class TextGCN(nn.Module):
         Returns:
             [nodes or rows, classes], before the softmax.
         """
+        return spmm(adjacency if readout is None else readout, self.messages(adjacency, features, readout))
+
+    def messages(self, adjacency: CSR, features: Tensor | None = None, readout: CSR | None = None) -> Tensor:
+        """What the last aggregation adds, H_{L-1} W_{L-1}, [nodes, classes]; arguments as of :meth:`forward`.
+
+        Rows that no row of ``readout`` has as a neighbour are zero.
+        """
         hidden, kept = self._first(features)
         for depth, weight in enumerate(self.weights[1:], 2):
             # The last aggregation reads rows of neighbours only: no other row of the hidden layer is computed.
             read = None if readout is None or depth < len(self.weights) else readout.column_counts > 0
             hidden = torch.relu(spmm(adjacency, hidden, rows=read, columns=kept))
             hidden, kept = functional.dropout(hidden, self.dropout, self.training) @ weight, None
-        return spmm(adjacency if readout is None else readout, hidden)
+        return hidden
 
     def _first(self, features: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """X W_0 and which of its rows are not zero (None: any)."""
@@ -69,8 +85,9 @@ class TextGCN(nn.Module):
         if not self.identity:
             assert features is not None, "this network was made for features"
             return functional.dropout(features, self.dropout, self.training) @ weight, None
-        if not self.training or self.dropout == 0:
+        if self.silent == 0 and (not self.training or self.dropout == 0):
             return weight, None
         # Dropping an entry of the identity drops a whole row of X W.
-        kept = functional.dropout(torch.ones(weight.shape[0], 1, device=weight.device), self.dropout)
+        kept = functional.dropout(torch.ones(weight.shape[0], 1, device=weight.device), self.dropout, self.training)
+        kept[: self.silent] = 0
         return weight * kept, kept[:, 0] != 0

@@ -157,6 +157,11 @@ class NewDocuments:
         of_class = torch.bincount(graph.labels[graph.train_mask], minlength=graph.num_classes).double()
         return cls(vocabulary, states, graph.class_names, of_class / of_class.sum(), temperature)
 
+    @property
+    def tokeniser(self) -> str | None:
+        """The name of what cut the texts of the graph into words; None: their cleaning alone."""
+        return self.vocabulary.options.tokeniser
+
     def predict(self, snn: SpikingNetwork, texts: Sequence[str], preset: str = "fp32") -> list[Prediction]:
         """What the network says about each text.
 

@@ -68,11 +68,12 @@ def make_model(graph: Graph, config: TrainConfig) -> TextGCN:
     return new_model(inputs, graph.num_classes, config, identity=graph.features is None)
 
 
-def new_model(inputs: int, classes: int, config: TrainConfig, *, identity: bool = True) -> TextGCN:
+def new_model(inputs: int, classes: int, config: TrainConfig, *, identity: bool = True, silent: int = 0) -> TextGCN:
     """A fresh network of so many inputs and classes, weights drawn with the configuration's seed."""
+    hidden = [config.hidden] * (config.layers - 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return TextGCN(inputs, [config.hidden] * (config.layers - 1), classes, config.dropout, identity=identity)
+        return TextGCN(inputs, hidden, classes, config.dropout, identity=identity, silent=silent)
 
 
 def optimizer_of(model: TextGCN, config: TrainConfig) -> torch.optim.Adam:

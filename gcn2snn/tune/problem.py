@@ -98,6 +98,7 @@ class Problem:
         self._first = pairs[0][0]
         self._forms: dict[str, _Form] = {}
         network = self._prepared(ConvertConfig())
+        network.check_scores("tune")
         self.populations = [node.name for node in network.of(ir.Population)]
         self.cuttable, self.refittable = _cuttable(network), refittable(network)
         self._builds_matrices = network.builds_matrices

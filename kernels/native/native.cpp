@@ -1,4 +1,4 @@
-// CPU kernels on one-byte spike phases. Plain C interface for ctypes, no torch headers: it compiles in about half a minute
+// CPU kernels on one-byte spike phases. Plain C interface for ctypes, no torch headers: it compiles in a quarter of a minute
 // for the machine it runs on (decision note 0020). Every sum is made by one thread in the order of the entries of its row with a
 // rounded product and a rounded addition (no fused multiply-add), which is what the reference does: equal bit for bit,
 // whatever the number of threads.

@@ -52,6 +52,8 @@ def test_stop_words_with_nltk_but_no_list_say_how_to_get_it(monkeypatch: pytest.
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
     with pytest.raises(DataError, match=r"python -m nltk.downloader stopwords"):
         read_stop_words("nltk")
+    with pytest.raises(DataError, match=r"\('noen' is near to none\)"):
+        read_stop_words("noen")
 
 
 @pytest.fixture
@@ -72,6 +74,8 @@ def test_stop_words_of_a_language_by_its_name() -> None:
     assert read_stop_words("german") == {"und", "über"}
     with pytest.raises(DataError, match=r"no stop words of 'klingon', and there is no such file. It has german"):
         read_stop_words("klingon")
+    with pytest.raises(DataError, match=r"no stop words of 'germn', .*\('germn' is near to german\)"):
+        read_stop_words("germn")
 
 
 def test_a_pipe_as_stop_word_list_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.engines.arguments import bind
-from gcn2snn.engines.interpreter import read_out, run_float
+from gcn2snn.engines.interpreter import run_float
+from gcn2snn.engines.readout_rules import read_out
 from gcn2snn.kernels import CSR, PhaseCode
 from gcn2snn.passes.calibration import calibrate
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear

@@ -97,8 +97,19 @@ def test_load_tensors_notices_one_changed_byte(tmp_path: Path) -> None:
 
 def test_load_tensors_refuses_pickle(tmp_path: Path) -> None:
     torch.save({"a": 1}, tmp_path / "x.pt")
-    with pytest.raises(ArtefactError, match="cannot be read"):
+    with pytest.raises(
+        ArtefactError, match=r"x\.pt cannot be read: it is no safetensors file; a graph file .* is needed"
+    ):
         load_tensors(tmp_path / "x.pt", kind="graph", version=1)
+
+
+def test_load_tensors_says_that_a_text_file_is_no_network(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("these are notes, not a network\n")
+    with pytest.raises(
+        ArtefactError, match="it is no safetensors file; a snn file that gcn2snn wrote is needed"
+    ) as refused:
+        load_tensors(tmp_path / "notes.txt", kind="snn", version=1)
+    assert "truncated" not in str(refused.value)
 
 
 def test_replacing_keeps_the_old_file_when_the_write_fails(tmp_path: Path) -> None:

@@ -61,6 +61,14 @@ def test_refusals(karate: Path, tmp_path: Path) -> None:
     assert "exists; it is not overwritten without --force" in failed("export", karate, "--format", "npz", "--out", out)
 
 
+def test_a_check_that_cannot_run_writes_nothing(karate: Path, tmp_path: Path) -> None:
+    words = ("--format", "brian2", "--check", "--python", "/no/python", "--out", tmp_path / "net.py")
+    assert "cannot start /no/python" in failed("export", karate, *words)
+    words = ("--format", "npz", "--check", "--python", "/no/python", "--out", tmp_path / "net.npz")
+    assert "is for the checks of brian2 and nir" in failed("export", karate, *words)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_check_that_fails_ends_with_one(karate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gcn2snn.formats import Checked, registry
 

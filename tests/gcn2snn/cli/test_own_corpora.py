@@ -101,6 +101,12 @@ def test_a_tokeniser_of_ones_own_travels_by_name_only(
     code, out, err = run(capsys, "predict", "run", *text, "--tokeniser", "cutter:halves")
     assert code == 0, err
     assert json.loads(out)["known_words"] == 4
+    code, _, err = run(capsys, "predict", "run", *text, "--tokeniser", "nltk-tweet")
+    assert code == 2
+    assert (
+        "--tokeniser nltk-tweet: this network was trained on texts that were cut with the tokeniser cutter:halves"
+        in err
+    )
 
 
 def test_info_takes_the_same_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,6 +85,14 @@ def test_json_lines_and_explanations(folder: Path) -> None:
     assert "2 of 4 texts have no word that the graph knows" in err
 
 
+def test_a_tokeniser_that_the_network_has_not_is_refused(folder: Path) -> None:
+    said = failed(folder / "run", "--text", "bus", "--tokeniser", "nltk-tweet")
+    assert (
+        "--tokeniser nltk-tweet: this network was trained on texts that were cut with no tokeniser. Leave it out"
+        in said
+    )
+
+
 def test_csv_is_written_whole(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "out.csv"
     code, _, err = run("predict", folder / "run", "--text", 'an "apple", sweet', "--csv", table, "--top", 2)

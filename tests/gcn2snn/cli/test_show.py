@@ -39,6 +39,10 @@ def test_one_picture_has_the_name_that_was_asked_for(karate: Path, tmp_path: Pat
         (("--out", "picture.pdf"), "picture.pdf does not end in .png or .svg"),
         (("--rows", "34"), "row 34 is out of range; the network's output has rows 0 to 33"),
         (("--rows", "one"), "--rows 'one' is no list of numbers"),
+        (("--rows", "5-3"), "--rows '5-3' counts down; write the smaller number first: 3-5"),
+        (("--neurons", "layer1.relu=9-2"), "--neurons '9-2' counts down"),
+        (("--kind", "raster", "--neurons", "layer1.relu=1"), "--neurons has no meaning here: no potentials are drawn"),
+        (("--kind", "phases", "--limit", "9"), "--limit has no meaning here: no raster is drawn"),
         (("--neurons", "3"), "--neurons '3' names no population"),
         (("--neurons", "nobody=3"), "nobody, which is no population"),
     ],
@@ -47,6 +51,13 @@ def test_refused_before_anything_is_written(karate: Path, tmp_path: Path, words:
     out = () if "--out" in words else ("--out", tmp_path / "picture.png")
     assert said in failed("show", karate, *words, *out)
     assert not list(tmp_path.iterdir())
+
+
+def test_neurons_of_one_population_add_up(karate: Path, tmp_path: Path) -> None:
+    words = ("--kind", "potentials", "--neurons", "layer1.relu=1", "--neurons", "layer1.relu=2-3", "--out")
+    assert parsed("show", karate, *words, tmp_path / "picture.svg")
+    assert run("show", karate, *words[:4], *words[-1:], tmp_path / "one.svg").returncode == 0
+    assert (tmp_path / "picture.svg").stat().st_size > (tmp_path / "one.svg").stat().st_size
 
 
 def test_a_clock_turns_steps_into_seconds(karate: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,13 @@ def test_a_wrong_byte_is_named_by_line_and_place(
         read(path)
     path.write_bytes(b"caf\xe9\n")
     assert read(path, "latin-1") == ["café"]
+
+
+def test_a_compressed_file_is_named_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt.gz"
+    path.write_bytes(gzip.compress(b"one\ntwo\n"))
+    with pytest.raises(DataError, match=r"lines.txt.gz is a gzip file; unpack it with gunzip \(in a pipe: gunzip -c\)"):
+        read(path)
 
 
 def test_long_lines_and_binary_files_are_refused(tmp_path: Path) -> None:

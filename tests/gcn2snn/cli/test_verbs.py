@@ -84,7 +84,7 @@ def test_help_says_the_defaults_of_the_configuration(
 
 def test_help_says_the_defaults_for_new_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     text = " ".join(help_of("train", monkeypatch).split())
-    assert f"learning rate {NEW_DOCUMENTS['learning_rate']}, patience {NEW_DOCUMENTS['patience']}" in text
+    assert f"hidden {NEW_DOCUMENTS['hidden']}, learning rate {NEW_DOCUMENTS['learning_rate']}" in text
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.interpreter import read_out, run_closed, run_float
+from gcn2snn.engines.interpreter import run_closed, run_float
 from gcn2snn.engines.membrane import Recording
 from gcn2snn.engines.pipeline import run_pipeline
+from gcn2snn.engines.readout_rules import read_out
 from gcn2snn.engines.temporal import run_temporal
 from gcn2snn.engines.topology import input_timesteps, least_exact_wait, sources
 from gcn2snn.errors import ConfigError, InputError

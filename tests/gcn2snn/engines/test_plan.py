@@ -10,7 +10,7 @@ import torch
 from gcn2snn import ir
 from gcn2snn.engines import plan as planning
 from gcn2snn.engines.interpreter import run_closed
-from gcn2snn.engines.plan import plan
+from gcn2snn.engines.plan import steps_to_heads
 from gcn2snn.kernels import PhaseCode
 
 ONE, CODE = torch.tensor(1.0), PhaseCode(1.3, 6)
@@ -40,13 +40,13 @@ def names(steps: tuple[planning.Step, ...]) -> list[list[str]]:
 
 
 def test_a_plan_has_what_the_output_needs_and_drops_each_value_once():
-    steps = plan(residual(), False, frozenset())
+    steps = steps_to_heads(residual(), False, frozenset())
     assert names(steps) == [["x"], ["c"], ["d"], ["n"], ["e"], ["f"], ["s"], ["m"], ["o"]]
     assert [step.dropped for step in steps] == [(), ("x",), (), ("d",), ("n",), ("c",), ("e", "f"), ("s",), ("m",)]
 
 
 def test_a_fused_step_holds_the_synapse_the_sum_and_the_population():
-    steps = plan(residual(), True, frozenset())
+    steps = steps_to_heads(residual(), True, frozenset())
     assert names(steps) == [["x"], ["c"], ["d", "n"], ["e"], ["f", "s", "m"], ["o"]]
     assert [None if step.fusion is None else step.fusion.beside for step in steps] == [
         None,
@@ -60,16 +60,16 @@ def test_a_fused_step_holds_the_synapse_the_sum_and_the_population():
 
 
 def test_known_results_need_no_steps():
-    assert names(plan(residual(), True, frozenset({"n", "c"}))) == [["e"], ["f", "s", "m"], ["o"]]
+    assert names(steps_to_heads(residual(), True, frozenset({"n", "c"}))) == [["e"], ["f", "s", "m"], ["o"]]
 
 
 def test_a_network_is_planned_once_and_its_copies_again():
     network = residual()
-    first = plan(network, True, frozenset())
-    assert plan(network, True, frozenset()) is first
-    assert plan(network, False, frozenset()) is not first
+    first = steps_to_heads(network, True, frozenset())
+    assert steps_to_heads(network, True, frozenset()) is first
+    assert steps_to_heads(network, False, frozenset()) is not first
     x = {"x": torch.rand(5, 2)}
     for other in (copy.deepcopy(network), pickle.loads(pickle.dumps(network)), network.map_tensors(torch.clone)):
         assert other._kept == {}
-        assert plan(other, True, frozenset()) is not first
+        assert steps_to_heads(other, True, frozenset()) is not first
         assert torch.equal(run_closed(other, x), run_closed(network, x))

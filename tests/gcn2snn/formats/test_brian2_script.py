@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from gcn2snn import ConvertConfig, convert
-from gcn2snn.errors import ConfigError, MissingPackageError
+from gcn2snn.errors import ArtefactError, ConfigError, InputError, MissingPackageError
 from gcn2snn.formats import check, export
 from gcn2snn.formats.brian2_script import write_brian2
 
@@ -76,10 +77,78 @@ def test_a_spike_that_differs_fails_the_check(brian2_python: str, tmp_path: Path
     write_brian2(snn, (x,), tmp_path / "net.py")
     with np.load(tmp_path / "net.npz") as data:
         arrays = {name: data[name] for name in data.files}
-    name = next(name for name, array in arrays.items() if name.endswith(".expected") and array.dtype == np.int8)
-    arrays[name] = arrays[name].copy()
-    arrays[name][0] = 16 if arrays[name][0] != 16 else 15
-    np.savez(tmp_path / "net.npz", **arrays)
+    expected = next(name for name, array in arrays.items() if name.endswith(".expected") and array.dtype == np.int8)
+    scale = expected.replace(".expected", ".scale")
+    arrays[scale] = np.where(np.arange(arrays[scale].size) == np.flatnonzero(arrays[expected])[0], 1e9, arrays[scale])
+    np.savez(tmp_path / "net.npz", **arrays)  # one neuron that fires has a threshold that nothing reaches
     found = check(snn, "brian2", x, out=tmp_path / "net.py", python=brian2_python)
     assert not found.passed
     assert found.facts["differ"] == 1
+
+
+def test_data_of_another_network_other_inputs_or_rows_are_no_witness(tmp_path: Path) -> None:
+    """The script compares with what its data expect, so it would find nothing wrong."""
+    models = [torch.nn.Sequential(torch.nn.Linear(3, n), torch.nn.ReLU(), torch.nn.Linear(n, 2)).eval() for n in (4, 5)]
+    x, out = torch.rand(5, 3), tmp_path / "net.py"
+    snn, other = (convert(model, x) for model in models)
+    write_brian2(snn, (x,), out)
+    for network, inputs, rows in ((other, x, None), (snn, 2 * x, None), (snn, x[:2], None), (snn, x, [1])):
+        with pytest.raises(
+            ArtefactError, match=r"net.npz was exported from another network, or for other inputs or rows"
+        ):
+            check(network, "brian2", inputs, out=out, rows=rows, python=sys.executable)
+    np.savez(tmp_path / "net.npz", other=np.zeros(3))
+    with pytest.raises(ArtefactError, match=r"net.npz is not what the Brian2 export writes"):
+        check(snn, "brian2", x, out=out, python=sys.executable)
+
+
+def test_a_script_may_have_the_name_of_a_module_that_it_imports(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval()
+    x, out = torch.rand(2, 3), tmp_path / "brian2.py"
+    snn = convert(model, x)
+    write_brian2(snn, (x,), out)
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not this one')")
+    with pytest.raises(MissingPackageError, match="has no module brian2"):  # and not: partially initialised
+        check(snn, "brian2", x, out=out, python=sys.executable)
+
+
+def test_a_name_that_begins_with_a_dash_is_no_option_of_the_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval()
+    x = torch.rand(2, 3)
+    snn = convert(model, x)
+    monkeypatch.chdir(tmp_path)
+    write_brian2(snn, (x,), Path("-m.py"))
+    with pytest.raises(MissingPackageError, match="has no module brian2"):
+        check(snn, "brian2", x, out="-m.py", python=sys.executable)
+
+
+def test_rows_that_no_neighbour_reaches_leave_no_empty_groups(tmp_path: Path) -> None:
+    """Brian2 refuses groups and synapses without members."""
+    pyg = pytest.importorskip("torch_geometric.nn")
+
+    class Neighbours(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = pyg.SAGEConv(3, 4), pyg.GCNConv(4, 2, add_self_loops=False)
+
+        def forward(self, x: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+            return self.b(torch.relu(self.a(x, edge_index)), edge_index)
+
+    call = (torch.rand(4, 3), torch.tensor([[0, 1], [1, 2]]))
+    snn, out = convert(Neighbours().eval(), call), tmp_path / "net.py"
+    for row, hidden in ((0, 0), (1, 4), (3, 0)):  # nobody sends to 0 and 3; 1 hears node 0, which hears nobody
+        export(snn, "brian2", call, out=out, rows=[row], force=True)
+        with np.load(tmp_path / "net.npz") as data:
+            told = json.loads(str(data["description"]))
+            weights = [data[f"{each['id']}.weight"].size for each in told["projections"]]
+        groups = [each for kind in ("trains", "cells", "relays") for each in told[kind]]
+        assert all(each["size"] for each in groups)
+        assert all(weights)
+        assert sum(each["size"] for each in told["cells"] if each["name"] == "relu") == hidden
+        python = os.environ.get("GCN2SNN_BRIAN2_PYTHON")
+        if python:
+            assert check(snn, "brian2", call, out=out, rows=[row], python=python).passed
+    with pytest.raises(InputError, match="the output has no rows, so there is nothing to run"):
+        export(snn, "brian2", (call[0][:0], call[1][:, :0]), out=tmp_path / "none.py")

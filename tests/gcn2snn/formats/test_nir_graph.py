@@ -131,3 +131,45 @@ def test_norse_and_spikingjelly_give_the_same_predictions(cnn, nir_python: str, 
     found = check(snn, "nir", args, out=tmp_path / "net.nir", python=nir_python)
     assert found.passed, found.sentence
     assert any(name.endswith("_predictions_differ") for name in found.facts)
+
+
+def _images(*layers: nn.Module) -> nn.Sequential:
+    return nn.Sequential(*layers).eval()
+
+
+POPULATIONS_WITHOUT_A_SYNAPSE = {
+    "pool": lambda: _images(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(12, 3)),
+    "flat": lambda: _images(nn.Conv2d(2, 3, 3), nn.AvgPool2d(2), nn.Flatten(), nn.ReLU(), nn.Linear(12, 3)),
+    "input": lambda: _images(nn.ReLU(), nn.Conv2d(2, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)),
+    "end": lambda: _images(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "images": lambda: _images(nn.Conv2d(2, 3, 3), nn.ReLU()),
+}
+
+
+@pytest.mark.parametrize("name", POPULATIONS_WITHOUT_A_SYNAPSE)
+@pytest.mark.parametrize("per", ["layer", "channel"])
+def test_populations_that_read_no_synapse_give_the_same_output(name: str, per: str, tmp_path: Path) -> None:
+    """Behind a pooled mean, a flattening or the input, thresholds are a synapse of their own."""
+    torch.manual_seed(3)
+    x = torch.randn(20, 2, 6, 6)
+    snn = convert(POPULATIONS_WITHOUT_A_SYNAPSE[name](), x, ConvertConfig(avg_pool="spike", per=per, timesteps=8))
+    write_nir(snn, tmp_path / "net.nir")
+    expected = snn(x).numpy()
+    found = one_step(tmp_path / "net.nir", coded(snn, x))
+    assert found.shape == expected.shape
+    near = np.abs(found - expected) <= 1e-4 * np.abs(expected).max()
+    assert near.mean() >= 0.99  # a value within rounding of a threshold may cross it
+
+
+def test_kernels_that_are_not_square_are_refused(tmp_path: Path) -> None:
+    model = _images(nn.Conv2d(2, 3, (3, 1)), nn.ReLU(), nn.MaxPool2d((1, 2)), nn.Flatten(), nn.Linear(36, 3))
+    with pytest.raises(InputError, match=r"\(2 reason") as refused:
+        write_nir(convert(model, torch.rand(4, 2, 6, 6)), tmp_path / "net.nir")
+    assert str(refused.value).count("kernels have to be square") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inputs_of_the_check_are_looked_at_before_the_file_is_written(cnn, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has shape \[2, 3\]"):
+        export(cnn[0], "nir", torch.rand(2, 3), out=tmp_path / "net.nir")
+    assert list(tmp_path.iterdir()) == []

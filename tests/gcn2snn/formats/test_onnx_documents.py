@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcn2snn.errors import ConfigError, InputTypeError
+from gcn2snn.errors import ConfigError, InputError, InputTypeError
 from gcn2snn.formats import check, export
 from gcn2snn.formats.onnx_documents import document_feeds
 from gcn2snn.formats.onnx_model import read_onnx, run_onnx
@@ -50,3 +50,9 @@ def test_inputs_that_are_no_texts_are_refused(text_gcn, tmp_path: Path) -> None:
     export(text_gcn, "onnx-documents", out=tmp_path / "documents.onnx")
     with pytest.raises(InputTypeError, match="inputs of onnx-documents are texts, got int"):
         check(text_gcn, "onnx-documents", [1, 2], out=tmp_path / "documents.onnx")
+
+
+def test_no_texts_are_no_check(text_gcn, tmp_path: Path) -> None:
+    export(text_gcn, "onnx-documents", out=tmp_path / "documents.onnx")
+    with pytest.raises(InputError, match="there are no texts to compare"):
+        check(text_gcn, "onnx-documents", [], out=tmp_path / "documents.onnx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from gcn2snn import ConvertConfig, SpikingNetwork, convert
+from gcn2snn import ConvertConfig, SpikingNetwork, convert, ir
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.formats import check, export
 from gcn2snn.formats.onnx_model import check_onnx, run_onnx, write_onnx
@@ -140,3 +141,97 @@ def test_a_broken_file_is_refused(cnn, tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\xff\xff nothing")
     with pytest.raises(ArtefactError, match=r"broken.onnx cannot be read"):
         check(snn, "onnx", args, out=tmp_path / "broken.onnx")
+
+
+class Pooled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        pyg = pytest.importorskip("torch_geometric.nn")
+        self.conv, self.pool, self.head = pyg.GCNConv(5, 6), pyg.global_mean_pool, nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor, edge_index: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        return self.head(self.pool(torch.relu(self.conv(x, edge_index)), batch))
+
+
+def test_a_fixed_matrix_fixes_the_number_of_rows(randomised, tmp_path: Path) -> None:
+    """Another number would be computed without a word, from the rows that the matrix knows."""
+    call = (torch.rand(6, 5), torch.randint(0, 6, (2, 15)), torch.tensor([0, 0, 0, 1, 1, 1]))
+    snn, out = convert(randomised(Pooled()), call), tmp_path / "net.onnx"
+    assert "Membership" in str(export(snn, "onnx", call, out=out).facts["fixed"])
+    assert check(snn, "onnx", call, out=out).passed
+    other = (call[0], torch.randint(0, 6, (2, 4)), call[2])
+    assert check(snn, "onnx", other, out=out).passed  # edges stay an input
+    more = (torch.rand(9, 5), torch.randint(0, 9, (2, 15)), torch.tensor([0] * 5 + [1] * 4))
+    with pytest.raises(ArtefactError, match=r"onnxruntime cannot run .*net.onnx with x \[9, 5\]"):
+        check(snn, "onnx", more, out=out)
+
+
+def test_matrices_of_one_argument_are_all_inputs_or_all_fixed(randomised, tmp_path: Path) -> None:
+    """LEConv multiplies by the adjacency and by its degrees; the latter have no standard operators."""
+    pyg = pytest.importorskip("torch_geometric.nn")
+    call = (torch.rand(6, 5), torch.randint(0, 6, (2, 15)))
+    snn = convert(randomised(pyg.LEConv(5, 3)), call)
+    told = export(snn, "onnx", call, out=tmp_path / "net.onnx").facts
+    assert told["inputs"] == "x"
+    assert "another matrix of edge_index is fixed" in str(told["fixed"])
+
+
+def test_last_phases_of_nodes_fix_the_number_of_rows(tmp_path: Path) -> None:
+    x = torch.rand(4, 3)
+    model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)).eval()
+    own = convert(model, x)
+    (neuron,) = own.network.of(ir.Neuron)
+    late = replace(neuron, horizon=torch.tensor([[3], [16], [1], [9]]))
+    own = SpikingNetwork(own.network.replace({neuron.name: [late]}), own.config)
+    export(own, "onnx", x, out=tmp_path / "net.onnx")
+    assert check(own, "onnx", x, out=tmp_path / "net.onnx").passed
+    with pytest.raises(ArtefactError, match=r"onnxruntime cannot run .* with input \[1, 3\]"):
+        run_onnx(tmp_path / "net.onnx", {"input": x[:1].numpy()})  # one row would be stretched over four last phases
+
+
+def test_images_in_double_precision_are_refused(cnn, tmp_path: Path) -> None:
+    snn, args = cnn
+    double = SpikingNetwork(snn.network, snn.config).double()
+    with pytest.raises(ConfigError, match=r"no convolution or average pool \(.*Export snn.float\(\)"):
+        export(double, "onnx", args, out=tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_network_is_no_traceback(tmp_path: Path) -> None:
+    x = torch.rand(4, 3)
+    one, two = (convert(nn.Sequential(nn.Linear(3, n), nn.ReLU(), nn.Linear(n, 2)).eval(), x) for n in (4, 5))
+    export(one, "onnx", x, out=tmp_path / "net.onnx")
+    with pytest.raises(ArtefactError, match=r"has the shape \[4, 4\], that of the network \[4, 5\]"):
+        check(two, "onnx", x, out=tmp_path / "net.onnx")
+    (tmp_path / "net.onnx").write_bytes(b"")
+    with pytest.raises(ArtefactError, match="onnxruntime cannot run"):
+        check(one, "onnx", x, out=tmp_path / "net.onnx")
+
+
+def test_modules_may_be_called_like_operators_and_constants(tmp_path: Path) -> None:
+    class Names(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.constant_1, self.div_3, self.matmul_4 = nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)
+
+        def forward(self, cast_5: torch.Tensor) -> torch.Tensor:
+            return self.matmul_4(self.div_3(self.constant_1(cast_5)))
+
+    x = torch.rand(4, 3)
+    snn = convert(Names().eval(), x)
+    export(snn, "onnx", x, out=tmp_path / "net.onnx")
+    assert check(snn, "onnx", x, out=tmp_path / "net.onnx").passed
+
+
+def test_the_name_of_the_output_is_taken(tmp_path: Path) -> None:
+    class Names(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.potentials, self.head = nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.potentials(self.hidden(x)))
+
+    x = torch.rand(4, 3)
+    with pytest.raises(ConfigError, match="a layer or argument is called potentials"):
+        export(convert(Names().eval(), x), "onnx", x, out=tmp_path / "net.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gcn2snn import SpikingNetwork
+from gcn2snn import SpikingNetwork, ir
 from gcn2snn.engines import bind, run_temporal
 from gcn2snn.errors import InputError
 from gcn2snn.formats import wiring as wiring_module
@@ -120,6 +121,22 @@ def test_some_rows_need_their_neighbours_only_and_give_the_same(karate) -> None:
     assert part.synapses < whole.synapses
     _, output = run_events(part)
     np.testing.assert_allclose(output, snn(*call(graph)).numpy()[11], rtol=1e-9)
+
+
+def test_rows_of_a_refit_start_from_their_own_potentials(karate) -> None:
+    """After a refit each neuron of the first messages has a starting potential of its own, [N, C]."""
+    snn, graph = karate
+    snn = deepcopy(snn).double()
+    (node,) = (each for each in snn.network.of(ir.Neuron) if isinstance(snn.network[each.inputs[0]], ir.Lookup))
+    start = 0.3 * torch.randn(snn.network[node.inputs[0]].table.shape, dtype=torch.float64)
+    snn = SpikingNetwork(snn.network.replace({node.name: [replace(node, start=start)]}), snn.config)
+    inputs, (codes, _) = bind(snn.network, call(graph), {}), expected(snn, call(graph))
+    for rows in ([11], [0, 33]):
+        part = wire(snn.network, inputs, None, rows)
+        found, output = run_events(part)
+        np.testing.assert_allclose(output.reshape(len(rows), -1), snn(*call(graph)).numpy()[rows], rtol=1e-9)
+        for cells in part.cells[:-1]:
+            assert np.array_equal(found[cells.name], codes[cells.name][cells.rows].ravel())
 
 
 def test_rows_that_do_not_exist_are_refused(karate) -> None:

@@ -16,7 +16,8 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.nn import APPNP, MLP, GCNConv, GINConv, SAGEConv, SGConv, global_add_pool
 
 from gcn2snn.conversion import convert
-from gcn2snn.engines.interpreter import read_out, run_float
+from gcn2snn.engines.interpreter import run_float
+from gcn2snn.engines.readout_rules import read_out
 
 
 class GCN(torch.nn.Module):  # examples/gcn.py

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import prepare
 from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.interpreter import run_float
+from gcn2snn.engines.readout_rules import head_values
 from gcn2snn.errors import Gcn2SnnError
 
 pyg = pytest.importorskip("torch_geometric.nn")
@@ -32,9 +34,9 @@ Step = Callable[["Program", Any, Any], Any]
 class Program(nn.Module):
     """A sequence of steps, each with the value before it and the call's arguments."""
 
-    def __init__(self, steps: list[Step], as_data: bool) -> None:
+    def __init__(self, steps: list[Step], as_data: bool, ending: Step) -> None:
         super().__init__()
-        self.steps, self.as_data = steps, as_data
+        self.steps, self.as_data, self.ending = steps, as_data, ending
         self.lin, self.wide, self.bn = nn.Linear(C, C), nn.Linear(2 * C, C), nn.BatchNorm1d(C)
         self.act, self.act_, self.drop, self.gelu = nn.ReLU(), nn.ReLU(inplace=True), nn.Dropout(), nn.GELU()
         self.gcn, self.sage, self.gat = pyg.GCNConv(C, C), pyg.SAGEConv(C, C), pyg.GATConv(C, C)
@@ -47,7 +49,30 @@ class Program(nn.Module):
         h = call.x
         for step in self.steps:
             h = step(self, h, call)
-        return h
+        return self.ending(self, h, call)
+
+
+def inner(a: Any, b: Any) -> Any:
+    return (a * b).sum(-1)
+
+
+ENDINGS: dict[str, Step] = {
+    "tensor": lambda p, h, c: h,
+    "pair": lambda p, h, c: (h, p.lin(h)),
+    "dict": lambda p, h, c: {"h": h, "none": None, "heads": [p.lin(h).relu(), 1.5]},
+    "with what cannot be": lambda p, h, c: {"h": h, "gelu": p.gelu(h)},
+    "with the graph": lambda p, h, c: (h, c.edge_index),
+    "with numbers of the call": lambda p, h, c: (h, h.size(0), c.num_graphs),
+    "vector": lambda p, h, c: h[:, 0],
+    "number of each": lambda p, h, c: F.linear(h, p.vector[None]).squeeze(),
+    "probabilities": lambda p, h, c: torch.sigmoid(h),
+    "both": lambda p, h, c: (F.log_softmax(h, 1), torch.sigmoid(p.lin(h))[:, 0]),
+    "edges": lambda p, h, c: inner(h[c.edge_index[0]], h[c.edge_index[1]]),
+    "edges and nodes": lambda p, h, c: (h, inner(h[c.edge_index[0]], p.lin(h)[c.edge_index[1]]).sigmoid()),
+    "all pairs": lambda p, h, c: torch.sigmoid(h @ h.t()),
+    "product and a layer": lambda p, h, c: p.lin(h * p.lin(h)),
+    "product and a sum": lambda p, h, c: inner(h, h) + h[:, 0],
+}
 
 
 class Call:
@@ -242,10 +267,10 @@ def call_of(rows: int, graphs: int, as_data: bool, weight: bool, gain: float = 1
     return (data,)
 
 
-def check(names: list[str], as_data: bool, weight: bool, seed: int) -> str:
+def check(names: list[str], as_data: bool, weight: bool, seed: int, ending: str = "tensor") -> str:
     """Convert a program and compare it on three other calls; what came of it."""
     torch.manual_seed(seed)
-    model = Program([STEPS[name] for name in names], as_data).eval()
+    model = Program([STEPS[name] for name in names], as_data, ENDINGS[ending]).eval()
     try:
         network = prepare(model, call_of(5, 2, as_data, weight), ConvertConfig())
     except Gcn2SnnError as error:
@@ -258,12 +283,15 @@ def check(names: list[str], as_data: bool, weight: bool, seed: int) -> str:
         except Exception:
             continue  # the source itself has no result there
         try:
-            got = run_float(network, bind(network, args, {}))
+            heads: dict[str, Tensor] = {}
+            run_float(network, bind(network, args, {}), heads=heads)
         except Gcn2SnnError:
             continue
-        if network.output.readout == "softmax":
-            got = got.softmax(1)
-        torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-4, msg=f"{names} on {rows} rows")
+        structure, tensors = ir.pack(wanted, lambda x: isinstance(x, Tensor))
+        assert structure == network.structure
+        for got, tensor in zip(head_values(network, heads), tensors.values(), strict=True):
+            said = f"{names}, {ending} on {rows} rows"
+            torch.testing.assert_close(got, tensor, rtol=1e-3, atol=1e-4, msg=said)
     return "converted"
 
 
@@ -273,6 +301,9 @@ def check(names: list[str], as_data: bool, weight: bool, seed: int) -> str:
     as_data=st.booleans(),
     weight=st.booleans(),
     seed=st.integers(0, 2**16),
+    ending=st.sampled_from(sorted(ENDINGS)),
 )
-def test_equal_to_the_source_or_our_own_error(names: list[str], as_data: bool, weight: bool, seed: int) -> None:
-    check(names, as_data, weight, seed)
+def test_equal_to_the_source_or_our_own_error(
+    names: list[str], as_data: bool, weight: bool, seed: int, ending: str
+) -> None:
+    check(names, as_data, weight, seed, ending)

@@ -179,8 +179,8 @@ def test_rows_by_what_the_call_brings() -> None:
 
 
 REFUSED: dict[str, tuple[Forward, str]] = {
-    "rows last": (lambda n, x: n.a(x).t(), "has its rows on axis 1"),
-    "one number a row": (lambda n, x: n.a(x)[:, 0], "is one number for each row"),
+    "rows last": (lambda n, x: F.relu6(n.a(x).t()), "has its rows on axis 1"),
+    "one number a row": (lambda n, x: F.relu6(n.a(x)[:, 0]), "is one number for each row"),
     "linear of rows": (
         lambda n, x: F.linear(n.a(x).t(), torch.ones(2, 6)),
         "acts on the rows, which lie on the last axis",
@@ -195,7 +195,7 @@ REFUSED: dict[str, tuple[Forward, str]] = {
     "mask": (lambda n, x: n.a(x) > 0, "compares values of the network"),
     "other mask": (lambda n, x: torch.where(n.a(x) > 0, n.b(x), 0.0), "chooses between values"),
     "indices": (lambda n, x: n.a(x) * n.a(x).max(1).indices[:, None], "are numbers of places"),
-    "einsum": (lambda n, x: torch.einsum("nc,nc->nc", n.a(x), n.b(x)), "is neither a product with weights"),
+    "einsum": (lambda n, x: torch.einsum("nc,nk->ck", n.a(x), n.b(x)), "is neither a product with weights"),
     "several lists": (lambda n, x: n.a(x)[[0, 1], [1, 2]], "picks by several lists at once"),
 }
 

@@ -142,12 +142,12 @@ def test_unknown_functions_and_results() -> None:
     with pytest.raises(ConversionError, match="cumsum: no handler knows this function"):
         lower(Odd(), (X,), {})
 
-    class Pair(nn.Module):
+    class Settings(nn.Module):
         def forward(self, x: Tensor) -> Any:
-            return x.relu(), x
+            return {"settings": self}
 
-    with pytest.raises(ConversionError, match="returns tuple; a spiking network gives one tensor"):
-        lower(Pair(), (X,), {})
+    with pytest.raises(ConversionError, match="output: is Settings, which no layer of the network computes"):
+        lower(Settings(), (X,), {})
 
 
 def test_what_stands_behind_a_refusal_adds_no_noise() -> None:

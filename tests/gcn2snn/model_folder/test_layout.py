@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import gcn2snn
-from gcn2snn.errors import ArtefactError, InputTypeError, MissingPackageError
+from gcn2snn.errors import ArtefactError, InputError, InputTypeError, MissingPackageError
 from gcn2snn.spiking_network import SpikingNetwork
 
 TEXTS = ["ripe apple pear", "sweet apple juice", "pear juice apple", "car wheel road", "slow car jam", "road jam car"]
@@ -229,6 +229,8 @@ def test_what_is_neither_a_folder_nor_a_repository(tmp_path: Path, monkeypatch: 
         gcn2snn.from_pretrained(tmp_path / "file")
     with pytest.raises(ArtefactError, match=r"does not exist. Give a folder"):
         gcn2snn.from_pretrained(tmp_path / "nothing")
+    with pytest.raises(InputError, match="got an empty name; give a folder that"):
+        gcn2snn.from_pretrained("")
     with pytest.raises(InputTypeError, match="needs a folder or OWNER/NAME, got int"):
         gcn2snn.from_pretrained(3)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -128,6 +129,32 @@ def test_nonsense_is_refused_and_closed(
     talk(conversation)
     assert caplog.text == ""
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"nonsense\r\n\r\n", "illegal request line"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", "illegal header line"),
+        (b"GET / HTTP/1.1\r\n\r\n", "Missing mandatory Host: header"),
+        (
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+            "conflicting Content-Length",
+        ),
+        (b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "illegal chunk header"),
+    ],
+    ids=["request line", "header", "host", "two lengths", "chunk"],
+)
+def test_what_is_no_http_is_answered_in_json(talk: Callable[[Talk], None], sent: bytes, why: str) -> None:
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        head, body = (await until_closed(reader)).split(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 Bad Request")
+        assert b"application/json" in head
+        assert b"connection: close" in head.lower()
+        assert why in json.loads(body)["error"]
+
+    talk(conversation)
 
 
 def test_a_client_that_does_not_read_is_let_go(talk: Callable[[Talk], None]) -> None:

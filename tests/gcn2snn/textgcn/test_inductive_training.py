@@ -35,7 +35,7 @@ from gcn2snn.textgcn.inductive_training import without_documents
 from gcn2snn.textgcn.unseen_documents import score_unseen
 
 OPTIONS = TextGraphOptions(min_count=1, stop_words="none", window=4, documents="training", wordless="keep")
-CONFIG = TrainConfig.for_new_documents(hidden=10, epochs=15, patience=6, validation=0.2, save_every=0.0)
+CONFIG = TrainConfig.for_new_documents(hidden=10, epochs=15, validation=0.2, save_every=0.0)
 
 
 def write_corpus(file: Path, *, poisoned: bool = False) -> Path:
@@ -88,15 +88,31 @@ def test_it_learns_the_topics(graph: Graph, unseen: UnseenDocuments) -> None:
     model = fit(trainer)
     assert score_unseen(model.state_dict(), graph, unseen).accuracy > 90
     stages = [epoch.stage for epoch in trainer.history]
-    assert trainer.chosen is not None
-    assert stages.count("final") == trainer.chosen.epoch
-    assert stages == sorted(stages)
-    best = max(epoch.val_accuracy or 0 for epoch in trainer.history)
-    assert trainer.chosen.val_accuracy == best
+    assert stages == ["validation"] * 15 + ["final"] * 15
+    assert [epoch.epoch for epoch in trainer.history if epoch.val_accuracy is not None] == [15]
+    assert trainer.summary()["validation"] == {
+        "documents": 8,
+        "loss": trainer.history[14].val_loss,
+        "accuracy": trainer.history[14].val_accuracy,
+    }
     assert trainer.summary()["temperature"] == trainer.temperature > 0
 
 
-def test_the_labels_of_validation_documents_choose_the_epochs_and_nothing_else(graph: Graph) -> None:
+def test_documents_have_no_row_of_their_own(graph: Graph) -> None:
+    """So a training document is scored as the same text is when it is new, with the words of that graph."""
+    trainer = InductiveTrainer(graph, CONFIG)
+    model = fit(trainer)
+    assert not bool(model.weights[0][: graph.num_documents].any())
+    assert bool(model.weights[0][graph.num_documents :].any(1).all())
+    texts = load(graph.source["dataset"], options=OPTIONS).only("train").documents
+    floats = FloatDocuments.of(model, graph)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model(graph.adjacency)[: graph.num_documents], floats.potentials(Vocabulary.of(graph).rows(texts))
+        )
+
+
+def test_the_labels_of_validation_documents_change_no_weight_of_the_first_stage(graph: Graph) -> None:
     """The first stage learns the same from any labels of the documents that are held out."""
     trainer = InductiveTrainer(graph, CONFIG)
     labels = graph.labels.clone()
@@ -105,7 +121,7 @@ def test_the_labels_of_validation_documents_choose_the_epochs_and_nothing_else(g
     for each in (trainer, other):
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            for _ in range(3):
+            for _ in range(CONFIG.epochs):
                 each.run_epoch()
     assert all(torch.equal(a, b) for a, b in zip(trainer.mean, other.mean, strict=True))
     assert trainer.history[-1].val_accuracy != other.history[-1].val_accuracy
@@ -190,7 +206,7 @@ def test_evaluation_of_test_documents_is_predict_of_their_texts(
     """train --inductive, convert and evaluate on the command line, beside snn.predict of the same texts."""
     run, runner = tmp_path / "run", CliRunner()
     text = ["--min-count", "1", "--stop-words", "none", "--window", "4"]
-    network = ["--hidden", "10", "--epochs", "15", "--patience", "6"]
+    network = ["--hidden", "10", "--epochs", "15"]
     train = ["train", str(corpus), "--inductive", *text, *network, "--out", str(run), "--json"]
     assert json.loads(runner.invoke(app, train, catch_exceptions=False).stdout)["config"]["inductive"] is True
     summary = json.loads((run / "run.json").read_text())
@@ -230,7 +246,7 @@ def test_what_has_no_meaning_is_refused(corpus: Path, graph: Graph) -> None:
     with pytest.raises(InputError, match="holds 21 test documents, so they would not be new"):
         InductiveTrainer(seen, CONFIG)
     with pytest.raises(ConfigError, match="belong to inductive training"):
-        TrainConfig(smoothing=0.1)
+        TrainConfig(cost=0.1)
     with pytest.raises(ConfigError, match="documents is 'some'; allowed are all, training"):
         TextGraphOptions(documents="some")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="has no test documents"):
@@ -243,9 +259,11 @@ def test_what_has_no_meaning_is_refused(corpus: Path, graph: Graph) -> None:
     ("arguments", "why"),
     [
         (["karate", "--inductive"], "has no words"),
-        (["r8", "--smoothing", "0.1"], "they belong to --inductive"),
+        (["r8", "--cost", "2"], "they belong to --inductive"),
         (["digits", "--inductive"], "--inductive has no meaning here"),
-        (["r8", "--inductive", "--smoothing", "1.5"], "smoothing = 1.5"),
+        (["r8", "--inductive", "--cost", "-1"], "cost = -1"),
+        (["r8", "--inductive", "--cost", "0"], "cost = 0 leaves nothing to learn"),
+        (["r8", "--inductive", "--patience", "3"], "--inductive runs for all epochs"),
     ],
 )
 def test_the_command_refuses(arguments: list[str], why: str, tmp_path: Path) -> None:

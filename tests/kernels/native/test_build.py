@@ -24,7 +24,7 @@ def instruction_sets() -> list[object]:
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     if platform.machine() != "x86_64":
         return []
-    baseline = pytest.param("x86-64", marks=pytest.mark.slow)  # each compiles for about half a minute, once
+    baseline = pytest.param("x86-64", marks=pytest.mark.slow)  # each compiles for about a quarter of a minute, once
     return [baseline, *(["x86-64-v3"] if " avx2 " in flags else [])]
 
 
