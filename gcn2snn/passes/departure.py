@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class Sample:
         return sum(self._kept(output).shape[0] for heads in self.outputs for output in heads.values())
 
     @property
-    def measure(self) -> str:
+    def measure(self) -> Literal["kl", "squared"]:
         """The divergence: "kl" of classes, else "squared"."""
         return "kl" if self.classes else "squared"
 

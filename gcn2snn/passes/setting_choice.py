@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import PAPER, ConvertConfig, LayerConfig
+from gcn2snn.errors import InputError
 from gcn2snn.passes.bias_correction import correct_means
 from gcn2snn.passes.calibration import Batches, Statistics, with_scales
 from gcn2snn.passes.choose_base import optimal_base
@@ -66,9 +67,15 @@ class Choice:
 
     trials: tuple[Trial, ...]
     chosen: int
-    measure: str
+    measure: Literal["kl", "squared"]
     rows: int
     seconds: float = field(default=0.0, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.chosen < len(self.trials):
+            raise InputError(
+                f"setting {self.chosen} was chosen of {len(self.trials)}; allowed are 0 to {len(self.trials) - 1}"
+            )
 
     @property
     def best(self) -> Trial:
