@@ -176,9 +176,9 @@ def test_differences_are_marked(graph: Graph) -> None:
     torch.manual_seed(0)
     model = TextGCN(34, [8], 4).eval()
     rows = []
-    for name, config in (("one", ConvertConfig()), ("two", ConvertConfig(timesteps=8, base=1.5))):
+    for name, config in (("one", ConvertConfig.paper()), ("two", ConvertConfig.paper(timesteps=8, base=1.5))):
         snn = convert(model, graph, config)
-        rows.append(_section(Network(name, snn.config, measure(snn, subject_of(graph)), {})))
+        rows.append(_section(Network(name, snn.config, snn.choice, measure(snn, subject_of(graph)), {})))
     questions = {question.title: question.cells for question in side_by_side(rows)}
     assert questions["Accuracy of the source %"][1].differs is False
     assert questions["Code"] == (
