@@ -5,22 +5,30 @@ Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 200
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import pickle
 import tarfile
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from gcn2snn.cnn.image_set import ArrayImages, pillow
+from gcn2snn.cnn.image_set import ArrayImages, decoded
 from gcn2snn.errors import DataError
 
 Read = Callable[[str], bytes | None]
 """Content of a member of a folder or archive, or None when it has none of that name."""
+
+IMAGES = 10_000
+"""Images of a batch of CIFAR-10."""
+
+LARGEST_MEMBER = 2**28
+"""Bytes; the largest file of the archives has 154 million."""
 
 CLASSES_10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -111,9 +119,13 @@ def _archive_reader(path: Path, md5: str) -> Read:
         try:
             with tarfile.open(path) as archive:
                 found = next((m for m in archive.getmembers() if Path(m.name).name == member and m.isfile()), None)
+                if found is not None and found.size > LARGEST_MEMBER:
+                    raise DataError(f"{member} in {path} has {found.size:,} bytes; no file of CIFAR has so many")
                 file = archive.extractfile(found) if found else None
                 return file.read() if file else None
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except DataError:
+            raise
+        except Exception as error:  # those of tarfile, and of every way of packing that it knows
             raise DataError(f"{path} is not a whole archive ({error}). Download it again") from error
 
     return read
@@ -142,45 +154,67 @@ def _record_bytes(read: Read, batch: str) -> bytes | None:
     if (data := read(f"{stem}.bin")) is not None:
         return data
     if (data := read(stem)) is not None:
-        content = _unpickle(data, stem)
-        return _join(np.asarray(content[b"labels"]), np.asarray(content[b"data"]))
+        return _join(*_unpickled(data, stem, b"labels"), stem)
     if batch == "test" and (data := read("cifar10_test.npz")) is not None:
-        arrays = np.load(io.BytesIO(data), allow_pickle=False)
-        return _join(arrays["y"], arrays["x"])
+        with _batch_file("cifar10_test.npz"):
+            _refuse_bomb(data)
+            arrays = np.load(io.BytesIO(data), allow_pickle=False)
+            labels, pixels = arrays["y"], arrays["x"]
+        return _join(labels, pixels, "cifar10_test.npz")
     png = read(f"{stem}.png") or read(f"train_batch_{batch}.png")
     if png is None:
         return None
-    labels = _labels(read, batch)
-    return None if labels is None else _join(labels, _png_rows(png, stem))
+    found = _labels(read, batch)
+    return None if found is None else _join(found, _png_rows(png, stem), f"{stem}.png")
 
 
 def _labels(read: Read, batch: str) -> np.ndarray | None:
-    first = 0 if batch == "test" else 10_000 * (int(batch) - 1)
-    if (data := read(f"{'test' if batch == 'test' else 'train'}_lables.json")) is not None:  # the package's spelling
-        return np.asarray(json.loads(data))[first : first + 10_000]
+    first = 0 if batch == "test" else IMAGES * (int(batch) - 1)
+    name = f"{'test' if batch == 'test' else 'train'}_lables.json"  # the package's spelling
+    if (data := read(name)) is not None:
+        with _batch_file(name):
+            return np.asarray(json.loads(data))[first : first + IMAGES]
     if batch != "test" and (data := read("train_labels.npy")) is not None:
-        return np.load(io.BytesIO(data), allow_pickle=False)[first : first + 10_000]
+        with _batch_file("train_labels.npy"):
+            return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))[first : first + IMAGES]
     return None
 
 
 def _png_rows(data: bytes, name: str) -> np.ndarray:
     """One image per row, one RGB pixel per column -> planes [N, 3072]."""
-    image_module = pillow()
-    limit, image_module.MAX_IMAGE_PIXELS = image_module.MAX_IMAGE_PIXELS, None
-    try:
-        with image_module.open(io.BytesIO(data)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise DataError(f"{name}.png does not decode: {error}. Download it again") from error
-    finally:
-        image_module.MAX_IMAGE_PIXELS = limit
+    image = decoded(io.BytesIO(data), f"{name}.png", lambda width, height: (width, height) == (1024, IMAGES))
+    pixels = np.asarray(image)
     return pixels.transpose(0, 2, 1).reshape(pixels.shape[0], -1)
 
 
-def _join(labels: np.ndarray, pixels: np.ndarray) -> bytes:
+def _refuse_bomb(data: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        unfolded = sum(member.file_size for member in archive.infolist())
+    if unfolded > LARGEST_MEMBER:
+        raise ValueError(f"it would unfold to {unfolded:,} bytes")
+
+
+@contextlib.contextmanager
+def _batch_file(name: str) -> Iterator[None]:
+    """What reading a file of a batch fails with, of whatever kind, as our own error."""
+    try:
+        yield
+    except Exception as error:  # a damaged file makes a reader fail anywhere
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name} is not a CIFAR batch file ({said}). Download it again") from error
+
+
+def _join(labels: np.ndarray, pixels: np.ndarray, name: str) -> bytes:
+    """Records of label byte and 3,072 pixel bytes."""
+    good = pixels.dtype == np.uint8 and pixels.ndim >= 2 and pixels[0:1].size in (0, 3072)
+    if not good or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        got = f"pixels {pixels.dtype} {[*pixels.shape]} and labels {labels.dtype} {[*labels.shape]}"
+        raise DataError(f"{name} holds {got}; uint8 [N, 3072] and whole numbers [N] are needed. Download it again")
+    if labels.shape[0] != pixels.shape[0]:
+        raise DataError(f"{name}: a CIFAR batch has {pixels.shape[0]} images and {labels.shape[0]} labels")
+    if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < 100):
+        raise DataError(f"{name} has labels from {labels.min()} to {labels.max()}; classes are 0 to 99")
     planes = pixels.reshape(pixels.shape[0], -1)
-    if labels.shape[0] != planes.shape[0]:
-        raise DataError(f"a CIFAR batch has {planes.shape[0]} images and {labels.shape[0]} labels")
     return np.concatenate([labels.astype(np.uint8)[:, None], planes], 1).tobytes()
 
 
@@ -191,9 +225,8 @@ def _parts_100(read: Read, split: str) -> list[np.ndarray]:
         return [np.frombuffer(data, np.uint8).reshape(-1, 3074)]
     if (data := read(split)) is None:
         return []
-    content = _unpickle(data, split)
-    labels = np.asarray(content[b"fine_labels"])
-    return [np.frombuffer(_join(labels, np.asarray(content[b"data"])), np.uint8).reshape(-1, 3073)]
+    joined = _join(*_unpickled(data, split, b"fine_labels"), split)
+    return [np.frombuffer(joined, np.uint8).reshape(-1, 3073)]
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -211,11 +244,8 @@ def _reconstruct() -> object:
     return np.empty(0).__reduce__()[0]
 
 
-def _unpickle(data: bytes, what: str) -> dict[bytes, object]:
-    try:
+def _unpickled(data: bytes, what: str, labels: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and pixels of a pickled batch."""
+    with _batch_file(what):
         content = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
-    except (pickle.UnpicklingError, EOFError, ValueError, AttributeError, IndexError) as error:
-        raise DataError(f"{what} is not a CIFAR batch file ({error}). Download it again") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{what} is not a CIFAR batch file. Download it again")
-    return content
+        return np.asarray(content[labels]), np.asarray(content[b"data"])

@@ -18,7 +18,7 @@ from gcn2snn.cnn.image_datasets import load_images
 from gcn2snn.cnn.image_set import ImageSet, find_normalisation
 from gcn2snn.cnn.models import MODELS, build_model
 from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
-from gcn2snn.cnn.weights import load_weights
+from gcn2snn.cnn.weights import fit_weights, load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
@@ -26,14 +26,19 @@ from gcn2snn.files import refuse_existing
 from gcn2snn.machine import peak_memory
 from gcn2snn.run_folder import (
     MODEL_FILE,
-    check_folder,
     finish,
     make_room,
     open_run,
+    own_folder,
     read_run,
     save_weights,
     train_in,
 )
+from gcn2snn.run_folder import (
+    load_weights as load_run_weights,
+)
+from gcn2snn.run_summary import ImageOrigin
+from gcn2snn.schema import checked
 
 DEFAULT_CONFIG = ConvertConfig(correct="mean")
 """Default conversion of images: the paper's code with bias correction (each channel's mean error is removed)."""
@@ -72,24 +77,25 @@ def train_images(
         The summary that ``run.json`` holds, with test accuracy.
 
     Raises:
+        LockedError: another process trains in the folder.
         ArtefactError: the folder holds another run, or one and neither ``resume`` nor ``force`` is given, or a finished
             one whose weights are lost.
         ConfigError, DataError, BackendError: options, data or device are not there; before anything is written.
     """
-    check_folder(out, force=force, resume=resume)
-    images, test = load_images(data, "train", data_dir).first(limit), load_images(data, "test", data_dir)
-    trainer = ImageTrainer(images, config)
-    trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
-    make_room(out, force=force)
-    origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
-    if (old := open_run(out, origin)) is not None:
-        return {"run": str(out), **old}
-    train_in(out, trainer, on_epoch)
-    model = trainer.trained()
-    save_weights(out, model.state_dict())
-    accuracy = predict(model, test, trainer.normalise).accuracy
-    scores = {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
-    return {"run": str(out), **finish(out, origin, trainer, scores)}
+    with own_folder(out, force=force, resume=resume):
+        images, test = load_images(data, "train", data_dir).first(limit), load_images(data, "test", data_dir)
+        trainer = ImageTrainer(images, config)
+        trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
+        make_room(out, force=force)
+        origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
+        if (old := open_run(out, origin)) is not None:
+            return {"run": str(out), **old}
+        train_in(out, trainer, on_epoch)
+        model = trainer.trained()
+        save_weights(out, model.state_dict())
+        accuracy = predict(model, test, trainer.normalise).accuracy
+        scores = {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
+        return {"run": str(out), **finish(out, origin, trainer, scores)}
 
 
 def _config_dict(config: ImageTrainConfig) -> dict[str, object]:
@@ -182,7 +188,10 @@ def source_of(
     if not stem and model in MODELS and MODELS[model].stems:
         stem = "imagenet" if images.pixels(torch.zeros(1, dtype=torch.int64)).shape[2] >= 128 else "cifar"
     module = build_model(model, len(images.class_names), images.channels, stem)
-    load_weights(module, weights)
+    if run is None:
+        load_weights(module, weights)
+    else:
+        fit_weights(module, load_run_weights(run), weights)
     origin = {"kind": "images", "model": model, "data": data, "normalise": normalise, "stem": stem}
     return images, module, origin | {"weights": weights.name, "run": str(run) if run else ""}
 
@@ -249,6 +258,7 @@ def evaluate_images(
     network, origin = load_with_origin(snn)
     if origin.get("kind") != "images":
         raise ArtefactError(f"{snn} was not converted from an image classifier; use `gcn2snn evaluate` for graphs")
+    checked(origin, ImageOrigin, f"where {snn} comes from", "Convert again")
     images = load_images(data or origin["data"], "test", data_dir).first(limit)
     normalise = find_normalisation(origin["normalise"])
     result = evaluate(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -181,20 +181,51 @@ def read_image(path: Path, resize: int, crop: int) -> Tensor:
     """One file as RGB, uint8 [3, crop, crop].
 
     Raises:
-        DataError: the file is missing or does not decode.
+        DataError: the file is missing, does not decode, or is too large.
     """
-    image_module = pillow()
-    try:
-        with image_module.open(path) as file:
-            image = file.convert("RGB")
-    except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as error:
-        raise DataError(f"{path} does not decode as an image: {error}. Replace or remove it") from error
+    if not path.is_file():
+        raise DataError(f"{path} is no plain file; remove it from the folder of images")
+    image = decoded(path, str(path), lambda width, height: width * height <= LARGEST and _fits(width, height, resize))
     factor = resize / min(image.size)
     width, height = (max(crop, round(side * factor)) for side in image.size)
-    image = image.resize((width, height), image_module.Resampling.BILINEAR)
+    image = image.resize((width, height), pillow().Resampling.BILINEAR)
     left, top = (width - crop) // 2, (height - crop) // 2
     image = image.crop((left, top, left + crop, top + crop))
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+LARGEST = 2**26
+"""Pixels of the largest image that is decoded, 192 MiB in memory: a small file can claim any size."""
+
+
+def _fits(width: int, height: int, resize: int) -> bool:
+    """Whether an image still has at most :data:`LARGEST` pixels when its shorter side is made ``resize`` long."""
+    short = min(width, height)
+    return short > 0 and max(width, height) * resize**2 <= LARGEST * short
+
+
+def decoded(source: Path | BinaryIO, name: str, allowed: Callable[[int, int], bool]) -> Any:
+    """An image in RGB, once its header says an allowed size: nothing is decoded before.
+
+    Raises:
+        DataError: it does not decode, or is of another size.
+    """
+    image_module = pillow()
+    limit, image_module.MAX_IMAGE_PIXELS = image_module.MAX_IMAGE_PIXELS, None  # the size is judged here
+    try:
+        with image_module.open(source) as file:
+            width, height = file.size
+            found = file.convert("RGB") if allowed(width, height) else None
+    except Exception as error:  # Pillow's readers fail with errors of many kinds
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name} does not decode as an image: {said}. Replace or remove it") from error
+    finally:
+        image_module.MAX_IMAGE_PIXELS = limit
+    if found is None:
+        raise DataError(
+            f"{name} says that it has {width} x {height} pixels, which is not expected here. Replace or remove it"
+        )
+    return found
 
 
 def pillow() -> Any:

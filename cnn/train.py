@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,12 +19,9 @@ from gcn2snn.cnn.augment import shift_images
 from gcn2snn.cnn.image_set import ImageSet, Normalisation, find_normalisation
 from gcn2snn.cnn.models import build_model
 from gcn2snn.config import own_errors
-from gcn2snn.errors import ArtefactError
-from gcn2snn.files import load_tensors, save_tensors
+from gcn2snn.files import checksum
 from gcn2snn.machine import device_named
-from gcn2snn.training_loop import LoopOptions, under
-
-STATE_FORMAT = 1
+from gcn2snn.training_loop import LoopOptions, key_of_training, loaded_state, save_state, under
 
 
 @own_errors
@@ -161,6 +157,12 @@ class ImageTrainer:
         """The model on the CPU, in evaluation mode."""
         return self.model.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
 
+    @property
+    def key(self) -> str:
+        """Hash of all that the training depends on."""
+        config = TypeAdapter(ImageTrainConfig).dump_python(self.config)
+        return key_of_training(config, self.images.class_names, checksum({"labels": self.images.labels}, None))
+
     def save(self, path: Path) -> None:
         """Write weights, momenta and history as one file."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
@@ -168,21 +170,17 @@ class ImageTrainer:
             buffer = self.optimiser.state[parameter].get("momentum_buffer")
             if buffer is not None:
                 tensors[f"momentum.{number}"] = buffer
-        meta = {"history": [asdict(epoch) for epoch in self.history]}
-        save_tensors(path, tensors, kind="image-training", version=STATE_FORMAT, meta=meta)
+        save_state(path, tensors, kind="image-training", key=self.key, history=self.history)
 
     def load(self, path: Path) -> None:
         """Continue from what :meth:`save` wrote.
 
         Raises:
-            ArtefactError: damaged, or of another model.
+            ArtefactError: damaged, or of a training with another model, seed, other options or other images.
         """
-        tensors, meta = load_tensors(path, kind="image-training", version=STATE_FORMAT)
-        try:
+        with loaded_state(path, kind="image-training", key=self.key, epoch=ImageEpoch) as (tensors, history, _):
             self.model.load_state_dict(under(tensors, "model."))
-        except RuntimeError as error:
-            raise ArtefactError(f"{path} belongs to another model than {self.config.model}. Train again") from error
-        for number, parameter in enumerate(self.model.parameters()):
-            if (buffer := tensors.get(f"momentum.{number}")) is not None:
-                self.optimiser.state[parameter]["momentum_buffer"] = buffer.to(parameter.device)
-        self.history = [ImageEpoch(**epoch) for epoch in meta["history"]]
+            for number, parameter in enumerate(self.model.parameters()):
+                if (buffer := tensors.get(f"momentum.{number}")) is not None:
+                    self.optimiser.state[parameter]["momentum_buffer"] = buffer.to(parameter).view_as(parameter)
+        self.history = history

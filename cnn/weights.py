@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from torch import Tensor, nn
 
 from gcn2snn.cnn.resnet8 import ResNet8, from_keras, is_keras
 from gcn2snn.errors import ArtefactError
+from gcn2snn.files import refuse_special
+from gcn2snn.torch_file import read_torch
 
 NESTED = ("state_dict", "model_state_dict", "model", "net")
 """Keys under which public checkpoints keep the weights."""
@@ -44,13 +45,32 @@ def load_weights(model: nn.Module, path: Path, remedy: str = BUILT) -> nn.Module
     Raises:
         ArtefactError: missing, unreadable, holds something else than tensors, or keys or shapes differ (all are listed).
     """
-    state = read_state(path)
+    return fit_weights(model, read_state(path), path, remedy)
+
+
+def fit_weights(model: nn.Module, state: dict[str, Tensor], path: Path, remedy: str = BUILT) -> nn.Module:
+    """Put weights into ``model`` (in place: it is the caller's own) and return it.
+
+    Args:
+        model: untrained.
+        state: its tensors by name, or those of a Keras ResNet-8.
+        path: where they come from, for messages.
+        remedy: what to do where they do not fit.
+
+    Raises:
+        ArtefactError: keys or shapes differ (all are listed), or values are NaN or infinite.
+    """
     if isinstance(model, ResNet8) and is_keras(state):
         state = from_keras(state)
     problems = mismatches(model, state)
     if problems:
         lines = "\n".join(f"  - {line}" for line in problems)
         raise ArtefactError(f"{path} does not fit {type(model).__name__}:\n{lines}\n{remedy}")
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ArtefactError(
+                f"{path}: {name} holds values that are NaN or infinite; all must be finite. Train again"
+            )
     model.load_state_dict(state, strict=False)
     return model
 
@@ -61,15 +81,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         ArtefactError: missing, unreadable, or not tensors by name.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ArtefactError(f"{path} does not exist; give a .safetensors or .pt file with trained weights")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    save = "Save model.state_dict(), not the model"
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path, ArtefactError, save)
     for key in NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, Mapping) or not content or not all(map(_is_weight, content.items())):
         raise ArtefactError(
-            f"{path} holds {type(content).__name__}, not tensors by name. Save model.state_dict(), not the model"
+            f"{path} holds {type(content).__name__}, not tensors by name (text -> plain tensor). {save}"
         )
     state = dict(content)
     for prefix in PREFIXES:
@@ -78,27 +99,20 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def _is_weight(item: tuple[object, object]) -> bool:
+    name, value = item
+    return isinstance(name, str) and isinstance(value, Tensor) and value.layout == torch.strided
+
+
 def _read_safetensors(path: Path) -> object:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    refuse_special(path)
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or is not a safetensors file") from error
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ArtefactError(
-            f"{path} holds more than tensors, which is not loaded for safety. Save model.state_dict() alone"
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ArtefactError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}. It was truncated, or is no checkpoint"
-        ) from error
 
 
 def mismatches(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:

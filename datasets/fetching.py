@@ -12,6 +12,10 @@ from gcn2snn.datasets.package_client import read_wheel
 from gcn2snn.datasets.registry import Dataset, find
 from gcn2snn.errors import ArtefactError, DataError
 from gcn2snn.files import CACHE_VARIABLE, save_bytes
+from gcn2snn.owner_lock import owned
+
+LONGEST_FETCH = 3600.0
+"""Seconds to wait for another process that fetches the same file."""
 
 
 def fetch(name: str, *, looked_in: Sequence[Path] = (), progress: bool = True) -> Path:
@@ -136,11 +140,18 @@ def _download(row: Dataset, root: Path, progress: bool) -> None:
         place = root / file.path
         if stored_path(root, file) not in (None, place):
             continue
-        downloader = ResumingDownload(place.with_name(f"{place.name}.part"), progress)
+        part = place.with_name(f"{place.name}.part")
         try:
-            pooch.retrieve(
-                file.url, f"sha256:{file.sha256}", fname=place.name, path=place.parent, downloader=downloader
-            )
+            with owned(part, wait=LONGEST_FETCH):  # two processes would mix their bytes in it
+                pooch.retrieve(
+                    file.url,
+                    f"sha256:{file.sha256}",
+                    fname=place.name,
+                    path=place.parent,
+                    downloader=ResumingDownload(part, progress),
+                )
+        except ArtefactError as error:
+            raise DataError(str(error)) from error
         except (requests.ConnectionError, requests.Timeout) as error:
             raise OSError(f"cannot reach {urlsplit(file.url).hostname}") from error
         except ValueError as error:  # what pooch raises on another checksum

@@ -11,8 +11,7 @@ A file holds a dict of tensors (PyG: ``torch.save(data.to_dict(), "FILE.pt")``),
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +24,7 @@ from gcn2snn.datasets.loading import load_graph
 from gcn2snn.datasets.registry import DATASETS
 from gcn2snn.errors import DataError, MissingPackageError
 from gcn2snn.graph import Graph
+from gcn2snn.torch_file import Allowed, read_torch
 
 ALIASES = (
     ("x", "features", "feature", "feats", "feat", "h", "input", "inputs", "in_feat"),
@@ -36,6 +36,9 @@ ALIASES = (
 
 BY_ROLE = {"dense": "x", "graph": "edge_index", "operator": "adjacency"}
 """What an argument of any other name is, by its role in the network, where the network has one of that role."""
+
+MOST_CLASSES = 10**6
+"""Each gets a name, so a number that is no class would take memory without bound."""
 
 LABELS, MASKS = ("y", "labels"), ("test_mask", "mask")
 EXAMPLE = "for example torch.save({'x': x, 'edge_index': edge_index, 'y': y, 'test_mask': mask}, 'data.pt')"
@@ -157,19 +160,7 @@ def _of_graph(graph: Graph, name: str) -> LabelledCall:
 
 def _read(path: Path) -> dict[str, object]:
     """The named values of a file; pickled code is never run."""
-    try:
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            if "torch_geometric" not in str(error):
-                raise
-            with torch.serialization.safe_globals(_pyg_containers()):
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, ImportError) as error:
-        raise DataError(f"{path} holds more than tensors, which is not loaded for safety. Save {EXAMPLE}") from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read: {said}. It was truncated, or is no file of torch.save") from error
+    content = read_torch(path, DataError, f"Save {EXAMPLE}", _pyg_containers)
     if hasattr(content, "to_dict"):
         content = content.to_dict()
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -177,13 +168,15 @@ def _read(path: Path) -> dict[str, object]:
     return {key: value for key, value in content.items() if value is not None}
 
 
-def _pyg_containers() -> list[Callable[..., object] | tuple[Callable[..., object], str]]:
-    """PyG's plain containers of tensors that ``torch.load`` may make, and may not yet: importing PyG allows some."""
+def _pyg_containers(refused: str) -> list[Allowed]:
+    """PyG's plain containers of tensors that ``torch.load`` may make for a file it refused, and may not yet."""
+    if "torch_geometric" not in refused:
+        return []
     from torch_geometric.data import Data
     from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
     from torch_geometric.data.storage import GlobalStorage
 
-    allowed = torch.serialization.get_safe_globals()
+    allowed = torch.serialization.get_safe_globals()  # importing PyG allows some
     return [kind for kind in (Data, DataEdgeAttr, DataTensorAttr, GlobalStorage) if kind not in allowed]
 
 
@@ -196,6 +189,10 @@ def _class_of_each_row(path: Path, labels: object) -> Tensor:
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dim() != 1 or not labels.numel():
         got = f"{labels.dtype} {[*labels.shape]}" if isinstance(labels, Tensor) else type(labels).__name__
         raise DataError(f"the labels in {path} are {got}; one whole number for each output row is needed, int64 [N]")
+    if int(labels.max()) >= MOST_CLASSES:
+        raise DataError(
+            f"a label in {path} is {int(labels.max())}; classes are numbered from 0 and below {MOST_CLASSES:,}"
+        )
     return labels.long()
 
 
@@ -219,11 +216,15 @@ def _dgl_graph(values: Mapping[str, Any]) -> object:
         import dgl
     except ImportError as error:
         raise MissingPackageError("the network takes a DGL graph: pip install 'gcn2snn[dgl]'") from error
-    source, target = values["edge_index"]
-    nodes = {"num_nodes": values["x"].shape[0]} if "x" in values else {}
-    graph = dgl.graph((source, target), **nodes)
-    if "x" in values:
-        graph.ndata["feat"] = values["x"]
-    if "edge_weight" in values:
-        graph.edata["weight"] = values["edge_weight"]
+    try:
+        source, target = values["edge_index"]
+        nodes = {"num_nodes": values["x"].shape[0]} if "x" in values else {}
+        graph = dgl.graph((source, target), **nodes)
+        if "x" in values:
+            graph.ndata["feat"] = values["x"]
+        if "edge_weight" in values:
+            graph.edata["weight"] = values["edge_weight"]
+    except (ValueError, TypeError, AttributeError, IndexError, dgl.DGLError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"edge_index and x make no DGL graph: {said}. Save {EXAMPLE}") from error
     return graph

@@ -131,6 +131,7 @@ def _text_graph(
     if cache and kept.exists():
         try:
             graph = Graph.load(kept)
+            _refuse_other(graph, kept, origin, resolved)
         except ArtefactError as error:
             _log.warning("%s; building it again", error)
         else:
@@ -152,6 +153,17 @@ def _text_graph(
             except ArtefactError as error:
                 _log.warning("%s; going on without the cache", error)
     return graph
+
+
+def _refuse_other(graph: Graph, kept: Path, origin: Dataset | Corpus, options: TextGraphOptions) -> None:
+    """Refuse a kept graph that lies under the name of another.
+
+    Raises:
+        ArtefactError: as said.
+    """
+    own = origin.hash if isinstance(origin, Corpus) and options.documents == "all" else None  # a part has another hash
+    if graph.source.get("options") != options.to_json() or own not in (None, graph.source.get("corpus_hash")):
+        raise ArtefactError(f"{kept} is of another corpus or of other options than its name says")
 
 
 def _documents_of(corpus: Corpus, options: TextGraphOptions) -> Corpus:

@@ -10,7 +10,6 @@ torch.Size([34, 4])
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gcn2snn.on_demand import names_on_demand
@@ -99,4 +98,8 @@ _load, __dir__ = names_on_demand(__name__, _HOME)
 
 
 def __getattr__(name: str) -> object:
-    return version("gcn2snn") if name == "__version__" else _load(name)
+    if name != "__version__":
+        return _load(name)
+    from importlib.metadata import version
+
+    return version("gcn2snn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from gcn2snn.errors import ArtefactError, Gcn2SnnError
 from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import check_folder, find_folder
+from gcn2snn.network_checks import check_network
 from gcn2snn.network_file import SNN_FORMAT, write_network
 from gcn2snn.passes import PopulationReport, RefitReport
+from gcn2snn.schema import Stored, made_of
 from gcn2snn.spiking_network import SpikingNetwork
-from gcn2snn.textgcn import NewDocuments
+from gcn2snn.textgcn import NewDocuments, check_documents
 
 
 def save(
@@ -43,7 +46,7 @@ def save(
     Raises:
         ArtefactError: the file exists and ``force`` is not set, or it cannot be written.
     """
-    if Path(path).exists() and not force:
+    if os.path.lexists(path) and not force:
         raise ArtefactError(f"{path} exists; it is not overwritten without force=True. Choose another name")
     kept = snn.origin if origin is None else origin
     return write_network(Path(path), snn, kept)
@@ -74,19 +77,34 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
             f"`gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train DATASET --out RUN`"
         )
     again = "Convert again with this release: `gcn2snn convert RUN --force`, RUN being the run folder it was made from"
-    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT, again=again)
+    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT, schema=StoredNetwork, again=again)
     try:
-        nodes = tuple(_unpack_node(packed, tensors) for packed in meta["nodes"])
-        report = [PopulationReport(**row) for row in meta["report"]]
-        refits = [RefitReport(**row) for row in meta["refits"]]
-        snn = SpikingNetwork(ir.Network(nodes), ConvertConfig(**meta["config"]), report, refits)
+        network = ir.Network(tuple(_unpack_node(packed, tensors) for packed in meta["nodes"]))
+        check_network(network)
+        report = [made_of(PopulationReport, row, "a row of the report", finite=False) for row in meta["report"]]
+        refits = [made_of(RefitReport, row, "a row of the refits", finite=False) for row in meta["refits"]]
+        snn = SpikingNetwork(network, ConvertConfig(**meta["config"]), report, refits)
         if meta["documents"] is not None:
             parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
-            snn.documents = NewDocuments.of_parts(parts, meta["documents"])
+            documents = NewDocuments.of_parts(parts, meta["documents"])
+            check_documents(documents, network)
+            snn.documents = documents
         snn.origin = meta["origin"]
         return snn, meta["origin"]
-    except (KeyError, TypeError, Gcn2SnnError) as error:
+    except (KeyError, TypeError, ValueError, LookupError, RuntimeError, Gcn2SnnError) as error:
         raise ArtefactError(f"{path} does not hold a whole network: {error}. {again}") from error
+
+
+class StoredNetwork(Stored):
+    """What stands beside the tensors of a network."""
+
+    nodes: list[dict[str, Any]]
+    documents: dict[str, Any] | None
+    config: dict[str, Any]
+    report: list[dict[str, Any]]
+    refits: list[dict[str, Any]]
+    environment: dict[str, str]
+    origin: dict[str, Any]
 
 
 def from_pretrained(source: str | Path, revision: str | None = None) -> SpikingNetwork:
@@ -108,16 +126,17 @@ def from_pretrained(source: str | Path, revision: str | None = None) -> SpikingN
 
 def _unpack_node(packed: dict[str, object], tensors: dict[str, Tensor]) -> ir.Node:
     values = {key: _unpack(value, tensors) for key, value in packed.items() if key != "type"}
-    if packed["type"] not in ir.NODE_TYPES:
-        raise KeyError(f"node type {packed['type']!r} is unknown to this release")
-    return ir.NODE_TYPES[packed["type"]](**values)
+    kind = packed.get("type")
+    if not isinstance(kind, str) or kind not in ir.NODE_TYPES:
+        raise ArtefactError(f"node type {kind!r} is unknown to this release")
+    return made_of(ir.NODE_TYPES[kind], values, f"the {kind} {packed.get('name')!r}")
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, dict) and set(value) == {"tensor"}:
         return tensors[value["tensor"]]
     if isinstance(value, dict) and set(value) == {"phase_code"}:
-        return PhaseCode(**value["phase_code"])
+        return made_of(PhaseCode, value["phase_code"], "a phase code")
     if isinstance(value, dict) and set(value) == {"activation"}:
-        return ir.Activation(**value["activation"])
+        return made_of(ir.Activation, value["activation"], "an activation")
     return tuple(_unpack(item, tensors) for item in value) if isinstance(value, list) else value

@@ -35,6 +35,15 @@ class InterruptedRunError(Gcn2SnnError, RuntimeError):
         super().__init__(message)
 
 
+class Terminated(KeyboardInterrupt):
+    """A request to end (SIGTERM), which is treated like Ctrl-C and has another exit code."""
+
+
+def exit_code_of(stop: KeyboardInterrupt) -> int:
+    """130 for Ctrl-C, 143 for a request to end."""
+    return 143 if isinstance(stop, Terminated) else 130
+
+
 class ConfigError(Gcn2SnnError, ValueError):
     """An option has a value it cannot have."""
 

@@ -11,15 +11,17 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError
+from gcn2snn.leftovers import temporary_file, temporary_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from gcn2snn.schema import Json, Stored
 
 CACHE_VARIABLE = "GCN2SNN_CACHE"
 """Environment variable that moves the cache folder."""
@@ -87,24 +89,16 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         ArtefactError: no permission, no space, the folder is missing, or something else than a plain file is there.
     """
-    temporary: Path | None = None
     mode = _mode_of_plain_file(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        # After the writer, which may have made the file anew.
-        os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
-        os.replace(temporary, path)
+        with temporary_file(path) as temporary:
+            yield temporary
+            _finish(temporary, path, mode)
+            _sync_folder(path.parent)
     except OSError as error:
         raise ArtefactError(
             f"cannot write {path}: {error.strerror or error}. Free space, or choose a folder you may write to"
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -117,17 +111,39 @@ def filling(folder: Path, last: str) -> Iterator[Path]:
         ArtefactError: no permission, no space, or ``folder`` is a file.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as name:
-            temporary = Path(name)
+        with temporary_folder(folder.parent, folder.name) as temporary:
             yield temporary
+            modes = {file: _mode_of_plain_file(folder / file.name) for file in temporary.iterdir()}
             folder.mkdir(exist_ok=True)
-            for file in sorted(temporary.iterdir(), key=lambda each: each.name == last):
-                os.replace(file, folder / file.name)
+            for file in sorted(modes, key=lambda each: each.name == last):
+                _finish(file, folder / file.name, modes[file])
+            _sync_folder(folder)
     except OSError as error:
         raise ArtefactError(
             f"cannot write {folder}: {error.strerror or error}. Free space, or choose a folder you may write to"
         ) from error
+
+
+def _finish(temporary: Path, path: Path, mode: int | None) -> None:
+    """Put a file that is written in its place, once the disk has its bytes: the name never stands for half of them."""
+    handle = os.open(temporary, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    # After the writer, which may have made the file anew.
+    os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
+    os.replace(temporary, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk have the new name too; some systems cannot, and then it follows later."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:
@@ -155,21 +171,56 @@ def save_json(path: Path, content: object) -> Path:
     return save_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def load_json(path: Path) -> object:
-    """Read JSON.
+def refuse_special(path: Path) -> None:
+    """Refuse to read what is there and is no plain file: a pipe would wait for ever, and a device never ends.
 
     Raises:
-        ArtefactError: missing, unreadable or broken.
+        ArtefactError: a folder, pipe, device or socket, also behind a link.
     """
+    with contextlib.suppress(OSError):  # what is not there is told by who reads it
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ArtefactError(f"{path} is {_KINDS.get(stat.S_IFMT(mode), 'no plain file')}; a file is needed")
+
+
+def read_json(path: Path, again: str = "Make it again") -> object:
+    """Any JSON.
+
+    Args:
+        path: of the file.
+        again: what to do when it is broken, a sentence without its end.
+
+    Raises:
+        ArtefactError: missing, unreadable, broken, or nested too deeply.
+    """
+    refuse_special(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArtefactError(f"cannot read {path}: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise ArtefactError(f"{path} is nested too deeply to be read. It was edited. {again}") from error
     except ValueError as error:
-        raise ArtefactError(f"{path} is not whole JSON ({error}). It was truncated or edited; make it again") from error
+        raise ArtefactError(f"{path} is not whole JSON ({error}). It was truncated or edited. {again}") from error
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: int, meta: dict[str, Any]) -> Path:
+def load_json(path: Path, schema: type[Stored], again: str = "Make it again") -> Json:
+    """A JSON object that fits a schema.
+
+    Args:
+        path: of the file.
+        schema: what it must hold.
+        again: what to do when it does not, a sentence without its end.
+
+    Raises:
+        ArtefactError: as :func:`read_json`, or it does not fit.
+    """
+    from gcn2snn.schema import checked
+
+    return checked(read_json(path, again), schema, str(path), again)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: int, meta: Json) -> Path:
     """Write tensors and JSON metadata as one safetensors file that carries its kind, format version and a checksum.
 
     Raises:
@@ -190,22 +241,31 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: 
 
 
 def load_tensors(
-    path: Path, *, kind: str, version: int, again: str = "Make the file again with this release"
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    path: Path,
+    *,
+    kind: str,
+    version: int,
+    schema: type[Stored] | None = None,
+    again: str = "Make the file again with this release",
+) -> tuple[dict[str, Tensor], Json]:
     """Read what :func:`save_tensors` wrote.
 
     Args:
         path: of the file.
         kind, version: what it must be.
+        schema: what its metadata must hold; None where there are none.
         again: how a file of another version is made again, a sentence without its end.
 
     Raises:
-        ArtefactError: missing, truncated, edited, of another kind or format version.
+        ArtefactError: missing, truncated, edited, of another kind or format version, or metadata do not fit.
     """
     from safetensors import SafetensorError, safe_open
 
+    from gcn2snn.schema import Stored, checked
+
     if path.is_dir():
         raise ArtefactError(f"{path} is a folder; the file in it is needed, for example {path}/snn.safetensors")
+    refuse_special(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version, again)
@@ -220,7 +280,7 @@ def load_tensors(
         raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or edited; make it again") from error
     if checksum(tensors, header.get("meta")) != header.get("checksum"):
         raise ArtefactError(f"{path} was changed after it was written (its checksum differs). Make it again")
-    return tensors, header["meta"]
+    return tensors, checked(header.get("meta"), schema or Stored, f"the header of {path}", again)
 
 
 def _begins_as_safetensors(path: Path) -> bool:
@@ -241,10 +301,11 @@ def stored_header(path: Path) -> dict[str, object]:
     """
     from safetensors import SafetensorError, safe_open
 
+    refuse_special(path)
     try:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ArtefactError(f"{path} cannot be read as safetensors: {error}") from error
     if not isinstance(header, dict) or not str(header.get("kind", "")).startswith("gcn2snn."):
         raise ArtefactError(f"{path} was not written by this package")
@@ -259,10 +320,10 @@ def stored_kind(path: Path) -> str:
         return ""
 
 
-def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int, again: str) -> dict[str, Any]:
+def _checked_header(path: Path, metadata: dict[str, str], kind: str, version: int, again: str) -> Json:
     try:
         header = json.loads(metadata.get(HEADER_KEY, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
         raise ArtefactError(f"{path} was changed after it was written (its header is not JSON). Make it again")

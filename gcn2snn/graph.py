@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
+from gcn2snn.errors import ArtefactError, Gcn2SnnError, InputError, MissingPackageError
 from gcn2snn.kernels import CSR, MAX_ENTRIES
+from gcn2snn.schema import Count, Json, Sha256, Stored
 
 if TYPE_CHECKING:
     from dgl import DGLGraph
@@ -225,14 +226,20 @@ class Graph:
         """Read what :meth:`save` wrote.
 
         Raises:
-            ArtefactError: the file is missing, truncated, edited, or of another format version.
+            ArtefactError: the file is missing, truncated, edited, of another format version, or holds what no graph does.
         """
         from gcn2snn.files import load_tensors
 
-        tensors, meta = load_tensors(Path(path), kind="graph", version=GRAPH_FORMAT)
+        again = "Delete it and build the graph again"
+        tensors, meta = load_tensors(Path(path), kind="graph", version=GRAPH_FORMAT, schema=StoredGraph, again=again)
         try:
+            _check_stored(tensors)
+            raw = CSR(
+                tensors["rowptr"], tensors["col"], tensors["value"], tensors["rowptr"].numel() - 1, symmetric=True
+            )
+            replace(raw, symmetric=False).validate()  # whether it is symmetric is seen where that is made use of
             graph = cls(
-                CSR(tensors["rowptr"], tensors["col"], tensors["value"], tensors["rowptr"].numel() - 1, symmetric=True),
+                raw,
                 tensors["labels"],
                 tensors["train_mask"],
                 tensors["test_mask"],
@@ -243,13 +250,38 @@ class Graph:
                 tensors.get("val_mask"),
                 meta["source"],
             )
-            fingerprint = meta["fingerprint"]
-        except (KeyError, TypeError) as error:
-            raise ArtefactError(
-                f"{path} is not a whole graph file: {error}. Delete it and build the graph again"
-            ) from error
-        graph.__dict__["fingerprint"] = fingerprint  # load_tensors has checked a sha256 over the same bytes
+        except (KeyError, Gcn2SnnError) as error:
+            raise ArtefactError(f"{path} is not a whole graph file: {error}. {again}") from error
+        if graph.num_documents > graph.num_nodes or graph.fingerprint != meta["fingerprint"]:
+            raise ArtefactError(f"{path} says of itself what it does not hold: it was edited. {again}")
         return graph
+
+
+class StoredGraph(Stored):
+    """What stands beside the tensors of a graph."""
+
+    class_names: list[str]
+    node_names: list[str]
+    num_documents: Count
+    source: Json
+    fingerprint: Sha256
+
+
+def _check_stored(tensors: dict[str, Tensor]) -> None:
+    """Refuse tensors of other kinds than a graph has; sizes and indices are checked where the graph is made.
+
+    Raises:
+        InputError: as said.
+    """
+    kinds = {"labels": torch.int64, "train_mask": torch.bool, "test_mask": torch.bool, "val_mask": torch.bool}
+    for name, kind in (kinds | {"features": torch.float32}).items():
+        if name in tensors and tensors[name].dtype != kind:
+            raise InputError(f"{name} is of {tensors[name].dtype}; {kind} is needed")
+    labels, features = tensors["labels"], tensors.get("features")
+    if labels.numel() and int(labels.min()) < -1:
+        raise InputError(f"a label is {int(labels.min())}; labels are classes from 0, or -1 for none")
+    if features is not None and not bool(torch.isfinite(features).all()):
+        raise InputError("features hold values that are NaN or infinite")
 
 
 def normalise(raw: CSR) -> CSR:

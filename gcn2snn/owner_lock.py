@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -33,6 +34,14 @@ NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 """What a file system answers that does not know ``flock``."""
 
 LOOKS_PER_SECOND = 20
+
+LONGEST_NAMING = 0.5
+"""Seconds in which an owner surely writes its name, so that who comes in between can say it."""
+
+NOBODY_KNOWN = "another process"
+
+LONGEST_MAKING = 10.0
+"""Seconds after which a lock file without an owner is one whose maker was killed before it could write its name."""
 
 _held: dict[tuple[str, int], int] = {}
 """(lock file, thread) -> how often that thread is inside: a verb may call a function that locks the same folder."""
@@ -94,6 +103,34 @@ def _started(pid: int) -> str:
         return ""
 
 
+STAMP = r"[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}"
+"""Pattern of what :func:`stamp` gives."""
+
+
+def stamp() -> str:
+    """What marks a temporary file as one of this process: hashes of its machine and of its start, and its number."""
+    return f"{_short_hash(platform.node())}-{os.getpid()}-{_short_hash(_started(os.getpid()))}"
+
+
+def is_of_the_dead(mark: str) -> bool:
+    """Whether the process that gave a :func:`stamp` surely runs no longer; of another machine this cannot be told."""
+    host, number, started = mark.split("-")
+    if host != _short_hash(platform.node()):
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    now = _started(int(number))
+    return bool(now) and started not in (_short_hash(""), _short_hash(now))
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 @contextlib.contextmanager
 def owned(path: Path, *, folder: bool = False, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of a folder (the file ``.lock`` in it) or of a file (``NAME.lock`` beside it) while the block runs.
@@ -129,15 +166,23 @@ def owned(path: Path, *, folder: bool = False, wait: float = 0.0) -> Iterator[No
     try:
         lock.acquire(path, time.monotonic() + wait)
         _held[key] = 1
+        _locks.append(lock)
         try:
             yield
         finally:
             del _held[key]
+            _locks.remove(lock)
             lock.release()
     finally:
         for each in made:
             with contextlib.suppress(OSError):  # something was written there, so it stays
                 each.rmdir()
+
+
+def release_all() -> None:
+    """Give up every lock of this process, which is about to end without leaving its blocks."""
+    for lock in _locks:
+        lock.release()
 
 
 def _make_folder(folder: Path) -> list[Path]:
@@ -150,6 +195,10 @@ def _make_folder(folder: Path) -> list[Path]:
     return made
 
 
+_locks: list[_Lock] = []
+"""The locks that this process holds."""
+
+
 class _Lock:
     """The lock behind :func:`owned`; not entered twice."""
 
@@ -158,6 +207,7 @@ class _Lock:
         self.handle: int | None = None
 
     def acquire(self, path: Path, until: float) -> None:
+        named = time.monotonic() + LONGEST_NAMING
         while True:
             try:
                 holder = self._try()
@@ -167,7 +217,7 @@ class _Lock:
                 ) from error
             if holder is None:
                 return
-            if time.monotonic() >= until:
+            if time.monotonic() >= (until if holder != NOBODY_KNOWN else max(until, named)):
                 raise LockedError(
                     f"{path} is in use by {holder}. Wait until it is done or stop it; if it no longer runs on that "
                     f"machine, delete {self.file}"
@@ -184,7 +234,7 @@ class _Lock:
             except BlockingIOError:
                 text = _content(handle)
                 os.close(handle)
-                return str(Owner.read(text) or "another process")
+                return str(Owner.read(text) or NOBODY_KNOWN)
             except OSError as error:
                 os.close(handle)
                 if error.errno not in NO_FLOCK:
@@ -207,22 +257,24 @@ class _Lock:
         os.close(handle)
         return "a process that just ended"
 
-    def _try_soft(self, flags: int) -> str | None:
+    def _try_soft(self, flags: int, tries: int = 5) -> str | None:
+        """The same where the file itself is the lock: None when it is ours now, else who has it."""
         soft = self.file.with_name(self.file.name + "ed")
         try:
             handle = os.open(soft, flags | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
-            text = soft.read_text(encoding="utf-8", errors="replace") if soft.is_file() else ""
+            text, age = _soft_content(soft)
             owner = Owner.read(text)
-            if owner is None or not owner.is_dead():
-                return str(owner or "another process")
-            aside = soft.with_name(f"{soft.name}.{os.getpid()}")
-            with contextlib.suppress(OSError):
-                os.rename(soft, aside)  # one of several that look at once gets it; the others find it gone or new
-                if aside.read_text(encoding="utf-8", errors="replace") != text:
-                    os.link(aside, soft)  # it was a new owner's: give it back
-                os.unlink(aside)
-            return str(owner)
+            dead = owner.is_dead() if owner is not None else age > LONGEST_MAKING
+            if dead and tries:
+                aside = soft.with_name(f"{soft.name}.{os.getpid()}")
+                with contextlib.suppress(OSError):
+                    os.rename(soft, aside)  # one of several that look at once gets it; the others find it gone or new
+                    if _soft_content(aside)[0] != text:
+                        os.link(aside, soft)  # it was a new owner's: give it back
+                    os.unlink(aside)
+                return self._try_soft(flags, tries - 1)
+            return str(owner or NOBODY_KNOWN)
         _write(handle, Owner.here())
         self.handle, self.file = handle, soft
         return None
@@ -234,6 +286,14 @@ class _Lock:
                 self.file.unlink()
             os.close(self.handle)
             self.handle = None
+
+
+def _soft_content(soft: Path) -> tuple[str, float]:
+    """Text and age in seconds of a lock that is a file; nothing and 0 where it has just gone."""
+    try:
+        return soft.read_text(encoding="utf-8", errors="replace"), time.time() - soft.stat().st_mtime
+    except OSError:
+        return "", 0.0
 
 
 def _content(handle: int) -> str:

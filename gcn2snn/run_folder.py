@@ -2,57 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError
-from gcn2snn.files import checksum, load_json, load_tensors, save_json, save_tensors, save_text
+from gcn2snn.files import (
+    checksum,
+    load_tensors,
+    read_json,
+    refuse_existing,
+    save_json,
+    save_tensors,
+    save_text,
+    stored_kind,
+)
+from gcn2snn.leftovers import clear_leftovers
 from gcn2snn.machine import environment, git_state, peak_memory
+from gcn2snn.owner_lock import owned
+from gcn2snn.run_summary import IDENTITY, RUN_FILE, RUN_FORMAT, load_summary, trained_on
+from gcn2snn.schema import Json
 from gcn2snn.training_loop import AnyTrainer, Trainable, history_lines, train_to_end
 
-RUN_FORMAT = 2
-RUN_FILE, METRICS_FILE, STATE_FILE, MODEL_FILE = "run.json", "metrics.jsonl", "state.safetensors", "model.safetensors"
+METRICS_FILE, STATE_FILE, MODEL_FILE = "metrics.jsonl", "state.safetensors", "model.safetensors"
 
 _PLACE = ("dataset", "path")
 """Keys of a dataset's description that say where it lies and not what it is; a corpus may have been moved."""
 
-IDENTITY = {"graph": ("dataset", "fingerprint"), "images": ("data", "train_images")}
-"""Kind of run -> keys of its summary that say what it was trained on."""
+
+@contextlib.contextmanager
+def own_folder(folder: Path, *, force: bool, resume: bool) -> Iterator[None]:
+    """A run folder for this process alone while the block runs, once :func:`check_folder` has nothing against it.
+
+    What processes that were killed have left there goes.
+
+    Raises:
+        LockedError: another process trains there; the message names it.
+        ArtefactError, ConfigError: as :func:`check_folder`.
+    """
+    _refuse_foreign(folder)
+    with owned(folder, folder=True):
+        check_folder(folder, force=force, resume=resume)
+        clear_leftovers(folder)
+        yield
 
 
 def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
     """Refuse a run folder before any work is done; nothing is changed.
 
     Raises:
-        ArtefactError: the folder holds something and neither is given, or it is not a run folder.
+        ArtefactError: the folder holds something and neither is given, it is not a run folder, or ``force`` would have to
+            replace what is no plain file, or what a link leads to.
         ConfigError: both are given.
     """
     if force and resume:
         raise ConfigError("--force starts over and --resume continues; give one of them")
-    if folder.exists() and not folder.is_dir():
-        raise ArtefactError(f"{folder} is a file; a run needs a folder. Choose another --out")
-    if not folder.exists() or not any(folder.iterdir()):
+    _refuse_foreign(folder)
+    if not _visible(folder):
         return
-    if not (folder / RUN_FILE).exists():
-        raise ArtefactError(f"{folder} exists and is not a run folder; nothing is written there. Choose another --out")
     if not (force or resume):
         raise ArtefactError(
             f"{folder} already holds a run. Use --resume to continue it, --force to start over, or another --out"
         )
+    if force:
+        if folder.is_symlink():
+            raise ArtefactError(f"{folder} is a link, and --force replaces nothing behind one. Give the folder itself")
+        for name in _OWN_FILES:
+            refuse_existing(folder / name, force=True)
+
+
+_OWN_FILES = (METRICS_FILE, STATE_FILE, MODEL_FILE, RUN_FILE)
+"""What a run consists of, and all that starting over removes; in the order in which it goes."""
+
+
+def _visible(folder: Path) -> list[str]:
+    """Names in a folder that are not hidden, as locks and temporary files are; none where there is no folder."""
+    return [item.name for item in folder.iterdir() if not item.name.startswith(".")] if folder.is_dir() else []
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse what is no folder, and a folder with things in it that is no run folder of this package.
+
+    Raises:
+        ArtefactError: as said.
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        kind = "a link that leads to no folder" if folder.is_symlink() else "a file"
+        raise ArtefactError(f"{folder} is {kind}; a run needs a folder. Choose another --out")
+    if _visible(folder) and not _is_run(folder):
+        raise ArtefactError(f"{folder} exists and is not a run folder; nothing is written there. Choose another --out")
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a run of this package is here: by its summary, or where that is damaged by its weights or state."""
+    try:
+        summary = read_json(folder / RUN_FILE)
+    except ArtefactError:
+        summary = None
+    if isinstance(summary, dict) and {"format", "kind", "config"} <= summary.keys():
+        return True
+    own = os.path.lexists(folder / RUN_FILE) and summary is None
+    return own and any(stored_kind(folder / name) for name in (MODEL_FILE, STATE_FILE))
 
 
 def make_room(folder: Path, *, force: bool) -> None:
     """With ``force`` the run that is there goes; other files of the folder stay."""
-    if force and (folder / RUN_FILE).exists():
-        for name in (METRICS_FILE, STATE_FILE, MODEL_FILE, RUN_FILE):
+    if force and os.path.lexists(folder / RUN_FILE):
+        for name in _OWN_FILES:
             (folder / name).unlink(missing_ok=True)
 
 
-def open_run(folder: Path, origin: dict[str, Any]) -> dict[str, object] | None:
+def open_run(folder: Path, origin: Json) -> dict[str, object] | None:
     """Note that a run starts or continues here.
 
     Args:
@@ -127,7 +191,7 @@ def save_weights(folder: Path, state: dict[str, Tensor]) -> None:
     save_tensors(folder / MODEL_FILE, state, kind="model", version=RUN_FORMAT, meta={})
 
 
-def finish(folder: Path, origin: dict[str, Any], trainer: Trainable, scores: dict[str, object]) -> dict[str, object]:
+def finish(folder: Path, origin: Json, trainer: Trainable, scores: dict[str, object]) -> dict[str, object]:
     """Keep the summary of a run that has come to its end; its checkpoint is of no more use and goes.
 
     Args:
@@ -150,13 +214,6 @@ def finish(folder: Path, origin: dict[str, Any], trainer: Trainable, scores: dic
 
 def _summary(origin: dict[str, object], status: str) -> dict[str, object]:
     return {"format": RUN_FORMAT, **origin, "environment": environment() | git_state(), "status": status}
-
-
-def trained_on(summary: dict[str, Any]) -> str:
-    """The data of a run, for people."""
-    if summary["kind"] == "images":
-        return f"{summary['data']} ({summary['train_images']} images)"
-    return f"the graph of {summary['dataset'].get('dataset')} ({summary['fingerprint'][:8]})"
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
@@ -182,7 +239,7 @@ def weights_hash(folder: Path) -> str:
     return checksum(load_weights(folder), {})
 
 
-def read_run(folder: Path, kind: str) -> dict[str, Any]:
+def read_run(folder: Path, kind: str) -> Json:
     """Summary of a run whose weights can be used: finished, or interrupted when it had weights to keep.
 
     Args:
@@ -211,27 +268,4 @@ def read_run(folder: Path, kind: str) -> dict[str, Any]:
         raise ArtefactError(
             f"{folder} is unfinished and has no weights yet. Continue it with `gcn2snn train ... --out {folder} --resume`"
         )
-    return summary
-
-
-def load_summary(folder: Path, kind: str | None = None) -> dict[str, Any]:
-    """What the folder's ``run.json`` says.
-
-    Args:
-        folder: of a run, finished or not.
-        kind: "graph" or "images"; None takes either.
-
-    Raises:
-        ArtefactError: it is missing, edited, of another format version, or of another kind.
-    """
-    summary = load_json(folder / RUN_FILE)
-    if not isinstance(summary, dict) or summary.get("format") != RUN_FORMAT:
-        got = summary.get("format") if isinstance(summary, dict) else None
-        raise ArtefactError(f"{folder / RUN_FILE} has format {got}; this release reads {RUN_FORMAT}. Train again")
-    needed = ("kind", "config", "status", *IDENTITY.get(summary.get("kind", ""), ()))
-    missing = [key for key in needed if key not in summary]
-    if missing or summary["kind"] not in IDENTITY:
-        raise ArtefactError(f"{folder / RUN_FILE} lacks {missing or 'a known kind'}; it was edited. Train again")
-    if kind not in (None, summary["kind"]):
-        raise ArtefactError(f"{folder} holds a run on {trained_on(summary)}; a run of the kind {kind!r} is needed")
     return summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import signal
 import threading
@@ -10,10 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
+
+from gcn2snn.errors import ArtefactError
+from gcn2snn.files import load_tensors, save_tensors
+from gcn2snn.schema import Json, Sha256, Stored, made_of
+
+STATE_FORMAT = 2
+"""Format version of checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +68,16 @@ class Trainable(Protocol):
         """Continue from what :meth:`save` wrote."""
 
 
+class Numbered(Protocol):
+    """Measures of an epoch."""
+
+    @property
+    def epoch(self) -> int:
+        """Its number, from 1."""
+
+
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainable)
+Epoch = TypeVar("Epoch", bound=Numbered)
 
 
 def train_to_end(
@@ -78,10 +96,11 @@ def train_to_end(
         on_epoch: called after every epoch (progress, metrics).
 
     Raises:
-        KeyboardInterrupt: passed on; with ``finish_epoch`` after the checkpoint is written.
+        KeyboardInterrupt: passed on, as for a request to end (SIGTERM); with ``finish_epoch`` after the checkpoint is
+            written.
     """
     options = trainer.loop
-    held = interrupts_held() if options.finish_epoch else contextlib.nullcontext(lambda: False)
+    held = interrupts_held() if options.finish_epoch else contextlib.nullcontext(lambda: 0)
     with seeded(options.seed, options.threads), held as interrupted:
         if checkpoint is not None and checkpoint.exists():
             trainer.load(checkpoint)
@@ -97,7 +116,10 @@ def train_to_end(
                 trainer.save(checkpoint)
                 saved = time.monotonic()
             if interrupted():
-                raise KeyboardInterrupt
+                break
+    if number := interrupted():
+        signal.raise_signal(number)  # whoever handled it before the training does so now, with the state on disk
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -115,14 +137,14 @@ def seeded(seed: int, threads: int = 0) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits for the end of the epoch, so that what is saved is whole; a second one does not wait.
+def interrupts_held() -> Iterator[Callable[[], int]]:
+    """Ctrl-C and SIGTERM wait for the end of the epoch, so that what is saved is whole; a second one does not wait.
 
     Yields:
-        Whether one is waiting. Outside the main thread, where Python allows no handler, none ever is.
+        The signal that is waiting, 0 for none. Outside the main thread, where Python allows no handler, none ever is.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
     caught: list[int] = []
 
@@ -131,16 +153,72 @@ def interrupts_held() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    previous = signal.signal(signal.SIGINT, hold)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = [number for number, handler in before.items() if handler is not None and handler is not signal.SIG_IGN]
+    for number in held:
+        signal.signal(number, hold)
     try:
-        yield lambda: bool(caught)
+        yield lambda: caught[0] if caught else 0
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number in held:
+            signal.signal(number, before[number])
 
 
 def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint whose names start with a prefix, without it."""
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def key_of_training(*parts: object) -> str:
+    """Hash of what a training depends on (JSON values): configuration with seed, and data."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class StoredState(Stored):
+    """What stands beside the tensors of a checkpoint."""
+
+    of: Sha256
+    history: Annotated[list[Json], Field(min_length=1)]
+
+
+def save_state(
+    path: Path, tensors: dict[str, Tensor], *, kind: str, key: str, history: Sequence[Any], **more: object
+) -> None:
+    """Write a checkpoint that only a training of the same key continues from.
+
+    Args:
+        path, tensors, kind: as for :func:`gcn2snn.files.save_tensors`.
+        key: of :func:`key_of_training`.
+        history: a dataclass for each finished epoch.
+        more: further JSON values.
+    """
+    meta = {"of": key, "history": [asdict(epoch) for epoch in history], **more}
+    save_tensors(path, tensors, kind=kind, version=STATE_FORMAT, meta=meta)
+
+
+@contextlib.contextmanager
+def loaded_state(
+    path: Path, *, kind: str, key: str, epoch: type[Epoch], schema: type[StoredState] = StoredState
+) -> Iterator[tuple[dict[str, Tensor], list[Epoch], Json]]:
+    """Tensors, history and other values of a checkpoint; what the block cannot use of them is an error of the file.
+
+    Raises:
+        ArtefactError: damaged, of a training with another seed, other options or other data, or its tensors do not fit.
+    """
+    again = f"Delete {path} to train from the beginning"
+    tensors, meta = load_tensors(path, kind=kind, version=STATE_FORMAT, schema=schema, again=again)
+    if meta["of"] != key:
+        raise ArtefactError(
+            f"{path} is the state of a training with another seed, other options or other data. {again}, or use another --out"
+        )
+    history = [made_of(epoch, row, f"an epoch of {path}", finite=False) for row in meta["history"]]
+    if [row.epoch for row in history] != list(range(1, len(history) + 1)):
+        raise ArtefactError(f"{path} does not hold its epochs from 1 on: it was edited. {again}")
+    try:
+        yield tensors, history, meta
+    except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ArtefactError(f"{path} does not fit the model that is trained: {said}. {again}") from error
 
 
 def history_lines(history: Sequence[Any]) -> str:

@@ -21,6 +21,7 @@ from gcn2snn.cli import app, main
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 ELSEWHERE = {
+    "command-line.md": "tests/gcn2snn/cli/test_own_models.py",
     "method.md": "tests/gcn2snn/test_method.py",
     "text-in-python.md": "tests/gcn2snn/estimator/test_guide.py",
 }

@@ -9,6 +9,7 @@ from typing import Any
 from gcn2snn.bench.problems import SHAPES
 from gcn2snn.bench.timing import Measurement
 from gcn2snn.errors import MissingPackageError
+from gcn2snn.files import replacing
 
 COLUMNS = ("case", "backend", "median ms", "min ms", "ratio", "useful MB", "of copy", "peak MiB", "difference")
 
@@ -75,8 +76,8 @@ def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, gr
         axes.grid(True, which="both", alpha=0.3)
     panels[0].set_ylabel("median time (ms)")
     panels[-1].legend(fontsize=8, loc="lower right")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower())
     return path
 
 

@@ -25,7 +25,7 @@ from gcn2snn.cli.serve import serve
 from gcn2snn.cli.show import show
 from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
-from gcn2snn.cli.verbs import SETTINGS, UsageError, add, refuse_usage
+from gcn2snn.cli.verbs import SETTINGS, STOPPED, UsageError, add, refuse_usage
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
 
 app = typer.Typer(
@@ -64,16 +64,16 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> None:
-    """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C."""
+    """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C (143 after SIGTERM)."""
     try:
         code = app(prog_name="gcn2snn", standalone_mode=False)
     except UsageError as error:
         sys.exit(refuse_usage(error))
     except typer.Abort:
-        sys.exit(130)
+        code = 130
     except InterruptedRunError as error:
         print(f"gcn2snn: {error}", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(error.exit_code)
     except Gcn2SnnError as error:
         if verbose():
             traceback.print_exc()
@@ -85,4 +85,6 @@ def main() -> None:
     except OSError as error:  # full disk, missing permission: the system's own words
         print(f"gcn2snn: error: {error}. Free space, or choose a place you may use", file=sys.stderr)
         sys.exit(2)
+    if code == 130:  # what Typer makes of a Ctrl-C outside a verb
+        print(f"gcn2snn: {STOPPED}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

@@ -66,6 +66,7 @@ def evaluate(
         data_of,
         given_call,
         graph_of,
+        is_inductive,
         network_file,
         refuse_unknown_origin,
         unseen_of,
@@ -100,7 +101,7 @@ def evaluate(
         refuse_unknown_origin(snn, network, origin)
         allow_tokeniser(tokeniser)
         graph = graph_of(origin, data_dir, corpus)
-        if origin["config"].get("inductive"):
+        if is_inductive(origin):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
             refuse_given({"layers": layers or None}, "layers are those of the graph, and it holds no test document")
             unseen = unseen_of(origin, data_dir, corpus)

@@ -76,7 +76,7 @@ def export(
         values, wanted = inputs_of(snn, network, origin, inputs, data_dir, wanted)
     elif format == "onnx-documents":
         refuse_given({"rows": rows}, "the classifier takes any documents")
-        values = None if inputs is None else _lines(inputs)
+        values = None if inputs is None else _texts(inputs)
     elif chosen is not None:
         refuse_given({"inputs": inputs, "rows": rows}, f"the format {format} does not run the network")
     written = write(network, format, values, out=out, rows=wanted, force=force)
@@ -100,13 +100,11 @@ def export(
         raise typer.Exit(1)
 
 
-def _lines(file: str) -> list[str]:
+def _texts(file: str) -> list[str]:
+    from gcn2snn.cli.text_lines import lines_of
     from gcn2snn.errors import DataError
 
-    try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {file}: {error}. Give a file of texts, one a line, in UTF-8") from error
-    if not lines:
+    found = [text for texts in lines_of(file) for text in texts]
+    if not found:
         raise DataError(f"{file} is empty. Give a file of texts, one a line, in UTF-8")
-    return lines
+    return found

@@ -21,15 +21,15 @@ def train(
     """Train an image classifier into a run folder."""
     from gcn2snn.cli.progress import epochs_shown
     from gcn2snn.cnn import RECIPES, ImageTrainConfig, train_images
-    from gcn2snn.errors import InterruptedRunError
+    from gcn2snn.errors import InterruptedRunError, exit_code_of
 
     config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
     with epochs_shown(config.epochs, _measures) as on_epoch:
         try:
             summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)
-        except KeyboardInterrupt:  # typer would end the program without a word
+        except KeyboardInterrupt as stop:  # typer would end the program without a word
             text = f"interrupted; {out} holds the epochs that were finished. Give the same command and --resume to continue"
-            raise InterruptedRunError(text) from None
+            raise InterruptedRunError(text, exit_code_of(stop)) from None
     if as_json:
         emit(summary)
         return
@@ -143,7 +143,10 @@ def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, lim
 
     from gcn2snn.cnn import find_normalisation, load_images
     from gcn2snn.report import Batch, Sample, Subject, png
+    from gcn2snn.run_summary import ImageOrigin
+    from gcn2snn.schema import checked
 
+    checked(origin, ImageOrigin, "where the network comes from", "Convert again")
     everything = load_images(data or origin["data"], "test", data_dir)
     images, normalise = everything.first(limit), find_normalisation(origin["normalise"])
     if len(images) < len(everything):
@@ -177,7 +180,10 @@ def chosen_images(origin: dict[str, Any], data: str | None, data_dir: Path | Non
 
     from gcn2snn.cnn import find_normalisation, load_images
     from gcn2snn.errors import InputError
+    from gcn2snn.run_summary import ImageOrigin
+    from gcn2snn.schema import checked
 
+    checked(origin, ImageOrigin, "where the network comes from", "Convert again")
     images = load_images(data or origin["data"], "test", data_dir)
     if max(rows) >= len(images):
         raise InputError(f"test image {max(rows)} was asked for; there are images 0 to {len(images) - 1}")

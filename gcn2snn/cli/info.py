@@ -58,7 +58,7 @@ def described(place: Path) -> tuple[dict[str, object], str]:
         ArtefactError: there is nothing, or nothing that this package wrote.
     """
     from gcn2snn.errors import ArtefactError
-    from gcn2snn.run_folder import RUN_FILE
+    from gcn2snn.run_summary import RUN_FILE
 
     if not place.exists():
         raise ArtefactError(f"{place} does not exist. Give a file or folder that gcn2snn has written")
@@ -110,10 +110,10 @@ def _of_graph(meta: Mapping[str, object], shapes: Mapping[str, list[int]]) -> di
 
 
 def _of_run(folder: Path) -> dict[str, object]:
-    from gcn2snn.files import load_json, stored_kind
-    from gcn2snn.run_folder import RUN_FILE
+    from gcn2snn.files import stored_kind
+    from gcn2snn.run_summary import load_summary
 
-    summary = _dict(load_json(folder / RUN_FILE))
+    summary = load_summary(folder)
     kinds = {"graph": "run folder, trained on a graph", "images": "run folder, trained on images"}
     facts: dict[str, object] = {"kind": kinds.get(str(summary.get("kind")), "run folder")}
     facts |= {"format_version": summary.get("format"), "status": summary.get("status"), "epochs": summary.get("epochs")}
@@ -125,14 +125,9 @@ def _of_run(folder: Path) -> dict[str, object]:
 
 
 def _of_model_folder(folder: Path) -> dict[str, object]:
-    from gcn2snn.errors import ArtefactError
-    from gcn2snn.files import load_json
+    from gcn2snn.model_folder import load_config
 
-    content = _dict(load_json(folder / "config.json"))
-    if content.get("model_type") != "gcn2snn":
-        raise ArtefactError(
-            f"{folder}/config.json is not of this package; its model_type is {content.get('model_type')!r}"
-        )
+    content = load_config(folder)
     weights = _dict(content.get("weights"))
     facts: dict[str, object] = {"kind": "model folder", "format_version": content.get("format")}
     facts |= {"bytes": weights.get("bytes"), "made_with": f"gcn2snn {content.get('gcn2snn_version')}"}
@@ -143,9 +138,9 @@ def _of_model_folder(folder: Path) -> dict[str, object]:
 
 def _of_json(file: Path) -> dict[str, object]:
     """A file of numbers: its keys, and what it says of itself."""
-    from gcn2snn.files import load_json
+    from gcn2snn.files import read_json
 
-    content = _dict(load_json(file))
+    content = _dict(read_json(file))
     return {"kind": "JSON", "bytes": file.stat().st_size, "keys": list(content), "item": content.get("item")}
 
 

@@ -100,11 +100,16 @@ def refuse_written(file: Path, force: bool, option: str) -> None:
 
     Raises:
         ConfigError: the file exists and ``force`` is not given.
+        ArtefactError: what is there is no plain file.
     """
-    from gcn2snn.errors import ConfigError
+    import os
 
-    if file.exists() and not force:
+    from gcn2snn.errors import ConfigError
+    from gcn2snn.files import refuse_existing
+
+    if os.path.lexists(file) and not force:
         raise ConfigError(f"{file} exists; it is not overwritten without --force. Give another name with {option}")
+    refuse_existing(file, force)
 
 
 FORMATS = {

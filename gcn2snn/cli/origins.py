@@ -57,9 +57,11 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None 
     """
     from gcn2snn.datasets import TextGraphOptions, load_graph
     from gcn2snn.errors import ArtefactError
+    from gcn2snn.run_summary import GraphOrigin
+    from gcn2snn.schema import checked, made_of
 
-    source = origin["dataset"]
-    options = TextGraphOptions(**source.get("options", {}))
+    source = checked(origin, GraphOrigin, "where the network comes from", "Convert again")["dataset"]
+    options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
     if "path" in source:
         graph = load_graph(_place_of(source, corpus), data_dir, options, notes=False)
         if graph.source["corpus_hash"] != source["corpus_hash"]:
@@ -83,11 +85,20 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None 
 def unseen_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None = None) -> UnseenDocuments:
     """The test documents of the corpus of an inductive run, which its graph does not hold; arguments as :func:`graph_of`."""
     from gcn2snn.datasets import TextGraphOptions, load
+    from gcn2snn.run_summary import GraphOrigin
+    from gcn2snn.schema import checked, made_of
     from gcn2snn.textgcn import UnseenDocuments
 
-    source = origin["dataset"]
+    source = checked(origin, GraphOrigin, "where the network comes from", "Convert again")["dataset"]
     place = _place_of(source, corpus) if "path" in source else source["dataset"]
-    return UnseenDocuments.of(load(place, data_dir, TextGraphOptions(**source["options"]), notes=False))
+    options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
+    return UnseenDocuments.of(load(place, data_dir, options, notes=False))
+
+
+def is_inductive(origin: dict[str, Any]) -> bool:
+    """Whether a run or network was trained for documents that no graph has seen."""
+    config = origin.get("config")
+    return isinstance(config, dict) and bool(config.get("inductive"))
 
 
 def refuse_inductive(origin: dict[str, Any], what: str) -> None:
@@ -98,7 +109,7 @@ def refuse_inductive(origin: dict[str, Any], what: str) -> None:
     """
     from gcn2snn.errors import ConfigError
 
-    if origin.get("config", {}).get("inductive"):
+    if is_inductive(origin):
         raise ConfigError(
             f"{what} needs labelled test nodes in the graph; this network was trained with --inductive, whose graph holds no "
             f"test document. Use gcn2snn evaluate, which classifies them as new ones"
@@ -156,13 +167,9 @@ def allow_tokeniser(name: str | None) -> None:
 
 def is_image_run(folder: Path) -> bool:
     """Whether a run folder holds an image classifier."""
-    from gcn2snn.files import load_json
-    from gcn2snn.run_folder import RUN_FILE
+    from gcn2snn.run_summary import RUN_FILE, load_summary
 
-    if not (folder / RUN_FILE).is_file():
-        return False
-    summary = load_json(folder / RUN_FILE)
-    return isinstance(summary, dict) and summary.get("kind") == "images"
+    return (folder / RUN_FILE).is_file() and load_summary(folder)["kind"] == "images"
 
 
 def given_call(network: SpikingNetwork, data: str, data_dir: Path | None) -> tuple[LabelledCall, tuple[object, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -56,4 +57,4 @@ def serve(
     }
     options |= {"max_texts": max_texts, "max_bytes": max_bytes, "requests": requests}
     options |= {"body_seconds": body_seconds, "grace": grace, "tokeniser": tokeniser}
-    raise typer.Exit(run_server(ServeOptions(network=network_file(network), **given(options))))
+    sys.exit(run_server(ServeOptions(network=network_file(network), **given(options))))  # it has said why it stopped

@@ -163,29 +163,29 @@ def _train_graph(
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.cli.progress import epochs_shown
     from gcn2snn.datasets import load, load_graph
-    from gcn2snn.errors import InterruptedRunError
+    from gcn2snn.errors import InterruptedRunError, exit_code_of
     from gcn2snn.machine import device_named
-    from gcn2snn.run_folder import check_folder, make_room
+    from gcn2snn.run_folder import make_room, own_folder
     from gcn2snn.textgcn import UnseenDocuments, refuse_seen_documents, split_of, train_run
 
     device_named(config.device)
-    check_folder(folder, force=force, resume=resume)
     chosen = text_options(dataset, options)
-    graph = load_graph(dataset, data_dir, chosen)
-    unseen = None
-    if config.inductive:
-        refuse_seen_documents(graph)
-        unseen = UnseenDocuments.of(load(dataset, data_dir, chosen, notes=False))
-    split_of(graph, config)
-    make_room(folder, force=force)
-    stages = 2 if config.inductive else 1
-    with epochs_shown(stages * config.epochs, _measures, every=20) as on_epoch:
-        try:
-            summary = train_run(graph, config, folder, unseen=unseen, on_epoch=on_epoch)
-        except KeyboardInterrupt:  # typer would end the program without a word
-            kept = "the state of the training" if config.inductive else "the best weights so far"
-            text = f"interrupted; {folder} holds {kept}. Give the same command and --resume to continue"
-            raise InterruptedRunError(text) from None
+    with own_folder(folder, force=force, resume=resume):
+        graph = load_graph(dataset, data_dir, chosen)
+        unseen = None
+        if config.inductive:
+            refuse_seen_documents(graph)
+            unseen = UnseenDocuments.of(load(dataset, data_dir, chosen, notes=False))
+        split_of(graph, config)
+        make_room(folder, force=force)
+        stages = 2 if config.inductive else 1
+        with epochs_shown(stages * config.epochs, _measures, every=20) as on_epoch:
+            try:
+                summary = train_run(graph, config, folder, unseen=unseen, on_epoch=on_epoch)
+            except KeyboardInterrupt as stop:  # typer would end the program without a word
+                kept = "the state of the training" if config.inductive else "the best weights so far"
+                text = f"interrupted; {folder} holds {kept}. Give the same command and --resume to continue"
+                raise InterruptedRunError(text, exit_code_of(stop)) from None
     if as_json:
         emit({"run": str(folder), **summary})
         return

@@ -168,15 +168,16 @@ def _image_task(run: Path, target: Path, images: int | None, data_dir: Path | No
 
 def _search(task: _Task, run: Path, config: TuneConfig) -> TuneResult:
     from gcn2snn.cli.progress import trials_shown
-    from gcn2snn.errors import InterruptedRunError
+    from gcn2snn.errors import InterruptedRunError, exit_code_of
     from gcn2snn.files import save_json
     from gcn2snn.tune import choose, search
 
     with trials_shown(config.trials) as on_trial:
         try:
             result = search(task.problem, config, run / "tune.journal", on_trial)
-        except KeyboardInterrupt:
-            raise InterruptedRunError("interrupted; the same command continues the search where it was") from None
+        except KeyboardInterrupt as stop:
+            text = "interrupted; the same command continues the search where it was"
+            raise InterruptedRunError(text, exit_code_of(stop)) from None
     choose(result.points, config)
     save_json(run / "tune.json", result.to_dict())
     return result

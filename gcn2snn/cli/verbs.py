@@ -20,6 +20,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # type: ignore[assi
 """What a command line that cannot be read raises. Newer versions of Typer bring their own copy of Click, so it is found there."""
 
 
+STOPPED = "stopped; every file that has its name is whole. Give the same command again"
+
 QUIET = typer.Option("--quiet", "-q", help="Nothing on standard error but errors: no notes, progress or hints.")
 VERBOSE = typer.Option("--verbose", "-v", help="Also versions, time, memory, and where an error was raised.")
 
@@ -34,7 +36,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*args: object, quiet: bool = False, verbose: bool = False, **options: object) -> None:
         from gcn2snn.cli.output import megabytes
-        from gcn2snn.errors import ConfigError
+        from gcn2snn.errors import ConfigError, InterruptedRunError, exit_code_of
         from gcn2snn.machine import environment, peak_memory
 
         if quiet and verbose:
@@ -43,7 +45,10 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         started = time.perf_counter()
         if verbose:
             note(", ".join(f"{name} {version}" for name, version in environment().items()))
-        function(*args, **options)
+        try:
+            function(*args, **options)
+        except KeyboardInterrupt as stop:  # Typer would end the program without a word
+            raise InterruptedRunError(STOPPED, exit_code_of(stop)) from None
         if verbose:
             note(f"took {time.perf_counter() - started:.1f} s; peak memory {megabytes(peak_memory())}")
 

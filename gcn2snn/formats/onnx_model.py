@@ -278,12 +278,13 @@ def run_onnx(out: Path, feeds: Feeds, also: Sequence[str] = ()) -> Feeds:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # the exception says the same
     state = package("onnxruntime.capi.onnxruntime_pybind11_state")
-    refusals = tuple(each for each in vars(state).values() if isinstance(each, type) and issubclass(each, Exception))
+    own = [each for each in vars(state).values() if isinstance(each, type) and issubclass(each, Exception)]
+    refusals: tuple[type[Exception], ...] = (ValueError, *own)
     try:
         session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         names = [each.name for each in session.get_outputs()]
         return dict(zip(names, session.run(names, feeds), strict=True))
-    except (*refusals, ValueError) as error:
+    except refusals as error:
         sizes = ", ".join(f"{name} {list(value.shape)}" for name, value in feeds.items())
         raise ArtefactError(
             f"onnxruntime cannot run {out} with {sizes}: {error}. Export the network again, with inputs of these sizes"

@@ -73,8 +73,8 @@ def _ways_out(good: Sequence[ir.Path]) -> list[Refusal]:
     if not good:
         return []
     choices = ", ".join(f"output={_typed(way)}" for way in good)
-    why = "is more than one result, and what stands above keeps only some of them from being converted."
-    return [Refusal("model", "output", why, f"Convert one of the others: {choices}.")]
+    why = "is more than one result, and not all of them need what stands above."
+    return [Refusal("model", "output", why, f"These convert by themselves: {choices}.")]
 
 
 def _typed(way: ir.Path) -> str:

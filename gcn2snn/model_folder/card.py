@@ -127,7 +127,9 @@ class Card:
         if self.measured is None:
             ann = self.origin.get("ann")
             known = ann.get("accuracy") if isinstance(ann, dict) else None
-            source = NOT_MEASURED if known is None else f"{known:.2f} (test data, when it was trained)"
+            source = (
+                NOT_MEASURED if not isinstance(known, int | float) else f"{known:.2f} (test data, when it was trained)"
+            )
             return head + _table(("percent", "source network", "this network"), [("accuracy", source, NOT_MEASURED)])
         results = self.measured.to_dict()
         ann, snn = results["ann"], results["snn"]

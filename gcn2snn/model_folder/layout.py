@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gcn2snn import ir
 from gcn2snn.config import to_dict
 from gcn2snn.errors import ArtefactError, InputError, InputTypeError, MissingPackageError
-from gcn2snn.files import filling, load_json, save_json, save_text
+from gcn2snn.files import filling, load_json, read_json, refuse_special, save_json, save_text
 from gcn2snn.machine import environment
 from gcn2snn.model_folder.card import Card
 from gcn2snn.network_file import Converted, write_network
+from gcn2snn.owner_lock import owned
+from gcn2snn.schema import Count, Json, Sha256, Stored, checked
 
 if TYPE_CHECKING:
     from gcn2snn.model_folder.parts import Measured
 
 CONFIG_FILE, NETWORK_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
+LONGEST_WRITING = 60.0
+"""Seconds to wait for another process that writes the same folder."""
+
 MODEL_TYPE, FOLDER_FORMAT = "gcn2snn", 1
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -42,7 +48,8 @@ def write_folder(snn: Converted, folder: Path, *, measured: Measured | None, lic
     card = Card(
         folder.resolve().name, snn.network, snn.config, origin, names, snn.documents is not None, measured, licence
     )
-    with filling(folder, last=CONFIG_FILE) as temporary:
+    # The lock lies beside the folder, for what is in it is published.
+    with owned(folder, wait=LONGEST_WRITING), filling(folder, last=CONFIG_FILE) as temporary:
         file = write_network(temporary / NETWORK_FILE, snn, origin)
         content: dict[str, object] = {
             "model_type": MODEL_TYPE,
@@ -64,8 +71,10 @@ def write_folder(snn: Converted, folder: Path, *, measured: Measured | None, lic
 
 
 def _refuse_foreign(folder: Path, force: bool) -> None:
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return
+    if folder.is_symlink():
+        raise ArtefactError(f"{folder} is a link, and nothing is written behind one; give the folder itself")
     if not folder.is_dir():
         raise ArtefactError(f"{folder} is a file; give the name of a folder to write into")
     there = sorted(item.name for item in folder.iterdir() if not item.name.startswith("."))
@@ -82,7 +91,7 @@ def _refuse_foreign(folder: Path, force: bool) -> None:
 
 def _model_type(file: Path) -> object:
     try:
-        content = load_json(file)
+        content = read_json(file)
     except ArtefactError:
         return None
     return content.get("model_type") if isinstance(content, dict) else None
@@ -144,8 +153,43 @@ def check_folder(folder: Path) -> Path:
             raise ArtefactError(
                 f"{needed} does not exist; a folder that snn.save_pretrained wrote holds {CONFIG_FILE} and {NETWORK_FILE}"
             )
-    content = load_json(config)
-    if not isinstance(content, dict) or content.get("model_type") != MODEL_TYPE:
+    weights = load_config(folder)["weights"]
+    if file.stat().st_size != weights["bytes"] or _sha256(file) != weights["sha256"]:
+        raise ArtefactError(
+            f"{file} is not the file that {CONFIG_FILE} tells of (its sha256 differs): one of them is damaged or from another "
+            f"network. Get the folder again"
+        )
+    return file
+
+
+class WeightsOfFolder(Stored):
+    """Which file the network is in."""
+
+    file: Literal["model.safetensors"]
+    sha256: Sha256
+    bytes: Count
+
+
+class ConfigOfFolder(Stored):
+    """``config.json``: what is read of it."""
+
+    gcn2snn_version: str
+    weights: WeightsOfFolder
+    conversion: Json
+    origin: Json
+    id2label: dict[str, str] | None = None
+    label2id: dict[str, int] | None = None
+
+
+def load_config(folder: Path) -> Json:
+    """What the folder's ``config.json`` says.
+
+    Raises:
+        ArtefactError: missing, edited, of another package or release.
+    """
+    config = folder / CONFIG_FILE
+    content = load_json(config, Stored, "Get the folder again")
+    if content.get("model_type") != MODEL_TYPE:
         raise ArtefactError(
             f"{config} is not of a network of this package (its model_type is not {MODEL_TYPE!r}). Give another folder"
         )
@@ -154,17 +198,11 @@ def check_folder(folder: Path) -> Path:
             f"{config} has format {content.get('format')!r}; this release reads {FOLDER_FORMAT}. Save the network again, or "
             f"install the release that wrote it ({content.get('gcn2snn_version')})"
         )
-    weights = content.get("weights")
-    expected = weights.get("sha256") if isinstance(weights, dict) else None
-    if _sha256(file) != expected:
-        raise ArtefactError(
-            f"{file} is not the file that {CONFIG_FILE} tells of (its sha256 differs): one of them is damaged or from another "
-            f"network. Get the folder again"
-        )
-    return file
+    return checked(content, ConfigOfFolder, str(config), "Get the folder again")
 
 
 def _sha256(file: Path) -> str:
+    refuse_special(file)
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

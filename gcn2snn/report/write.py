@@ -7,24 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.artefact import load_with_origin
+from gcn2snn.artefact import StoredNetwork, load_with_origin
 from gcn2snn.errors import ArtefactError
-from gcn2snn.files import load_json, load_tensors, save_text
-from gcn2snn.network_file import SNN_FORMAT
+from gcn2snn.files import load_json, save_text, stored_header
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
-from gcn2snn.run_folder import RUN_FILE
+from gcn2snn.report.stored import CURVES, StoredRun, StoredTable, StoredTuning
+from gcn2snn.run_summary import RUN_FILE
+from gcn2snn.schema import Json, Stored, checked
 from gcn2snn.spiking_network import SpikingNetwork
 
 NETWORKS = ("snn.safetensors", "tuned.safetensors")
 """Files of a run folder that a report looks at."""
 
 TUNE_FILE = "tune.json"
-RUN_KEYS, TUNE_KEYS = {"config", "status"}, {"chosen", "front", "source_accuracy", "trials"}
-"""What is read of the files beside them."""
-
 TABLE = "table5.json"
-CURVES = ("tcurve", "codings")
 
 FindSubject = Callable[[Path, SpikingNetwork, dict[str, object]], Subject]
 
@@ -76,8 +73,8 @@ def _networks_of(target: Path) -> list[Path]:
 
 
 def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> tuple[str, dict[str, object]]:
-    summary = _beside(target, files[0], RUN_FILE, RUN_KEYS, f"gcn2snn train DATASET --out {target} --force")
-    tuned = _beside(target, files[0], TUNE_FILE, TUNE_KEYS, f"gcn2snn tune {target} --force")
+    summary = _beside(target, files[0], RUN_FILE, StoredRun, f"gcn2snn train DATASET --out {target} --force")
+    tuned = _beside(target, files[0], TUNE_FILE, StoredTuning, f"gcn2snn tune {target} --force")
     networks: list[Network] = []
     origin: dict[str, object] = {}
     subject: Subject | None = None
@@ -86,7 +83,7 @@ def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> 
         snn.network.check_scores("a report")
         subject = find_subject(file, snn, origin)
         measured = measure(snn, subject)
-        _, meta = load_tensors(file, kind="snn", version=SNN_FORMAT)
+        meta = checked(stored_header(file).get("meta"), StoredNetwork, str(file))
         networks.append(Network(file.name, snn.config, measured, meta["environment"]))
     data, training = _source_of(origin, summary or {})
     if subject is not None and subject.source is not None:
@@ -97,7 +94,7 @@ def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> 
     return text, {"dataset": data, "networks": scores}
 
 
-def _beside(target: Path, network: Path, name: str, keys: set[str], command: str) -> dict[str, object] | None:
+def _beside(target: Path, network: Path, name: str, schema: type[Stored], command: str) -> Json | None:
     """A file that a run folder keeps beside its networks, read before anything is measured; None where it is not there.
 
     Raises:
@@ -107,30 +104,25 @@ def _beside(target: Path, network: Path, name: str, keys: set[str], command: str
     if not target.is_dir() or not file.exists():
         return None
     remedy = f"with `{command}`, or report on a network alone with `gcn2snn report {network}`"
-    try:
-        content = load_json(file)
-    except ArtefactError as error:
-        raise ArtefactError(f"{error} {remedy}") from error
-    if not isinstance(content, dict) or not keys <= content.keys():
-        raise ArtefactError(f"{file} lacks {', '.join(sorted(keys))}: it was edited; make it again {remedy}")
-    return content
+    return load_json(file, schema, f"Make it again {remedy}")
 
 
 def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
-        return origin.get("dataset", {}), origin.get("config", {})
+        kept = origin.get("dataset"), origin.get("config")
+        data, training = (value if isinstance(value, dict) else {} for value in kept)
+        return data, training
     data = {key: value for key, value in origin.items() if key not in ("kind", "run", "class_names") and value != ""}
     return data, summary.get("config", {})
 
 
 def _of_table(folder: Path, out: Path) -> tuple[str, dict[str, object]]:
-    content = load_json(folder / TABLE)
-    if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
-        raise ArtefactError(f"{folder / TABLE} is not what `gcn2snn reproduce table5` writes; make it again")
-    for name in CURVES:
+    content = load_json(folder / TABLE, StoredTable, "Make it again with `gcn2snn reproduce table5`")
+    for name, schema in CURVES.items():
         if (folder / f"{name}.json").exists():
-            content[name] = load_json(folder / f"{name}.json")
+            again = f"Make it again with `gcn2snn reproduce {name}`"
+            content[name] = load_json(folder / f"{name}.json", schema, again)
     datasets = dict.fromkeys(row["dataset"] for row in content["rows"])
     links = {name: _links(folder / name, out) for name in datasets}
     text = table_page("Text GCNs on published corpora: Table V", content, links)

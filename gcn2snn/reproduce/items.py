@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.owner_lock import owned
 from gcn2snn.reproduce.options import ReproduceOptions, flags
 
 
@@ -238,6 +239,7 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
 
     Raises:
         ConfigError: unknown item, or an option that it does not take.
+        LockedError: another process makes the same item there.
         ArtefactError: ``out`` cannot be made.
         DataError, MissingPackageError: as the item needs data or packages that are not there.
     """
@@ -250,7 +252,8 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
     except OSError as error:
         raise ArtefactError(f"{out} cannot be written: {error.strerror or error}. Pass another --out") from error
     try:
-        return {"item": item.name} | make(out, options)
+        with owned(out / item.name):  # results that are there are read, completed and written again
+            return {"item": item.name} | make(out, options)
     except BaseException:
         if new:
             with contextlib.suppress(OSError):  # something was written, so the folder stays

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from gcn2snn.datasets import DATASETS
-from gcn2snn.files import load_json, save_json
+from gcn2snn.errors import ArtefactError
+from gcn2snn.files import checksum, read_json, save_json
 from gcn2snn.machine import environment
-from gcn2snn.run_folder import RUN_FILE, load_summary, weights_hash
+from gcn2snn.run_folder import weights_hash
+from gcn2snn.run_summary import RUN_FILE, load_summary
 
-KEY = "made_from"
+KEY, CHECK = "made_from", "checksum"
 
 
 def key_of(*parts: object) -> str:
@@ -49,16 +51,20 @@ def kept(path: Path, key: str | None) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    content = load_json(path)
+    content = read_json(path)
     if isinstance(content, dict) and key is not None and content.get(KEY) == key:
-        return {name: value for name, value in content.items() if name != KEY}
+        found = {name: value for name, value in content.items() if name not in (KEY, CHECK)}
+        if content.get(CHECK) != checksum({}, found):
+            raise ArtefactError(f"{path} was changed after it was written (its checksum differs). Delete it")
+        return found
     say(f"{path} was made from other weights, data or releases; it is made again")
     return None
 
 
 def keep(path: Path, key: str, content: dict[str, object]) -> None:
     """Keep a result under its key."""
-    save_json(path, {KEY: key, **content})
+    plain = json.loads(json.dumps(content))  # as it will be read
+    save_json(path, {KEY: key, CHECK: checksum({}, plain), **plain})
 
 
 def kept_rows(path: Path, key: object) -> dict[str, Any]:
@@ -67,11 +73,15 @@ def kept_rows(path: Path, key: object) -> dict[str, Any]:
     Raises:
         ArtefactError: the file is damaged.
     """
-    content = load_json(path) if path.exists() else {"key": key, "rows": {}}
-    if isinstance(content, dict) and content.get("key") == key and isinstance(content.get("rows"), dict):
+    content = read_json(path) if path.exists() else {"key": key, "rows": {}}
+    if isinstance(content, dict) and content.get("key") == key and _are_rows(content.get("rows")):
         return dict(content["rows"])
     say(f"{path} was made from other options, data or releases; its rows are made again")
     return {}
+
+
+def _are_rows(rows: object) -> bool:
+    return isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())
 
 
 def say(text: str) -> None:

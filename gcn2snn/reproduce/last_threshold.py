@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +19,6 @@ from gcn2snn.datasets import load_graph
 from gcn2snn.engines import bind
 from gcn2snn.errors import NotRunError
 from gcn2snn.files import save_json, save_text
-from gcn2snn.kernels import LAST_THRESHOLDS
 from gcn2snn.machine import environment
 from gcn2snn.passes import layer_bases
 from gcn2snn.reproduce.image_paper_numbers import PaperRow
@@ -38,6 +38,12 @@ CALIBRATION, HELD_OUT = 300, 300
 
 SEEDS = 3
 """Calibration sets of images, or trained graph networks."""
+
+CONFIGS = {
+    "midpoint": ConvertConfig(scale="mse", per="channel", correct="mean", last="midpoint"),
+    "half": ConvertConfig(scale="mse", per="channel", correct="mean", last="half"),
+}
+"""What is compared: the scale of least error a channel, with means corrected, and each last threshold."""
 
 BASES = ("1.3", "measured")
 """Q of every population: the same, or of least error for its own activations with its own last threshold."""
@@ -87,7 +93,7 @@ def last(out: Path, options: ReproduceOptions) -> dict[str, object]:
             missing[name] = str(error)
             continue
         for base in BASES:
-            values = {threshold: [each[base, threshold] for each in found] for threshold in LAST_THRESHOLDS}
+            values = {threshold: [each[base, threshold] for each in found] for threshold in CONFIGS}
             rows.append(_row(name, base, values))
         say(f"{name}: done")
     text = _table(rows) + "".join(f"\n{name}: not run; {why}\n" for name, why in missing.items())
@@ -138,17 +144,13 @@ def _graph(name: str, seed: int, out: Path, options: ReproduceOptions) -> Case:
 
 def _measured(case: Case) -> dict[tuple[str, str], Found]:
     """What is found by base and last threshold."""
-    found = {}
-    for threshold in LAST_THRESHOLDS:
-        config = ConvertConfig(scale="mse", per="channel", correct="mean", last=threshold)
+    found: dict[tuple[str, str], Found] = {}
+    for threshold, config in CONFIGS.items():
         plain = convert(case.model, case.example, config, calibration=case.calibration)
 
-        def batches(plain: SpikingNetwork = plain) -> Iterator[dict[str, object]]:
-            for item in case.calibration:
-                args, kwargs = call_of(item)
-                yield bind(plain.network, args, kwargs)
-
-        own = {name: LayerConfig(base=base) for name, base in layer_bases(plain.network, batches).items()}
+        seen = [bind(plain.network, *call_of(item)) for item in case.calibration]
+        bases = layer_bases(plain.network, functools.partial(iter, seen))
+        own = {name: LayerConfig(base=base) for name, base in bases.items()}
         fitted = convert(case.model, case.example, replace(config, layers=own), calibration=case.calibration)
         found |= {("1.3", threshold): _compared(case, plain), ("measured", threshold): _compared(case, fitted)}
     return found
@@ -165,14 +167,14 @@ def _compared(case: Case, snn: SpikingNetwork) -> Found:
             wanted, got = wanted[rows], got[rows]
         total += len(got) * divergence_of(wanted.double().softmax(1), got, 1.0)
         count += len(got)
-    args, kwargs = call_of(case.compared[0][0])
-    return Found(total / count, snn.energy(*args, **kwargs).alpha_events)
+    args, _ = call_of(case.compared[0][0])
+    return Found(total / count, snn.energy(*args).alpha_events)
 
 
 def _table(rows: list[dict[str, object]]) -> str:
     lines = ["| network | Q | KL, midpoint | KL, half | half / midpoint | the same of alpha |", "|-|-|-|-|-|-|"]
     for row in rows:
-        told = [", ".join(f"{value:.4f}" for value in cast(list[float], row[name])) for name in LAST_THRESHOLDS]
+        told = [", ".join(f"{value:.4f}" for value in cast(list[float], row[name])) for name in CONFIGS]
         lines.append(
             f"| {row['network']} | {row['base']} | {' | '.join(told)} | {row['ratio']:.2f} | {row['alpha']:.3f} |"
         )

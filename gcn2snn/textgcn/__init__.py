@@ -1,5 +1,6 @@
 """Text GCN: the model, its training, its runs, and new documents."""
 
+from gcn2snn.textgcn.document_checks import check_documents
 from gcn2snn.textgcn.float_documents import FloatDocuments
 from gcn2snn.textgcn.graph_runs import call, load_model, train_run, validation_of
 from gcn2snn.textgcn.inductive_training import InductiveTrainer, refuse_seen_documents
@@ -18,6 +19,7 @@ __all__ = [
     "UnseenEvaluation",
     "Vocabulary",
     "call",
+    "check_documents",
     "evaluate_unseen",
     "fit",
     "load_model",

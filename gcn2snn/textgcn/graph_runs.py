@@ -13,16 +13,16 @@ from gcn2snn.config import TrainConfig, to_dict
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.evaluation import score
 from gcn2snn.graph import Graph
+from gcn2snn.owner_lock import owned
 from gcn2snn.run_folder import (
     MODEL_FILE,
-    RUN_FILE,
     finish,
-    load_summary,
     load_weights,
     open_run,
     save_weights,
     train_in,
 )
+from gcn2snn.run_summary import RUN_FILE, load_summary
 from gcn2snn.textgcn.inductive_training import InductiveTrainer
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.training import Trainer, make_model, split_of
@@ -50,10 +50,22 @@ def train_run(
         The summary that ``run.json`` holds: dataset, configuration, environment, ANN scores, peak memory.
 
     Raises:
+        LockedError: another process trains in the folder.
         ArtefactError: the folder's run has another dataset or configuration.
         InputError: ``config.inductive``, and the graph has no words or holds test documents.
         KeyboardInterrupt: passed on; the best weights so far are kept, of a run that is not inductive.
     """
+    with owned(folder, folder=True):
+        return _train_run(graph, config, folder, unseen, on_epoch)
+
+
+def _train_run(
+    graph: Graph,
+    config: TrainConfig,
+    folder: Path,
+    unseen: UnseenDocuments | None,
+    on_epoch: Callable[[Trainer | InductiveTrainer], None] | None,
+) -> dict[str, Any]:
     origin = {"kind": "graph", "dataset": graph.source, "fingerprint": graph.fingerprint, "config": to_dict(config)}
     if (old := open_run(folder, origin)) is not None:
         return old

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from gcn2snn.config import TrainConfig
 from gcn2snn.errors import InputError
-from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR, spmm
 from gcn2snn.machine import device_named
@@ -23,17 +23,20 @@ from gcn2snn.textgcn.margin_loss import MarginLoss
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.new_documents import Vocabulary
 from gcn2snn.textgcn.training import (
+    key_of_text_training,
     new_model,
     optimizer_of,
     optimizer_state,
     random_state,
+    refuse_wrong_numbers,
     restore_optimizer,
     restore_random_state,
     split_of,
 )
-from gcn2snn.training_loop import LoopOptions, under
+from gcn2snn.training_loop import LoopOptions, StoredState, loaded_state, save_state, under
 
-STATE_FORMAT = 2
+STATE = "inductive-training"
+"""Kind of a checkpoint."""
 
 EVERY = 20
 """Epochs from one look at the validation documents to the next; the last epoch of the stage always has one."""
@@ -176,19 +179,30 @@ class InductiveTrainer:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"mean.{index}": tensor for index, tensor in enumerate(self.mean)}
         tensors |= optimizer_state(self.optimizer) | random_state(self.device)
-        meta = {"history": [asdict(epoch) for epoch in self.history], "temperature": self.temperature}
-        save_tensors(path, tensors, kind="inductive-training", version=STATE_FORMAT, meta=meta)
+        key = key_of_text_training(self.graph, self.config)
+        save_state(path, tensors, kind=STATE, key=key, history=self.history, temperature=self.temperature)
 
     def load(self, path: Path) -> None:
-        """Continue from what :meth:`save` wrote."""
-        tensors, meta = load_tensors(path, kind="inductive-training", version=STATE_FORMAT)
-        self.history = [InductiveEpoch(**row) for row in meta["history"]]
-        self.temperature = meta["temperature"]
-        self._begin(self.history[-1].stage)
-        self.model.load_state_dict(under(tensors, "model."))
-        self.mean = [tensors[f"mean.{index}"].to(self.device) for index in range(len(self.mean))]
-        restore_optimizer(self.optimizer, tensors)
-        restore_random_state(self.device, tensors)
+        """Continue from what :meth:`save` wrote.
+
+        Raises:
+            ArtefactError: damaged, or of a training with another seed, other options or another graph.
+        """
+        key = key_of_text_training(self.graph, self.config)
+        read = loaded_state(path, kind=STATE, key=key, epoch=InductiveEpoch, schema=_StoredState)
+        with read as (tensors, history, meta):
+            refuse_wrong_numbers(tensors)
+            self.history, self.temperature = history, meta["temperature"]
+            self._begin(history[-1].stage)
+            self.model.load_state_dict(under(tensors, "model."))
+            for index, mean in enumerate(self.mean):
+                mean.copy_(tensors[f"mean.{index}"].view(mean.shape))
+            restore_optimizer(self.optimizer, tensors)
+            restore_random_state(self.device, tensors)
+
+
+class _StoredState(StoredState):
+    temperature: Annotated[float, Field(gt=0.0)]
 
 
 def of_words(rows: CSR, documents: int) -> CSR:

@@ -20,7 +20,9 @@ from gcn2snn.errors import ConfigError, InputError, InputTypeError
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR, PhaseCode, Spikes
 from gcn2snn.prediction import Prediction
+from gcn2snn.schema import checked, made_of
 from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn.document_checks import StoredDocuments
 
 DOCUMENTS_AT_ONCE = 4096
 """Documents of one pass; more go in several, so that memory stays bounded."""
@@ -225,9 +227,9 @@ class NewDocuments:
         for name, spikes in self.states.items():
             tensors |= {f"state.{name}.code": spikes.code, f"state.{name}.scale": spikes.scale}
         meta = {
-            "words": self.vocabulary.words,
+            "words": list(self.vocabulary.words),
             "options": self.vocabulary.options.to_json(),
-            "class_names": self.class_names,
+            "class_names": list(self.class_names),
             "temperature": self.temperature,
             "codings": {name: asdict(spikes.coding) for name, spikes in self.states.items()},
         }
@@ -238,12 +240,18 @@ class NewDocuments:
         """What :meth:`parts` took apart.
 
         Raises:
-            KeyError, TypeError: something is missing or of the wrong kind.
+            KeyError: a tensor is missing.
+            ArtefactError, ConfigError: a value is missing or of the wrong kind.
         """
-        options = TextGraphOptions(**meta["options"])
+        checked(meta, StoredDocuments, "what classifies new documents")
+        options = made_of(TextGraphOptions, meta["options"], "the options of the text graph")
         vocabulary = Vocabulary(tuple(meta["words"]), tensors["weight"], tensors["inverse_root"], options)
         states = {
-            name: Spikes(tensors[f"state.{name}.code"], tensors[f"state.{name}.scale"], PhaseCode(**coding))
+            name: Spikes(
+                tensors[f"state.{name}.code"],
+                tensors[f"state.{name}.scale"],
+                made_of(PhaseCode, coding, f"the phase code of {name}"),
+            )
             for name, coding in meta["codings"].items()
         }
         return cls(vocabulary, states, tuple(meta["class_names"]), tensors["prior"], meta["temperature"])

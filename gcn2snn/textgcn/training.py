@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -12,15 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.config import TrainConfig
+from gcn2snn.config import TrainConfig, to_dict
 from gcn2snn.errors import DataError
-from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.graph import Graph
 from gcn2snn.machine import device_named
 from gcn2snn.textgcn.model import TextGCN
-from gcn2snn.training_loop import LoopOptions, Trainable, train_to_end, under
-
-STATE_FORMAT = 1
+from gcn2snn.training_loop import LoopOptions, Trainable, key_of_training, loaded_state, save_state, train_to_end, under
 
 
 @dataclass(frozen=True)
@@ -163,23 +160,51 @@ class Trainer:
         """The model in evaluation mode, on the trainer's device; the last weights count."""
         return self.model.eval()
 
+    @property
+    def key(self) -> str:
+        """Hash of all that the training depends on."""
+        return key_of_text_training(self.graph, self.config)
+
     def save(self, path: Path) -> None:
         """Write weights, optimiser, random state and history, so that :meth:`load` continues exactly."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         tensors |= optimizer_state(self.optimizer) | random_state(self.device)
-        meta = {"history": [asdict(epoch) for epoch in self.history], "best_loss": self.best_loss}
-        save_tensors(path, tensors, kind="training", version=STATE_FORMAT, meta=meta)
+        save_state(path, tensors, kind="training", key=self.key, history=self.history)
 
     def load(self, path: Path) -> None:
-        """Continue from what :meth:`save` wrote."""
-        tensors, meta = load_tensors(path, kind="training", version=STATE_FORMAT)
-        self.model.load_state_dict(under(tensors, "model."))
-        self.best = {name: tensor.to(self.device) for name, tensor in under(tensors, "best.").items()}
-        self.best_loss = meta["best_loss"]
-        self.history = [Epoch(**row) for row in meta["history"]]
-        restore_optimizer(self.optimizer, tensors)
-        restore_random_state(self.device, tensors)
+        """Continue from what :meth:`save` wrote.
+
+        Raises:
+            ArtefactError: damaged, or of a training with another seed, other options or another graph.
+        """
+        with loaded_state(path, kind="training", key=self.key, epoch=Epoch) as (tensors, history, _):
+            refuse_wrong_numbers(tensors)
+            self.model.load_state_dict(under(tensors, "model."))
+            best = under(tensors, "best.")
+            make_model(self.graph, self.config).load_state_dict(best or self.model.state_dict())
+            restore_optimizer(self.optimizer, tensors)
+            restore_random_state(self.device, tensors)
+        self.best = {name: tensor.to(self.device) for name, tensor in best.items()}
+        self.best_loss = min((epoch.val_loss for epoch in history), default=float("inf"))
+        self.history = history
+
+
+def key_of_text_training(graph: Graph, config: TrainConfig) -> str:
+    """Hash of all that the weights depend on; how often a checkpoint is written changes nothing."""
+    options = {name: value for name, value in to_dict(config).items() if name != "save_every"}
+    return key_of_training(options, graph.fingerprint)
+
+
+def refuse_wrong_numbers(tensors: dict[str, Tensor]) -> None:
+    """Refuse a checkpoint whose numbers are none.
+
+    Raises:
+        ValueError: names the tensor; the reader of the file says the rest.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} holds values that are NaN or infinite")
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -189,11 +214,22 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give an optimiser what :func:`optimizer_state` took from one of the same parameters."""
+    """Give an optimiser what :func:`optimizer_state` took from one of the same parameters.
+
+    Raises:
+        ValueError: a tensor is missing or of another size; the reader of the file says the rest.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in under(tensors, "optimizer.").items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = tensor
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    sizes = {
+        index: {"step": torch.Size([]), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+        for index, parameter in enumerate(parameters)
+    }
+    if {index: {key: value.shape for key, value in each.items()} for index, each in state.items()} != sizes:
+        raise ValueError("the state of the optimiser is of other parameters")
     content = optimizer.state_dict()
     content["state"] = state
     optimizer.load_state_dict(content)

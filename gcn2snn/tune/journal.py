@@ -61,6 +61,8 @@ class Journal:
         values = json.loads(text)
         if values["key"] != self.key:
             return
+        if not isinstance(values["parameters"], dict):
+            raise ValueError("its parameters are no JSON object")
         if values["number"] != len(self.measured):
             raise ValueError(f"number {len(self.measured)} of the search is missing")
         self.measured.append(Measured(values["parameters"], point_of(values["point"])))

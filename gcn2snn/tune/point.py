@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from gcn2snn.config import ConvertConfig, own_errors, to_dict
+from gcn2snn.schema import Amount, Json, Percent, Stored, checked
 
 
 @own_errors
@@ -86,6 +87,25 @@ def point_dict(point: Point) -> dict[str, object]:
     return {key: getattr(point, key) for key in POINT_NUMBERS} | {"config": to_dict(point.config)}
 
 
-def point_of(values: dict[str, Any]) -> Point:
-    """The point whose JSON values these are."""
-    return Point(ConvertConfig(**values["config"]), **{key: values[key] for key in POINT_NUMBERS})
+class StoredPoint(Stored):
+    """The JSON values of a point; a network that sends nothing has an infinite alpha."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=True)
+
+    config: Json
+    accuracy: Percent
+    agreement: Percent
+    loss: float
+    alpha: Amount
+    alpha_eq6: Amount
+    divergence: float
+
+
+def point_of(values: object) -> Point:
+    """The point whose JSON values these are.
+
+    Raises:
+        ArtefactError, ConfigError: they are of another kind, or no configuration.
+    """
+    known = checked(values, StoredPoint, "a point")
+    return Point(ConvertConfig(**known["config"]), **{key: known[key] for key in POINT_NUMBERS})

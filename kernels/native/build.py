@@ -7,17 +7,25 @@ import ctypes
 import hashlib
 import os
 import platform
+import signal
+import stat
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from gcn2snn.files import cache_folder
+from gcn2snn.errors import Gcn2SnnError
+from gcn2snn.files import CACHE_VARIABLE, cache_folder, save_bytes, save_text
 from gcn2snn.kernels.native.signatures import declare
+from gcn2snn.leftovers import temporary_folder
+from gcn2snn.owner_lock import owned
 
 FOLDER = Path(__file__).parent
+LONGEST_BUILD = 600.0
+"""Seconds that a process waits for another one that builds the same library."""
+
+OTHERS_MAY_WRITE = 0o022
 # No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
 # symbols are those of the runtime torch has loaded, so there is one pool of threads.
 # -O2 with the two parts of -O3 that the kernels need compiles in half the time of -O3 and runs as fast; without
@@ -57,24 +65,69 @@ def load(machine: str = "native") -> Native:
         return Native(None, "the compiled helper is not built on Windows")
     try:
         path = _library_path(machine)
-        if not path.exists():
-            _build(path, machine)
+        _own_folder(path.parent)
+        with contextlib.nullcontext() if _fault_of(path) == "" else owned(path, wait=LONGEST_BUILD):
+            if _fault_of(
+                path
+            ):  # not there, damaged, or of somebody else; looked at again, for another process may have built it
+                _build(path, machine)
         library, fault = _open(path)
-        if fault:  # the file is damaged or was left there by another build
-            path.unlink(missing_ok=True)
-            _build(path, machine)
+        if fault:  # whole, but of another build
+            with owned(path, wait=LONGEST_BUILD):
+                _build(path, machine)
             library, fault = _open(path)
         if fault:
             return Native(None, f"the compiled helper was built again and still cannot be used: {fault}")
         return Native(library)
-    except (OSError, _BuildError) as error:
+    except (OSError, _BuildError, Gcn2SnnError) as error:
         return Native(None, f"the compiled helper could not be built or loaded: {error}")
+
+
+def _own_folder(folder: Path) -> None:
+    """Make the folder of compiled helpers, or see that nobody else can put a library there that this process would run.
+
+    Raises:
+        _BuildError: it is somebody else's.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if found.st_uid not in _trusted():
+        raise _BuildError(f"{folder} belongs to another user; set {CACHE_VARIABLE} to a folder of your own")
+    if found.st_mode & OTHERS_MAY_WRITE:
+        try:
+            folder.chmod(found.st_mode & 0o7777 & ~OTHERS_MAY_WRITE)
+        except OSError as error:
+            raise _BuildError(f"others may write into {folder}; take that from them with chmod go-w") from error
+
+
+def _trusted() -> tuple[int, int]:
+    """Users whose libraries are run: this one and root."""
+    return os.geteuid(), 0
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _fault_of(path: Path) -> str:
+    """Why a compiled file must not be run, "" if it may: the loader would map a truncated one and die of it."""
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            if found.st_uid not in _trusted() or found.st_mode & OTHERS_MAY_WRITE or not stat.S_ISREG(found.st_mode):
+                return "somebody else may have written it"
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return "" if _checksum_file(path).read_text(encoding="ascii").strip() == digest else "its checksum differs"
+    except (OSError, ValueError) as error:
+        return str(error)
 
 
 def _open(path: Path) -> tuple[ctypes.CDLL | None, str]:
     """A library with its functions declared, or what is wrong with it."""
     import torch  # noqa: F401 - its OpenMP runtime must be in the process before the helper is
 
+    if fault := _fault_of(path):
+        return None, fault
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -116,14 +169,14 @@ def _processor() -> str:
 
 
 def _build(path: Path, machine: str) -> None:
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if path.exists():  # another process was faster
-            return
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            os.replace(_compile(Path(folder), machine), path)
+    """Compile, and put the library and its checksum in their places; the caller holds the lock."""
+    with temporary_folder(path.parent, "build") as folder:
+        built = _compile(folder, machine)
+        digest = hashlib.sha256(built.read_bytes()).hexdigest()
+        # A library without its checksum, or with the old one, is built again; so the order of the two does not matter.
+        save_bytes(path, built.read_bytes())
+        save_text(_checksum_file(path), f"{digest}\n")
+        path.chmod(0o755)  # whatever the user's mask is: a file that others may write is not run
 
 
 # Run by a Python of its own: setuptools replaces distutils for the whole process, and the compiler prints on its streams.
@@ -145,10 +198,26 @@ def _compile(folder: Path, machine: str) -> Path:
     target = f"-mcpu={machine}" if platform.machine() in ("aarch64", "arm64") else f"-march={machine}"
     arguments = [*FLAGS, target, *(["-fopenmp"] if platform.system() == "Linux" else [])]
     command = [sys.executable, "-c", _BUILD, str(FOLDER / "native.cpp"), str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
+    code, errors = _run(command, folder)
+    if code:
+        said = (errors.strip().splitlines() or ["nothing was printed"])[-1]
         if "No module named 'setuptools'" in said:
             raise _BuildError("setuptools is not installed; pip install setuptools")
         raise _BuildError(f"the C++ compiler failed or is missing ({said[:200]})")
     return next(folder.glob("gcn2snn_native*.so"))
+
+
+def _run(command: list[str], folder: Path) -> tuple[int, str]:
+    """Exit code and messages of a command that ends with this process's wish to: Ctrl-C stops the compiler it started too."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=pipe, text=True, cwd=folder,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            _, errors = process.communicate()
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, errors

@@ -1,6 +1,7 @@
 """Digits end to end: train, resume, convert, evaluate; errors come before long work."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, InterruptedRunError
 from gcn2snn.files import load_tensors
 from gcn2snn.network_file import SNN_FORMAT
-from gcn2snn.run_folder import RUN_FORMAT
+from gcn2snn.run_summary import RUN_FORMAT
 
 QUICK = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False)
 
@@ -51,6 +52,15 @@ def test_weights_of_a_run_convert_like_the_run(run: Path, tmp_path: Path) -> Non
     convert_images(tmp_path / "b.safetensors", calibration_images=50, run=run)
     first, second = (load_tensors(tmp_path / f"{name}.safetensors", kind="snn", version=SNN_FORMAT)[0] for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_flipped_bit_in_the_weights_of_a_run_is_noticed(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    content = bytearray((copy / "model.safetensors").read_bytes())
+    content[-5] ^= 16
+    (copy / "model.safetensors").write_bytes(content)
+    with pytest.raises(ArtefactError, match=r"its checksum differs.*The run's weights are lost"):
+        convert_images(tmp_path / "snn.safetensors", run=copy, calibration_images=10)
 
 
 def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:

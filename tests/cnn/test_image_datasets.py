@@ -13,7 +13,7 @@ from PIL import Image
 from gcn2snn.cnn import cifar
 from gcn2snn.cnn.augment import shift_images
 from gcn2snn.cnn.image_datasets import fetch_images, load_images
-from gcn2snn.cnn.image_set import NORMALISATIONS, ArrayImages, find_normalisation
+from gcn2snn.cnn.image_set import NORMALISATIONS, ArrayImages, find_normalisation, read_image
 from gcn2snn.datasets import Archive
 from gcn2snn.errors import ConfigError, DataError
 
@@ -42,6 +42,7 @@ def _known(monkeypatch: pytest.MonkeyPatch, labels: np.ndarray, images: np.ndarr
 @pytest.mark.parametrize("form", ["binary folder", "python folder", "npz", "png"])
 def test_cifar10_reads_every_form(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels, images = _records()
+    monkeypatch.setattr(cifar, "IMAGES", len(labels))
     data = _known(monkeypatch, labels, images)
     if form == "binary folder":
         (tmp_path / "cifar-10-batches-bin").mkdir()
@@ -183,3 +184,36 @@ def test_no_registry_stands_in_the_tree() -> None:
             if path.suffix in (".py", ".md", ".toml", ".json"):
                 text = path.read_text(encoding="utf-8")
                 assert not [host for host in hosts if host in text], path
+
+
+def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None:
+    for name, size in (("bomb.png", (30_000, 30_000)), ("strip.png", (90_000, 1))):
+        Image.new("1", size).save(tmp_path / name)
+        with pytest.raises(DataError, match=rf"{name} says that it has {size[0]} x {size[1]} pixels"):
+            read_image(tmp_path / name, 256, 224)
+
+
+def test_an_image_must_be_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(DataError, match="is no plain file"):
+        read_image(tmp_path / "x.png", 256, 224)
+
+
+def test_a_cifar_file_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (1024, 20_000)).save(tmp_path / "test_batch.png")
+    (tmp_path / "test_lables.json").write_text("[1, 2]")
+    with pytest.raises(DataError, match=r"test_batch.png says that it has 1024 x 20000 pixels"):
+        load_images("cifar10", "test", tmp_path)
+    (tmp_path / "test_lables.json").write_text("[1, [2]]")
+    with pytest.raises(DataError, match=r"test_lables.json is not a CIFAR batch file"):
+        load_images("cifar10", "test", tmp_path)
+    for content, message in (
+        ({b"labels": [1, 2], b"data": np.zeros((3, 3072), np.uint8)}, "has 3 images and 2 labels"),
+        ({b"labels": [1], b"data": np.zeros((1, 3072), np.float32)}, r"holds pixels float32 \[1, 3072\]"),
+        ({b"labels": [1.5], b"data": np.zeros((1, 3072), np.uint8)}, r"labels float64 \[1\]"),
+        ({b"labels": [300], b"data": np.zeros((1, 3072), np.uint8)}, "labels from 300 to 300; classes are 0 to 99"),
+        ([1], "is not a CIFAR batch file"),
+    ):
+        (tmp_path / "test_batch").write_bytes(pickle.dumps(content, protocol=2))
+        with pytest.raises(DataError, match=message):
+            load_images("cifar10", "test", tmp_path)

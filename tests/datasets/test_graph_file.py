@@ -113,5 +113,5 @@ def test_files_that_are_missing_or_cut_short(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match=r"data.pt cannot be read"):
         load_labelled(str(path))
-    with pytest.raises(DataError, match=r"cannot be read"):
+    with pytest.raises(DataError, match=r"is a folder; a file is needed"):
         load_labelled(str(tmp_path))

@@ -13,15 +13,19 @@ from safetensors.torch import save_file
 from gcn2snn.errors import ArtefactError
 from gcn2snn.files import (
     cache_folder,
+    filling,
     load_json,
     load_tensors,
+    read_json,
     refuse_existing,
     replacing,
     save_bytes,
     save_json,
     save_tensors,
     save_text,
+    stored_header,
 )
+from gcn2snn.schema import Stored
 
 
 def saved(path: Path, version: int = 1) -> Path:
@@ -118,7 +122,7 @@ def test_replacing_keeps_the_old_file_when_the_write_fails(tmp_path: Path) -> No
 
     with pytest.raises(RuntimeError, match="half way"):
         write_half()
-    assert load_json(path) == {"old": 1}
+    assert read_json(path) == {"old": 1}
     assert os.listdir(tmp_path) == ["x.json"]
 
 
@@ -143,10 +147,10 @@ def test_save_tensors_reports_an_unwritable_folder(tmp_path: Path) -> None:
         saved(tmp_path / "file" / "x")
 
 
-def test_load_json_refuses_half_a_file(tmp_path: Path) -> None:
+def test_read_json_refuses_half_a_file(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"a": 1})[:4])
     with pytest.raises(ArtefactError, match="truncated or edited"):
-        load_json(tmp_path / "x.json")
+        read_json(tmp_path / "x.json")
 
 
 def test_save_bytes_replaces_a_file_whole(tmp_path: Path) -> None:
@@ -187,3 +191,42 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     path.chmod(0o640)
     save_text(path, "new")
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o640)
+
+
+def test_a_filled_folder_keeps_other_files_and_permissions(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_text("old")
+    (folder / "a").chmod(0o600)
+    (folder / "notes").write_text("kept")
+    with filling(folder, last="b") as temporary:
+        for name in "ab":
+            (temporary / name).write_text("new")
+    assert {item.name: item.read_text() for item in folder.iterdir()} == {"a": "new", "b": "new", "notes": "kept"}
+    assert (folder / "a").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+class Row(Stored):
+    nodes: int
+
+
+def test_load_json_names_what_does_not_fit(tmp_path: Path) -> None:
+    path = save_json(tmp_path / "x.json", {"nodes": 3, "note": "left alone"})
+    assert load_json(path, Row) == {"nodes": 3, "note": "left alone"}
+    save_json(path, {"nodes": "3"})
+    with pytest.raises(
+        ArtefactError, match=r"nodes = '3': input should be a valid integer. It was edited. Count again"
+    ):
+        load_json(path, Row, "Count again")
+    with pytest.raises(ArtefactError, match=r"the header of .*nodes: field required"):
+        load_tensors(saved(tmp_path / "x"), kind="graph", version=1, schema=Row)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    for name in ("pipe", "endless"):
+        for read in (read_json, stored_header, lambda path: load_tensors(path, kind="graph", version=1)):
+            with pytest.raises(ArtefactError, match="a file is needed"):
+                read(tmp_path / name)

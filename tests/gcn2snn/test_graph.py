@@ -179,7 +179,8 @@ def test_load_refuses_another_version(tmp_path: Path) -> None:
 
 
 def test_load_refuses_a_file_without_all_tensors(tmp_path: Path) -> None:
-    path = save_tensors(tmp_path / "part", {"col": torch.zeros(1)}, kind="graph", version=1, meta={})
+    told = {"class_names": [], "node_names": [], "num_documents": 0, "source": {}, "fingerprint": "0" * 64}
+    path = save_tensors(tmp_path / "part", {"labels": torch.zeros(1).long()}, kind="graph", version=1, meta=told)
     with pytest.raises(ArtefactError, match=r"is not a whole graph file: 'rowptr'. Delete it"):
         Graph.load(path)
 

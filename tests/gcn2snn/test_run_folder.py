@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,9 @@ from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.graph import Graph
-from gcn2snn.run_folder import MODEL_FILE, RUN_FILE, check_folder, make_room, read_run
+from gcn2snn.owner_lock import stamp
+from gcn2snn.run_folder import MODEL_FILE, check_folder, make_room, own_folder, read_run
+from gcn2snn.run_summary import RUN_FILE
 from gcn2snn.textgcn import train_run
 
 CONFIG = TrainConfig(hidden=8, epochs=12, patience=12)
@@ -51,13 +56,19 @@ def test_make_room_removes_only_the_files_of_a_run(karate: Graph, tmp_path: Path
     [
         ("{", "not whole JSON"),
         ('{"format": 99}', "has format 99; this release reads 2"),
-        ('{"format": 2}', r"lacks \['kind', 'config', 'status'\]"),
-        ('{"format": 2, "kind": "?", "config": {}, "status": ""}', "lacks a known kind"),
+        ('{"format": 2}', "has no known kind, but None"),
+        ('{"format": 2, "kind": "?", "config": {}, "status": ""}', r"has no known kind, but '\?'"),
         (
-            '{"format": 2, "kind": "images", "config": {}, "status": "", "data": "digits", "train_images": 9}',
+            '{"format": 2, "kind": "images", "config": {"model": "small", "stem": "", "normalise": "unit", "seed": 0}, '
+            '"status": "running", "environment": {}, "data": "digits", "train_images": 9}',
             r"holds a run on digits \(9 images\); a run of the kind 'graph' is needed",
         ),
-        ("[]", "format None"),
+        ("[]", r"is no JSON object but \[\]; it was edited. Train again"),
+        ("[" * 5000, "nested too deeply|not whole JSON"),
+        (
+            '{"format": 2, "kind": "images", "config": 3, "status": "done", "environment": {}, "data": "digits"}',
+            r"status = 'done': input should be 'running' or 'finished'; train_images: field required; config = 3: input",
+        ),
     ],
 )
 def test_read_run_refuses_a_broken_summary(tmp_path: Path, content: str, message: str) -> None:
@@ -77,3 +88,70 @@ def test_read_run_says_that_a_run_has_no_weights_yet(karate: Graph, tmp_path: Pa
     (tmp_path / RUN_FILE).write_text(json.dumps(summary | {"status": "running"}))
     with pytest.raises(ArtefactError, match="unfinished and has no weights yet"):
         read_run(tmp_path, "graph")
+
+
+@pytest.fixture(scope="module")
+def trained(karate: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train_run(karate, CONFIG, folder)
+    return folder
+
+
+def test_force_replaces_own_run_folders_only(trained: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(trained, tmp_path / "run"))
+    check_folder(copy, force=True, resume=False)
+    (copy / RUN_FILE).write_text("{")  # damaged, but the weights beside it are ours
+    check_folder(copy, force=True, resume=False)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    for content in ('{"name": "another program\'s run"}', "{", "[]"):
+        (foreign / RUN_FILE).write_text(content)
+        with pytest.raises(ArtefactError, match="exists and is not a run folder"):
+            check_folder(foreign, force=True, resume=False)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "device"])
+def test_force_replaces_plain_files_only(trained: Path, tmp_path: Path, kind: str) -> None:
+    copy = Path(shutil.copytree(trained, tmp_path / "run"))
+    (copy / MODEL_FILE).unlink()
+    if kind == "pipe":
+        os.mkfifo(copy / MODEL_FILE)
+    elif kind == "folder":
+        (copy / MODEL_FILE).mkdir()
+    else:
+        (copy / MODEL_FILE).symlink_to("/dev/null" if kind == "device" else trained / MODEL_FILE)
+    with (
+        pytest.raises(ArtefactError, match="only a plain file is replaced"),
+        own_folder(copy, force=True, resume=False),
+    ):
+        pass
+    assert read_run(trained, "graph")["status"] == "finished"
+    assert os.path.lexists(copy / RUN_FILE)
+
+
+def test_links_are_not_followed_by_force_and_count_as_existing(trained: Path, tmp_path: Path) -> None:
+    for name, target in (("link", trained), ("dangling", tmp_path / "nowhere"), ("loop", tmp_path / "loop")):
+        (tmp_path / name).symlink_to(target)
+    with pytest.raises(ArtefactError, match="is a link, and --force replaces nothing behind one"):
+        check_folder(tmp_path / "link", force=True, resume=False)
+    check_folder(tmp_path / "link", force=False, resume=True)
+    for name in ("dangling", "loop"):
+        with pytest.raises(ArtefactError, match="is a link that leads to no folder"):
+            check_folder(tmp_path / name, force=True, resume=False)
+
+
+def test_a_folder_has_one_owner_and_is_cleared_of_what_the_dead_left(
+    trained: Path, karate: Graph, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(trained, tmp_path / "run"))
+    left = copy / f".state.safetensors.{stamp().split('-')[0]}-999999999-0123abcd.abcdefgh.part"
+    left.write_text("half")
+    with own_folder(copy, force=False, resume=True):
+        assert not left.exists()
+        train_run(karate, CONFIG, copy)  # the same thread may
+        code = "import sys; from pathlib import Path; from gcn2snn.run_folder import own_folder\n"
+        code += "with own_folder(Path(sys.argv[1]), force=True, resume=False): print('in')"
+        done = subprocess.run([sys.executable, "-c", code, str(copy)], capture_output=True, text=True, timeout=120)
+        assert done.stdout == ""
+        assert f"LockedError: {copy} is in use by process {os.getpid()} on " in done.stderr.splitlines()[-1]
+    assert sorted(os.listdir(copy)) == ["metrics.jsonl", "model.safetensors", "run.json"]

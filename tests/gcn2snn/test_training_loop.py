@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gcn2snn.errors import Terminated
 from gcn2snn.training_loop import LoopOptions, history_lines, interrupts_held, seeded, train_to_end, under
 
 
@@ -26,6 +27,7 @@ class Drawing:
     loop: LoopOptions
     epochs: int = 4
     interrupted_in: int = 0
+    by: int = signal.SIGINT
     history: list[Measures] = field(default_factory=list)
     saved: int = 0
 
@@ -35,7 +37,7 @@ class Drawing:
 
     def run_epoch(self) -> None:
         if len(self.history) + 1 == self.interrupted_in:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.by)
         self.history.append(Measures(len(self.history) + 1, float(torch.rand(()))))
 
     def save(self, path: Path) -> None:
@@ -74,6 +76,21 @@ def test_train_to_end_stops_at_once_where_epochs_are_long(tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         train_to_end(trainer, checkpoint=tmp_path / "state")
     assert len(trainer.history) == 1
+
+
+def test_train_to_end_writes_its_state_when_it_is_asked_to_end(tmp_path: Path) -> None:
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        trainer = Drawing(LoopOptions(seed=7, save_every=3600.0), interrupted_in=2, by=signal.SIGTERM)
+        with pytest.raises(Terminated):
+            train_to_end(trainer, checkpoint=tmp_path / "state")
+        assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (len(trainer.history), trainer.saved) == (2, 1)
 
 
 @pytest.mark.parametrize(("seconds", "saved"), [(0.0, 4), (3600.0, 0)])

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gcn2snn.errors import ArtefactError, MissingPackageError
+from gcn2snn.errors import MissingPackageError
+from gcn2snn.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,15 +58,13 @@ def save(figure: Figure, rows: Sequence[Mapping[str, object]], out: Path, name: 
     from matplotlib import rc_context
 
     files = [out / f"{name}.{ending}" for ending in ("png", "svg", "csv")]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with rc_context(STYLE):
-            figure.savefig(files[0], dpi=160)
-            figure.savefig(files[1], metadata={"Date": None})
-        with files[2].open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise ArtefactError(f"{out} cannot be written: {error.strerror or error}. Pass another --out") from error
+    with rc_context(STYLE):
+        with replacing(files[0]) as temporary:
+            figure.savefig(temporary, format="png", dpi=160)
+        with replacing(files[1]) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
+    with replacing(files[2]) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
     return [str(file) for file in files]

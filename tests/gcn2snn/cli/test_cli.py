@@ -135,11 +135,15 @@ def test_damaged_files_of_a_run_are_no_report(
     network = shutil.copy(karate / "snn.safetensors", folder / "snn.safetensors")
     (folder / "report.html").write_text("mine")
     monkeypatch.setattr("gcn2snn.report.write.measure", None)  # nothing is measured before the refusal
-    for damaged, message in (('{"status": "fin', "is not whole JSON"), ("", "is not whole JSON"), ("[]", "lacks c")):
+    for damaged, message in (
+        ('{"status": "fin', "is not whole JSON"),
+        ("", "is not whole JSON"),
+        ("[]", "is no JSON object"),
+    ):
         (folder / name).write_text(damaged)
         refused = failed("report", folder, "--force")
         assert f"{folder / name} {message}" in refused
-        assert f"make it again with `{command.format(folder)}`, or report on a network alone" in refused
+        assert f"Make it again with `{command.format(folder)}`, or report on a network alone" in refused
     assert (folder / "report.html").read_text() == "mine"
     monkeypatch.undo()
     assert gcn2snn("report", network).returncode == 0

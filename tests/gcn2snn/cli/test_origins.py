@@ -10,6 +10,7 @@ from gcn2snn.cli.origins import graph_of, is_image_run, origin_of, refuse_unknow
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.run_summary import RUN_FORMAT
 
 
 def test_graph_of_gives_the_graph_of_a_run_and_refuses_another() -> None:
@@ -24,8 +25,11 @@ def test_graph_of_gives_the_graph_of_a_run_and_refuses_another() -> None:
 
 def test_is_image_run_reads_the_kind(tmp_path: Path) -> None:
     assert not is_image_run(tmp_path)
+    both = {"format": RUN_FORMAT, "status": "running", "environment": {}, "data": "digits", "train_images": 3}
+    both |= {"dataset": {}, "fingerprint": "0" * 64}
+    both["config"] = {"model": "small", "stem": "", "normalise": "unit", "seed": 0}
     for kind in ("images", "graph"):
-        (tmp_path / "run.json").write_text(json.dumps({"kind": kind}))
+        (tmp_path / "run.json").write_text(json.dumps(both | {"kind": kind}))
         assert is_image_run(tmp_path) == (kind == "images")
 
 

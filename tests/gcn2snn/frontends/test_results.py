@@ -139,13 +139,13 @@ REFUSED: dict[str, tuple[Ending, str]] = {
     "other sizes": (lambda m, h, z, e, b: z * m.lin(h), "multiplication: multiplies two values"),
     "the graph": (
         lambda m, h, z, e, b: (z, e),
-        r"output 1: is a description of the graph.*Convert one of the others: output=0",
+        r"output 1: is a description of the graph.*These convert by themselves: output=0",
     ),
     "an object": (lambda m, h, z, e, b: {"z": z, "model": m}, "output model: is TwoLayers, which no layer"),
     "no tensor": (lambda m, h, z, e, b: {"a": 1}, "holds no tensor that the network computes"),
     "one bad head": (
         lambda m, h, z, e, b: {"mu": z, "gate": m.gelu(h)},
-        r"gelu.*\n.*Convert one of the others: output='mu'",
+        r"gelu.*\n.*These convert by themselves: output='mu'",
     ),
 }
 

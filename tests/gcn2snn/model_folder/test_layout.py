@@ -190,6 +190,16 @@ def change_type(folder: Path) -> None:
     (folder / "config.json").write_text('["no", "dict"]')
 
 
+def change_owner(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+
+
+def change_size(folder: Path) -> None:
+    content = json.loads((folder / "config.json").read_text())
+    content["weights"]["bytes"] = "many"
+    (folder / "config.json").write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -198,7 +208,9 @@ def change_type(folder: Path) -> None:
         (lambda folder: (folder / "model.safetensors").unlink(), r"model.safetensors does not exist"),
         (lambda folder: (folder / "config.json").unlink(), r"config.json does not exist"),
         (change_format, r"config.json has format 99; this release reads 1"),
-        (change_type, r"config.json is not of a network of this package"),
+        (change_type, r"config.json is no JSON object but \['no', 'dict'\]; it was edited. Get the folder again"),
+        (change_owner, r"config.json is not of a network of this package"),
+        (change_size, r"weights.bytes = 'many': input should be a valid integer"),
     ],
 )
 def test_a_damaged_folder_is_refused_by_the_name_of_its_file(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gcn2snn.datasets import TextGraphOptions, load, load_graph
-from gcn2snn.files import load_json
+from gcn2snn.files import read_json
 from gcn2snn.reproduce import inductive as item
 from gcn2snn.reproduce.options import ReproduceOptions
 from gcn2snn.textgcn import UnseenDocuments
@@ -52,7 +52,7 @@ def test_rows_are_kept_from_one_command_to_the_next(tmp_path: Path, monkeypatch:
     found = item.inductive(tmp_path, ReproduceOptions(datasets=("mr",), seeds=3))
     assert asked == [0, 1, 2]
     assert [each["ann"]["accuracy"] for each in found["results"]["mr"]] == [90.0, 91.0, 92.0]
-    assert set(load_json(tmp_path / "inductive-rows.json")["rows"]) == {"mr/0", "mr/1", "mr/2"}
+    assert set(read_json(tmp_path / "inductive-rows.json")["rows"]) == {"mr/0", "mr/1", "mr/2"}
 
 
 def test_run_seed_measures_source_and_spikes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

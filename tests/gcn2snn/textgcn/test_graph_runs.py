@@ -15,7 +15,8 @@ from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError
 from gcn2snn.graph import Graph
-from gcn2snn.run_folder import METRICS_FILE, MODEL_FILE, RUN_FILE, STATE_FILE, read_run
+from gcn2snn.run_folder import METRICS_FILE, MODEL_FILE, STATE_FILE, read_run
+from gcn2snn.run_summary import RUN_FILE
 from gcn2snn.textgcn.graph_runs import load_model, train_run
 
 CONFIG = TrainConfig(hidden=8, epochs=12, patience=12)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from torch import nn
 
 from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
-from gcn2snn.errors import DataError
+from gcn2snn.errors import ArtefactError, DataError
+from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.graph import Graph
 from gcn2snn.textgcn.training import Trainer, fit, split_of
+from gcn2snn.training_loop import STATE_FORMAT
 
 CONFIG = TrainConfig(hidden=12, epochs=25, patience=25, save_every=0.0)
 
@@ -42,6 +45,42 @@ def test_fit_resumed_gives_the_same_weights(karate: Graph, tmp_path: Path, epoch
     resumed = fit(trainer, checkpoint=checkpoint)
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
     assert [epoch.epoch for epoch in trainer.history] == list(range(1, 26))
+
+
+@pytest.mark.parametrize(
+    ("other", "of_karate"),
+    [({"seed": 1}, True), ({"learning_rate": 0.5}, True), ({"hidden": 13}, True), ({}, False)],
+)
+def test_the_state_of_another_training_is_refused(
+    karate: Graph, tmp_path: Path, other: dict[str, object], of_karate: bool
+) -> None:
+    trainer = Trainer(karate, CONFIG)
+    trainer.run_epoch()
+    trainer.save(tmp_path / "state")
+    graph = karate if of_karate else replace(karate, labels=(karate.labels + 1) % karate.num_classes)
+    with pytest.raises(
+        ArtefactError, match="is the state of a training with another seed, other options or other data"
+    ):
+        Trainer(graph, replace(CONFIG, **other)).load(tmp_path / "state")
+    Trainer(karate, replace(CONFIG, save_every=3.0)).load(tmp_path / "state")  # that changes no weight
+
+
+@pytest.mark.parametrize("damage", ["missing", "nan", "epochs"])
+def test_a_state_with_other_values_is_refused(karate: Graph, tmp_path: Path, damage: str) -> None:
+    trainer = Trainer(karate, CONFIG)
+    trainer.run_epoch()
+    trainer.save(tmp_path / "state")
+    tensors, meta = load_tensors(tmp_path / "state", kind="training", version=STATE_FORMAT)
+    if damage == "missing":
+        del tensors["optimizer.0.exp_avg"]
+    elif damage == "nan":
+        tensors["model.weights.0"][0, 0] = float("nan")
+    else:
+        meta["history"][0]["epoch"] = 7
+    save_tensors(tmp_path / "state", tensors, kind="training", version=STATE_FORMAT, meta=meta)
+    said = {"missing": "state of the optimiser is of other parameters", "nan": "NaN or infinite", "epochs": "from 1 on"}
+    with pytest.raises(ArtefactError, match=said[damage]):
+        Trainer(karate, CONFIG).load(tmp_path / "state")
 
 
 def test_fit_leaves_the_random_state_of_the_caller(karate: Graph) -> None:

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import platform
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +89,87 @@ def test_one_openmp_runtime_is_loaded() -> None:
     assert len([name for name in runtimes if "torch" in name]) == 1
     needed = Path(build.load().library._name).read_bytes()  # type: ignore[union-attr]
     assert b"libgomp.so" not in needed
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own with the library in it, and a compiler that copies that one instead of compiling."""
+    library = build.load().library
+    assert library is not None
+    source = Path(library._name)
+    monkeypatch.setenv("GCN2SNN_CACHE", str(tmp_path))
+
+    def compiled(folder: Path, machine: str) -> Path:
+        return Path(shutil.copy(source, folder / "gcn2snn_native.so"))
+
+    monkeypatch.setattr(build, "_compile", compiled)
+    path = build._library_path("native")
+    path.parent.mkdir()
+    build._build(path, "native")  # not loaded yet: the loader keeps libraries by their paths
+    return path
+
+
+def whole(path: Path) -> bool:
+    build.load.cache_clear()
+    loaded = build.load()
+    build.load.cache_clear()
+    return loaded.library is not None and build._fault_of(path) == ""
+
+
+@pytest.mark.parametrize(
+    "damage", ["truncated", "flipped", "empty", "unchecked", "writable by others", "a folder's mode"]
+)
+def test_a_library_that_was_changed_is_built_again(built: Path, damage: str) -> None:
+    content = built.read_bytes()
+    changed = {
+        "truncated": content[: len(content) // 2],
+        "flipped": bytes([content[0] ^ 1]) + content[1:],
+        "empty": b"",
+    }
+    if damage in changed:
+        built.write_bytes(changed[damage])
+    elif damage == "unchecked":
+        build._checksum_file(built).unlink()
+    else:
+        (built if damage == "writable by others" else built.parent).chmod(0o777)
+    assert whole(built)
+    assert built.read_bytes() == content
+    assert not built.stat().st_mode & 0o022
+    assert not built.parent.stat().st_mode & 0o022
+    assert sorted(file.name for file in built.parent.iterdir()) == [built.name, f"{built.name}.sha256"]
+
+
+def test_a_library_of_another_user_is_not_run(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_trusted", lambda: (123456, 123456))
+    assert build._fault_of(built) == "somebody else may have written it"
+    build.load.cache_clear()
+    assert "belongs to another user; set GCN2SNN_CACHE" in build.load().reason
+    build.load.cache_clear()
+
+
+def test_a_library_without_a_function_is_built_again(built: Path, tmp_path: Path) -> None:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler is called cc or gcc")
+    (tmp_path / "other.c").write_text("int other(void) { return 0; }")
+    built.unlink()
+    subprocess.run([compiler, "-shared", "-fPIC", str(tmp_path / "other.c"), "-o", str(built)], check=True)
+    digest = hashlib.sha256(built.read_bytes()).hexdigest()
+    build._checksum_file(built).write_text(digest)
+    assert whole(built)
+    assert hashlib.sha256(built.read_bytes()).hexdigest() != digest
+
+
+def test_a_command_that_is_interrupted_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build._run([sys.executable, "-c", child], tmp_path)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,128 @@
+"""Where the command begins: signals and closed streams are seen to before anything that takes time is imported.
+
+Ctrl-C (SIGINT) and a request to end (SIGTERM) become exceptions wherever a verb works, so that temporary files go and a
+training keeps its state. While modules are imported there is nothing to tidy up, and an exception could be lost inside
+the module that is just being loaded, so there the process leaves at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Protocol
+
+IMPORTS = "<frozen importlib._bootstrap>"
+"""Where the frames of an import come from."""
+
+STOPPED = "gcn2snn: stopped while it was loading; every file that has its name is whole. Give the same command again"
+
+_received: list[int] = []
+"""Signals that came, in order."""
+
+
+def main() -> None:
+    """Run the command line; exit code 0, 1, 2, 130 after Ctrl-C, 143 after SIGTERM."""
+    _hear_signals()
+    _open_closed_streams()
+    code = _run()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_IGN)  # all is done: what Python tidies up at its end is not interrupted
+    sys.exit(_flushed(143 if code == 130 and signal.SIGTERM in _received else code))
+
+
+def _run() -> int:
+    try:
+        from gcn2snn.cli import main as run
+
+        run()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    except KeyboardInterrupt:
+        print(STOPPED, file=sys.stderr)
+        return 130
+    return 0
+
+
+def _hear_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell lets its background jobs ignore Ctrl-C
+            signal.signal(number, _stop)
+    sys.unraisablehook = _unheard
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Raise what a signal stands for, or leave at once where the exception could be lost."""
+    _received.append(number)
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTS:
+            _leave(number)
+        frame = frame.f_back
+    if number == signal.SIGTERM:
+        from gcn2snn.errors import Terminated
+
+        raise Terminated
+    raise KeyboardInterrupt
+
+
+class _Unraisable(Protocol):
+    """What Python hands to ``sys.unraisablehook``."""
+
+    exc_type: type[BaseException]
+    exc_value: BaseException | None
+    exc_traceback: TracebackType | None
+    err_msg: str | None
+    object: object
+
+
+def _unheard(unraisable: _Unraisable) -> None:
+    """An exception in a place that cannot pass it on, such as the removal of an object; a Ctrl-C is not lost in there."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt) and _received:
+        _leave(_received[-1])
+    sys.__unraisablehook__(unraisable)  # type: ignore[arg-type]
+
+
+def _leave(number: int) -> None:
+    """End the process now: locks are given up, temporary files go, what was printed so far is flushed."""
+    try:
+        for name, tidy in (("gcn2snn.owner_lock", "release_all"), ("gcn2snn.leftovers", "remove_all")):
+            getattr(sys.modules.get(name), tidy, lambda: None)()
+        sys.stdout.flush()
+        os.write(2, f"{STOPPED}\n".encode())
+    except (OSError, ValueError, RuntimeError, AttributeError):  # closed, or interrupted while it was printing
+        pass
+    os._exit(128 + number)
+
+
+def _open_closed_streams() -> None:
+    """A stream that the caller closed (``>&-``) leads nowhere; else the next file that is opened would take its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the end
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all that was printed is out: 1 where the reader has gone, 2 where the disk is full."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            code = _silenced(stream.fileno(), code or 1)
+        except OSError as error:
+            code = _silenced(stream.fileno(), code or 2)
+            os.write(
+                2, f"gcn2snn: error: the output cannot be written: {error.strerror or error}. Free space\n".encode()
+            )
+    return code
+
+
+def _silenced(number: int, code: int) -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return code

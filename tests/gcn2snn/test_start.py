@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gcn2snn import cli, start
+from gcn2snn.errors import Terminated
+
+RUN = "import sys; sys.argv[0] = 'gcn2snn'\nfrom gcn2snn.start import main\nmain()"
+
+
+def python(code: str, *words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    def hear() -> None:  # a test that runs in the background would ignore Ctrl-C, and so would its children
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in options.get("closed", ()):  # type: ignore[attr-defined]
+            os.close(number)
+
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, preexec_fn=hear, timeout=120)
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_during_an_import_ends_the_process_at_once(tmp_path: Path, name: str, code: int) -> None:
+    module = (
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.{})\nexcept BaseException: pass\nprint('swallowed')"
+    )
+    (tmp_path / "slow_module.py").write_text(module.format(name))
+    done = python(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from gcn2snn import start; start._hear_signals()\n"
+        "from pathlib import Path; from gcn2snn.owner_lock import owned\n"
+        "from gcn2snn.files import replacing\n"
+        f"place = Path({str(tmp_path)!r})\n"
+        "with owned(place, folder=True), replacing(place / 'out.txt'):\n    print('so far'); import slow_module"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "so far\n", f"{start.STOPPED}\n")
+    assert [name for name in os.listdir(tmp_path) if name != "__pycache__"] == ["slow_module.py"]
+
+
+def test_a_signal_while_an_object_is_removed_is_not_lost() -> None:
+    done = python(
+        "import os, signal; from gcn2snn import start; start._hear_signals()\n"
+        "class Removed:\n    def __del__(self): os.kill(os.getpid(), signal.SIGINT); sum(range(10**5))\n"
+        "thing = Removed(); del thing; print('went on')"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{start.STOPPED}\n")
+
+
+def test_a_signal_at_work_is_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_received", [])
+    frame = sys._getframe()
+    monkeypatch.setattr(start, "IMPORTS", "nowhere")  # pytest itself may have been imported by an import
+    with pytest.raises(KeyboardInterrupt) as stop:
+        start._stop(signal.SIGINT, frame)
+    assert stop.type is KeyboardInterrupt
+    with pytest.raises(Terminated):
+        start._stop(signal.SIGTERM, frame)
+    assert start._received == [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_a_verb_that_is_stopped_says_so_in_one_line(
+    stop: type[KeyboardInterrupt], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(sys.modules["gcn2snn.cli.info"], "described", stopped)  # the package's own name is the verb
+    monkeypatch.setattr(sys, "argv", ["gcn2snn", "info", "nowhere"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == code
+    assert (
+        capsys.readouterr().err
+        == "gcn2snn: stopped; every file that has its name is whole. Give the same command again\n"
+    )
+
+
+def test_exit_codes_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_hear_signals", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    for received, told, code in (([], 2, 2), ([], None, 0), ([signal.SIGTERM], 130, 143), ([signal.SIGINT], 130, 130)):
+        monkeypatch.setattr(start, "_received", received)
+        monkeypatch.setattr(cli, "main", lambda told=told: sys.exit(told))
+        with pytest.raises(SystemExit) as end:
+            start.main()
+        assert end.value.code == code
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_closed_streams_are_quiet(closed: tuple[int, ...], tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    for words in (["--help"], ["info", tmp_path / "x.json"], ["info", tmp_path / "x.json", "--json"]):
+        done = python(RUN, *words, closed=closed)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == ["x.json"]
+
+
+def test_a_reader_that_goes_is_quiet_and_a_full_disk_is_not() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+    if Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([sys.executable, "-c", RUN, "--help"], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith("gcn2snn: error: ")
+        assert "No space left on device" in done.stderr

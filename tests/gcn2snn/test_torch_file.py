@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gcn2snn.errors import ArtefactError, DataError
+from gcn2snn.torch_file import read_torch
+
+
+def test_read_torch_gives_tensors_and_plain_values(tmp_path: Path) -> None:
+    torch.save({"x": torch.ones(2), "more": [1, "a", None]}, tmp_path / "x.pt")
+    found = read_torch(tmp_path / "x.pt", DataError, "Save x")
+    assert isinstance(found, dict)
+    assert torch.equal(found["x"], torch.ones(2))
+    assert found["more"] == [1, "a", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (nn.Linear(2, 2), "holds more than tensors, which is not loaded for safety. Save x"),
+        ({"a": {"b": torch.zeros(2, device="meta")}}, r"a\.b has no values \(it is on the device 'meta'\)"),
+        ([torch.zeros(2, dtype=torch.complex64)], r"0 is complex \(torch.complex64\)"),
+        (torch.zeros(1).expand(40_000, 40_000), r"the tensor is expanded to \[40000, 40000\] from fewer values"),
+    ],
+)
+def test_read_torch_refuses_what_has_no_plain_values(content: object, message: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "x.pt")
+    for error in (ArtefactError, DataError):
+        with pytest.raises(error, match=message):
+            read_torch(tmp_path / "x.pt", error, "Save x")
+
+
+def test_read_torch_refuses_what_is_no_file_of_torch(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    with pytest.raises(DataError, match=r"cannot read .*No such file"):
+        read_torch(path, DataError, "Save x")
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"is empty. Save x"):
+        read_torch(path, DataError, "Save x")
+    path.write_text("a text")
+    with pytest.raises(DataError, match=r"cannot be read|holds more than tensors"):
+        read_torch(path, DataError, "Save x")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="is a pipe; a file is needed"):
+        read_torch(path, DataError, "Save x")
+
+
+def test_read_torch_refuses_an_archive_that_unfolds(tmp_path: Path) -> None:
+    torch.save({"x": torch.zeros(1_000_000)}, tmp_path / "x.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "x.pt") as whole,
+        zipfile.ZipFile(tmp_path / "y.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for member in whole.infolist():
+            packed.writestr(member.filename, whole.read(member))
+    with pytest.raises(
+        ArtefactError, match=r"has [\d,]+ bytes and would unfold to 4,0[\d,]+; torch.save does not pack"
+    ):
+        read_torch(tmp_path / "y.pt", ArtefactError, "Save x")
