@@ -17,7 +17,7 @@ endif
 
 demo: $(DEMO_STAMP)  ## train a Text GCN on R8, convert it, compare both
 	$(BIN)/gcn2snn train r8 --out $(RUN) --resume
-	$(BIN)/gcn2snn convert $(RUN) --base 1.3 --timesteps 16 --out $(RUN)/snn.safetensors --force
+	$(BIN)/gcn2snn convert $(RUN) --paper --base 1.3 --timesteps 16 --out $(RUN)/snn.safetensors --force
 	$(BIN)/gcn2snn evaluate $(RUN)/snn.safetensors
 
 test: $(STAMP)  ## the default suite, file by file on the cores, so that a trained fixture is made once

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from gcn2snn.cnn.commands import DEFAULT_CONFIG, calibration_batches, convert_images, evaluate_images, train_images
+    from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
     from gcn2snn.cnn.evaluation import ImageEvaluation, Predictions, evaluate, predict
     from gcn2snn.cnn.image_datasets import IMAGE_DATASETS, fetch_images, load_images
     from gcn2snn.cnn.image_set import ImageSet, find_normalisation
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from gcn2snn.cnn.weights import load_weights
 
 _HOME = {
-    "DEFAULT_CONFIG": "gcn2snn.cnn.commands",
     "IMAGE_DATASETS": "gcn2snn.cnn.image_datasets",
     "ImageEvaluation": "gcn2snn.cnn.evaluation",
     "ImageSet": "gcn2snn.cnn.image_set",
@@ -43,7 +42,6 @@ _HOME = {
 }
 
 __all__ = [
-    "DEFAULT_CONFIG",
     "IMAGE_DATASETS",
     "MODELS",
     "RECIPES",

@@ -24,6 +24,7 @@ from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
 from gcn2snn.files import refuse_existing
 from gcn2snn.machine import peak_memory
+from gcn2snn.passes import choice_dict
 from gcn2snn.run_folder import (
     MODEL_FILE,
     finish,
@@ -39,9 +40,6 @@ from gcn2snn.run_folder import (
 )
 from gcn2snn.run_summary import ImageOrigin
 from gcn2snn.schema import checked
-
-DEFAULT_CONFIG = ConvertConfig(correct="mean")
-"""Default conversion of images: the paper's code with bias correction (each channel's mean error is removed)."""
 
 
 def train_images(
@@ -109,11 +107,12 @@ def convert_images(
     model: str = "",
     weights: Path | None = None,
     data: str = "",
-    config: ConvertConfig = DEFAULT_CONFIG,
+    config: ConvertConfig | None = None,
     data_dir: Path | None = None,
     stem: str = "",
     normalise: str = "",
     calibration_images: int = 1000,
+    accuracy_first: bool = False,
     force: bool = False,
     own: tuple[str, nn.Module] | None = None,
     output: object = None,
@@ -126,23 +125,24 @@ def convert_images(
     ...     run = Path(folder) / "run"
     ...     _ = train_images("digits", ImageTrainConfig(epochs=1), run, limit=200)
     ...     print(sorted(convert_images(run / "snn.safetensors", run=run, calibration_images=50))[:2])
-    ['config', 'origin']
+    ['choice', 'config']
 
     Args:
         out: file to write.
         run: folder of :func:`train_images`; it brings model, weights and data.
         model, weights, data: a name, a checkpoint and image data instead of ``run``.
-        config: how to convert.
+        config: how to convert; what it leaves open is chosen by measuring, by default all.
         data_dir: where data are searched first.
         stem: "cifar" or "imagenet" for models that have both; default: by the size of the images.
         normalise: what the model was trained with; default the model's customary one.
         calibration_images: taken from the training images, drawn evenly from the classes; labels choose them only.
+        accuracy_first: also try several neurons to a membrane.
         force: overwrite ``out``.
         own: name and module of a model of the caller's own, instead of ``model`` and ``weights``.
         output: of a model with several results, the one that is wanted.
 
     Returns:
-        JSON values: the file, configuration, data, population report, peak memory.
+        JSON values: the file, configuration as it was chosen, what was measured for it, data, population report, peak memory.
 
     Raises:
         ConfigError, ArtefactError, DataError, ConversionError: before long work.
@@ -163,12 +163,17 @@ def convert_images(
             "run": "",
         }
     batches = calibration_batches(images, origin["normalise"], calibration_images)
-    snn = convert(module, batches[0], config, calibration=batches, output=output)
+    snn = convert(module, batches[0], config, calibration=batches, output=output, accuracy_first=accuracy_first)
     check_classes(snn, images)
     snn.origin = origin | {"calibration_images": sum(x.shape[0] for x in batches)}
     snn.origin |= {"class_names": list(images.class_names)}
     save(snn, out, force=True)  # looked for before any work was done
-    content = {"snn": str(out), "config": to_dict(config), "origin": origin}
+    content = {
+        "snn": str(out),
+        "config": to_dict(snn.config),
+        "choice": choice_dict(snn.choice, timed=True),
+        "origin": origin,
+    }
     return content | {"populations": [asdict(row) for row in snn.report], "peak_memory_bytes": peak_memory()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import check_folder, find_folder
 from gcn2snn.network_checks import check_network
 from gcn2snn.network_file import SNN_FORMAT, write_network
-from gcn2snn.passes import PopulationReport, RefitReport
+from gcn2snn.passes import Choice, PopulationReport, RefitReport, Trial
 from gcn2snn.schema import Stored, made_of
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments, check_documents
@@ -83,7 +84,7 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
         check_network(network)
         report = [made_of(PopulationReport, row, "a row of the report", finite=False) for row in meta["report"]]
         refits = [made_of(RefitReport, row, "a row of the refits", finite=False) for row in meta["refits"]]
-        snn = SpikingNetwork(network, ConvertConfig(**meta["config"]), report, refits)
+        snn = SpikingNetwork(network, ConvertConfig(**meta["config"]), report, refits, _choice_of(meta["choice"]))
         if meta["documents"] is not None:
             parts = {name.removeprefix("documents."): t for name, t in tensors.items() if name.startswith("documents.")}
             documents = NewDocuments.of_parts(parts, meta["documents"])
@@ -95,6 +96,16 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
         raise ArtefactError(f"{path} does not hold a whole network: {error}. {again}") from error
 
 
+def _choice_of(values: Mapping[str, object] | None) -> Choice | None:
+    """What was measured to choose the configuration, from the values of a file."""
+    if values is None:
+        return None
+    trials = values.get("trials")
+    rows = trials if isinstance(trials, list) else []
+    made = tuple(made_of(Trial, row, "a setting that was compared", finite=False) for row in rows)
+    return made_of(Choice, {**values, "trials": made}, "what was measured", finite=False)
+
+
 class StoredNetwork(Stored):
     """What stands beside the tensors of a network."""
 
@@ -103,6 +114,7 @@ class StoredNetwork(Stored):
     config: dict[str, Any]
     report: list[dict[str, Any]]
     refits: list[dict[str, Any]]
+    choice: dict[str, Any] | None
     environment: dict[str, str]
     origin: dict[str, Any]
 

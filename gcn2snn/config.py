@@ -135,6 +135,9 @@ class LayerConfig:
 class ConvertConfig:
     """How a trained network becomes spikes.
 
+    What is left open, ``base`` (None), ``scale``, ``per`` and ``correct`` ("auto"), ``convert`` chooses by measuring
+    (:func:`gcn2snn.passes.choose_setting`); what is set stays as it is, and with all four set nothing is measured.
+
     >>> ConvertConfig(timesteps=24, base=1.2).input_bits
     24
     >>> ConvertConfig(base=0.5)
@@ -143,7 +146,10 @@ class ConvertConfig:
     gcn2snn.errors.ConfigError: ...
     """
 
-    base: Base = 1.3
+    base: Annotated[
+        float | None,
+        Field(gt=1.0, lt=1e6, description="base Q of the phase code; None: measured, for each population its own"),
+    ] = None
     timesteps: Timesteps = 16
     group: Group = 1
     message: Annotated[
@@ -152,12 +158,14 @@ class ConvertConfig:
     ] = "signed"
     scale: Annotated[
         Literal["auto", "max", "percentile", "mse"],
-        Field(description="calibrated maximum, a percentile of it, or the scale of least encoding error; see settled"),
+        Field(
+            description="calibrated maximum, a percentile of it, or the scale of least encoding error; auto: measured"
+        ),
     ] = "auto"
     percentile: Annotated[float, Field(gt=0.0, le=100.0, description="for scale=percentile")] = 99.9
     per: Annotated[
         Literal["auto", "layer", "channel"],
-        Field(description="one scale per layer or per channel (Eq. 2); see settled"),
+        Field(description="one scale per layer or per channel (Eq. 2); auto: measured"),
     ] = "auto"
     shift: Annotated[bool, Field(description="thresholds at midpoints (Eq. 4); False: Eq. 3")] = True
     last: Annotated[
@@ -182,7 +190,7 @@ class ConvertConfig:
     ] = "merge"
     correct: Annotated[
         Literal["auto", "none", "mean"],
-        Field(description="mean: shift each channel's initial potential so that it sends its mean activation"),
+        Field(description="mean: shift each channel's potential so that it sends its mean activation; auto: measured"),
     ] = "auto"
     weights: Annotated[
         Literal["float", "int8"], Field(description="int8: weights rounded to 8 bits, one step size per output channel")
@@ -216,24 +224,34 @@ class ConvertConfig:
         """Timesteps of the binary input coder."""
         return self.input_timesteps if self.input_timesteps is not None else min(self.timesteps, 24)
 
-    def settled(self, graph_layers: bool) -> ConvertConfig:
-        """The configuration with every "auto" decided: least error per channel and bias correction where layers make
-        their matrices from a graph, else the paper's layer maxima (docs/decisions/0034).
+    @classmethod
+    def paper(cls, **options: Any) -> Self:
+        """The paper's conversion: Q = 1.3, T = 16, layer maxima as scales, no correction; ``options`` replace its values.
 
-        An option that is set stays as it is; with ``scale="max"`` alone, ``per`` and ``correct`` are the paper's too.
+        >>> ConvertConfig.paper(timesteps=24, base=1.2).scale
+        'max'
 
-        Args:
-            graph_layers: whether the network has layers of a graph library or a sparse adjacency (``Network.builds_matrices``).
+        Source: Section IV-A.
         """
-        own = {"scale": self.scale, "per": self.per, "correct": self.correct}
-        chosen = GRAPH if graph_layers and self.scale != "max" else PAPER
-        changes: dict[str, Any] = {name: chosen[name] for name, value in own.items() if value == "auto"}
-        return replace(self, **changes)
+        return cls(**{**PAPER, **options})
+
+    @property
+    def common_base(self) -> float:
+        """Base of the populations that have none of their own; the paper's where it is left open."""
+        return float(PAPER["base"]) if self.base is None else self.base
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Names of the settings that are left to measurement."""
+        return tuple(name for name in PAPER if getattr(self, name) in (None, "auto"))
+
+    def settled(self) -> Self:
+        """The same configuration with the paper's value for each setting that it leaves open."""
+        return replace(self, **{name: PAPER[name] for name in self.open})
 
 
-PAPER: dict[str, object] = {"scale": "max", "per": "layer", "correct": "none"}
-GRAPH: dict[str, object] = {"scale": "mse", "per": "channel", "correct": "mean"}
-"""What "auto" stands for."""
+PAPER: dict[str, Any] = {"base": 1.3, "scale": "max", "per": "layer", "correct": "none"}
+"""The paper's value of each setting that can be left to measurement."""
 
 
 def to_dict(config: TrainConfig | ConvertConfig) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -19,8 +20,11 @@ from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeEr
 from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.passes import (
+    Problem,
     RefitProgress,
+    Statistics,
     calibrate,
+    choose_setting,
     correct_means,
     fold_batch_norm,
     insert_neurons,
@@ -28,9 +32,12 @@ from gcn2snn.passes import (
     refit_values,
     round_weights,
     set_horizons,
+    with_codes,
 )
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
+
+_log = logging.getLogger(__name__)
 
 NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Number types whose values can be checked; a network computes in the last two."""
@@ -46,6 +53,7 @@ def convert(
     handlers: Mapping[type[nn.Module], Handler] | None = None,
     row_weights: Tensor | None = None,
     on_channels: RefitProgress | None = None,
+    accuracy_first: bool = False,
 ) -> SpikingNetwork:
     """A one-spike network that is called like ``model``; the model itself is not changed.
 
@@ -59,8 +67,10 @@ def convert(
     Args:
         model: trained, in ``eval()`` mode, with ReLU activations.
         example: a :class:`Graph`, or what ``model`` is called with: a tuple of arguments, a dict of keywords, or one value.
-        config: how to convert; the defaults are Q = 1.3, T = 16, signed messages, closed form, and scales that suit the
-            model (:meth:`ConvertConfig.settled`). The network's own ``config`` says what was chosen.
+        config: how to convert. What it leaves open (base, scales, correction of means: by default all of them) is chosen
+            by measuring: some settings are tried on the calibration data, and the one whose outputs are nearest to the
+            model's own is taken (:func:`gcn2snn.passes.choose_setting`). The network's ``config`` holds the result, its
+            ``choice`` what was measured. ``ConvertConfig.paper()`` is the paper's conversion.
         further: nothing; it is there so that ``convert(model, x, edge_index, edge_weight)`` is refused with the right call.
         output: of a model that returns several results, the one that is wanted: its index, key or field, or a path of them
             (``output=0``, ``output="logits"``, ``output=("heads", 1)``); what it does not depend on may be anything. Default:
@@ -70,6 +80,7 @@ def convert(
         handlers: class -> handler for layers of your own; they win over the built-in ones.
         row_weights: with ``config.refit``: how much each row of the aggregation matters, [N]; default: all the same.
         on_channels: with ``config.refit``: called with a population, its channels that are done, and their number.
+        accuracy_first: also try several neurons to a membrane, which cost more neurons and no more spikes.
 
     Returns:
         The network, with a report of its populations in ``report``.
@@ -97,9 +108,13 @@ def convert(
     if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     network = prepare(model, example, config, handlers, output)
-    config = config.settled(network.builds_matrices)
     batches = _batches(network, example, calibration)
-    network, report = calibrate(network, batches, config)
+    statistics = Statistics(network, batches)
+    documents = example.num_documents if isinstance(example, Graph) else None
+    config, choice = choose_setting(Problem(network, batches, statistics, documents), config, accuracy_first)
+    if choice is not None and choice.departs:
+        _log.warning("%s", choice.warning())
+    network, report = calibrate(with_codes(network, config), batches, config, statistics)
     args, kwargs = call_of(example)
     source = network
     if config.weights == "int8":
@@ -110,7 +125,7 @@ def convert(
         network = set_horizons(network, bind(network, args, kwargs), config, {report.name for report in refits})
     if config.correct == "mean":
         network = correct_means(network, batches, source)
-    snn = SpikingNetwork(network, config, report, refits)
+    snn = SpikingNetwork(network, config, report, refits, choice)
     if isinstance(example, Graph) and "dataset" in example.source:
         snn.origin = {"dataset": example.source, "fingerprint": example.fingerprint}
         snn.origin |= {"class_names": list(example.class_names)}

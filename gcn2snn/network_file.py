@@ -14,9 +14,9 @@ from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.files import save_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
-from gcn2snn.passes import PopulationReport, RefitReport
+from gcn2snn.passes import Choice, PopulationReport, RefitReport, choice_dict
 
-SNN_FORMAT = 3
+SNN_FORMAT = 4
 
 
 class ReadsTexts(Protocol):
@@ -42,6 +42,9 @@ class Converted(Protocol):
 
     @property
     def refits(self) -> Sequence[RefitReport]: ...
+
+    @property
+    def choice(self) -> Choice | None: ...
 
     @property
     def documents(self) -> ReadsTexts | None: ...
@@ -73,6 +76,7 @@ def write_network(path: Path, snn: Converted, origin: Mapping[str, object]) -> P
         "config": to_dict(snn.config),
         "report": [asdict(row) for row in snn.report],
         "refits": [asdict(row) for row in snn.refits],
+        "choice": choice_dict(snn.choice),
         "environment": environment(),
         "origin": dict(origin),
     }

@@ -30,7 +30,7 @@ from gcn2snn.engines import (
 from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
 from gcn2snn.kernels import Spikes
 from gcn2snn.network_summary import code_values, headline, layers, summary
-from gcn2snn.passes import PopulationReport, RefitReport
+from gcn2snn.passes import Choice, PopulationReport, RefitReport
 from gcn2snn.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class SpikingNetwork(DescribedModule):
         config: how it was converted.
         report: how well each population's code fits.
         refits: what a refit kept of a population, and how far its aggregation is from the source's.
-    """
+        choice: what was measured to choose the configuration, or None."""
 
     def __init__(
         self,
@@ -86,11 +86,11 @@ class SpikingNetwork(DescribedModule):
         config: ConvertConfig,
         report: Sequence[PopulationReport] = (),
         refits: Sequence[RefitReport] = (),
+        choice: Choice | None = None,
     ):
         super().__init__(network)
         self.config = config
-        self.report = tuple(report)
-        self.refits = tuple(refits)
+        self.report, self.refits, self.choice = tuple(report), tuple(refits), choice
         self.documents: Documents | None = None
         self.origin: dict[str, object] = {}  # JSON values about data, training and source; files keep them
         self._known: dict[str, Value] | None = None
@@ -293,7 +293,7 @@ class SpikingNetwork(DescribedModule):
         """
         network = self.network.only(output)
         kept = [row for row in self.report if row.name in network]
-        chosen = SpikingNetwork(network, self.config, kept, [row for row in self.refits if row.name in network])
+        chosen = SpikingNetwork(network, self.config, kept, [r for r in self.refits if r.name in network], self.choice)
         chosen.origin = dict(self.origin)
         return chosen
 
@@ -319,8 +319,8 @@ class SpikingNetwork(DescribedModule):
         return [code_values(self.network[row["name"]]) | row for row in self.verify(*args, **kwargs).table()]
 
     def summary(self) -> str:
-        """A table of the spiking layers: operation, spikes that arrive, population, shape, code, scale and weights."""
-        return summary(self.network)
+        """A table of the layers: operation, spikes, population, code, scale; and what was measured to choose these."""
+        return summary(self.network) + ("" if self.choice is None else f"\n\n{self.choice.told()}")
 
     def __repr__(self) -> str:
         body = "\n".join(f"  {line}" for line in layers(self.network).splitlines())

@@ -23,7 +23,7 @@ def _tuned(p: Problem, share: float) -> SpikingNetwork:
     assert p.graph is not None
     model, _ = text_networks(p)
     layers = {} if share == 1.0 else {"layer1.message.neuron": LayerConfig(events=share)}
-    return convert(model.cpu(), p.graph, ConvertConfig(layers=layers)).to(p.device)
+    return convert(model.cpu(), p.graph, ConvertConfig.paper(layers=layers)).to(p.device)
 
 
 @case(GROUP, "gcn2snn ANN", ours=True, lacks=no_graph)

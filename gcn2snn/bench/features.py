@@ -48,7 +48,8 @@ def _networks(p: Problem) -> tuple[nn.Module, SpikingNetwork]:
     x, edges = _operands(p)
     torch.manual_seed(0)
     model = GCN(x.shape[1], p.graph.num_classes).eval()
-    snn = convert(model, (x.cpu(), edges.cpu()), ConvertConfig())
+    config = ConvertConfig(base=1.3, scale="mse", per="channel", correct="mean")
+    snn = convert(model, (x.cpu(), edges.cpu()), config)
     return model.to(p.device), snn.to(p.device)
 
 

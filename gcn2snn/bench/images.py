@@ -143,7 +143,7 @@ def _resnet20(p: ImageProblem) -> tuple[nn.Module, SpikingNetwork]:
         with torch.no_grad():
             for _ in range(10):
                 model.train()(p.images.cpu())
-    snn = convert(model.eval(), p.images.cpu(), ConvertConfig())
+    snn = convert(model.eval(), p.images.cpu(), ConvertConfig.paper())
     return model.to(p.device), snn.to(p.device)
 
 

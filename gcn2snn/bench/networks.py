@@ -88,7 +88,7 @@ def _our_epoch(p: Problem) -> Work:
 def text_networks(p: Problem) -> tuple[TextGCN, SpikingNetwork]:
     """An untrained Text GCN and its conversion: the time of either does not depend on training, except by silent spikes."""
     model = make_model(_graph(p), TrainConfig()).eval()
-    snn = convert(model, _graph(p), ConvertConfig())
+    snn = convert(model, _graph(p), ConvertConfig.paper())
     return model.to(p.device), snn.to(p.device)
 
 

@@ -12,11 +12,11 @@ from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, 
 from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.settings import setting
-from gcn2snn.cli.tables import layers_table, refit_table, report_table
+from gcn2snn.cli.tables import choice_table, layers_table, refit_table, report_table
 from gcn2snn.config import ConvertConfig
 
-SCALES = "What measures a scale: the maximum, a percentile, or the least encoding error; auto: what suits the model"
-CORRECTIONS = "What is done about means: with mean each channel sends its mean activation; auto: what suits the model"
+SCALES = "What gives a scale: the maximum, a percentile, or the least encoding error; auto: chosen by measuring"
+CORRECTIONS = "With mean each channel sends its mean activation; auto: chosen by measuring"
 
 
 def convert(
@@ -37,16 +37,20 @@ def convert(
         float | None, setting(ConvertConfig, "percentile", text="With --scale percentile: which one")
     ] = None,
     per: Annotated[
-        str | None, setting(ConvertConfig, "per", text="One scale per layer or per channel; auto: what suits")
+        str | None, setting(ConvertConfig, "per", text="One scale per layer or per channel; auto: chosen by measuring")
     ] = None,
     one_hot: Annotated[str | None, setting(ConvertConfig, "one_hot")] = None,
     no_shift: Annotated[
         bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
     ] = False,
     last: Annotated[str | None, setting(ConvertConfig, "last")] = None,
-    correct: Annotated[
-        str | None, setting(ConvertConfig, "correct", text=CORRECTIONS, note="Images: [default mean]")
-    ] = None,
+    correct: Annotated[str | None, setting(ConvertConfig, "correct", text=CORRECTIONS)] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's setting: Q = 1.3, layer maxima, no correction of means.")
+    ] = False,
+    accuracy_first: Annotated[
+        bool, typer.Option("--accuracy-first", help="Also try groups of neurons, which cost neurons but no spikes.")
+    ] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Weights rounded to 8 bits per output channel.")] = False,
     events: Annotated[float | None, setting(ConvertConfig, "events")] = None,
     horizon: Annotated[float | None, setting(ConvertConfig, "horizon")] = None,
@@ -93,6 +97,9 @@ def convert(
 ) -> None:
     """Convert a trained network: every neuron fires at most once, no retraining.
 
+    Without --base, --scale, --per and --correct, settings are tried on the calibration data, and the one whose outputs are
+    nearest to the source's own is taken; the table says what each of them gave.
+
     Examples:
 
       gcn2snn convert runs/r8
@@ -130,6 +137,7 @@ def convert(
         refuse_given({"percentile": percentile}, "no scale is a percentile; it goes with --scale percentile")
     source: dict[str, object] = {"model": model, "weights": weights, "data": data, "stem": stem, "normalise": normalise}
     source["calibration_images"] = calibration_images
+    config = ConvertConfig.paper(**given(options)) if paper else ConvertConfig(**given(options))
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.origins import is_image_run
 
@@ -141,13 +149,14 @@ def convert(
         )
         wanted = Own(str(run), args, weights, data, data_dir, head)
         images = {"normalise": normalise, "calibration_images": calibration_images}
-        convert_own(wanted, out, given(options), images, force, as_json)
+        convert_own(wanted, out, config, accuracy_first, images, force, as_json)
         return
     refuse_given({"args": args, "head": head}, "it goes with a model of your own, MODULE:FACTORY")
 
     if model is not None or (run is not None and is_image_run(run)):
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")
-        convert_images(run, out, given(options), given(source), data_dir, force, as_json)
+        more = {"accuracy_first": accuracy_first}
+        convert_images(run, out, config, given(source) | more, data_dir, force, as_json)
         return
     from gcn2snn.errors import ConfigError
 
@@ -157,8 +166,7 @@ def convert(
         )
     refuse_given(source, f"{run} is a run on a graph")
     allow_tokeniser(tokeniser)
-    config = ConvertConfig(**given(options))
-    _convert_run(run, out or run / "snn.safetensors", config, data_dir, corpus, force, as_json)
+    _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, data_dir, corpus, force, as_json)
 
 
 def _layers(words: list[str]) -> dict[str, dict[str, str]]:
@@ -178,7 +186,14 @@ def _layers(words: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _convert_run(
-    run: Path, out: Path, config: Any, data_dir: Path | None, corpus: Path | None, force: bool, as_json: bool
+    run: Path,
+    out: Path,
+    config: ConvertConfig,
+    accuracy_first: bool,
+    data_dir: Path | None,
+    corpus: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     from dataclasses import asdict, replace
 
@@ -189,6 +204,7 @@ def _convert_run(
     from gcn2snn.conversion import convert as convert_model
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
+    from gcn2snn.passes import choice_dict
     from gcn2snn.prediction import temperature
     from gcn2snn.run_folder import read_run
     from gcn2snn.textgcn import NewDocuments, load_model, validation_of
@@ -199,7 +215,8 @@ def _convert_run(
         note(f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it")
     graph = graph_of(summary, data_dir, corpus)
     with channels_shown() as on_channels:
-        snn = convert_model(load_model(run, graph), graph, config, on_channels=on_channels)
+        model = load_model(run, graph)
+        snn = convert_model(model, graph, config, on_channels=on_channels, accuracy_first=accuracy_first)
     if isinstance(snn.documents, NewDocuments):  # probabilities of new texts, calibrated on the validation documents
         if "temperature" in summary:  # fitted while the validation documents were still new to the network
             own = float(summary["temperature"])
@@ -210,11 +227,14 @@ def _convert_run(
         snn.documents = replace(snn.documents, temperature=own)
     artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)}, force=True)
     if as_json:
-        content = {"snn": str(out), "run": str(run), "config": to_dict(config), "dataset": summary["dataset"]}
+        content = {"snn": str(out), "run": str(run), "config": to_dict(snn.config), "dataset": summary["dataset"]}
+        content["choice"] = choice_dict(snn.choice, timed=True)
         rows = {"populations": [asdict(row) for row in snn.report], "refits": [asdict(row) for row in snn.refits]}
         emit(content | rows | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
+    if snn.choice is not None:
+        screen.print(choice_table(snn.choice))
     screen.print(layers_table(snn))
     screen.print(report_table(snn.report))
     if snn.refits:

@@ -12,6 +12,7 @@ from gcn2snn.cli.output import console, emit, megabytes, table
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gcn2snn.config import ConvertConfig
     from gcn2snn.report import Subject
 
 
@@ -51,25 +52,25 @@ def _measures(epoch: Any) -> str:
 def convert(
     run: Path | None,
     out: Path | None,
-    options: dict[str, object],
+    config: ConvertConfig,
     source: dict[str, Any],
     data_dir: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
     """Convert an image classifier, from a run folder or from weights."""
-    from gcn2snn.cli.tables import report_table
-    from gcn2snn.cnn import DEFAULT_CONFIG, convert_images
-    from gcn2snn.config import ConvertConfig, to_dict
-    from gcn2snn.passes import PopulationReport
+    from gcn2snn.cli.tables import choice_table, report_table
+    from gcn2snn.cnn import convert_images
+    from gcn2snn.passes import Choice, PopulationReport
 
-    config = ConvertConfig(**(to_dict(DEFAULT_CONFIG) | options))
     target = out or (run / "snn.safetensors" if run is not None else Path(f"{source['model']}-snn.safetensors"))
     content = convert_images(target, run=run, config=config, data_dir=data_dir, force=force, **source)
     if as_json:
         emit(content)
         return
     screen = console(as_json)
+    if content["choice"] is not None:
+        screen.print(choice_table(Choice.of_dict(content["choice"])))
     screen.print(report_table(tuple(PopulationReport(**row) for row in content["populations"])))
     screen.print(f"written to {target}; peak memory {megabytes(content['peak_memory_bytes'])}")
     hint(as_json, f"gcn2snn evaluate {target}")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def convert(
     own: Own,
     out: Path | None,
-    options: dict[str, Any],
+    config: ConvertConfig,
+    accuracy_first: bool,
     images: dict[str, Any],
     force: bool,
     as_json: bool,
@@ -28,29 +29,33 @@ def convert(
     """
     from gcn2snn.cli.output import console, emit, megabytes
     from gcn2snn.cli.own_data import are_images
-    from gcn2snn.cli.tables import layers_table, report_table
-    from gcn2snn.config import ConvertConfig, to_dict
+    from gcn2snn.cli.tables import choice_table, layers_table, report_table
+    from gcn2snn.config import to_dict
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
+    from gcn2snn.passes import choice_dict
 
     target = out or Path(f"{short_name(own.target)}-snn.safetensors")
     refuse_existing(target, force)
     data = needed_data(own, "the scales of the populations are measured on data")
     if are_images(data):
-        content, snn = _of_images(own, data, target, options, images)
+        content, snn = _of_images(own, data, target, config, images, accuracy_first)
     else:
         from gcn2snn.cli.options import refuse_given
 
         refuse_given(images, f"{data} is no image data")
-        snn = _of_graph(own, data, target, ConvertConfig(**options))
+        snn = _of_graph(own, data, target, config, accuracy_first)
         content = {"snn": str(target), "config": to_dict(snn.config), "origin": snn.origin}
         content |= {"populations": [vars(row) for row in snn.report]}
+        content |= {"choice": choice_dict(snn.choice, timed=True)}
     if own.weights is None:
         note(f"no --weights: {own.target} was converted with the weights that it makes itself")
     if as_json:
         emit(content | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
+    if snn.choice is not None:
+        screen.print(choice_table(snn.choice))
     screen.print(layers_table(snn))
     screen.print(report_table(snn.report))
     screen.print(f"{own.target} on {data} written to {target}; peak memory {megabytes(peak_memory())}")
@@ -73,29 +78,28 @@ def needed_data(own: Own, why: str) -> str:
     return own.data
 
 
-def _of_graph(own: Own, data: str, target: Path, config: ConvertConfig) -> Any:
+def _of_graph(own: Own, data: str, target: Path, config: ConvertConfig, accuracy_first: bool = False) -> Any:
     from gcn2snn.artefact import save
     from gcn2snn.cli.own_data import own_data
     from gcn2snn.conversion import convert as convert_model
 
     model = own.model()
     found = own_data(model, data, own.data_dir)
-    snn = convert_model(model, found.example, config, output=head_of(own.head))
+    snn = convert_model(model, found.example, config, output=head_of(own.head), accuracy_first=accuracy_first)
     snn.origin = own.origin(data) | {"class_names": list(found.call.class_names)}
     save(snn, target, force=True)  # looked for before any work was done
     return snn
 
 
 def _of_images(
-    own: Own, data: str, target: Path, options: dict[str, Any], images: dict[str, Any]
+    own: Own, data: str, target: Path, config: ConvertConfig, images: dict[str, Any], accuracy_first: bool = False
 ) -> tuple[dict[str, Any], Any]:
     from gcn2snn.artefact import load
     from gcn2snn.cli.options import given
-    from gcn2snn.cnn import DEFAULT_CONFIG, convert_images
-    from gcn2snn.config import ConvertConfig, to_dict
+    from gcn2snn.cnn import convert_images
 
-    config = ConvertConfig(**(to_dict(DEFAULT_CONFIG) | options))
     more: dict[str, Any] = given(images) | {"own": (own.target, own.model()), "output": head_of(own.head)}
+    more |= {"accuracy_first": accuracy_first}
     content = convert_images(target, data=data, config=config, data_dir=own.data_dir, force=True, **more)
     return content, load(target)
 
@@ -137,12 +141,11 @@ def finished(own: Own, target: Path, config: ConvertConfig) -> dict[str, Any]:
     from gcn2snn.cli.origins import given_call
     from gcn2snn.cli.own_data import are_images
     from gcn2snn.cnn import evaluate_images
-    from gcn2snn.config import to_dict
     from gcn2snn.evaluation import evaluate
 
     data = needed_data(own, "the network is compared on data")
     if are_images(data):
-        _of_images(own, data, target, to_dict(config), {})
+        _of_images(own, data, target, config, {})
         return evaluate_images(target, data_dir=own.data_dir)
     snn = _of_graph(own, data, target, config)
     found, args = given_call(snn, data, own.data_dir)

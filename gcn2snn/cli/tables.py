@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gcn2snn.cli.output import FittedTable
-    from gcn2snn.passes import PopulationReport, RefitReport
+    from gcn2snn.passes import Choice, PopulationReport, RefitReport
     from gcn2snn.spiking_network import SpikingNetwork
 
 
@@ -19,6 +19,21 @@ def layers_table(snn: SpikingNetwork) -> FittedTable:
     rows = [(row.operation, row.reads, row.population, row.kind, row.code) for row in layer_rows(snn.network)]
     columns = ("operation", "reads spikes of", "population", "neuron", "code")
     return table("Spiking layers", columns, rows, ("reads spikes of", "neuron"), columns[1:])
+
+
+def choice_table(choice: Choice) -> FittedTable:
+    """What each setting gave that was compared, the chosen one marked."""
+    from gcn2snn.cli.output import table
+
+    rows = [
+        ("chosen" if trial is choice.best else "", trial.setting, f"{trial.divergence:.4g}", f"{trial.changed:.1f}")
+        for trial in choice.trials
+    ]
+    unit = "divergence (nats)" if choice.measure == "kl" else "squared error / variance"
+    title = f"Settings on {choice.rows:,} calibration rows against the source's own outputs"
+    if choice.seconds:
+        title += f", {choice.seconds:.1f} s"
+    return table(title, ("", "setting", unit, "other class %"), rows, ("other class %",))
 
 
 def refit_table(refits: Sequence[RefitReport]) -> FittedTable:

@@ -62,7 +62,8 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
             another seed at each ``fit``.
         spiking: answer with the converted network instead of the trained one. (scikit-learn keeps a trailing underscore for what
             ``fit`` has learned, so the option is not called ``convert_``.)
-        base, timesteps, group: Q, T and neurons to a membrane of the converted network, as in :class:`gcn2snn.ConvertConfig`.
+        base, timesteps, group: Q, T and neurons to a membrane of the converted network, as in :class:`gcn2snn.ConvertConfig`; a
+            base of None is chosen by measuring, as are the scales unless ``convert_options`` has them.
         convert_options: its other options by name, for example ``{"scale": "max", "message": "rectified"}``.
 
     Attributes:
@@ -99,7 +100,7 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         spiking: bool = False,
-        base: float = 1.3,
+        base: float | None = None,
         timesteps: int = 16,
         group: int = 1,
         convert_options: Mapping[str, object] | None = None,

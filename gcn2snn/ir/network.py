@@ -15,9 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.ir.graph_operands import Fixed, Part
 from gcn2snn.ir.layers import Input, Output
-from gcn2snn.ir.node import Node, Operator, Shape
+from gcn2snn.ir.node import Node, Shape
 from gcn2snn.ir.readouts import Result
 from gcn2snn.ir.structures import HEAD, Structure, chosen, paths, renumbered, told
 
@@ -101,14 +100,6 @@ class Network:
         if name not in self._by_name:
             raise InputError(f"no node is called {name!r}; there are {list(self._by_name)}")
         return self._by_name[name]
-
-    @property
-    def builds_matrices(self) -> bool:
-        """Whether nodes make the matrices of its aggregations, as for PyTorch Geometric, DGL and sparse products.
-
-        A Text GCN is called with its matrix ready made, so this is False for it although it has a graph.
-        """
-        return any(isinstance(node, Operator) and not isinstance(node, Part | Fixed) for node in self.nodes)
 
     def check_scores(self, what: str) -> None:
         """Refuse a result that is not one matrix of class scores, before any work.

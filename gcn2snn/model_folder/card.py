@@ -168,7 +168,12 @@ class Card:
         return head + _table(columns, rows) + "\n\n" + note
 
     def _settings(self) -> str:
-        rows = [(key, value) for key, value in to_dict(self.config).items() if value not in (None, {})]
+        values = to_dict(self.config)
+        values["layers"] = {
+            name: {key: value for key, value in own.items() if value is not None}
+            for name, own in values["layers"].items()
+        }
+        rows = [(key, value) for key, value in values.items() if value not in (None, {})]
         return "## Conversion\n\n" + _table(("option", "value"), rows)
 
     def _limits(self) -> str:

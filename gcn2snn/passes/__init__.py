@@ -7,16 +7,34 @@ from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
 from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_asked, refit_values, refittable
+from gcn2snn.passes.setting_choice import (
+    Choice,
+    Problem,
+    Trial,
+    choice_dict,
+    choose_setting,
+    configured,
+    with_codes,
+)
+from gcn2snn.passes.settings import SETTINGS, Setting
 from gcn2snn.passes.weight_rounding import round_weights
 
 __all__ = [
+    "SETTINGS",
+    "Choice",
     "FanOut",
     "PopulationReport",
+    "Problem",
     "RefitProgress",
     "RefitReport",
+    "Setting",
     "Statistics",
+    "Trial",
     "calibrate",
+    "choice_dict",
+    "choose_setting",
     "coding_of",
+    "configured",
     "correct_means",
     "cut_spikes",
     "expected_error",
@@ -33,4 +51,5 @@ __all__ = [
     "round_weights",
     "rules_of",
     "set_horizons",
+    "with_codes",
 ]

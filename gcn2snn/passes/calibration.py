@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -20,8 +20,14 @@ from gcn2snn.kernels import PhaseCode, decode, encode
 BINS = 8192
 """Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
 
+LEAST_BINS, HISTOGRAM_BYTES = 512, 256 * 2**20
+"""A network of so many channels that their histograms would need more memory gets fewer bins, but not below the least."""
+
 SCALE_CANDIDATES = 96
 """Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum; under a cap Q, too."""
+
+LEAST_ERROR_SCALES = 48
+"""Scales that ranking codes looks at, in the same range."""
 
 ERROR_UNITS = 2**30
 """Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
@@ -55,7 +61,7 @@ class PopulationReport:
 
 
 def calibrate(
-    network: ir.Network, batches: Batches, config: ConvertConfig
+    network: ir.Network, batches: Batches, config: ConvertConfig, statistics: Statistics | None = None
 ) -> tuple[ir.Network, list[PopulationReport]]:
     """The network with a scale for every population and coder that has none, and a report on each population.
 
@@ -65,25 +71,30 @@ def calibrate(
     Args:
         network: with neurons inserted.
         batches: calibration inputs; no labels are used.
-        config: scale, per, percentile, and exceptions by population.
+        config: scale, per, percentile, and exceptions by population; what it leaves open is as in the paper.
+        statistics: of the network with any codes on these batches, if they were measured already.
 
     Raises:
         InputError: there are no batches, or an activation is not finite (the message names the layer).
 
     Source: Section II-C, Eq. 2; percentile and mse are ours.
     """
-    config = config.settled(network.builds_matrices)
-    statistics = Statistics(network, batches)
+    network = with_scales(network, statistics or Statistics(network, batches), config)
+    quality = _Quality()
+    _observe(network, batches, quality)
+    return network, [quality.report(node) for node in network.of(ir.Neuron)]
+
+
+def with_scales(network: ir.Network, statistics: Statistics, config: ConvertConfig) -> ir.Network:
+    """The network with the scales that the statistics give to its codes; arguments as for :func:`calibrate`."""
+    config = config.settled()
     changes: dict[str, list[ir.Node]] = {}
     for population in network.of(ir.UncalibratedNeuron):
         kind, per = _rule(population, config)
         changes[population.name] = [population.calibrated(statistics.scale(population, kind, per, config.percentile))]
     for coder in network.of(ir.UncalibratedCoder):
         changes[coder.name] = [coder.calibrated(statistics.largest(coder))]
-    network = network.replace(changes)
-    quality = _Quality()
-    _observe(network, batches, quality)
-    return network, [quality.report(node) for node in network.of(ir.Neuron)]
+    return network.replace(changes)
 
 
 class Statistics:
@@ -128,6 +139,18 @@ class Statistics:
             )
             top = top * (factor if per == "channel" else factor[0]).to(top)
         return _under_cap(node, torch.where(top > 0, top, 1.0), kind)
+
+    def least_error(self, node: ir.Population, coding: PhaseCode, per: str) -> float:
+        """Sum of squared encoding errors of a population under a code, with the scales of least error, from the histograms.
+
+        Bins are taken together and fewer scales are looked at than for a scale itself: this ranks codes.
+        """
+        maxima, capped = self.maxima[node.name].double(), node.activation.cap is not None
+        counts = (self.histograms.channel if per == "channel" else self.histograms.layer)[node.name]
+        top = maxima if per == "channel" else maxima.max()[None]
+        counts = counts.view(counts.shape[0], LEAST_BINS, -1).sum(2)
+        _, error = _ranking_errors(replace(coding, signed=False), capped, LEAST_BINS, LEAST_ERROR_SCALES, counts.device)
+        return float(((counts.double() @ error).amin(1) * top**2).sum())
 
 
 def _under_cap(node: ir.Population, scale: Tensor, kind: str) -> Tensor:
@@ -200,18 +223,22 @@ class _Histograms:
         self.maxima = maxima
         self.channel: dict[str, Tensor] = {}
         self.layer: dict[str, Tensor] = {}
+        channels = sum(x.numel() for x in maxima.values())
+        self.bins = BINS
+        while self.bins > LEAST_BINS and 8 * channels * self.bins > HISTOGRAM_BYTES:
+            self.bins //= 2
 
     def __call__(self, node: ir.Node, x: Tensor) -> None:
         if not isinstance(node, ir.Population):
             return
         values, top = magnitudes(node, x), self.maxima[node.name]
-        self._count(self.channel, node.name, values, top)
-        self._count(self.layer, node.name, values.reshape(1, -1), top.max()[None])
+        self._count(self.channel, node.name, values, top, self.bins)
+        self._count(self.layer, node.name, values.reshape(1, -1), top.max()[None], BINS)
 
-    def _count(self, store: dict[str, Tensor], name: str, values: Tensor, top: Tensor) -> None:
-        bins = (values / top.clamp(min=1e-30)[:, None] * BINS).long().clamp_(max=BINS - 1)
-        bins += torch.arange(values.shape[0], device=values.device)[:, None] * BINS
-        counts = torch.bincount(bins.flatten(), minlength=values.shape[0] * BINS).view(-1, BINS)
+    def _count(self, store: dict[str, Tensor], name: str, values: Tensor, top: Tensor, size: int) -> None:
+        bins = (values / top.clamp(min=1e-30)[:, None] * size).long().clamp_(max=size - 1)
+        bins += torch.arange(values.shape[0], device=values.device)[:, None] * size
+        counts = torch.bincount(bins.flatten(), minlength=values.shape[0] * size).view(-1, size)
         store[name] = store[name] + counts if name in store else counts
 
 
@@ -219,19 +246,30 @@ def _percentile(counts: Tensor, percentile: float) -> Tensor:
     """Upper edge of the bin in which the percentile falls, as a share of the maximum, [C]."""
     # In float64: single precision cannot count beyond 2^24 activations.
     reached = counts.cumsum(1) >= torch.ceil(counts.sum(1, keepdim=True).double() * (percentile / 100)).long()
-    return (reached.int().argmax(1) + 1) / BINS
+    return (reached.int().argmax(1) + 1) / counts.shape[1]
 
 
 def _least_error(counts: Tensor, coding: PhaseCode, capped: bool = False) -> Tensor:
     """Share of the maximum that, as a scale, has the least squared encoding error, [C]."""
-    centre = (torch.arange(BINS, dtype=torch.float64, device=counts.device) + 0.5) / BINS
+    shares, error = _errors(replace(coding, signed=False), capped, counts.shape[1], SCALE_CANDIDATES, counts.device)
+    return shares[(counts.double() @ error).argmin(1)]
+
+
+def _error_table(
+    coding: PhaseCode, capped: bool, bins: int, candidates: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Scales as shares of the maximum [S], and the squared error of each bin's centre under each of them, [bins, S]."""
+    centre = (torch.arange(bins, dtype=torch.float64, device=device) + 0.5) / bins
     low, high = math.log(0.25), math.log(1.05 * coding.base)
-    candidates = torch.linspace(low, high, SCALE_CANDIDATES, dtype=torch.float64, device=counts.device).exp()
+    shares = torch.linspace(low, high, candidates, dtype=torch.float64, device=device).exp()
     if capped:  # many values equal the maximum, so the scale that sends it without any error is worth a look
-        candidates = torch.cat([candidates, candidates.new_tensor([coding.base])])
-    coded = [decode(encode(centre, scale, coding), torch.float64) for scale in candidates]
-    error = torch.stack([(centre - value) ** 2 for value in coded], 1)
-    return candidates[(counts.double() @ error).argmin(1)]
+        shares = torch.cat([shares, shares.new_tensor([coding.base])])
+    values = centre[:, None].expand(-1, shares.numel()).contiguous()
+    return shares, (values - decode(encode(values, shares, coding), torch.float64)).square()
+
+
+_errors = lru_cache(maxsize=4)(_error_table)  # populations often share a code; a table takes 6 megabytes
+_ranking_errors = lru_cache(maxsize=64)(_error_table)  # small ones
 
 
 class _Quality:

@@ -43,7 +43,11 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
 def coding_of(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
     """Phase code of a population: T steps of base Q, each cut into ``group`` phases of base Q^(1/group)."""
     own = config.layers.get(name, LayerConfig())
-    base, timesteps, group = own.base or config.base, own.timesteps or config.timesteps, own.group or config.group
+    base, timesteps, group = (
+        own.base or config.common_base,
+        own.timesteps or config.timesteps,
+        own.group or config.group,
+    )
     if timesteps * group > 255:
         raise ConfigError(
             f"{timesteps} timesteps in groups of {group} neurons are {timesteps * group} phases for {name}; a code has at "
@@ -55,7 +59,7 @@ def coding_of(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
 
 def _code_inputs(draft: ir.Draft, config: ConvertConfig) -> None:
     single = config.input == "single"
-    base, timesteps = (config.base, config.timesteps) if single else (2.0, config.input_bits)
+    base, timesteps = (config.common_base, config.timesteps) if single else (2.0, config.input_bits)
     for node in draft.of(ir.Node):
         if isinstance(node, ir.OneHot) and config.one_hot == "binary":
             draft.put(replace(node, binary=config.input_bits))

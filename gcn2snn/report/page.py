@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.energy import EnergyReport
 from gcn2snn.machine import environment
+from gcn2snn.passes import Choice
 from gcn2snn.report import charts, columns, numbers, settings
 from gcn2snn.report.chart import Chart
 from gcn2snn.report.collect import Measured
@@ -35,12 +36,14 @@ class Network:
     Args:
         name: file name.
         config: how it was converted.
+        choice: what was measured to choose that, or None.
         measured: see :func:`gcn2snn.report.collect.measure`.
         environment: versions it was made with.
     """
 
     name: str
     config: ConvertConfig
+    choice: Choice | None
     measured: Measured
     environment: dict[str, str]
 
@@ -134,7 +137,7 @@ def _section(network: Network) -> NetworkRow:
         flow=flows(f"{network.key}-flow", measured),
         samples=_samples(measured),
         words=settings.conversion_in_words(network.config),
-        settings={key: value for key, value in to_dict(network.config).items() if key != "layers"},
+        settings=_settings(network),
         environment=network.environment,
         evaluation=measured.evaluation,
         measured=measured,
@@ -147,6 +150,17 @@ def _section(network: Network) -> NetworkRow:
         matrix=confusions.tolist() if small else None,
         confusions=pairs,
     )
+
+
+def _settings(network: Network) -> dict[str, object]:
+    """The configuration, and what each setting gave that was compared for it."""
+    found = {key: value for key, value in to_dict(network.config).items() if key != "layers"}
+    if network.choice is not None:
+        choice = network.choice
+        for trial in choice.trials:
+            name = f"{'chosen' if trial == choice.best else 'compared'}: {trial.setting}"
+            found[name] = f"{trial.divergence:.4g} {'nats' if choice.measure == 'kl' else 'of the variance'}"
+    return found
 
 
 def _samples(measured: Measured) -> list[tuple[str, list[Shown]]]:

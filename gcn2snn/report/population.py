@@ -37,7 +37,7 @@ class Population:
         node: its description.
         neurons, spikes: how many, and how many fired.
         positive, negative: spikes at each phase, [T].
-        quiet: neurons whose input asks for no spike: zero, or negative where there is no negative spike.
+        quiet: silent neurons whose input asks for no spike: zero, or negative where there is no negative spike.
         underflow: neurons whose input is too small for phase T.
         cut: neurons that reach a threshold, but only behind their horizon (or not in time, with a short wait).
         saturated: neurons whose input is beyond the largest value by more than rounding: z >= Q threshold_1.
@@ -109,7 +109,7 @@ class Population:
         self.spikes += int(fired.sum())
         self.positive = _sum(self.positive, at[steps + 1 :])
         self.negative = _sum(self.negative, at[:steps][::-1])
-        self.quiet += int((magnitude == 0).sum())
+        self.quiet += int(((magnitude == 0) & ~fired).sum())
         self.underflow += int(((magnitude > 0) & ~reached & ~fired).sum())
         self.cut += int((reached & ~fired).sum())
         self.saturated += int((magnitude >= thresholds[0] * node.coding.base).sum())

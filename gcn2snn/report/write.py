@@ -84,7 +84,7 @@ def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> 
         subject = find_subject(file, snn, origin)
         measured = measure(snn, subject)
         meta = checked(stored_header(file).get("meta"), StoredNetwork, str(file))
-        networks.append(Network(file.name, snn.config, measured, meta["environment"]))
+        networks.append(Network(file.name, snn.config, snn.choice, measured, meta["environment"]))
     data, training = _source_of(origin, summary or {})
     if subject is not None and subject.source is not None:
         data = subject.source

@@ -39,7 +39,7 @@ def fig3(out: Path, options: ReproduceOptions) -> dict[str, object]:
     name, true = "", torch.zeros(0)
     panels: list[tuple[str, Tensor]] = []
     for per in ("layer", "channel"):
-        snn = bench.network(row, bench.coded(ConvertConfig(per=per), row))
+        snn = bench.network(row, bench.coded(ConvertConfig.paper(per=per), row))
         name, (true, sent) = next(iter(activations(snn, x).items()))
         panels.append((f"({'bc'[len(panels)]}) one scale for each {per}", sent))
     panels.insert(0, (f"(a) source, {name}", true))
@@ -70,7 +70,7 @@ def fig7(out: Path, options: ReproduceOptions) -> dict[str, object]:
     x = _images(bench, row, 20)
     found = {}
     for shift in (True, False):
-        snn = bench.network(row, bench.coded(ConvertConfig(shift=shift), row))
+        snn = bench.network(row, bench.coded(ConvertConfig.paper(shift=shift), row))
         found[shift] = activations(snn, x)
     names = list(found[True])
     chosen = [names[round(i * (len(names) - 1) / 3)] for i in range(4)] if len(names) > 4 else names
@@ -130,7 +130,7 @@ def fig9(out: Path, options: ReproduceOptions) -> dict[str, object]:
     source = bench.source(row, images).accuracy
     rows = []
     for base in BASES:
-        network, accuracy = bench.quick(row, replace(ConvertConfig(), base=base, timesteps=row.timesteps))
+        network, accuracy = bench.quick(row, replace(ConvertConfig.paper(), base=base, timesteps=row.timesteps))
         report, loss = network.report, source - accuracy
         mape = sum(p.mape * p.neurons for p in report) / sum(p.neurons for p in report)
         rows.append({"base": base, "mape": mape, "accuracy_loss": loss})
@@ -175,7 +175,7 @@ def _images(bench: Workbench, row: Any, count: int) -> Tensor:
 
 
 def _accuracy(bench: Workbench, row: Any, base: float, timesteps: int) -> float:
-    config = replace(ConvertConfig(), base=base, timesteps=timesteps)
+    config = replace(ConvertConfig.paper(), base=base, timesteps=timesteps)
     return bench.quick(row, config)[1]
 
 

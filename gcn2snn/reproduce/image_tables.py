@@ -64,11 +64,11 @@ def _modes(bench: Workbench) -> dict[str, ConvertConfig]:
     """The conversions to compare, each a step from the one before: the paper's channel maxima; layer maxima; each channel's
     mean error removed; two neurons to a membrane, of which at most one fires; four, where channel maxima are best again."""
     known = {
-        "paper": ConvertConfig(per="channel"),
-        "layer": ConvertConfig(),
-        "mean": ConvertConfig(correct="mean"),
-        "group2": ConvertConfig(correct="mean", group=2),
-        "group4": ConvertConfig(per="channel", correct="mean", group=4),
+        "paper": ConvertConfig.paper(per="channel"),
+        "layer": ConvertConfig.paper(),
+        "mean": ConvertConfig.paper(correct="mean"),
+        "group2": ConvertConfig.paper(correct="mean", group=2),
+        "group4": ConvertConfig.paper(per="channel", correct="mean", group=4),
     }
     return {name: known[name] for name in chosen_names(known, bench.options.modes or ("mean", "group4"), "mode")}
 

@@ -21,7 +21,7 @@ from gcn2snn.textgcn import InductiveTrainer, UnseenDocuments, evaluate_unseen, 
 
 DATASETS = ("mr", "r8", "ohsumed", "r52", "20ng")
 SEEDS = 5
-CONFIG = ConvertConfig(base=1.3, timesteps=16)
+CONFIG = ConvertConfig.paper()
 GOALS = {"mr": 76.3, "r8": 97.0, "ohsumed": 66.5, "r52": 93.0, "20ng": 84.0}
 """Percent of the unseen test documents that the source is to classify rightly."""
 MOST_LOSS = 0.3

@@ -167,6 +167,12 @@ ITEMS: dict[str, Item] = {
         "minutes",
         ("rows",),
     ),
+    "defaults": Item(
+        "gcn2snn.reproduce.defaults:defaults",
+        "small networks converted without options, and with each setting that convert chooses from",
+        "a quarter of an hour",
+        ("rows", "data_dir"),
+    ),
     "rivals": Item(
         "gcn2snn.reproduce.rivals:rivals",
         "classifiers without a graph on the same corpora",

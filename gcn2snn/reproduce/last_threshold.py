@@ -40,8 +40,8 @@ SEEDS = 3
 """Calibration sets of images, or trained graph networks."""
 
 CONFIGS = {
-    "midpoint": ConvertConfig(scale="mse", per="channel", correct="mean", last="midpoint"),
-    "half": ConvertConfig(scale="mse", per="channel", correct="mean", last="half"),
+    "midpoint": ConvertConfig.paper(scale="mse", per="channel", correct="mean", last="midpoint"),
+    "half": ConvertConfig.paper(scale="mse", per="channel", correct="mean", last="half"),
 }
 """What is compared: the scale of least error a channel, with means corrected, and each last threshold."""
 

@@ -190,7 +190,7 @@ def _measure_coding(folder: Path, graph: Graph, *, coding: str) -> dict[str, obj
     for steps in CODINGS[coding]:
         base = optimal_base(steps if coding == "one-spike" else 16)
         own = steps if coding == "one-spike" else 16
-        config = ConvertConfig(base=base, timesteps=own)
+        config = ConvertConfig.paper(base=base, timesteps=own)
         snn = SpikingNetwork(with_code(network, found, base, own, "max", "layer"), config)
         asked = {} if coding == "one-spike" else {coding: steps}
         made = compare_codings(snn, graph, graph.labels, asked, select=graph.test_mask, codings=[coding])

@@ -143,7 +143,7 @@ def _measure(folder: Path, graph: Graph, *, mode: str | PooledSearch) -> dict[st
         config, within = mode.chosen
         met = {"met": within}
     else:
-        config, met = ConvertConfig(message=MESSAGES[mode], scale="max"), {}
+        config, met = ConvertConfig.paper(message=MESSAGES[mode]), {}
     unit = evaluate(convert(model, graph, config), graph).to_dict()
     binary_config = ConvertConfig(**(to_dict(config) | {"one_hot": "binary"}))
     binary = evaluate(convert(model, graph, binary_config), graph).to_dict()

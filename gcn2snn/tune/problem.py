@@ -101,7 +101,6 @@ class Problem:
         network.check_scores("tune")
         self.populations = [node.name for node in network.of(ir.Population)]
         self.cuttable, self.refittable = _cuttable(network), refittable(network)
-        self._builds_matrices = network.builds_matrices
         rows = [(labels >= 0).nonzero().flatten() for _, labels in pairs]
         found = [read(network, bind(network, *call), row) for call, row in zip(self._calls, rows, strict=True)]
         self.examples: list[Example] = [example for example, _ in found]
@@ -118,7 +117,7 @@ class Problem:
 
     def run(self, config: ConvertConfig) -> tuple[Tensor, EnergyReport]:
         """Scores of the rows with labels [N, classes], and the energy of all runs; its footprint is without horizons."""
-        config = replace(config, correct="none").settled(self._builds_matrices)  # without bias correction
+        config = replace(config, correct="none").settled()  # without bias correction
         form = self._form(replace(config, layers={}))
         nodes: list[ir.UncalibratedNeuron | ir.UncalibratedCoder]
         nodes = [*form.network.of(ir.UncalibratedNeuron), *form.network.of(ir.UncalibratedCoder)]

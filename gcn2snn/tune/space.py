@@ -44,7 +44,7 @@ def suggest(trial: optuna.trial.BaseTrial, problem: Problem | Pool, config: Tune
         values[f"{name}.per"] = trial.suggest_categorical(f"{name}.per", ["layer", "channel"])
     values = _settled(values, config)
     layers = {name: LayerConfig(**{key: values.get(f"{name}.{key}") for key in KEYS}) for name in problem.populations}
-    return ConvertConfig(message=values["message"], scale="max", layers=layers, timesteps=config.max_timesteps)
+    return ConvertConfig.paper(message=values["message"], layers=layers, timesteps=config.max_timesteps)
 
 
 KEYS = ("base", "timesteps", "last", "scale", "per", "events", "refit")

@@ -29,6 +29,7 @@ def test_save_load_gives_the_same_network(snn: SpikingNetwork, tmp_path: Path) -
     assert torch.equal(snn(adjacency), again(adjacency))
     assert again.config == snn.config
     assert again.report == snn.report
+    assert again.choice == snn.choice is not None
     assert [type(a) for a in again.network] == [type(b) for b in snn.network]
 
 

@@ -39,16 +39,24 @@ def test_to_dict_survives_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "graph", "expected"),
+    ("options", "open_settings", "expected"),
     [
-        ({}, False, ("max", "layer", "none")),
-        ({}, True, ("mse", "channel", "mean")),
-        ({"scale": "max"}, True, ("max", "layer", "none")),
-        ({"per": "layer"}, True, ("mse", "layer", "mean")),
-        ({"scale": "percentile", "correct": "none"}, True, ("percentile", "channel", "none")),
+        ({}, ("base", "scale", "per", "correct"), (1.3, "max", "layer", "none")),
+        ({"scale": "mse"}, ("base", "per", "correct"), (1.3, "mse", "layer", "none")),
+        ({"base": 2.0, "correct": "mean", "per": "channel"}, ("scale",), (2.0, "max", "channel", "mean")),
     ],
 )
-def test_settled(options: dict[str, Any], graph: bool, expected: tuple[str, str, str]) -> None:
-    config = ConvertConfig(**options).settled(graph)
-    assert (config.scale, config.per, config.correct) == expected
-    assert config.settled(not graph) == config
+def test_what_is_open_is_settled_as_in_the_paper(
+    options: dict[str, Any], open_settings: tuple[str, ...], expected: tuple[float, str, str, str]
+) -> None:
+    config = ConvertConfig(**options)
+    assert config.open == open_settings
+    settled = config.settled()
+    assert (settled.base, settled.scale, settled.per, settled.correct) == expected
+    assert settled.open == ()
+
+
+def test_the_paper_is_one_word_and_options_replace_its_values() -> None:
+    assert ConvertConfig.paper() == ConvertConfig().settled()
+    assert ConvertConfig.paper(base=1.2, timesteps=24).open == ()
+    assert ConvertConfig.paper(correct="auto").open == ("correct",)

@@ -36,7 +36,7 @@ def test_convert_does_not_change_the_model(karate, model):
 
 
 def test_convert_gives_the_papers_layers_and_a_report(karate, model):
-    snn = convert(model, karate)
+    snn = convert(model, karate, ConvertConfig.paper())
     assert [row.name for row in snn.report] == ["layer1.message.neuron", "layer1.relu", "layer2.message.neuron"]
     assert all(node.coding.base == 1.3 and node.coding.timesteps == 16 for node in snn.network.of(ir.Neuron))
     with torch.no_grad():

@@ -38,7 +38,7 @@ def x() -> Tensor:
 
 @pytest.fixture
 def snn(x: Tensor) -> SpikingNetwork:
-    return convert(mlp(), x)
+    return convert(mlp(), x, ConvertConfig.paper())
 
 
 class Tied(nn.Module):
@@ -57,7 +57,7 @@ def test_a_loaded_network_gives_the_same_bits(tmp_path: Path, make: Any, rows: i
     for seed in range(10):
         torch.manual_seed(seed)
         x = torch.randn(rows, 8)
-        snn = convert(make().eval(), x)
+        snn = convert(make().eval(), x, ConvertConfig.paper())
         gcn2snn.save(snn, tmp_path / "snn.safetensors", force=True)
         loaded = gcn2snn.load(tmp_path / "snn.safetensors")
         assert snn(x).equal(loaded(x))
@@ -85,13 +85,13 @@ def test_state_dict_holds_weights_scales_and_thresholds(snn: SpikingNetwork) -> 
 
 
 def test_load_state_dict_takes_effect(x: Tensor, snn: SpikingNetwork) -> None:
-    other = convert(mlp(seed=1), x)
+    other = convert(mlp(seed=1), x, ConvertConfig.paper())
     other(x)
     assert not other(x).equal(snn(x))
     result = other.load_state_dict(snn.state_dict())
     assert (result.missing_keys, result.unexpected_keys) == ([], [])
     assert other(x).equal(snn(x))
-    holder = nn.ModuleDict({"snn": convert(mlp(seed=2), x)})
+    holder = nn.ModuleDict({"snn": convert(mlp(seed=2), x, ConvertConfig.paper())})
     holder.load_state_dict({f"snn.{name}": value for name, value in snn.state_dict().items()})
     assert holder["snn"](x).equal(snn(x))
 
@@ -99,8 +99,12 @@ def test_load_state_dict_takes_effect(x: Tensor, snn: SpikingNetwork) -> None:
 def test_load_state_dict_of_a_text_gcn_forgets_coded_inputs() -> None:
     graph = gcn2snn.load_graph("karate")
     config = gcn2snn.TrainConfig(hidden=6, epochs=5)
-    one = convert(gcn2snn.fit(gcn2snn.Trainer(graph, config)), graph)
-    two = convert(gcn2snn.fit(gcn2snn.Trainer(graph, gcn2snn.TrainConfig(hidden=6, epochs=5, seed=3))), graph)
+    one = convert(gcn2snn.fit(gcn2snn.Trainer(graph, config)), graph, ConvertConfig.paper())
+    two = convert(
+        gcn2snn.fit(gcn2snn.Trainer(graph, gcn2snn.TrainConfig(hidden=6, epochs=5, seed=3))),
+        graph,
+        ConvertConfig.paper(),
+    )
     two(graph.adjacency)  # keeps the spikes of the first look-up
     two.load_state_dict(one.state_dict())
     assert two(graph.adjacency).equal(one(graph.adjacency))
@@ -145,7 +149,7 @@ def test_inference_mode(x: Tensor, snn: SpikingNetwork) -> None:
     with torch.inference_mode():
         inside = x.clone()
         assert snn(inside).equal(snn(x))
-        made = convert(mlp(), inside)
+        made = convert(mlp(), inside, ConvertConfig.paper())
         made.energy(inside)
     assert made(x).equal(snn(x))
     assert snn(inside).equal(snn(x))  # a tensor of inference mode, used outside of it
@@ -201,7 +205,7 @@ def test_calls_from_several_threads(snn: SpikingNetwork) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_forked_child_computes() -> None:
-    snn, x = convert(mlp(hidden=256), torch.rand(50, 8)), torch.rand(4000, 8)
+    snn, x = convert(mlp(hidden=256), torch.rand(50, 8), ConvertConfig.paper()), torch.rand(4000, 8)
     snn(x)  # the parent's threads are at work before the fork
     child = os.fork()
     if child == 0:
@@ -256,7 +260,7 @@ def test_spikes_and_energy_take_wait_and_engine(x: Tensor, snn: SpikingNetwork, 
     exact = snn.spikes(x)
     found = snn.spikes(x, engine=engine, wait=wait)
     assert not torch.equal(found["1"].code, exact["1"].code)  # late and false spikes
-    own = convert(mlp(), x, ConvertConfig(wait=wait))
+    own = convert(mlp(), x, ConvertConfig.paper(wait=wait))
     assert torch.equal(own.spikes(x)["1"].code, found["1"].code)
     assert own.energy(x) == snn.energy(x, wait=wait, engine=engine)
 
@@ -307,7 +311,7 @@ def test_half_precision_is_refused_and_changes_nothing(x: Tensor, snn: SpikingNe
 def test_a_model_made_in_inference_mode(x: Tensor) -> None:
     with torch.inference_mode():
         model = mlp()
-    assert convert(model, x)(x).equal(convert(mlp(), x)(x))
+    assert convert(model, x, ConvertConfig.paper())(x).equal(convert(mlp(), x, ConvertConfig.paper())(x))
 
 
 def test_importing_the_package_does_not_load_the_compiler() -> None:

@@ -56,6 +56,27 @@ def test_engines_agree(karate: Path) -> None:
     assert [content["engine"] for content in found] == names
 
 
+def test_convert_measures_what_is_not_given(karate: Path, tmp_path: Path) -> None:
+    measured = parsed("convert", karate / "run", "--out", tmp_path / "measured.safetensors")
+    choice = measured["choice"]
+    assert len(choice["trials"]) == 8
+    assert choice["rows"] == 34
+    assert choice["seconds"] > 0
+    assert measured["config"]["base"] == 1.3
+    assert set(measured["config"]["layers"]) == {row["name"] for row in measured["populations"]}
+    paper = parsed("convert", karate / "run", "--paper", "--correct", "mean", "--out", tmp_path / "paper.safetensors")
+    assert paper["choice"] is None
+    assert {name: paper["config"][name] for name in ("base", "scale", "per", "correct")} == {
+        "base": 1.3,
+        "scale": "max",
+        "per": "layer",
+        "correct": "mean",
+    }
+    said = gcn2snn("convert", karate / "run", "--accuracy-first", "--out", tmp_path / "groups.safetensors").stdout
+    assert "Settings on 34 calibration rows against the source's own outputs" in said
+    assert "groups of 4" in said
+
+
 def test_train_and_convert_json(tmp_path: Path) -> None:
     run = parsed("train", "karate", "--out", tmp_path / "run", "--epochs", 3, "--hidden", 4)
     assert run["status"] == "finished"

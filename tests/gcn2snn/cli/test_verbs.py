@@ -65,7 +65,7 @@ def test_the_list_of_verbs_cuts_no_sentence(monkeypatch: pytest.MonkeyPatch) -> 
         ("train", TrainConfig, ("hidden", "layers", "dropout", "learning_rate", "epochs", "patience", "validation")),
         ("train", TextGraphOptions, ("window", "wordless", "test_share", "split_seed")),
         ("train", ImageTrainConfig, ("learning_rate", "weight_decay", "batch_size")),
-        ("convert", ConvertConfig, ("base", "timesteps", "group", "message", "scale", "percentile", "per", "one_hot")),
+        ("convert", ConvertConfig, ("timesteps", "group", "message", "scale", "percentile", "per", "one_hot")),
         ("serve", ServeOptions, ("host", "port", "queue", "batch", "max_texts", "max_bytes", "requests", "grace")),
         ("tune", TuneConfig, ("trials", "max_loss")),
     ],

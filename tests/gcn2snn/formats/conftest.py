@@ -48,14 +48,14 @@ def cnn() -> Drawn:
     layers = (nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2))
     model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)).eval()
     x = torch.randn(20, 1, 8, 8)
-    return convert(model, x), (x,)
+    return convert(model, x, ConvertConfig.paper()), (x,)
 
 
 @pytest.fixture(scope="session")
 def karate() -> tuple[SpikingNetwork, Graph]:
     graph = load_graph("karate")
     model: TextGCN = fit(Trainer(graph, TrainConfig(hidden=8, epochs=30)))
-    return convert(model, graph), graph
+    return convert(model, graph, ConvertConfig.paper()), graph
 
 
 CORPUS = [

@@ -241,7 +241,7 @@ def errors_beside_a_hub(model: nn.Module, nodes: int, configs: dict[str, Convert
     errors = {}
     for name, config in configs.items():
         snn = convert(model, call, config)
-        assert snn.config.settled(False) == snn.config
+        assert snn.config.open == ()
         exact = snn.source(*call)[1:]
         errors[name] = float((snn(*call)[1:] - exact).norm() / exact.norm())
     return errors
@@ -251,13 +251,15 @@ def test_scales_suit_sums_over_hubs(randomised: Callable[..., Any]) -> None:
     """With one scale for a layer, many nodes beside a hub are silent."""
     torch.manual_seed(0)
     model = randomised(pyg.GIN(6, 16, 2, 3))
-    errors = errors_beside_a_hub(model, 40, {"default": ConvertConfig(), "paper": ConvertConfig(scale="max")})
+    errors = errors_beside_a_hub(model, 40, {"default": ConvertConfig(), "paper": ConvertConfig.paper()})
     assert errors["default"] < 0.5 * errors["paper"]
 
 
 def test_hubs_of_hundreds_need_a_wider_code(randomised: Callable[..., Any]) -> None:
-    """A limit that docs/graph-networks.md states: no scale of 16 phases at Q = 1.3 fits a hub of 199 and its neighbours."""
+    """No scale of 16 phases at Q = 1.3 fits a hub of 199 and its neighbours; the measured default finds a wider code."""
     torch.manual_seed(0)
     model = randomised(pyg.GIN(6, 16, 2, 3))
-    errors = errors_beside_a_hub(model, 200, {"default": ConvertConfig(), "wide": ConvertConfig(base=1.5)})
-    assert errors["wide"] < 0.25 < 0.5 < errors["default"]
+    configs = {"default": ConvertConfig(), "narrow": ConvertConfig(base=1.3)}
+    errors = errors_beside_a_hub(model, 200, configs)
+    print(errors)
+    assert errors["default"] < 0.25 < 0.5 < errors["narrow"]

@@ -137,14 +137,6 @@ def test_readers_are_in_order_and_once_each():
     assert "z" not in network
 
 
-def test_only_matrices_that_nodes_make_count_as_built():
-    given = ir.Input(name="a", size=(None, None), role="operator")
-    aggregate = ir.Aggregate(name="y", inputs=("a", "x"))
-    assert not ir.Network((given, X, aggregate, OUT)).builds_matrices
-    edges = ir.Input(name="e", size=(2, None), role="graph")
-    assert ir.Network((edges, X, ir.Adjacency(name="a", inputs=("e", "x", "x")), aggregate, OUT)).builds_matrices
-
-
 def test_what_is_worked_out_of_a_network_is_kept_with_it_and_not_with_its_copies():
     made = []
 

@@ -37,6 +37,7 @@ def test_items_are_the_papers_figures_and_tables():
         "codings",
         "inductive",
         "coverage",
+        "defaults",
     } == set(ITEMS)
 
 

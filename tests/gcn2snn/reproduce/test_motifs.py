@@ -34,5 +34,5 @@ def test_a_small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_mode(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no mode best here; allowed are default, paper"):
+    with pytest.raises(ConfigError, match="there is no mode best here; allowed are default, means, paper"):
         motifs.motifs(tmp_path, ReproduceOptions(modes=("best",)))

@@ -64,7 +64,7 @@ def test_text_gcn(karate: Graph, message: str) -> None:
         "layer1.relu": LayerConfig(scale="mse", timesteps=7, horizon=0.05),
         "layer2.message.neuron": LayerConfig(events=0.7),
     }
-    config = ConvertConfig(timesteps=9, message=message, layers=layers)
+    config = ConvertConfig.paper(timesteps=9, message=message, layers=layers)
     assert_measured_as_converted(model, [(karate, some_labels(karate.num_nodes, karate.num_classes))], config)
 
 
@@ -77,7 +77,7 @@ def test_a_refit_is_what_convert_makes(karate: Graph, ridge: float) -> None:
         "layer1.relu": LayerConfig(events=0.6),
         "layer2.message.neuron": LayerConfig(events=0.5),
     }
-    config = ConvertConfig(scale="max", refit_ridge=ridge, layers=layers)
+    config = ConvertConfig.paper(refit_ridge=ridge, layers=layers)
     assert_measured_as_converted(model, [(karate, some_labels(karate.num_nodes, karate.num_classes))], config)
 
 
@@ -99,7 +99,7 @@ def test_a_refit_is_made_once(karate: Graph, monkeypatch: pytest.MonkeyPatch) ->
             "layer1.message.neuron": LayerConfig(events=events, refit=refit),
             "layer2.message.neuron": LayerConfig(events=behind),
         }
-        scores, energy = problem.run(ConvertConfig(scale="max", layers=layers, refit_ridge=ridge))
+        scores, energy = problem.run(ConvertConfig.paper(layers=layers, refit_ridge=ridge))
         return scores, energy.alpha_events
 
     first = run(0.3, 0.5)
@@ -121,7 +121,7 @@ def test_refits_make_room(karate: Graph) -> None:
         held = Spikes(torch.zeros(4, 5, dtype=torch.int8), torch.ones(()), PhaseCode(1.3, 16, True))
         kept._kept[key] = {"x": held}
     model = TextGCN(karate.num_nodes, [6], karate.num_classes).eval()
-    config = ConvertConfig(scale="max", layers={"layer1.message.neuron": LayerConfig(events=0.3, refit=True)})
+    config = ConvertConfig.paper(layers={"layer1.message.neuron": LayerConfig(events=0.3, refit=True)})
     prepared, (args, kwargs) = prepare(model, karate, config), call_of(karate)
     network, _ = calibrate(prepared, lambda: [bind(prepared, args, kwargs)], config)
     found = kept.spikes("new", network, bind(network, args, kwargs), config)
@@ -132,7 +132,7 @@ def test_what_cannot_be_refitted_is_refused(karate: Graph) -> None:
     model = TextGCN(karate.num_nodes, [6], karate.num_classes).eval()
     problem = Problem(model, [(karate, some_labels(karate.num_nodes, karate.num_classes))])
     with pytest.raises(ConfigError, match=r"layer1.relu depends on the input"):
-        problem.measure(ConvertConfig(layers={"layer1.relu": LayerConfig(events=0.5, refit=True)}))
+        problem.measure(ConvertConfig.paper(layers={"layer1.relu": LayerConfig(events=0.5, refit=True)}))
 
 
 def test_networks_tuned_together(karate: Graph) -> None:
@@ -140,7 +140,7 @@ def test_networks_tuned_together(karate: Graph) -> None:
     models = [fit(Trainer(karate, TrainConfig(epochs=20, hidden=8, seed=seed))) for seed in range(2)]
     labels = some_labels(karate.num_nodes, karate.num_classes)
     problems = [Problem(model, [(karate, labels)]) for model in models]
-    config = ConvertConfig(layers={"layer1.message.neuron": LayerConfig(events=0.3)})
+    config = ConvertConfig.paper(layers={"layer1.message.neuron": LayerConfig(events=0.3)})
     together, alone = Pool(problems).measure(config), [problem.measure(config) for problem in problems]
     assert together.accuracy == pytest.approx(sum(point.accuracy for point in alone) / 2)
     assert together.agreement == pytest.approx(sum(point.agreement for point in alone) / 2)
@@ -164,7 +164,9 @@ def test_images_in_batches() -> None:
     model = build_model("small", 3, 1).eval()
     batches = [(torch.rand(n, 1, 8, 8), some_labels(n, 3)) for n in (7, 5)]
     name = Problem(model, batches).populations[1]
-    config = ConvertConfig(timesteps=8, scale="mse", layers={name: LayerConfig(base=1.5, timesteps=4, per="channel")})
+    config = ConvertConfig.paper(
+        timesteps=8, scale="mse", layers={name: LayerConfig(base=1.5, timesteps=4, per="channel")}
+    )
     assert_measured_as_converted(model, batches, config)
 
 
@@ -176,7 +178,9 @@ def test_pyg_model() -> None:
     problem = Problem(model, [(call, some_labels(20, 3))])
     layers = {name: LayerConfig(events=0.6) for name in sorted(problem.cuttable)}
     assert layers
-    assert_measured_as_converted(model, [(call, some_labels(20, 3))], ConvertConfig(layers=layers, correct="none"))
+    assert_measured_as_converted(
+        model, [(call, some_labels(20, 3))], ConvertConfig.paper(layers=layers, correct="none")
+    )
 
 
 def test_dgl_model() -> None:
@@ -197,14 +201,14 @@ def test_dgl_model() -> None:
     graph = dgl.add_self_loop(dgl.graph((edges[0], edges[1]), num_nodes=20))
     example = (graph, torch.randn(20, 5))
     assert_measured_as_converted(
-        Net().eval(), [(example, some_labels(20, 3))], ConvertConfig(timesteps=8, per="channel", correct="none")
+        Net().eval(), [(example, some_labels(20, 3))], ConvertConfig.paper(timesteps=8, per="channel", correct="none")
     )
 
 
 def test_a_share_is_of_the_whole_last_aggregation(karate: Graph) -> None:
     """Only some rows of it are made; what a spike costs there is still its fan-out in all of it."""
     model = TextGCN(karate.num_nodes, [6], karate.num_classes).eval()
-    config = ConvertConfig(layers={"layer2.message.neuron": LayerConfig(events=0.5)})
+    config = ConvertConfig.paper(layers={"layer2.message.neuron": LayerConfig(events=0.5)})
     few, all_rows = some_labels(karate.num_nodes, karate.num_classes), karate.labels
     energies = [Problem(model, [(karate, labels)]).run(config)[1] for labels in (few, all_rows)]
     assert energies[0] == energies[1]

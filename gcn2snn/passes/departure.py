@@ -1,0 +1,140 @@
+"""How far the outputs of a converted network are from its source's, on some of the calibration data and without labels."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.engines import Value, choose_engine, run_bucketed, run_closed, run_float
+from gcn2snn.passes.calibration import Batches
+
+COMPARED_ROWS = 1024
+"""Rows of the output on which settings are compared, unless one batch alone has more."""
+
+
+Heads = Mapping[str, Tensor]
+"""The results of one call by name."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Calibration inputs for a comparison, with the source's outputs.
+
+    Args:
+        fitted: inputs that correct means.
+        compared: inputs that judge; the same ones where there is a single batch.
+        outputs: of the source for each of ``compared``, by head, [rows, ...].
+        classes: every head has several outputs for each row, which then are classes.
+        counted: only so many first rows of each output count; None: all.
+    """
+
+    fitted: Sequence[Mapping[str, Value]]
+    compared: Sequence[Mapping[str, Value]]
+    outputs: Sequence[Heads]
+    classes: bool
+    counted: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the outputs that are compared."""
+        return sum(self._kept(output).shape[0] for heads in self.outputs for output in heads.values())
+
+    @property
+    def measure(self) -> Literal["kl", "squared"]:
+        """The divergence: "kl" of classes, else "squared"."""
+        return "kl" if self.classes else "squared"
+
+    def departure(self, network: ir.Network, wait: int | None = None) -> tuple[Tensor, float]:
+        """Divergence of each row of a calibrated network from the source by :attr:`measure`, [rows], and percent of rows of
+        another class. The mean over the rows of a head is
+
+        kl: mean over rows of sum_c p_c (log p_c - log q_c), p and q the softmax of the source's and the network's outputs
+        squared: sum (y - x)^2 / sum (x - mean of x)^2
+
+        and of several heads each counts alike. A short ``wait`` is run as it is, at the moments that neurons look.
+        """
+        found = [_results(network, batch, wait) for batch in self.compared]
+        parts, changed = [], []
+        for name in network.heads:
+            pairs = [(self._kept(a[name]), self._kept(b[name])) for a, b in zip(self.outputs, found, strict=True)]
+            own = _divergences(pairs) if self.classes else _squared_errors(pairs)
+            parts.append(own * (self.rows / (len(network.heads) * max(len(own), 1))))
+            changed += [(a.argmax(1) != b.argmax(1)).double() for a, b in pairs if self.classes]
+        return torch.cat(parts), 100 * float(torch.cat(changed).mean()) if changed else 0.0
+
+    def _kept(self, output: Tensor) -> Tensor:
+        output = output if self.counted is None else output[: self.counted]
+        return output.reshape(output.shape[0] if output.dim() else 1, -1).double()
+
+
+def _results(network: ir.Network, inputs: Mapping[str, Value], wait: int | None) -> Heads:
+    heads: dict[str, Tensor] = {}
+    with torch.no_grad():
+        if choose_engine(network, wait, "auto") == "closed":
+            run_closed(network, inputs, heads=heads)
+        else:
+            run_bucketed(network, inputs, wait, heads=heads)
+    return heads
+
+
+def _divergences(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    found = []
+    for source, own in pairs:
+        logarithms = source.log_softmax(1)
+        found.append((logarithms.exp() * (logarithms - own.log_softmax(1))).sum(1))
+    return torch.cat(found)
+
+
+def _squared_errors(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    values = torch.cat([source.flatten() for source, _ in pairs])
+    errors = torch.cat([(own - source).square().sum(1) for source, own in pairs])
+    return errors * (len(errors) / (values - values.mean()).square().sum().clamp(min=1e-30))
+
+
+def sample_of(network: ir.Network, batches: Batches, counted: int | None = None) -> Sample:
+    """Batches for a comparison, as many as :data:`COMPARED_ROWS` allows, at least one; every second one corrects means.
+
+    Which ones they are follows from a hash of what the source computes on them, so the order of the data changes nothing.
+    No more than these are held in memory.
+    """
+    kept: list[_Item] = []
+    with torch.no_grad():
+        for batch in batches():
+            heads: dict[str, Tensor] = {}
+            output = run_float(network, batch, heads=heads)
+            key = hashlib.sha256(output.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+            kept = _prefix(sorted([*kept, _Item(key, batch, heads)], key=lambda item: item.key))
+    compared = kept[1::2] or kept
+    inputs = [item.batch for item in compared]
+    classes = all(_are_classes(network, name) for name in network.heads)
+    return Sample([item.batch for item in kept[::2]], inputs, [item.heads for item in compared], classes, counted)
+
+
+def _are_classes(network: ir.Network, name: str) -> bool:
+    shape = network.shapes[name]
+    return isinstance(network[name], ir.Output) and len(shape) == 2 and (shape[1] or 0) > 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Item:
+    key: str
+    batch: Mapping[str, Value]
+    heads: Heads
+
+    @property
+    def rows(self) -> int:
+        """Of all heads together."""
+        return sum(output.shape[0] if output.dim() else 1 for output in self.heads.values())
+
+
+def _prefix(items: Sequence[_Item]) -> list[_Item]:
+    """The first items whose outputs have :data:`COMPARED_ROWS` together, at least one."""
+    rows = list(itertools.accumulate(item.rows for item in items))
+    return [item for item, count in zip(items, rows, strict=True) if count <= COMPARED_ROWS] or list(items[:1])

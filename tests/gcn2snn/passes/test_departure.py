@@ -1,0 +1,89 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gcn2snn import ir
+from gcn2snn.conversion import convert
+from gcn2snn.passes import departure
+from gcn2snn.passes.departure import Sample, sample_of
+
+
+def through(columns: int) -> ir.Network:
+    """The output is the input, so what a comparison sees is given by hand."""
+    return ir.Network((ir.Input(name="x", size=(None, columns)), ir.Output(name="output", inputs=("x",))))
+
+
+THROUGH = through(3)
+
+
+def compared(own: torch.Tensor, source: torch.Tensor, counted: int | None = None) -> tuple[float, float]:
+    inputs = [{"x": own}]
+    columns = source.shape[1]
+    rows, changed = Sample(inputs, inputs, [{"output": source}], columns > 1, counted).departure(through(columns))
+    return float(rows.mean()), changed
+
+
+def test_classes_are_compared_by_their_divergence_worked_out_here():
+    source, own = torch.tensor([[0.0, 0.0], [5.0, 0.0]]), torch.tensor([[math.log(3.0), 0.0], [5.0, 0.0]])
+    divergence, changed = compared(own, source)
+    assert divergence == pytest.approx((0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)) / 2, abs=1e-6)
+    assert changed == 0.0
+    assert compared(own.flip(1), source)[1] == 100.0
+
+
+def test_a_single_output_is_compared_by_its_share_of_the_variance():
+    source, own = torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0], [1.0]])
+    assert compared(own, source) == (0.5, 0.0)  # 1 of (0 - 1)^2 + (2 - 1)^2
+
+
+def test_only_counted_rows_count():
+    source, own = torch.tensor([[3.0, 0.0], [0.0, 3.0]]), torch.tensor([[3.0, 0.0], [9.0, 0.0]])
+    assert compared(own, source, counted=1) == (0.0, 0.0)
+    assert Sample([], [], [{"output": source}], True, 1).rows == 1
+
+
+def batches_of(*rows: int) -> list[dict[str, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    return [{"x": torch.randn(count, 3, generator=generator)} for count in rows]
+
+
+def test_the_order_of_batches_changes_nothing_and_each_is_for_one_purpose():
+    batches = batches_of(10, 20, 30, 40)
+    one, other = sample_of(THROUGH, lambda: batches), sample_of(THROUGH, lambda: batches[::-1])
+    for mine, theirs in ((one.fitted, other.fitted), (one.compared, other.compared)):
+        assert all(a["x"].equal(b["x"]) for a, b in zip(mine, theirs, strict=True))
+    everything = [batch["x"].shape[0] for batch in (*one.fitted, *one.compared)]
+    assert sorted(everything) == [10, 20, 30, 40]
+    assert len(one.compared) == 2
+
+
+def test_rows_are_bounded_but_one_batch_is_always_there(monkeypatch):
+    monkeypatch.setattr(departure, "COMPARED_ROWS", 25)
+    assert sum(batch["x"].shape[0] for batch in sample_of(THROUGH, lambda: batches_of(8, 8, 8, 8, 8)).fitted) == 16
+    single = sample_of(THROUGH, lambda: batches_of(40, 40))
+    assert single.rows == 40
+    assert single.fitted[0]["x"].equal(single.compared[0]["x"])
+
+
+def test_each_of_several_results_counts_alike():
+    torch.manual_seed(0)
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.one, self.other = nn.Linear(4, 8), nn.Linear(8, 3), nn.Linear(8, 2)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            h = self.body(x).relu()
+            return self.one(h), self.other(h)
+
+    x = torch.randn(40, 4)
+    snn = convert(Two().eval(), x)
+    expected = []
+    for source, own in zip(snn.source(x), snn(x), strict=True):
+        logarithms = source.double().log_softmax(1)
+        expected.append(float((logarithms.exp() * (logarithms - own.double().log_softmax(1))).sum(1).mean()))
+    assert snn.choice.rows == 80
+    assert snn.choice.best.divergence == pytest.approx(sum(expected) / 2, rel=1e-6)
