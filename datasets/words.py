@@ -84,7 +84,9 @@ def unicode_words(text: str) -> list[str]:
     """
     boundary, word = _patterns()
     alike = unicodedata.normalize("NFKC", text).translate(_ALIKE).lower()
-    return [part for part in boundary.split(alike) if word.search(part)]
+    # The rules put no boundary between a space and a mark that combines with it.
+    parts = (part for piece in boundary.split(alike) for part in piece.split())
+    return [part for part in parts if word.search(part)]
 
 
 def tokenised_words(text: str, name: str) -> list[str]:

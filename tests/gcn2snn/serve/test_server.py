@@ -146,7 +146,7 @@ def test_only_networks_that_classify_texts_are_served(tmp_path: Path) -> None:
     assert "this network cannot classify texts: only a Text GCN" in failed("serve", tmp_path / "run")
     assert "does not exist; a spiking network is needed" in failed("serve", tmp_path / "nothing")
     (tmp_path / "text").write_text("no network")
-    assert "again" in failed("serve", tmp_path / "text")
+    assert "it is no safetensors file; a snn file that gcn2snn wrote is needed" in failed("serve", tmp_path / "text")
 
 
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("::", True)])
