@@ -218,9 +218,9 @@ def test_the_tuner_measures_what_convert_gives() -> None:
     problem = Problem(model, [(example, labels)])
     name = next(name for name in problem.populations if "neuron" not in name)
     for config in (
-        ConvertConfig(base=1.5, timesteps=6, scale="max"),
-        ConvertConfig(base=2.0, timesteps=6, scale="max"),
-        ConvertConfig(scale="max", layers={name: LayerConfig(base=1.2, scale="mse", per="channel")}),
+        ConvertConfig.paper(base=1.5, timesteps=6),
+        ConvertConfig.paper(base=2.0, timesteps=6),
+        ConvertConfig.paper(layers={name: LayerConfig(base=1.2, scale="mse", per="channel")}),
     ):
         snn = convert(model, example, replace(config, correct="none"))
         scores, energy = problem.run(config)
