@@ -57,6 +57,8 @@ def conversion_in_words(config: ConvertConfig) -> dict[str, str]:
 
 def _code(config: ConvertConfig) -> str:
     group = f"; {config.group} neurons share a membrane" if config.group > 1 else ""
+    if config.base is None:
+        return f"{config.timesteps} time steps at a base that is measured for each population{group}"
     return f"{config.timesteps} time steps at base {config.base:g}: a spike is worth {config.base:g} times less with each step{group}"
 
 

@@ -80,7 +80,7 @@ def test_every_node_is_evaluated_three_times(monkeypatch: pytest.MonkeyPatch) ->
         return evaluate(node, *args)
 
     monkeypatch.setattr(interpreter, "evaluate_node", counted)
-    snn = gcn2snn.convert(small_densenet(3), torch.rand(1, 3, 8, 8))
+    snn = gcn2snn.convert(small_densenet(3), torch.rand(1, 3, 8, 8), gcn2snn.ConvertConfig.paper())
     assert {seen[node.name] for node in snn.network if not isinstance(node, ir.Input)} <= {2, 3}
 
 
