@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -110,13 +110,17 @@ class Statistics:
         if _observe(network, batches, maxima) == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
         self.maxima = maxima.found
+        self._counts: dict[str, dict[str, Tensor]] = {}
+        self._scales: dict[tuple[object, ...], Tensor] = {}
+        self._errors: dict[tuple[object, ...], float] = {}
 
-    @cached_property
-    def histograms(self) -> _Histograms:
-        """Counts of magnitude / maximum; a second pass over the data."""
-        found = _Histograms(self.maxima)
-        _observe(self.network, self.batches, found)
-        return found
+    def counts(self, name: str, per: str) -> Tensor:
+        """Histogram of magnitude / maximum of a population, [C or 1, bins]; the first one is another pass over the data."""
+        if per not in self._counts:
+            found = _Histograms(self.maxima, per)
+            _observe(self.network, self.batches, found)
+            self._counts[per] = found.counts
+        return self._counts[per][name]
 
     def largest(self, coder: ir.InputCode) -> Tensor:
         """Scale of an input coder, []: the largest magnitude; 1 where all data are 0."""
@@ -129,10 +133,16 @@ class Statistics:
         Under a cap, no level of the code is above the cap; where the rule's own scale reaches the cap, the largest
         level is the cap itself, Q^-1 s = cap (docs/decisions/0082).
         """
+        key = (node.name, node.coding, kind, per, percentile)
+        if key not in self._scales:
+            self._scales[key] = self._scale(node, kind, per, percentile)
+        return self._scales[key]
+
+    def _scale(self, node: ir.Population, kind: str, per: str, percentile: float) -> Tensor:
         maxima = self.maxima[node.name]
         top = maxima if per == "channel" else maxima.max()
         if kind != "max":
-            counts = (self.histograms.channel if per == "channel" else self.histograms.layer)[node.name]
+            counts = self.counts(node.name, per)
             capped = node.activation.cap is not None
             factor = (
                 _percentile(counts, percentile) if kind == "percentile" else _least_error(counts, node.coding, capped)
@@ -145,8 +155,14 @@ class Statistics:
 
         Bins are taken together and fewer scales are looked at than for a scale itself: this ranks codes.
         """
+        key = (node.name, coding, per)
+        if key not in self._errors:
+            self._errors[key] = self._least_error(node, coding, per)
+        return self._errors[key]
+
+    def _least_error(self, node: ir.Population, coding: PhaseCode, per: str) -> float:
         maxima, capped = self.maxima[node.name].double(), node.activation.cap is not None
-        counts = (self.histograms.channel if per == "channel" else self.histograms.layer)[node.name]
+        counts = self.counts(node.name, per)
         top = maxima if per == "channel" else maxima.max()[None]
         counts = counts.view(counts.shape[0], LEAST_BINS, -1).sum(2)
         _, error = _ranking_errors(replace(coding, signed=False), capped, LEAST_BINS, LEAST_ERROR_SCALES, counts.device)
@@ -217,29 +233,25 @@ class _Maxima:
 
 
 class _Histograms:
-    """Counts of magnitude / maximum in equal bins, per channel and for the layer as a whole."""
+    """Counts of magnitude / maximum in equal bins, for each channel or for the layer as a whole."""
 
-    def __init__(self, maxima: dict[str, Tensor]) -> None:
-        self.maxima = maxima
-        self.channel: dict[str, Tensor] = {}
-        self.layer: dict[str, Tensor] = {}
-        channels = sum(x.numel() for x in maxima.values())
+    def __init__(self, maxima: dict[str, Tensor], per: str) -> None:
+        self.maxima = maxima if per == "channel" else {name: top.max()[None] for name, top in maxima.items()}
+        self.counts: dict[str, Tensor] = {}
         self.bins = BINS
-        while self.bins > LEAST_BINS and 8 * channels * self.bins > HISTOGRAM_BYTES:
+        rows = sum(top.numel() for top in self.maxima.values())
+        while self.bins > LEAST_BINS and 8 * rows * self.bins > HISTOGRAM_BYTES:
             self.bins //= 2
 
     def __call__(self, node: ir.Node, x: Tensor) -> None:
         if not isinstance(node, ir.Population):
             return
-        values, top = magnitudes(node, x), self.maxima[node.name]
-        self._count(self.channel, node.name, values, top, self.bins)
-        self._count(self.layer, node.name, values.reshape(1, -1), top.max()[None], BINS)
-
-    def _count(self, store: dict[str, Tensor], name: str, values: Tensor, top: Tensor, size: int) -> None:
+        top, size = self.maxima[node.name], self.bins
+        values = magnitudes(node, x).reshape(top.numel(), -1)
         bins = (values / top.clamp(min=1e-30)[:, None] * size).long().clamp_(max=size - 1)
         bins += torch.arange(values.shape[0], device=values.device)[:, None] * size
         counts = torch.bincount(bins.flatten(), minlength=values.shape[0] * size).view(-1, size)
-        store[name] = store[name] + counts if name in store else counts
+        self.counts[node.name] = self.counts[node.name] + counts if node.name in self.counts else counts
 
 
 def _percentile(counts: Tensor, percentile: float) -> Tensor:
@@ -268,7 +280,7 @@ def _error_table(
     return shares, (values - decode(encode(values, shares, coding), torch.float64)).square()
 
 
-_errors = lru_cache(maxsize=4)(_error_table)  # populations often share a code; a table takes 6 megabytes
+_errors = lru_cache(maxsize=8)(_error_table)  # populations often share a code; a table takes 6 megabytes
 _ranking_errors = lru_cache(maxsize=64)(_error_table)  # small ones
 
 

@@ -14,7 +14,7 @@ MESSAGES = {
     "fused": "no neurons there: values go on as they are",
 }
 SCALES = {
-    "auto": "chosen by measuring",
+    "auto": "what suits the network",
     "max": "the largest activation of the calibration data",
     "mse": "the one with the least error on the calibration data",
 }
@@ -24,7 +24,7 @@ INPUTS = {
     "analog": "as values, without spikes",
 }
 CORRECTIONS = {
-    "auto": "chosen by measuring",
+    "auto": "what suits the network",
     "mean": "starting potentials make each channel send its mean",
     "none": "none",
 }
@@ -57,7 +57,9 @@ def conversion_in_words(config: ConvertConfig) -> dict[str, str]:
 
 def _code(config: ConvertConfig) -> str:
     group = f"; {config.group} neurons share a membrane" if config.group > 1 else ""
-    return f"{config.timesteps} time steps at base {config.common_base:g}: a spike is worth {config.common_base:g} times less with each step{group}"
+    if config.base is None:
+        return f"{config.timesteps} time steps at a base that is measured for each population{group}"
+    return f"{config.timesteps} time steps at base {config.base:g}: a spike is worth {config.base:g} times less with each step{group}"
 
 
 def _scale(config: ConvertConfig) -> str:

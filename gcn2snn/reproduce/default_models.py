@@ -70,6 +70,7 @@ class SqueezeLike(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
+        assert self.last.bias is not None
         nn.init.constant_(self.last.bias, 0.5)  # no class starts behind its ReLU
 
     def forward(self, x: Tensor) -> Tensor:

@@ -240,10 +240,10 @@ def _text_graph(count: int, data_dir: Path | None) -> Graph:
     rows = random.Random(SEED).sample(range(len(whole.documents)), count)
     trained_on = {whole.labels[row] for row in rows if whole.split[row] == "train"}
     kept = [row for row in rows if whole.labels[row] in trained_on]
-    columns = [
+    documents, labels, split, names = (
         tuple(column[row] for row in kept) for column in (whole.documents, whole.labels, whole.split, whole.names)
-    ]
-    corpus = Corpus("part of ohsumed", *columns)
+    )
+    corpus = Corpus("part of ohsumed", documents, labels, split, names)
     return build_text_graph(clean_corpus(corpus, TextGraphOptions(min_count=3)))
 
 

@@ -222,7 +222,7 @@ def test_the_tuner_measures_what_convert_gives() -> None:
         ConvertConfig.paper(base=2.0, timesteps=6),
         ConvertConfig.paper(layers={name: LayerConfig(base=1.2, scale="mse", per="channel")}),
     ):
-        snn = convert(model, example, replace(config, correct="none"))
+        snn = convert(model, example, config.settled())
         scores, energy = problem.run(config)
         torch.testing.assert_close(scores, snn(*call_of(example)[0]), rtol=1e-5, atol=1e-6)
         # The search keeps horizons beside the network, so that their bytes are in the converted one's footprint alone.

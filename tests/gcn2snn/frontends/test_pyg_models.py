@@ -251,12 +251,12 @@ def test_scales_suit_sums_over_hubs(randomised: Callable[..., Any]) -> None:
     """With one scale for a layer, many nodes beside a hub are silent."""
     torch.manual_seed(0)
     model = randomised(pyg.GIN(6, 16, 2, 3))
+    own = ConvertConfig(base=1.3, scale="mse", per="channel", correct="mean")
     errors = errors_beside_a_hub(
-        model,
-        40,
-        {"means": ConvertConfig.paper(scale="mse", per="channel", correct="mean"), "paper": ConvertConfig.paper()},
+        model, 40, {"channels": own, "default": ConvertConfig(), "paper": ConvertConfig.paper()}
     )
-    assert errors["means"] < 0.5 * errors["paper"]
+    assert errors["channels"] < 0.5 * errors["paper"]
+    assert errors["default"] < 0.6 * errors["paper"]
 
 
 def test_hubs_of_hundreds_need_a_wider_code(randomised: Callable[..., Any]) -> None:
@@ -265,4 +265,5 @@ def test_hubs_of_hundreds_need_a_wider_code(randomised: Callable[..., Any]) -> N
     model = randomised(pyg.GIN(6, 16, 2, 3))
     configs = {"default": ConvertConfig(), "narrow": ConvertConfig(base=1.3)}
     errors = errors_beside_a_hub(model, 200, configs)
+    print(errors)
     assert errors["default"] < 0.25 < 0.5 < errors["narrow"]

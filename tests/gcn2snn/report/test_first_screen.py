@@ -160,13 +160,14 @@ def test_a_picture_is_what_it_was(channels: int) -> None:
 
 
 def test_settings_in_words() -> None:
-    own = ConvertConfig(events=0.5, layers={"layer1.relu": LayerConfig(base=1.5, timesteps=8)})
+    own = ConvertConfig.paper(events=0.5, layers={"layer1.relu": LayerConfig(base=1.5, timesteps=8)})
     told = conversion_in_words(own)
     assert told["Code"] == "16 time steps at base 1.3: a spike is worth 1.3 times less with each step"
     assert told["Spikes that are left out"].startswith("those that matter least, until 50 %")
     assert told["Other for layer1.relu"] == "base 1.5, timesteps 8"
     plain = conversion_in_words(ConvertConfig(wait=3, weights="int8", batch_norm="threshold", avg_pool="spike"))
     assert plain["A layer waits"] == "3 steps"
+    assert plain["Code"] == "16 time steps at a base that is measured for each population"
     assert {plain["Weights"], plain["Batch norm"]} == {"rounded to 8 bits", "stays in threshold and starting potential"}
     assert training_in_words({"hidden": 200, "own": 1}) == {"hidden: units of each hidden layer": 200, "own": 1}
     assert for_machines({"a": "f" * 64, "b": "f", "builder": 1})[0] == {"b": "f"}
@@ -176,9 +177,9 @@ def test_differences_are_marked(graph: Graph) -> None:
     torch.manual_seed(0)
     model = TextGCN(34, [8], 4).eval()
     rows = []
-    for name, config in (("one", ConvertConfig.paper()), ("two", ConvertConfig.paper(timesteps=8, base=1.5))):
+    for name, config in (("one", ConvertConfig()), ("two", ConvertConfig(timesteps=8, base=1.5))):
         snn = convert(model, graph, config)
-        rows.append(_section(Network(name, snn.config, snn.choice, measure(snn, subject_of(graph)), {})))
+        rows.append(_section(Network(name, snn.config, None, measure(snn, subject_of(graph)), {})))
     questions = {question.title: question.cells for question in side_by_side(rows)}
     assert questions["Accuracy of the source %"][1].differs is False
     assert questions["Code"] == (
