@@ -166,8 +166,8 @@ def convert(
         )
     if not run.exists():
         raise ConfigError(
-            f"{run} does not exist; a run folder is needed (gcn2snn train DATASET --out {run}), or MODULE:FACTORY of a model "
-            f"of your own"
+            f"{run} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {run}`, or name a "
+            f"model of your own as MODULE:FACTORY"
         )
     refuse_given(source, f"{run} is a run on a graph")
     allow_tokeniser(tokeniser)

@@ -294,5 +294,5 @@ def test_example_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_name_that_is_neither_a_folder_nor_a_factory(tmp_path: Path) -> None:
     said = failed("convert", tmp_path / "nothing", "--data", "cora")
-    assert "nothing does not exist; a run folder is needed" in said
-    assert "or MODULE:FACTORY of a model of your own" in said
+    assert "nothing is not a run folder: it does not exist" in said
+    assert "or name a model of your own as MODULE:FACTORY" in said
