@@ -109,14 +109,14 @@ def _choice_of(values: Mapping[str, object] | None) -> Choice | None:
 class StoredNetwork(Stored):
     """What stands beside the tensors of a network."""
 
-    nodes: list[dict[str, Any]]
-    documents: dict[str, Any] | None
-    config: dict[str, Any]
-    report: list[dict[str, Any]]
-    refits: list[dict[str, Any]]
-    choice: dict[str, Any] | None
+    nodes: list[dict[str, object]]
+    documents: dict[str, object] | None
+    config: dict[str, object]
+    report: list[dict[str, object]]
+    refits: list[dict[str, object]]
+    choice: dict[str, object] | None
     environment: dict[str, str]
-    origin: dict[str, Any]
+    origin: dict[str, object]
 
 
 def from_pretrained(source: str | Path, revision: str | None = None) -> SpikingNetwork:
@@ -144,7 +144,7 @@ def _unpack_node(packed: dict[str, object], tensors: dict[str, Tensor]) -> ir.No
     return made_of(ir.NODE_TYPES[kind], values, f"the {kind} {packed.get('name')!r}")
 
 
-def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+def _unpack(value: object, tensors: dict[str, Tensor]) -> object:
     if isinstance(value, dict) and set(value) == {"tensor"}:
         return tensors[value["tensor"]]
     if isinstance(value, dict) and set(value) == {"phase_code"}:

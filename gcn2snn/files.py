@@ -184,7 +184,7 @@ def refuse_special(path: Path) -> None:
 
 
 def read_json(path: Path, again: str = "Make it again") -> object:
-    """Any JSON.
+    """object JSON.
 
     Args:
         path: of the file.

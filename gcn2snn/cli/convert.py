@@ -164,6 +164,11 @@ def convert(
         raise ConfigError(
             "nothing to convert: give a run folder, MODULE:FACTORY of a model of your own, or --model with --weights and --data for images"
         )
+    if not run.exists():
+        raise ConfigError(
+            f"{run} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {run}`, or name a "
+            f"model of your own as MODULE:FACTORY"
+        )
     refuse_given(source, f"{run} is a run on a graph")
     allow_tokeniser(tokeniser)
     _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, data_dir, corpus, force, as_json)

@@ -42,7 +42,7 @@ def origin_of(summary: dict[str, object]) -> dict[str, object]:
     return {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
 
 
-def graph_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None = None) -> Graph:
+def graph_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | None = None) -> Graph:
     """The graph a run or network belongs to, from the cache or built again, and checked to be the same.
 
     Args:
@@ -82,7 +82,7 @@ def graph_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None 
     return graph
 
 
-def unseen_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None = None) -> UnseenDocuments:
+def unseen_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | None = None) -> UnseenDocuments:
     """The test documents of the corpus of an inductive run, which its graph does not hold; arguments as :func:`graph_of`."""
     from gcn2snn.datasets import TextGraphOptions, load
     from gcn2snn.run_summary import GraphOrigin
@@ -95,13 +95,13 @@ def unseen_of(origin: dict[str, Any], data_dir: Path | None, corpus: Path | None
     return UnseenDocuments.of(load(place, data_dir, options, notes=False))
 
 
-def is_inductive(origin: dict[str, Any]) -> bool:
+def is_inductive(origin: dict[str, object]) -> bool:
     """Whether a run or network was trained for documents that no graph has seen."""
     config = origin.get("config")
     return isinstance(config, dict) and bool(config.get("inductive"))
 
 
-def refuse_inductive(origin: dict[str, Any], what: str) -> None:
+def refuse_inductive(origin: dict[str, object], what: str) -> None:
     """Refuse a run or network of inductive training where labelled nodes of the graph are needed.
 
     Raises:

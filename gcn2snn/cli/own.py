@@ -92,7 +92,7 @@ def _of_graph(own: Own, data: str, target: Path, config: ConvertConfig, accuracy
 
 
 def _of_images(
-    own: Own, data: str, target: Path, config: ConvertConfig, images: dict[str, Any], accuracy_first: bool = False
+    own: Own, data: str, target: Path, config: ConvertConfig, images: dict[str, object], accuracy_first: bool = False
 ) -> tuple[dict[str, Any], Any]:
     from gcn2snn.artefact import load
     from gcn2snn.cli.options import given
@@ -136,7 +136,7 @@ def problem_of(own: Own, images: int | None) -> tuple[Problem, str]:
     return Problem(model, [(found.example, labels)]), data
 
 
-def finished(own: Own, target: Path, config: ConvertConfig) -> dict[str, Any]:
+def finished(own: Own, target: Path, config: ConvertConfig) -> dict[str, object]:
     """Convert with the chosen configuration, write the network, and compare it on the test rows, which are read only here."""
     from gcn2snn.cli.origins import given_call
     from gcn2snn.cli.own_data import are_images

@@ -154,7 +154,7 @@ def _train_graph(
     data_dir: Path | None,
     config: Any,
     folder: Path,
-    options: dict[str, Any],
+    options: dict[str, object],
     force: bool,
     resume: bool,
     as_json: bool,

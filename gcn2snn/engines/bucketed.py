@@ -1,4 +1,4 @@
-"""Any wait without T passes: potentials at the moments that neurons look at, and the first crossing."""
+"""object wait without T passes: potentials at the moments that neurons look at, and the first crossing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_bucketed(
 
     A neuron decides step k by U(min(k + w, T_in)), so only the moments min(1 + w, T_in) .. T_in are ever looked at. Where one
     synapse brings the spikes of one population, a kernel keeps the sums of all moments and finds the first crossing in
-    one pass over the spikes. Any other membrane goes from moment to moment: what arrives until the first one is summed at
+    one pass over the spikes. object other membrane goes from moment to moment: what arrives until the first one is summed at
     once, each spike is still added once, and the rules of the nodes (races, coders, sums) are those of the temporal engine.
 
     Args:

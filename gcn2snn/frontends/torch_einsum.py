@@ -23,7 +23,7 @@ WHY = "is neither a product with weights of the model, nor one with a matrix of 
 
 @lowers_function(torch.einsum)
 @follows_layouts
-def lower_einsum(builder: Builder, path: str, equation: Any, *operands: Any) -> Any:
+def lower_einsum(builder: Builder, path: str, equation: Any, *operands: Any) -> object:
     """A product with weights of the model, A X with a matrix of the graph, or axes in another order or added up."""
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
@@ -44,7 +44,7 @@ def lower_einsum(builder: Builder, path: str, equation: Any, *operands: Any) -> 
     return builder.refuse(path, f"einsum({equation!r})", WHY, "Use linear layers, or A @ x.", operands)
 
 
-def _of_results(builder: Builder, path: str, first: Any, second: Any, a: str, b: str, result: str) -> Ref | None:
+def _of_results(builder: Builder, path: str, first: object, second: object, a: str, b: str, result: str) -> Ref | None:
     """Products of two results at the very end of the model; None for any other product."""
     if len(a) != 2 or len(b) != 2 or a[1] != b[1]:
         return None

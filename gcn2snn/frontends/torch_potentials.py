@@ -47,7 +47,7 @@ def lower_sigmoid_function(builder: Builder, path: str, input: Ref) -> Ref:
     return builder.read_out(ir.Sigmoid(name=path, inputs=(input,)), refusal)
 
 
-def product(builder: Builder, path: str, node: type[ir.Product], a: Any, b: Any, **fields: Any) -> Ref | None:
+def product(builder: Builder, path: str, node: type[ir.Product], a: object, b: object, **fields: object) -> Ref | None:
     """A product of two results; None where one of them is none."""
     ends = [_end(builder, path, x) for x in (a, b)]
     if ends[0] is None or ends[1] is None:
@@ -65,7 +65,7 @@ def _called(node: type[ir.Product]) -> str:
     return "matrix product" if node is ir.Gram else "multiplication"
 
 
-def _end(builder: Builder, path: str, x: Any) -> Ref | None:
+def _end(builder: Builder, path: str, x: object) -> Ref | None:
     """A result to be multiplied: rows picked out of a value are picked out of its potentials instead."""
     if not isinstance(x, Ref) or builder.is_unknown(x):
         return None
@@ -101,7 +101,7 @@ def lower_bilinear_function(
 
 
 @reads_potentials(operator.mul, torch.mul, "mul")
-def multiply_late(builder: Builder, path: str, input: Any, other: Any) -> Ref:
+def multiply_late(builder: Builder, path: str, input: Any, other: object) -> Ref:
     """A result times a number of the model, or times another result."""
     if isinstance(input, Ref) and isinstance(other, Ref):
         return product(builder, path, ir.Hadamard, input, other) or _early(builder, path, input, other)
@@ -109,7 +109,7 @@ def multiply_late(builder: Builder, path: str, input: Any, other: Any) -> Ref:
 
 
 @reads_potentials(operator.truediv, torch.div, "div")
-def divide_late(builder: Builder, path: str, input: Any, other: Any) -> Ref:
+def divide_late(builder: Builder, path: str, input: object, other: Any) -> Ref:
     """A result divided by a number of the model."""
     if not isinstance(input, Ref) or _number(other) is None:
         return _early(builder, path, input, other)
@@ -124,7 +124,7 @@ def add_late(builder: Builder, path: str, input: Any, other: Any) -> Ref:
 
 
 @reads_potentials(operator.sub, torch.sub, "sub")
-def subtract_late(builder: Builder, path: str, input: Any, other: Any) -> Ref:
+def subtract_late(builder: Builder, path: str, input: object, other: Any) -> Ref:
     """A result less a number of the model."""
     if not isinstance(input, Ref) or _number(other) is None:
         return _early(builder, path, input, other)
@@ -144,7 +144,7 @@ def _scaled(builder: Builder, path: str, x: Ref, factor: object, shift: object =
 
 
 @reads_potentials(torch.sum, "sum")
-def sum_late(builder: Builder, path: str, input: Ref, dim: Any = None, keepdim: bool = False) -> Ref:
+def sum_late(builder: Builder, path: str, input: Ref, dim: object = None, keepdim: bool = False) -> Ref:
     """The sum over the channels of a product: the inner product of each pair of rows."""
     node = builder.readout(input)
     axis = dim[0] if isinstance(dim, Sequence) and len(dim) == 1 else dim
@@ -155,7 +155,7 @@ def sum_late(builder: Builder, path: str, input: Ref, dim: Any = None, keepdim: 
 
 
 @reads_potentials(*ARRANGING)
-def arrange_late(builder: Builder, path: str, input: Ref, *args: Any, **kwargs: Any) -> Ref:
+def arrange_late(builder: Builder, path: str, input: Ref, *args: object, **kwargs: object) -> Ref:
     """Scores as a vector [N] or a column [N, 1]; a sigmoid or a number changes nothing in that."""
     node, refusal = builder.readout(input), _refusal_of(builder, input)
     name = path.rsplit(".", 1)[-1].rstrip("_0123456789")
@@ -188,7 +188,7 @@ def _arranged(name: str, given: tuple[object, ...], column: bool) -> str | None:
 
 
 @reads_potentials("detach", "contiguous", "clone", "cpu", torch.clone, torch.detach)
-def keep_late(builder: Builder, path: str, input: Ref, *args: Any, **kwargs: Any) -> Ref:
+def keep_late(builder: Builder, path: str, input: Ref, *args: object, **kwargs: object) -> Ref:
     """The result itself."""
     return input
 
@@ -203,7 +203,7 @@ def _early(builder: Builder, path: str, *values: object) -> Ref:
     return builder.unknown(path)
 
 
-def gram(builder: Builder, path: str, a: Any, b: Any) -> Ref | None:
+def gram(builder: Builder, path: str, a: object, b: object) -> Ref | None:
     """A B^T where B^T is a stand-in for turned axes; None for any other product."""
     layout = layout_of(builder, b) if isinstance(b, Ref) and builder.held(b) is not None else None
     return None if layout is None or layout.order != (1, 0) else product(builder, path, ir.Gram, a, layout.base)

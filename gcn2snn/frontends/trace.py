@@ -102,7 +102,7 @@ class ModelTracer(TorchFunctionMode):
         graph = getattr(func, "__name__", "") in PRODUCTS and any(_is_sparse(value) for value in args)
         return self.call(func, args, kwargs) if graph or _has_traced((args, kwargs)) else func(*args, **kwargs)
 
-    def call(self, target: object, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+    def call(self, target: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """The result of a function, or of a tensor's method by its name, with traced values among its arguments."""
         target, args = _known_as(target, args)
         name = _name(target)

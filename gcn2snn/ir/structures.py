@@ -37,17 +37,17 @@ class Record(dict[str, Any]):
 
     name: str = "Record"
 
-    def __getattr__(self, key: str) -> Any:
+    def __getattr__(self, key: str) -> object:
         if key not in self:
             raise AttributeError(f"there is no field {key!r}; the fields are {', '.join(self)}")
         return self[key]
 
-    def with_values(self, values: Iterable[Any]) -> Record:
+    def with_values(self, values: Iterable[object]) -> Record:
         """The same record with other values."""
         return Record.of(self.name, self, values)
 
     @classmethod
-    def of(cls, name: str, keys: Iterable[str], values: Iterable[Any]) -> Record:
+    def of(cls, name: str, keys: Iterable[str], values: Iterable[object]) -> Record:
         """A record of this name."""
         found = cls(zip(keys, values, strict=True))
         found.name = name

@@ -107,7 +107,7 @@ def _beside(target: Path, network: Path, name: str, schema: type[Stored], comman
     return load_json(file, schema, f"Make it again {remedy}")
 
 
-def _source_of(origin: dict[str, Any], summary: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
+def _source_of(origin: dict[str, object], summary: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
     """Data and training configuration of the source model; those of an image classifier stand in its run folder."""
     if origin.get("kind") != "images":
         kept = origin.get("dataset"), origin.get("config")

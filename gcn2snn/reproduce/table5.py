@@ -34,7 +34,7 @@ PAPER: dict[str, tuple[float, float, float]] = {
 SEEDS = 5
 SEEDS_20NG = 3
 MODES = ("paper", "signed", "tuned")
-MESSAGES: dict[str, Any] = {"paper": "rectified", "signed": "signed"}
+MESSAGES: dict[str, object] = {"paper": "rectified", "signed": "signed"}
 
 NOTES = """\
 * Accuracy is on the published test split, mean and sample standard deviation over seeds; a seed sets weights, dropout

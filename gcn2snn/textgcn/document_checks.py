@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field
@@ -19,10 +19,10 @@ class StoredDocuments(Stored):
     """The JSON values of :class:`NewDocuments`."""
 
     words: list[str]
-    options: dict[str, Any]
+    options: dict[str, object]
     class_names: list[str]
     temperature: Annotated[float, Field(gt=0.0)]
-    codings: dict[str, dict[str, Any]]
+    codings: dict[str, dict[str, object]]
 
 
 def check_documents(documents: NewDocuments, network: ir.Network) -> None:

@@ -65,7 +65,7 @@ def _train_run(
     folder: Path,
     unseen: UnseenDocuments | None,
     on_epoch: Callable[[Trainer | InductiveTrainer], None] | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     origin = {"kind": "graph", "dataset": graph.source, "fingerprint": graph.fingerprint, "config": to_dict(config)}
     if (old := open_run(folder, origin)) is not None:
         return old

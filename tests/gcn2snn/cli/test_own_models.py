@@ -290,3 +290,9 @@ def test_example_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for line in lines:
         result = gcn2snn(*shlex.split(line, comments=True)[1:])
         assert result.returncode == 0, result.stderr
+
+
+def test_a_name_that_is_neither_a_folder_nor_a_factory(tmp_path: Path) -> None:
+    said = failed("convert", tmp_path / "nothing", "--data", "cora")
+    assert "nothing is not a run folder: it does not exist" in said
+    assert "or name a model of your own as MODULE:FACTORY" in said
