@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.engines import bind, read_out, run_float
 from gcn2snn.errors import ConversionError, Gcn2SnnError, MissingPackageError
@@ -101,7 +102,7 @@ def judge(library: str, name: str, case: Case) -> Judged:
     try:
         network = lower(model, args, {})
         before = _difference(read_out(network, run_float(network, bind(network, args, {}))), expected)
-        after = _difference(read_out(network, convert(model, args)(*args)), expected)
+        after = _difference(read_out(network, convert(model, args, ConvertConfig.paper())(*args)), expected)
     except ConversionError as error:
         return Judged(library, name, _kind(error), "; ".join(f"{r.what}: {r.why}" for r in error.refusals))
     except Gcn2SnnError as error:
