@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import torch
-from torch import Tensor
-
 from gcn2snn.bench.cases import Work, case
-from gcn2snn.bench.networks import no_graph, text_networks
+from gcn2snn.bench.networks import no_graph, our_inference, text_networks
 from gcn2snn.bench.problems import Problem
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
@@ -26,16 +23,7 @@ def _tuned(p: Problem, share: float) -> SpikingNetwork:
     return convert(model.cpu(), p.graph, ConvertConfig.paper(layers=layers)).to(p.device)
 
 
-@case(GROUP, "gcn2snn ANN", ours=True, lacks=no_graph)
-def _ann(p: Problem) -> Work:
-    model, _ = text_networks(p)
-
-    def work() -> Tensor:
-        with torch.no_grad():
-            result: Tensor = model(p.matrix)
-        return result
-
-    return work
+case(GROUP, "gcn2snn ANN", ours=True, lacks=no_graph)(our_inference)
 
 
 def _spiking(share: float) -> None:

@@ -12,7 +12,7 @@ from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, 
 from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.settings import setting
-from gcn2snn.cli.tables import choice_table, layers_table, refit_table, report_table
+from gcn2snn.cli.tables import conversion_tables
 from gcn2snn.config import ConvertConfig
 
 SCALES = "What gives a scale: the maximum, a percentile, or the least encoding error; auto: chosen by measuring"
@@ -238,11 +238,7 @@ def _convert_run(
         emit(content | rows | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
-    if snn.choice is not None:
-        screen.print(choice_table(snn.choice))
-    screen.print(layers_table(snn))
-    screen.print(report_table(snn.report))
-    if snn.refits:
-        screen.print(refit_table(snn.refits))
+    for each in conversion_tables(snn):
+        screen.print(each)
     screen.print(f"written to {out}; peak memory {megabytes(peak_memory())}")
     hint(as_json, f"gcn2snn evaluate {out}")

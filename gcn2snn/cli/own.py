@@ -29,7 +29,7 @@ def convert(
     """
     from gcn2snn.cli.output import console, emit, megabytes
     from gcn2snn.cli.own_data import are_images
-    from gcn2snn.cli.tables import choice_table, layers_table, report_table
+    from gcn2snn.cli.tables import conversion_tables
     from gcn2snn.config import to_dict
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
@@ -54,10 +54,8 @@ def convert(
         emit(content | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
-    if snn.choice is not None:
-        screen.print(choice_table(snn.choice))
-    screen.print(layers_table(snn))
-    screen.print(report_table(snn.report))
+    for each in conversion_tables(snn):
+        screen.print(each)
     screen.print(f"{own.target} on {data} written to {target}; peak memory {megabytes(peak_memory())}")
     hint(as_json, f"gcn2snn evaluate {target}")
 

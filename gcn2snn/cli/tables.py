@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,8 +21,18 @@ def layers_table(snn: SpikingNetwork) -> FittedTable:
     return table("Spiking layers", columns, rows, ("reads spikes of", "neuron"), columns[1:])
 
 
+def conversion_tables(snn: SpikingNetwork) -> Iterator[FittedTable]:
+    """What a conversion chose, which layers it made and how well they fit, and what a refit kept."""
+    if snn.choice is not None:
+        yield choice_table(snn.choice)
+    yield layers_table(snn)
+    yield report_table(snn.report)
+    if snn.refits:
+        yield refit_table(snn.refits)
+
+
 def choice_table(choice: Choice) -> FittedTable:
-    """What each setting gave that was compared, the chosen one marked."""
+    """What each setting gave that was compared, the chosen one marked: the first that is about as good as the best."""
     from gcn2snn.cli.output import table
 
     rows = [
@@ -30,7 +40,7 @@ def choice_table(choice: Choice) -> FittedTable:
         for trial in choice.trials
     ]
     unit = "divergence (nats)" if choice.measure == "kl" else "squared error / variance"
-    title = f"Settings on {choice.rows:,} calibration rows against the source's own outputs"
+    title = f"Settings on {choice.rows:,} calibration rows against the source's own outputs; chosen: first as good as the best"
     if choice.seconds:
         title += f", {choice.seconds:.1f} s"
     return table(title, ("", "setting", unit, "other class %"), rows, ("other class %",))

@@ -105,7 +105,7 @@ class Choice:
             for number, (trial, more) in enumerate(zip(self.trials, changed, strict=True))
         ]
         also = ", and rows that change their class" if self.measure == "kl" else ""
-        head = f"chosen by the {UNITS[self.measure]} from the source on {self.rows:,} rows{also}:"
+        head = f"chosen by the {UNITS[self.measure]} from the source on {self.rows:,} rows{also}; the first that is about as good as the best is taken:"
         return "\n".join([head, *rows, *([f"warning: {self.warning()}"] if self.departs else [])])
 
     def warning(self) -> str:

@@ -171,33 +171,28 @@ def _of_runs(folder: Path, graph: Graph) -> Iterator[Source]:
 
     yield Source("model.safetensors of a graph run", run / "model.safetensors", model, checked=True, lies="tensors")
     yield Source("run.json of a graph run", run / "run.json", model, lies="json")
-    trainer = Trainer(graph, SMALL)
-    trainer.run_epoch()
-    trainer.save(folder / "state.safetensors")
-
-    def go_on(path: Path) -> object:
-        again = Trainer(graph, SMALL)
-        again.load(path)
-        again.run_epoch()
-        return digest(*again.model.state_dict().values())
-
-    yield Source("state.safetensors", folder / "state.safetensors", go_on, checked=True, lies="tensors")
+    yield _state("state.safetensors", folder / "state.safetensors", lambda: Trainer(graph, SMALL))
     own = load_graph(
         str(folder / "corpus.csv"), options=gcn2snn.datasets.TextGraphOptions(documents="training"), notes=False
     )
     config = TrainConfig.for_new_documents(hidden=4, epochs=3)
-    inductive = InductiveTrainer(own, config)
-    inductive.run_epoch()
-    inductive.save(folder / "inductive.safetensors")
+    place = folder / "inductive.safetensors"
+    yield _state("state of inductive training", place, lambda: InductiveTrainer(own, config))
 
-    def go_on_inductive(path: Path) -> object:
-        again = InductiveTrainer(own, config)
-        again.load(path)
+
+def _state(name: str, path: Path, make: Callable[[], Trainer | InductiveTrainer]) -> Source:
+    """A checkpoint of one epoch; what it means is the weights that the next epoch makes of it."""
+    trainer = make()
+    trainer.run_epoch()
+    trainer.save(path)
+
+    def go_on(place: Path) -> object:
+        again = make()
+        again.load(place)
         again.run_epoch()
         return digest(*again.model.state_dict().values())
 
-    place = folder / "inductive.safetensors"
-    yield Source("state of inductive training", place, go_on_inductive, checked=True, lies="tensors")
+    return Source(name, path, go_on, checked=True, lies="tensors")
 
 
 def _of_networks(folder: Path, graph: Graph) -> Iterator[Source]:
