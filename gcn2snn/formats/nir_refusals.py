@@ -40,7 +40,9 @@ def _refusal(network: ir.Network, node: ir.Node) -> Refusal | None:
 def _cost(network: ir.Network, node: ir.Node) -> str:
     """What a dense matrix in place of the graph would take, where the number of nodes is known."""
     count = network.shapes[node.inputs[-1]][0]
-    return "" if count is None else f", and those of all pairs of {count:,} nodes would take {4e-6 * count**2:,.0f} MB"
+    if count is None:
+        return ""
+    return f", and those of all pairs of {count:,} nodes would take {4e-6 * count**2:,.{0 if count > 1000 else 3}f} MB"
 
 
 def _anything(node: ir.Node) -> str | None:

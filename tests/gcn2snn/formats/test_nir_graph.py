@@ -95,7 +95,7 @@ def test_every_part_that_nir_cannot_carry_is_named_at_once(karate, tmp_path: Pat
         export(snn, "nir", graph, out=tmp_path / "net.nir")
     text = str(refused.value)
     assert text.count("an aggregation over a graph: NIR has dense weights only") == 2
-    assert "those of all pairs of 34 nodes would take 0 MB" in text
+    assert "those of all pairs of 34 nodes would take 0.005 MB" in text
     assert list(tmp_path.iterdir()) == []
 
 
