@@ -65,6 +65,13 @@ MovedCorpus = Annotated[
     Path | None,
     typer.Option("--corpus", help="Where the own corpus of this run is now; it must be the one it was trained on."),
 ]
+Check = Annotated[
+    str | None,
+    typer.Option(
+        help="Own model on a graph: what it is run on to see that it is read right: full, sample (neighbourhoods of some "
+        "nodes), or auto: a sample of large graphs [auto]."
+    ),
+]
 Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
 
 

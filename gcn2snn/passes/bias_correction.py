@@ -12,6 +12,7 @@ from gcn2snn import ir
 from gcn2snn.engines import Value, activate, code_input, dense_value, evaluate_node, fire, without_gain
 from gcn2snn.kernels import per_channel
 from gcn2snn.passes.calibration import Batches
+from gcn2snn.passes.some_rows import some_rows
 
 STEPS = 6
 """Newton steps for each population's shift; the mean is piecewise linear in it, and four are enough on ResNet-20."""
@@ -79,11 +80,13 @@ def _value(
     return evaluate_node(node, args, inputs, population, code_input)
 
 
-def _shift_of_population(node: ir.Neuron, potentials: list[Tensor], goal: list[Value]) -> Tensor:
+def _shift_of_population(node: ir.Neuron, potentials: list[Tensor], activations: list[Value]) -> Tensor:
     """b [C] with mean(decode(fire(U + b))) = mean(goal); the slope of the mean is the share of active neurons."""
+    potentials, goal = [some_rows(x) for x in potentials], [some_rows(dense_value(x)) for x in activations]
+    node = node if node.horizon is None else replace(node, horizon=some_rows(node.horizon))
     gain = torch.ones_like(node.scale) if node.gain is None else node.gain
     unit = float(node.scale.max())
-    wanted = _mean([dense_value(x) for x in goal], unit)
+    wanted = _mean(goal, unit)
     shift = torch.zeros_like(wanted)
     for _ in range(STEPS):
         moved = [x + per_channel(shift.to(x.dtype), x.dim()) for x in potentials]
@@ -102,7 +105,7 @@ def _moves(node: ir.Neuron, potential: Tensor) -> Tensor:
 
 
 def _mean_difference(goal: list[Value], have: list[Value]) -> Tensor:
-    differences = [dense_value(a) - dense_value(b) for a, b in zip(goal, have, strict=True)]
+    differences = [some_rows(dense_value(a)) - some_rows(dense_value(b)) for a, b in zip(goal, have, strict=True)]
     unit = max(float(x.abs().max()) if x.numel() else 0.0 for x in differences) or 1.0
     return _mean(differences, unit).to(differences[0].dtype)
 

@@ -16,12 +16,16 @@ from gcn2snn.encoding import check_finite
 from gcn2snn.engines import Value, dense_value, run_float
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import PhaseCode, decode, encode
+from gcn2snn.passes.some_rows import SEEN_ROWS, some_rows
 
 BINS = 8192
 """Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
 
 LEAST_BINS, HISTOGRAM_BYTES = 512, 256 * 2**20
 """A network of so many channels that their histograms would need more memory gets fewer bins, but not below the least."""
+
+KEPT_BYTES = 256 * 2**20
+"""Rows of activations of a large graph that are kept between two looks at them; a network with more is run again."""
 
 SCALE_CANDIDATES = 96
 """Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum; under a cap Q, too."""
@@ -79,9 +83,10 @@ def calibrate(
 
     Source: Section II-C, Eq. 2; percentile and mse are ours.
     """
-    network = with_scales(network, statistics or Statistics(network, batches), config)
+    statistics = statistics or Statistics(network, batches)
+    network = with_scales(network, statistics, config)
     quality = _Quality()
-    _observe(network, batches, quality)
+    statistics.show(network, quality)
     return network, [quality.report(node) for node in network.of(ir.Neuron)]
 
 
@@ -107,9 +112,11 @@ class Statistics:
     def __init__(self, network: ir.Network, batches: Batches):
         self.network, self.batches = network, batches
         maxima = _Maxima()
-        if _observe(network, batches, maxima) == 0:
+        count = _observe(network, batches, maxima)
+        if count == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
         self.maxima = maxima.found
+        self._rows = maxima.rows if count == 1 and not maxima.again else {}
         self._counts: dict[str, dict[str, Tensor]] = {}
         self._scales: dict[tuple[object, ...], Tensor] = {}
         self._errors: dict[tuple[object, ...], float] = {}
@@ -118,9 +125,19 @@ class Statistics:
         """Histogram of magnitude / maximum of a population, [C or 1, bins]; the first one is another pass over the data."""
         if per not in self._counts:
             found = _Histograms(self.maxima, per)
-            _observe(self.network, self.batches, found)
+            self.show(self.network, found)
             self._counts[per] = found.counts
         return self._counts[per][name]
+
+    def show(self, network: ir.Network, visitor: Callable[[ir.Node, Tensor], None]) -> None:
+        """Show the visitor the activations of every population once more, of a large graph some rows that were kept.
+
+        ``network``: the one of the statistics, with any codes and scales.
+        """
+        if not self._rows:
+            _observe(network, self.batches, visitor)
+        for name, rows in self._rows.items():
+            visitor(network[name], rows)
 
     def largest(self, coder: ir.InputCode) -> Tensor:
         """Scale of an input coder, []: the largest magnitude; 1 where all data are 0."""
@@ -222,12 +239,23 @@ def _largest_of_channels(x: Tensor, signed: bool) -> Tensor:
 
 
 class _Maxima:
-    """Largest magnitude of each channel."""
+    """Largest magnitude of each channel.
+
+    ``rows``: some of the activations where a batch has many (a large graph), so that no further pass is needed for what is
+    counted on some rows; ``again``: another pass is needed, for a population has few rows, or the rows of all are too many.
+    """
 
     def __init__(self) -> None:
         self.found: dict[str, Tensor] = {}
+        self.rows: dict[str, Tensor] = {}
+        self.again = False
 
     def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if isinstance(node, ir.Population):
+            large = x.dim() > 1 and x.shape[0] > SEEN_ROWS
+            self.again |= not large or sum(rows.nbytes for rows in self.rows.values()) > KEPT_BYTES
+            if not self.again:
+                self.rows[node.name] = some_rows(x)
         largest = _largest_of_channels(x, signed=not isinstance(node, ir.Population) or node.coding.signed)
         self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
 
@@ -246,7 +274,7 @@ class _Histograms:
     def __call__(self, node: ir.Node, x: Tensor) -> None:
         if not isinstance(node, ir.Population):
             return
-        top, size = self.maxima[node.name], self.bins
+        x, top, size = some_rows(x), self.maxima[node.name], self.bins
         values = magnitudes(node, x).reshape(top.numel(), -1)
         bins = (values / top.clamp(min=1e-30)[:, None] * size).long().clamp_(max=size - 1)
         bins += torch.arange(values.shape[0], device=values.device)[:, None] * size
@@ -293,7 +321,8 @@ class _Quality:
     def __call__(self, node: ir.Node, x: Tensor) -> None:
         if not isinstance(node, ir.Neuron):
             return
-        spikes = encode(x, node.scale, node.coding, node.horizon)
+        x = some_rows(x)
+        spikes = encode(x, node.scale, node.coding, None if node.horizon is None else some_rows(node.horizon))
         active, fired = int(torch.count_nonzero(x)), int(spikes.fired.sum())
         sums = self.sums.setdefault(
             node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
