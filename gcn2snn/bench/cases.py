@@ -138,6 +138,22 @@ def _messages(p: Problem) -> int:
     return 8 * p.matrix.nnz * p.channels
 
 
+@case("aggregate", "torch int8 embedding_bag", product_bytes(1), device="cpu")
+def _int8_bag(p: Problem) -> Work:
+    """A product with eight bits a value and no spikes (FBGEMM's, one scale and offset for each row)."""
+    a, packed = p.matrix, torch.ops.quantized.embedding_bag_byte_prepack(p.x)
+    product = torch.ops.quantized.embedding_bag_byte_rowwise_offsets
+    return lambda: (product(packed, a.col, a.rowptr, False, 0, False, a.value, None, True),)  # rounded, not compared
+
+
+@case("aggregate", "PyG SimpleConv, CSR adjacency", WIDE, package="torch_geometric")
+def _pyg_csr(p: Problem) -> Work:
+    from torch_geometric.nn import SimpleConv
+
+    layer, matrix = SimpleConv(aggr="sum"), int64_csr(p.matrix)
+    return lambda: layer(p.x, matrix)
+
+
 @case("aggregate", "PyG SimpleConv", package="torch_geometric", memory=_messages)
 def _pyg(p: Problem) -> Work:
     from torch_geometric.nn import SimpleConv
@@ -156,7 +172,7 @@ def _dgl(p: Problem) -> Work:
     return lambda: dgl.ops.u_mul_e_sum(graph, p.x, p.matrix.value)
 
 
-@case("aggregate", "scipy CSR", FLOAT, package="scipy", device="cpu")
+@case("aggregate", "scipy CSR, one thread", FLOAT, package="scipy", device="cpu")
 def _scipy(p: Problem) -> Work:
     from scipy.sparse import csr_matrix
 

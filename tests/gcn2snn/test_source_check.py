@@ -92,7 +92,7 @@ def test_a_wrong_handler_is_caught(check: source_check.Check, monkeypatch: pytes
     monkeypatch.setattr(sampled_example, "SEEDS", 20)
     assert read_model.OPTIONAL
     monkeypatch.setitem(normalisation.NORMS, "gcn", normalisation.NORMS["none"])
-    with pytest.raises(ConversionError, match="differs by .* from the description"):
+    with pytest.raises(ConversionError, match=r"differs by .* from the description"):
         gcn2snn.convert(net(), graph(nodes=299), check=check)
 
 

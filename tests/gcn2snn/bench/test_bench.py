@@ -152,13 +152,13 @@ def test_a_case_is_registered_once() -> None:
 def test_a_missing_package_is_a_reason_not_an_error() -> None:
     from dataclasses import replace
 
-    absent = replace(CASES["aggregate/scipy CSR"], package="no_such_package")
+    absent = replace(CASES["aggregate/scipy CSR, one thread"], package="no_such_package")
     assert why_not(absent, synthetic(100, "uniform", 2)) == "no_such_package is not installed"
 
     def does_not_load(problem: Problem) -> Work:
         raise ImportError("libsomething.so.1: cannot open shared object file")
 
-    broken = replace(CASES["aggregate/scipy CSR"], prepare=does_not_load)
+    broken = replace(CASES["aggregate/scipy CSR, one thread"], prepare=does_not_load)
     (result,) = measure(synthetic(100, "uniform", 2), [broken])
     assert (result.rounds, result.applies) == (0, True)
     assert result.note == "does not load: libsomething.so.1: cannot open shared object file"
