@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+
 from gcn2snn.bench.cases import CASES, Case
 from gcn2snn.bench.commands import COMMAND_CASES
 from gcn2snn.bench.images import IMAGE_CASES
-from gcn2snn.bench.problems import SHAPES, synthetic
+from gcn2snn.bench.problems import SHAPES, Problem
 from gcn2snn.datasets import find
 from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError
-from gcn2snn.kernels import MAX_ENTRIES
+from gcn2snn.kernels import CSR, MAX_ENTRIES
 from gcn2snn.machine import device_named
 
 DEFAULT_ENTRIES = (1e5, 1e6)
@@ -195,11 +197,17 @@ def _check_cases(config: BenchConfig) -> None:
     here = [case for case in chosen if case.device in ("", config.device)]
     if (config.graphs or config.sizes or config.features) and not here:
         raise ConfigError(f"no chosen case runs on {config.device}; choose others with --group and --case, or --device")
-    if config.sizes and all(case.lacks and case.lacks(synthetic(1, SHAPES[0], 1)) for case in here):
-        raise ConfigError(
-            "the chosen cases need a text graph and none runs on a synthetic matrix; "
-            "give --graph, for example --graph r8, and no --entries"
-        )
+    lacking = [[case.lacks(_unfilled(size)) if case.lacks else "" for case in here] for size in config.sizes]
+    if lacking and all(all(reasons) for reasons in lacking):
+        reasons = "; ".join(dict.fromkeys(reason for reasons in lacking for reason in reasons))
+        raise ConfigError(f"none of the chosen cases runs on the synthetic matrices: {reasons}")
+
+
+def _unfilled(entries: int) -> Problem:
+    """A synthetic matrix with the rows that so many entries would have, and none of them."""
+    rows, nothing = max(entries // 100, 1), torch.zeros(0)
+    matrix = CSR(torch.zeros(rows + 1, dtype=torch.int32), nothing.int(), nothing, rows)
+    return Problem("", matrix, 1)
 
 
 def _check_plot(config: BenchConfig) -> None:

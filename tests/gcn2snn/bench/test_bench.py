@@ -85,7 +85,7 @@ def test_command_writes_one_json_object_and_a_plot(tmp_path: Path) -> None:
         ("--group decode --case spmm", "no case matches --case 'spmm' in the chosen groups; cases are: torch.index_"),
         ("--case spmm --case smpm", "no case matches --case 'smpm'; cases are: torch CSR int64;"),
         ("--group resnet20", "the chosen cases run on images only; give --images N"),
-        ("--group inference", "the chosen cases need a text graph and none runs on a synthetic matrix; give --graph,"),
+        ("--group inference", "none of the chosen cases runs on the synthetic matrices: a text graph is needed, for"),
         ("--images 2 --group decode", "no chosen case runs on --images"),
         ("--entries 1e3 --plot /proc/version/p.png", "--plot /proc/version/p.png cannot be written in /proc/version"),
         ("--graph karate --case cuSPARSE", "no chosen case runs on cpu"),
