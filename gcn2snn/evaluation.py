@@ -88,6 +88,7 @@ def evaluate(
     engine: str = "auto",
     wait: int | None = None,
     preset: str = "fp32",
+    event_driven: bool = False,
 ) -> Evaluation:
     """Run a converted network and its source on labelled data.
 
@@ -110,6 +111,7 @@ def evaluate(
         engine: "auto", "closed", "bucketed" or "temporal".
         wait: w, default the one of the network.
         preset: energy per operation, a name of ``gcn2snn.energy.PRESETS``.
+        event_driven: also count the neuron updates of a chip that does none in vain; needs the closed form.
 
     Returns:
         Scores, agreement, both predictions for each row, and the energy of all calls together. Rows outside the mask are
@@ -128,7 +130,7 @@ def evaluate(
     snn.network.check_scores("evaluate")
     wait = snn.config.wait if wait is None else wait
     chosen = choose_engine(snn.network, wait, engine)
-    counter = snn.counter(wait)
+    counter = snn.counter(wait, event_driven=event_driven)
     parts: list[RowPredictions] = []
     temperature = 1.0 if snn.documents is None else snn.documents.temperature
     before = 0

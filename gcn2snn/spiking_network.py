@@ -254,9 +254,9 @@ class SpikingNetwork(DescribedModule):
         inputs = self._bound(args, kwargs)
         return draw(self.network, inputs, wait, rows=rows, neurons=neurons, limit=limit)
 
-    def counter(self, wait: int | None = None) -> EventCounter:
+    def counter(self, wait: int | None = None, *, event_driven: bool = False) -> EventCounter:
         """A fresh counter for :meth:`count`; the counts of several calls add up in it."""
-        return EventCounter(self.network, self.config.wait if wait is None else wait)
+        return EventCounter(self.network, self.config.wait if wait is None else wait, event_driven=event_driven)
 
     @torch.no_grad()
     def count(

@@ -39,6 +39,12 @@ def evaluate(
     layers: Annotated[
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
     ] = False,
+    event_driven: Annotated[
+        bool,
+        typer.Option(
+            "--event-driven", help="Also count neuron updates of a chip that does none in vain (graphs; slower)."
+        ),
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Images: at most so many test images.")] = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
@@ -90,7 +96,8 @@ def evaluate(
     snn = network_file(snn)
     network, origin = load_with_origin(snn)
     if origin.get("kind") == "images":
-        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
+        given = {"corpus": corpus, "tokeniser": tokeniser, "event_driven": event_driven or None}
+        refuse_given(given, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
 
         evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json, cycles)
@@ -103,17 +110,21 @@ def evaluate(
         graph = graph_of(origin, data_dir, corpus)
         if is_inductive(origin):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
+            refuse_given({"event_driven": event_driven or None}, "a document is charged by its additions")
             refuse_given({"layers": layers or None}, "layers are those of the graph, and it holds no test document")
             unseen = unseen_of(origin, data_dir, corpus)
             _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json, cycles)
             return
-        result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
+        result = compare(network, graph, engine=engine, preset=energy, event_driven=event_driven)
+        args, dataset = call(graph), origin["dataset"]
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
         names, classes = graph.node_names, graph.class_names
     else:
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
         given, args = given_call(network, data, data_dir)
-        result = compare(network, args, given.labels, given.rows, engine=engine, preset=energy)
+        result = compare(
+            network, args, given.labels, given.rows, engine=engine, preset=energy, event_driven=event_driven
+        )
         dataset = {"dataset": given.name}
         title = f"{given.name}: {result.test_nodes} test rows"
         names, classes = (), given.class_names
@@ -131,7 +142,7 @@ def evaluate(
     screen = console(as_json)
     for part in tables(result, title):
         screen.print(part)
-    screen.print(result.energy.verdict, markup=False)
+    screen.print(result.energy.told_event_driven + result.energy.verdict, markup=False, soft_wrap=True)
     if cycles is not None:
         screen.print(timing.told(cycles), markup=False)
     if checks:

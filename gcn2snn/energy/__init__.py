@@ -12,6 +12,7 @@ from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from gcn2snn.energy.count import EventCounter
+    from gcn2snn.energy.event_driven import EventDrivenUpdates
     from gcn2snn.energy.events import LayerEvents, PopulationEvents
     from gcn2snn.energy.lemaire import LemaireEnergy
     from gcn2snn.energy.neurobench import NeuroBenchCounts
@@ -23,6 +24,7 @@ _HOME = {
     "EnergyPreset": "gcn2snn.energy.presets",
     "EnergyReport": "gcn2snn.energy.report",
     "EventCounter": "gcn2snn.energy.count",
+    "EventDrivenUpdates": "gcn2snn.energy.event_driven",
     "LayerEvents": "gcn2snn.energy.events",
     "LemaireEnergy": "gcn2snn.energy.lemaire",
     "NeuroBenchCounts": "gcn2snn.energy.neurobench",
@@ -36,6 +38,7 @@ __all__ = [
     "EnergyPreset",
     "EnergyReport",
     "EventCounter",
+    "EventDrivenUpdates",
     "LayerEvents",
     "LemaireEnergy",
     "NeuroBenchCounts",

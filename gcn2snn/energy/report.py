@@ -19,6 +19,7 @@ class EnergyReport:
     alpha_events = (E_mac sum OP_l + E_add sum OP_sums) / (E_add sum events_l + E_mac sum macs_l), over all rows
     alpha_total  = the same with neuron updates and memory traffic on both sides
     lemaire      = the analytical model of Lemaire et al., in which a memory costs by its size
+    alpha_event_driven = alpha_total with the updates of a chip that touches a neuron only when something happens to it
     neurobench   = counts under NeuroBench's names
 
     Args:
@@ -29,6 +30,7 @@ class EnergyReport:
         populations: what each population sent.
         footprint: bytes of the network's tensors and of the sparse matrices it ran with.
         samples: independent rows of all runs; 1 for each run where the rows of a graph meet.
+        event_driven: updates of a chip that does none in vain (:class:`gcn2snn.energy.EventDrivenUpdates`); None: not counted.
     """
 
     layers: tuple[LayerEvents, ...]
@@ -38,6 +40,7 @@ class EnergyReport:
     populations: tuple[PopulationEvents, ...] = ()
     footprint: int = 0
     samples: int = 1
+    event_driven: int | None = None
 
     @property
     def _synapses(self) -> list[LayerEvents]:
@@ -88,6 +91,15 @@ class EnergyReport:
         }
 
     @property
+    def snn_event_driven_joules(self) -> float | None:
+        """As :attr:`snn_total_joules`, with event-driven updates; None where they were not counted."""
+        if self.event_driven is None:
+            return None
+        parts = self.snn_parts
+        update = self.preset.update + self.preset.byte * 8
+        return parts["additions"] + parts["memory of additions"] + self.event_driven * update
+
+    @property
     def lemaire(self) -> LemaireEnergy | None:
         """The analytical model; None for the presets of chips, whose figures contain their memory."""
         return lemaire_energy(self.layers, self.populations, self.preset)
@@ -115,6 +127,21 @@ class EnergyReport:
     def alpha_total(self) -> float:
         return _ratio(self.ann_total_joules, self.snn_total_joules)
 
+    @property
+    def alpha_event_driven(self) -> float | None:
+        spent = self.snn_event_driven_joules
+        return None if spent is None else _ratio(self.ann_total_joules, spent)
+
+    @property
+    def told_event_driven(self) -> str:
+        """A line about event-driven updates; nothing where they were not counted."""
+        if self.event_driven is None or self.snn_event_driven_joules is None:
+            return ""
+        return (
+            f"on a chip that touches a neuron only when something happens to it  {self.event_driven:,} updates instead of "
+            f"{self.updates:,}, spiking {joules(self.snn_event_driven_joules)}: alpha {self.alpha_event_driven:.2f}\n"
+        )
+
     def __str__(self) -> str:
         return (
             f"additions   {sum(layer.events for layer in self.layers):,} of the spiking network for "
@@ -123,15 +150,22 @@ class EnergyReport:
             f"exact events, {self.alpha_eq6:.2f} by Eq. 6\n"
             f"with neuron updates and memory  source {joules(self.ann_total_joules)}, spiking {joules(self.snn_total_joules)}: "
             f"alpha {self.alpha_total:.2f}\n"
+            f"{self.told_event_driven}"
             f"{self.verdict}"
         )
 
     def to_dict(self) -> dict[str, object]:
         """JSON values: alphas, joules, their parts, NeuroBench's counts, the verdict, and a row per layer and population."""
         lemaire = self.lemaire
+        counted = {"event_driven": {"updates": self.event_driven, "snn_joules": self.snn_event_driven_joules}}
         rows = [asdict(x) | {"spike_rate": x.spike_rate, "additions": x.additions} for x in self.layers]
         return {
-            "alpha": {"eq6": self.alpha_eq6, "events": self.alpha_events, "total": self.alpha_total},
+            "alpha": {
+                "eq6": self.alpha_eq6,
+                "events": self.alpha_events,
+                "total": self.alpha_total,
+                **({} if self.event_driven is None else {"event_driven": self.alpha_event_driven}),
+            },
             "joules": {
                 "ann": self.ann_joules,
                 "snn": self.snn_joules,
@@ -147,6 +181,7 @@ class EnergyReport:
             "lemaire": None if lemaire is None else lemaire.to_dict(),
             "neurobench": self.neurobench.to_dict(),
             "verdict": self.verdict,
+            **({} if self.event_driven is None else counted),
         }
 
 
