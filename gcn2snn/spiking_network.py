@@ -13,7 +13,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.described_module import DescribedModule
-from gcn2snn.energy import EnergyReport, EventCounter, preset_of
+from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, preset_of
 from gcn2snn.engines import (
     Observer,
     Recording,
@@ -261,7 +261,7 @@ class SpikingNetwork(DescribedModule):
     @torch.no_grad()
     def count(
         self,
-        counter: EventCounter,
+        counter: EventCounter | WantedRows,
         *args: object,
         engine: str = "auto",
         observe: Observer | None = None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gcn2snn.energy.neurobench import NeuroBenchCounts
     from gcn2snn.energy.presets import PRESETS, EnergyPreset, preset_of
     from gcn2snn.energy.report import EnergyReport, joules
+    from gcn2snn.energy.wanted_rows import WantedRows, needed_rows
 
 _HOME = {
     "PRESETS": "gcn2snn.energy.presets",
@@ -29,7 +30,9 @@ _HOME = {
     "LemaireEnergy": "gcn2snn.energy.lemaire",
     "NeuroBenchCounts": "gcn2snn.energy.neurobench",
     "PopulationEvents": "gcn2snn.energy.events",
+    "WantedRows": "gcn2snn.energy.wanted_rows",
     "joules": "gcn2snn.energy.report",
+    "needed_rows": "gcn2snn.energy.wanted_rows",
     "preset_of": "gcn2snn.energy.presets",
 }
 
@@ -43,7 +46,9 @@ __all__ = [
     "LemaireEnergy",
     "NeuroBenchCounts",
     "PopulationEvents",
+    "WantedRows",
     "joules",
+    "needed_rows",
     "preset_of",
 ]
 

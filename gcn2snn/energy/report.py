@@ -10,6 +10,9 @@ from gcn2snn.energy.neurobench import NeuroBenchCounts, neurobench_counts
 from gcn2snn.energy.presets import EnergyPreset
 from gcn2snn.energy.verdict import verdict_of
 
+WANTED = "counted for the source and the spiking network: only what the scored rows need\n"
+"""Said where not all rows were counted."""
+
 
 @dataclass(frozen=True)
 class EnergyReport:
@@ -31,6 +34,7 @@ class EnergyReport:
         footprint: bytes of the network's tensors and of the sparse matrices it ran with.
         samples: independent rows of all runs; 1 for each run where the rows of a graph meet.
         event_driven: updates of a chip that does none in vain (:class:`gcn2snn.energy.EventDrivenUpdates`); None: not counted.
+        rows: "all", or "wanted": only what the scored rows need, of the source and of the spiking network.
     """
 
     layers: tuple[LayerEvents, ...]
@@ -41,6 +45,7 @@ class EnergyReport:
     footprint: int = 0
     samples: int = 1
     event_driven: int | None = None
+    rows: str = "all"
 
     @property
     def _synapses(self) -> list[LayerEvents]:
@@ -133,6 +138,11 @@ class EnergyReport:
         return None if spent is None else _ratio(self.ann_total_joules, spent)
 
     @property
+    def told_rows(self) -> str:
+        """A line where not all rows were counted."""
+        return "" if self.rows == "all" else WANTED
+
+    @property
     def told_event_driven(self) -> str:
         """A line about event-driven updates; nothing where they were not counted."""
         if self.event_driven is None or self.snn_event_driven_joules is None:
@@ -144,7 +154,7 @@ class EnergyReport:
 
     def __str__(self) -> str:
         return (
-            f"additions   {sum(layer.events for layer in self.layers):,} of the spiking network for "
+            f"{self.told_rows}additions   {sum(layer.events for layer in self.layers):,} of the spiking network for "
             f"{sum(layer.operations for layer in self._synapses):,} multiply-accumulates of the source\n"
             f"arithmetic  source {joules(self.ann_joules)}, spiking {joules(self.snn_joules)}: alpha {self.alpha_events:.2f} by "
             f"exact events, {self.alpha_eq6:.2f} by Eq. 6\n"
@@ -172,6 +182,7 @@ class EnergyReport:
                 "ann_with_memory": self.ann_total_joules,
                 "snn_with_memory": self.snn_total_joules,
             },
+            "rows": self.rows,
             "neurons": self.neurons,
             "updates": self.updates,
             "preset": asdict(self.preset),

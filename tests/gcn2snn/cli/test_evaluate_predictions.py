@@ -53,6 +53,10 @@ def test_documents_of_a_corpus_of_ones_own(tmp_path: Path) -> None:
     assert 0 < counted["event_driven"]["updates"] < counted["updates"]
     assert counted["alpha"]["event_driven"] > counted["alpha"]["total"] == found["alpha"]["total"]
     assert "event_driven" not in found
+    wanted = parsed("evaluate", run / "snn.safetensors", "--rows", "wanted")
+    assert (wanted["rows"], found["rows"]) == ("wanted", "all")
+    assert wanted["joules"]["ann"] < found["joules"]["ann"]
+    assert "--rows is some; allowed are all and wanted" in failed("evaluate", run / "snn.safetensors", "--rows", "some")
 
     before = out.read_bytes()
     assert "exists; it is not overwritten without --force" in failed(
