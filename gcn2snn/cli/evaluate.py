@@ -106,9 +106,8 @@ def evaluate(
     snn = network_file(snn)
     network, origin = load_with_origin(snn)
     if origin.get("kind") == "images":
-        given = {"corpus": corpus, "tokeniser": tokeniser, "event_driven": event_driven or None}
-        given |= {"rows": None if rows == "all" else rows}
-        refuse_given(given, f"{snn} is a network on images")
+        of_graphs = {"event_driven": event_driven or None, "rows": None if rows == "all" else rows}
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser, **of_graphs}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
 
         evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json, cycles)

@@ -94,11 +94,11 @@ class Contest:
         self.model, self.graph = model, graph
         plain = convert(model, graph, ConvertConfig.paper())
         self.network = plain.network
-        args, kwargs = call_of(graph)
-        self.inputs: dict[str, Value] = bind(self.network, args, kwargs)
+        args, _ = call_of(graph)
+        self.inputs: dict[str, Value] = bind(self.network, args, {})
         self.test = graph.test_mask.nonzero().flatten()
         self.source = self.accuracy(run_float(self.network, self.inputs))
-        self.energy = plain.energy(*args, **kwargs)
+        self.energy = plain.energy(*args)
 
     def accuracy(self, output: torch.Tensor) -> float:
         """Percent of the test nodes."""
@@ -140,7 +140,8 @@ class Contest:
     def _grid(
         self, name: str, output: torch.Tensor, network: ir.Network, energy: EnergyReport, bits: int, width: int
     ) -> dict[str, object]:
-        accuracy, rows = self.accuracy(output), {}
+        accuracy = self.accuracy(output)
+        rows: dict[str, object] = {}
         for kind, skipped in ((name, False), (f"{name}, zeros left out", True)):
             rows |= self._row(kind, accuracy, grid_cost(network, energy, bits, width, skipped=skipped))
         return rows
