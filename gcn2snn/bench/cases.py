@@ -29,6 +29,7 @@ class Case:
         device: device type it needs, empty for any.
         ours: runs a kernel of this package (its backend is reported).
         memory: bytes it allocates, for cases that may not fit; they are skipped when less than twice that is free.
+        apart: it runs in a process of its own, whose memory is not this one's.
         lacks: what a problem lacks for which the case is not meant, empty where it is meant for it.
     """
 
@@ -41,6 +42,7 @@ class Case:
     ours: bool = False
     memory: Callable[[Problem], int] | None = None
     lacks: Callable[[Problem], str] | None = None
+    apart: bool = False
 
     def missing(self, problem: Problem) -> str:
         """What the problem lacks for this case, or where the case runs instead; empty when it is one of its problems."""

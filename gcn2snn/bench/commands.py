@@ -66,7 +66,7 @@ def _register(group: str, name: str, words: Callable[[CommandProblem], list[str]
     def lacks(p: CommandProblem) -> str:
         return "a converted network is needed: --network FILE" if needs_network and p.network is None else ""
 
-    COMMAND_CASES[f"{group}/{name}"] = Case(group, name, prepare, lacks=lacks)  # type: ignore[arg-type]
+    COMMAND_CASES[f"{group}/{name}"] = Case(group, name, prepare, lacks=lacks, apart=True)  # type: ignore[arg-type]
 
 
 def _evaluate(p: CommandProblem) -> list[str]:

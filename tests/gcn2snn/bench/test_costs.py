@@ -41,6 +41,7 @@ def test_a_batch_of_commands_is_timed_and_what_needs_a_network_is_left_out() -> 
     timed, left = measure(CommandProblem(), cases, rounds=1, clock="cpu")  # type: ignore[arg-type]
     assert timed.median_ms is not None
     assert timed.median_ms > 1  # processor time of a process that ended
+    assert timed.peak_mib is None
     assert (left.applies, left.note) == (False, "a converted network is needed: --network FILE")
 
 
