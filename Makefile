@@ -75,7 +75,7 @@ sbom: $(TOOLS)/.ready  ## what a locked installation consists of, as CycloneDX, 
 	mkdir -p out
 	sed '/^#/d' .ci/locked/torch-index.txt .ci/locked/demo.txt > out/locked.txt
 	$(TOOLS)/bin/cyclonedx-py requirements out/locked.txt --pyproject pyproject.toml --mc-type library \
-	    --output-reproducible --output-format JSON --output-file out/sbom.json
+	    --output-reproducible --output-format JSON --output-file out/sbom.json 2> out/sbom.log || { cat out/sbom.log >&2; exit 1; }
 
 audit: $(TOOLS)/.ready  ## known vulnerabilities of the packages in .ci/locked; needs the network
 	.ci/audit $(TOOLS)/bin/pip-audit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -76,3 +77,28 @@ def test_the_pins_lie_within_the_ranges() -> None:
     for requirement in requirements("dev", "docs", "dgl", "hub"):
         version = pins.get(canonicalize_name(requirement.name))
         assert version is None or Version(version) in requirement.specifier, requirement
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "expected", "line"),
+    [
+        ("No known vulnerabilities found", 0, 0, ""),
+        ("Found 2 known vulnerabilities in 1 package", 1, 1, ""),
+        (
+            "numpy  Dependency not found on PyPI and could not be audited: numpy (2.4.6)",
+            0,
+            2,
+            "1 packages are not known",
+        ),
+        ("ERROR: Failed to connect", 1, 2, "Try again with a network"),
+    ],
+)
+def test_an_audit_that_asked_nobody_does_not_end_well(
+    tmp_path: Path, said: str, code: int, expected: int, line: str
+) -> None:
+    tool = tmp_path / "pip-audit"
+    tool.write_text(f"#!/bin/sh\necho '{said}'\nexit {code}\n")
+    tool.chmod(0o755)
+    done = subprocess.run([ROOT / ".ci" / "audit", tool], capture_output=True, text=True)
+    assert done.returncode == expected
+    assert line in done.stderr
