@@ -39,7 +39,7 @@ def evaluate(
     layers: Annotated[
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(help="Images: at most so many test images.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Images: use at most this many test images.")] = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
     predictions: Annotated[

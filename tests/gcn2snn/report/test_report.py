@@ -358,7 +358,7 @@ def test_bad_targets(run: Path, karate: Graph, tmp_path: Path) -> None:
         "does not say what it was trained on. Give the data: --data" in gcn2snn("report", nameless, "--out", out).stderr
     )
     other = replace(subject_of(karate), class_names=("a", "b"))
-    with pytest.raises(DataError, match="tells 4 classes apart, the data have 2"):
+    with pytest.raises(DataError, match="the network has 4 classes and the data have 2"):
         write_report([run], out, lambda *_: other)
     assert "--limit has no meaning here" in gcn2snn("report", run, "--out", out, "--limit", 5).stderr
     save_json(tmp_path / "table" / "table5.json", [])
