@@ -109,6 +109,21 @@ def test_a_tokeniser_of_ones_own_travels_by_name_only(
     )
 
 
+def test_verbs_that_read_the_corpus_again_refuse_another_tokeniser(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write(tmp_path / "film.csv")
+    columns = ("--text-column", 1, "--label-column", 2)
+    assert run(capsys, "train", corpus, "--out", "run", *columns, *SMALL)[0] == 0
+    assert run(capsys, "convert", "run")[0] == 0
+    (tmp_path / "never.py").write_text("raise AssertionError('what is refused is not imported')\n")
+    for words in (("convert", "run", "--force"), ("evaluate", "run"), ("tune", "run"), ("report", "run")):
+        code, _, err = run(capsys, *words, "--tokeniser", "never:cut")
+        assert code == 2
+        assert "--tokeniser never:cut: this network was trained on texts that were cut with no tokeniser" in err
+    (tmp_path / "run" / "tuned.safetensors").unlink(missing_ok=True)
+
+
 def test_info_takes_the_same_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = write(tmp_path / "film.csv")
     columns = ("--text-column", "meinung", "--label-column", "urteil")
