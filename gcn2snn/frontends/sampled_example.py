@@ -108,10 +108,13 @@ def num_edges(value: object) -> int:
         return value.shape[1] if index and value.shape[0] == 2 else 0
     if _is_data(value):
         return num_edges(getattr(value, "edge_index", None))
-    if hasattr(value, "num_src_nodes"):
-        single = len(value.ntypes) == 1 and len(getattr(value, "etypes", ())) == 1
-        return int(value.num_edges()) if single and not value.is_block else 0
-    return 0
+    return _dgl_edges(value) if hasattr(value, "num_src_nodes") else 0
+
+
+def _dgl_edges(graph: Any) -> int:
+    """Edges of a DGL graph of one kind of nodes and edges; 0 for all others. DGL may be absent, so it has no type here."""
+    single = len(graph.ntypes) == 1 and len(getattr(graph, "etypes", ())) == 1
+    return int(graph.num_edges()) if single and not graph.is_block else 0
 
 
 def _is_data(value: object) -> bool:
