@@ -22,6 +22,7 @@ from gcn2snn.graph import Graph
 from gcn2snn.passes import (
     Problem,
     RefitProgress,
+    Sampler,
     Statistics,
     calibrate,
     choose_setting,
@@ -109,9 +110,11 @@ def convert(
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     network = prepare(model, example, config, handlers, output)
     batches = _batches(network, example, calibration)
-    statistics = Statistics(network, batches)
     documents = example.num_documents if isinstance(example, Graph) else None
-    config, choice = choose_setting(Problem(network, batches, statistics, documents), config, accuracy_first)
+    sampler = Sampler(network, documents)
+    statistics = Statistics(network, batches, sampler if config.open or accuracy_first else None)
+    problem = Problem(network, batches, statistics, documents, sampler.sample())
+    config, choice = choose_setting(problem, config, accuracy_first)
     if choice is not None and choice.departs:
         _log.warning("%s", choice.warning())
     network, report = calibrate(with_codes(network, config), batches, config, statistics)

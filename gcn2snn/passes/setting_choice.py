@@ -17,7 +17,7 @@ from gcn2snn.errors import InputError
 from gcn2snn.passes.bias_correction import correct_means
 from gcn2snn.passes.calibration import Batches, Statistics, with_scales
 from gcn2snn.passes.choose_base import optimal_base
-from gcn2snn.passes.departure import sample_of
+from gcn2snn.passes.departure import Sample, sample_of
 from gcn2snn.passes.neurons import coding_of
 from gcn2snn.passes.settings import FEW_ROWS, Setting, candidates
 
@@ -137,12 +137,14 @@ class Problem:
         batches: calibration inputs.
         statistics: of the network on them.
         counted: only so many first rows of each output count (documents of a text graph); None: all.
+        sample: of these batches, where it was taken already.
     """
 
     network: ir.Network
     batches: Batches
     statistics: Statistics
     counted: int | None = None
+    sample: Sample | None = None
 
 
 def choose_setting(
@@ -164,23 +166,23 @@ def choose_setting(
     if not config.open and not (accuracy_first and config.group == 1):
         return config, None
     start = time.perf_counter()
-    sample = sample_of(problem.network, problem.batches, problem.counted)
+    sample = problem.sample or sample_of(problem.network, problem.batches, problem.counted)
     settings = candidates(config, sample.rows >= FEW_ROWS, accuracy_first)
     if len(settings) == 1 or not sample.rows:
         return configured(settings[0], config, problem), None
-    trials: list[Trial] = []
-    departures: list[Tensor] = []
-    for setting in settings:
-        own = configured(setting, config, problem)
+    configs = [configured(setting, config, problem) for setting in settings]
+    networks = []
+    for own in configs:
         network = with_scales(with_codes(problem.network, own), problem.statistics, own)
-        if own.correct == "mean":
-            network = correct_means(network, lambda: sample.fitted)
-        rows, changed = sample.departure(network, own.wait)
-        trials.append(Trial(str(setting), float(rows.mean()), changed))
-        departures.append(rows)
-    chosen = first_of_the_best(departures)
+        networks.append(correct_means(network, lambda: sample.fitted) if own.correct == "mean" else network)
+    found = sample.departures(networks, config.wait)
+    chosen = first_of_the_best([rows for rows, _ in found])
+    trials = [
+        Trial(str(setting), float(rows.mean()), changed)
+        for setting, (rows, changed) in zip(settings, found, strict=True)
+    ]
     choice = Choice(tuple(trials), chosen, sample.measure, sample.rows, time.perf_counter() - start)
-    return configured(settings[chosen], config, problem), choice
+    return configs[chosen], choice
 
 
 def configured(setting: Setting, config: ConvertConfig, problem: Problem) -> ConvertConfig:
