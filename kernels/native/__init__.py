@@ -3,6 +3,7 @@
 Importing this compiles nothing; :func:`load` does.
 """
 
+from gcn2snn.kernels.native import prepared
 from gcn2snn.kernels.native.build import Native, load
 from gcn2snn.kernels.native.coding import decode, encode
 from gcn2snn.kernels.native.conv import conv2d
@@ -23,6 +24,7 @@ __all__ = [
     "gemm_steps",
     "load",
     "phase_spmm",
+    "prepared",
     "spmm",
     "spmm_sparse",
     "spmm_steps",
