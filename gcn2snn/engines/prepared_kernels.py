@@ -29,7 +29,7 @@ class Decoders:
         if kept is None or kept[0] is not scale or kept[1] is not coding:
             from gcn2snn.kernels import native
 
-            kept = self._found[id(scale)] = (scale, coding, native.prepared.Decode(scale, coding, scale.dtype))
+            kept = self._found[id(scale)] = (scale, coding, native.Decode(scale, coding, scale.dtype))
         return kept[2](spikes.code)
 
 
@@ -57,11 +57,11 @@ def synapse_kernel(
     weight = node.weight.detach()
     bias = node.bias if start is None else start.expand(weight.shape[0])
     if isinstance(node, ir.Dense):
-        return native.prepared.Gemm(x.scale, x.coding, weight, bias, fire)
+        return native.Gemm(x.scale, x.coding, weight, bias, fire)
     geometry = Geometry(node.stride, node.padding, node.dilation, node.groups)
     if fire is None or not event_driven(x, weight, geometry):
         return None
-    return native.prepared.Conv2d(x.scale, x.coding, weight.contiguous(), bias, geometry, fire)
+    return native.Conv2d(x.scale, x.coding, weight.contiguous(), bias, geometry, fire)
 
 
 def _aggregation(x: Spikes, fire: Fire | None, start: Tensor | None) -> Callable[..., Tensor] | None:
@@ -70,14 +70,14 @@ def _aggregation(x: Spikes, fire: Fire | None, start: Tensor | None) -> Callable
     if x.scale.dtype != torch.float32 or not native.decodes_in_registers(x):
         return None
     channels = x.code.shape[1]
-    return native.prepared.Spmm(x.scale, x.coding, None if start is None else start.expand(channels), fire, channels)
+    return native.Spmm(x.scale, x.coding, None if start is None else start.expand(channels), fire, channels)
 
 
 def closing_kernel(node: ir.Neuron, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     """What makes spikes of the potentials of a population."""
     from gcn2snn.kernels import native
 
-    return native.prepared.Encode(firing(node), dtype)
+    return native.Encode(firing(node), dtype)
 
 
 def coder_kernel(node: ir.Coder) -> Callable[[Tensor], Tensor | None] | None:
@@ -86,4 +86,4 @@ def coder_kernel(node: ir.Coder) -> Callable[[Tensor], Tensor | None] | None:
 
     if node.kind != "binary" or not 1 <= node.timesteps <= MOST_BITS:
         return None
-    return native.prepared.Words(node.scale, node.timesteps, node.scale.dtype)
+    return native.Words(node.scale, node.timesteps, node.scale.dtype)

@@ -14,7 +14,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import PAPER, ConvertConfig, LayerConfig
 from gcn2snn.errors import InputError
-from gcn2snn.passes.bias_correction import correct_means
+from gcn2snn.passes.bias_correction import correct_means, goals_of
 from gcn2snn.passes.calibration import Batches, Statistics, with_scales
 from gcn2snn.passes.choose_base import optimal_base
 from gcn2snn.passes.departure import Sample, sample_of
@@ -26,6 +26,10 @@ WIDER = 1.25
 
 BASE_POWERS = (0.4, 0.55, 0.65, 0.75, 0.85, 0.95, 1.05, 1.2, 1.35, 1.5, 1.75, 2.1, 2.6)
 """Powers of the plain base among which a population's own base is found."""
+
+CORRECTED_VALUES = 1024
+"""Values of a channel by which means are corrected while settings are compared. The mean error of the code is known from so
+few to a thirtieth of the error of one value; the network that is made in the end is corrected on all of them."""
 
 TIE = 0.1
 """Settings whose divergence is within this share of the least are alike."""
@@ -171,10 +175,13 @@ def choose_setting(
     if len(settings) == 1 or not sample.rows:
         return configured(settings[0], config, problem), None
     configs = [configured(setting, config, problem) for setting in settings]
-    networks = []
-    for own in configs:
-        network = with_scales(with_codes(problem.network, own), problem.statistics, own)
-        networks.append(correct_means(network, lambda: sample.fitted) if own.correct == "mean" else network)
+    networks = [with_scales(with_codes(problem.network, own), problem.statistics, own) for own in configs]
+    if any(own.correct == "mean" for own in configs):
+        goals = goals_of(networks[0], sample.fitted, CORRECTED_VALUES)
+        networks = [
+            correct_means(network, lambda: sample.fitted, goals=goals) if own.correct == "mean" else network
+            for own, network in zip(configs, networks, strict=True)
+        ]
     found = sample.departures(networks, config.wait)
     chosen = first_of_the_best([rows for rows, _ in found])
     trials = [
