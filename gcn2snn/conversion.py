@@ -15,7 +15,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import bind, choose_engine, head_values, run_float
+from gcn2snn.engines import Value, bind, choose_engine, head_values, run_float
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
 from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
@@ -108,11 +108,20 @@ def convert(
     config = config or ConvertConfig()
     if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
-    network = prepare(model, example, config, handlers, output)
+    network, check = _prepared(model, example, config, handlers, output)
     batches = _batches(network, example, calibration)
     documents = example.num_documents if isinstance(example, Graph) else None
     sampler = Sampler(network, documents)
-    statistics = Statistics(network, batches, sampler if config.open or accuracy_first else None)
+    if calibration is not None:
+        check()
+
+    def seen(batch: Mapping[str, Value], heads: Mapping[str, Tensor]) -> None:
+        if calibration is None:  # the batch is the example, so what calibration computes is what there is to check
+            check(heads)
+        if config.open or accuracy_first:
+            sampler(batch, heads)
+
+    statistics = Statistics(network, batches, seen)
     problem = Problem(network, batches, statistics, documents, sampler.sample())
     config, choice = choose_setting(problem, config, accuracy_first)
     if choice is not None and choice.departs:
@@ -146,6 +155,22 @@ def prepare(
     output: object = None,
 ) -> ir.Network:
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
+    network, check = _prepared(model, example, config, handlers, output)
+    check()
+    return network
+
+
+def _prepared(
+    model: nn.Module,
+    example: object,
+    config: ConvertConfig,
+    handlers: Mapping[type[nn.Module], Handler] | None,
+    output: object,
+) -> tuple[ir.Network, Callable[..., None]]:
+    """What :func:`prepare` gives, and a check that it computes what the model computes on the example.
+
+    The check takes the heads of the network on the example where they are known, else it computes them.
+    """
     if example is None:
         raise InputTypeError(
             "the example is None; pass what the model is called with, such as a tensor or a tuple of them"
@@ -161,10 +186,18 @@ def prepare(
             _result_on_example(model, args, kwargs)
         raise
     expected = _result_on_example(model, args, kwargs)
-    _check_same(expected, source, args, kwargs, output)
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
-    return network
+
+    def check(heads: Mapping[str, Tensor] | None = None) -> None:
+        if heads is None:
+            computed: dict[str, Tensor] = {}
+            with torch.no_grad():
+                run_float(source, bind(source, args, kwargs), heads=computed)
+            heads = computed
+        _check_same(expected, source, heads, output)
+
+    return network, check
 
 
 def check_example(name: str, value: object) -> None:
@@ -265,16 +298,11 @@ def _result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[
     return expected
 
 
-def _check_same(
-    expected: object, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object], output: object
-) -> None:
+def _check_same(expected: object, source: ir.Network, heads: Mapping[str, Tensor], output: object) -> None:
     """The description computes what the model computes, to float accuracy; else a handler is wrong.
 
     The bound, 1e-3 of the largest value of a head, is far above summation order and far below any missing term.
     """
-    heads: dict[str, Tensor] = {}
-    with torch.no_grad():
-        run_float(source, bind(source, args, kwargs), heads=heads)
     structure, found = ir.pack(expected, lambda item: isinstance(item, Tensor))
     wanted = list(found.values())
     if output is not None:

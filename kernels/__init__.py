@@ -8,7 +8,7 @@ from gcn2snn.kernels import backend, reference
 from gcn2snn.kernels.bucketed import moments, phase_gemm_bucketed, phase_spmm_bucketed, up_to
 from gcn2snn.kernels.counts import event_count, spike_count
 from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
-from gcn2snn.kernels.encode import decode, decode_torch, encode, encode_torch
+from gcn2snn.kernels.encode import decode, decode_into, decode_torch, encode, encode_torch
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.fingerprint import fingerprint
 from gcn2snn.kernels.geometry import Geometry
@@ -36,6 +36,7 @@ __all__ = [
     "binary_entries",
     "binary_values",
     "decode",
+    "decode_into",
     "decode_torch",
     "emit_step",
     "encode",

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.config import ConvertConfig, LayerConfig
+from gcn2snn.config import ConvertConfig
 from gcn2snn.encoding import check_finite
 from gcn2snn.engines import Value, dense_value, run_float
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import PhaseCode, decode, encode, per_channel
+from gcn2snn.passes.neurons import NO_EXCEPTION
 
 BINS = 8192
 """Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
@@ -219,7 +220,7 @@ def _under_cap(node: ir.Population, scale: Tensor, kind: str) -> Tensor:
 
 
 def _rule(node: ir.Population, config: ConvertConfig) -> tuple[str, str]:
-    own = config.layers.get(node.name, LayerConfig())
+    own = config.layers.get(node.name, NO_EXCEPTION)
     return own.scale or config.scale, own.per or config.per
 
 
@@ -363,9 +364,10 @@ class _Quality:
         sums["active"] += active
         sums["fired"] += fired
         sums["silent"] += active - fired  # what is 0 never fires
-        # what would round to phase 0 if there were one: z >= Q * threshold_1
+        # What would round to phase 0 if there were one: |x| >= Q * threshold_1 * s.
         over = replace(node.coding, timesteps=1, last="midpoint")
-        sums["over"] += _nonzero(encode(x, node.scale * over.base, over).code)
+        bar = per_channel((node.scale.double() * (over.base * over.thresholds()[0])).to(x.dtype), x.dim())
+        sums["over"] += _nonzero(((x.abs() if node.coding.signed else x) >= bar).view(torch.int8))
         error = decode(spikes, x.dtype).sub_(x).div_(x).abs_().nan_to_num_(nan=0.0)  # 0 / 0 where nothing is to be sent
         units = error.mul_(ERROR_UNITS).round_().flatten()
         # No error is above 2, so the sum of a part is exact in double precision, which torch adds up ten times as fast as integers.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines import Value, code_input, dense_value, evaluate_node, fire, run_closed, started
+from gcn2snn.kernels import decode_into
 
 STACKED = (ir.Dense, ir.Conv, ir.AvgPool, ir.MaxPool, ir.Concat, ir.Add, ir.Flatten, ir.Pad, ir.Subsample)
 """Nodes that treat each row by itself, and are the same in every conversion."""
@@ -59,7 +60,7 @@ def _stacked(networks: Sequence[ir.Network], inputs: Mapping[str, Value], rows: 
         args = [values[name] for name in node.inputs]
         if isinstance(node, ir.Neuron | ir.Output):
             parts = args[0].split(rows) if args[0].shape[0] > rows else (args[0],) * count
-            values[node.name] = torch.cat([_ended(each, part) for each, part in zip(own, parts, strict=True)])
+            values[node.name] = _ended(own, parts)
         else:
             if len({arg.shape[0] for arg in args}) > 1:
                 args = [arg.repeat(count, *[1] * (arg.dim() - 1)) if arg.shape[0] == rows else arg for arg in args]
@@ -71,9 +72,14 @@ def _stacked(networks: Sequence[ir.Network], inputs: Mapping[str, Value], rows: 
     return [{name: parts[number] for name, parts in parts_of.items()} for number in range(count)]
 
 
-def _ended(node: ir.Node, potential: Tensor) -> Tensor:
-    """What a membrane gives: the values of its spikes, or the potential of an output."""
-    if isinstance(node, ir.Output):
-        return started(node, potential)
-    assert isinstance(node, ir.Neuron)
-    return dense_value(fire(node, potential))
+def _ended(nodes: Sequence[ir.Node], potentials: Sequence[Tensor]) -> Tensor:
+    """What the membranes of each network give, one behind the other: values of spikes, or the potentials of an output."""
+    rows = potentials[0].shape[0]
+    out = potentials[0].new_empty(rows * len(nodes), *potentials[0].shape[1:])
+    for node, potential, part in zip(nodes, potentials, out.split(rows) if rows else (), strict=False):
+        if isinstance(node, ir.Neuron):
+            decode_into(fire(node, potential), part)
+        else:
+            assert isinstance(node, ir.Output), "only these have membranes"
+            part.copy_(started(node, potential))
+    return out
