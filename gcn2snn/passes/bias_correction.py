@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -118,8 +119,10 @@ def _some(x: Tensor, most: int | None, batches: int) -> Tensor:
         return x
     pixels = x.flatten(2) if x.dim() > 2 else x[:, :, None]
     wanted = max(1, most // (batches * pixels.shape[0]))
-    rows = max(1, batches * pixels.shape[0] // most)
-    return pixels[::rows, :, :: max(1, pixels.shape[2] // wanted)].contiguous()
+    rows, step = max(1, batches * pixels.shape[0] // most), max(1, pixels.shape[2] // wanted)
+    while math.gcd(step, x.shape[-1]) > 1 and x.dim() > 2:  # else it would meet some columns alone, borders perhaps
+        step -= 1
+    return pixels[::rows, :, ::step].contiguous()
 
 
 def _value(

@@ -22,7 +22,6 @@ from gcn2snn.engines.prepared import run_prepared
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import Mismatch, backend
 
-
 pytestmark = pytest.mark.skipif(
     backend.choose(torch.device("cpu")) != "native", reason="the compiled helper is not there"
 )
