@@ -111,14 +111,14 @@ def convert(
     network, check = _prepared(model, example, config, handlers, output)
     batches = _batches(network, example, calibration)
     documents = example.num_documents if isinstance(example, Graph) else None
-    sampler = Sampler(network, documents)
+    sampler, measured = Sampler(network, documents), bool(config.open) or accuracy_first
     if calibration is not None:
         check()
 
     def seen(batch: Mapping[str, Value], heads: Mapping[str, Tensor]) -> None:
         if calibration is None:  # the batch is the example, so what calibration computes is what there is to check
             check(heads)
-        if config.open or accuracy_first:
+        if measured:
             sampler(batch, heads)
 
     statistics = Statistics(network, batches, seen)

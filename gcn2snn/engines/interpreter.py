@@ -1,6 +1,7 @@
 """Running a network description node after node, and as the source model (floats).
 
-The closed form is in ``engines/closed.py``. The engines in time are in ``engines/temporal.py`` (step by step) and ``engines/bucketed.py`` (only the moments that neurons look at).
+The closed form is in ``engines/closed.py``. The engines in time are in ``engines/temporal.py`` (step by step) and
+``engines/bucketed.py`` (only the moments that neurons look at).
 """
 
 from __future__ import annotations
