@@ -21,7 +21,7 @@ from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.event_blocks import event_blocks
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.mismatch import Mismatch
-from gcn2snn.kernels.native import build
+from gcn2snn.kernels.native import loading
 from gcn2snn.kernels.native.coding import level_table, rows_and_channels
 from gcn2snn.kernels.native.conv import conv_structure, fill_in_neurons
 from gcn2snn.kernels.native.products import phase_spmm, register_levels
@@ -34,7 +34,7 @@ Call = Callable[..., None]
 
 
 def _function(name: str) -> Call:
-    library = build.load().library
+    library = loading.load().library
     assert library is not None, "only networks of the backend native are prepared"
     function: Call = getattr(library, PREFIX + name)
     return function
