@@ -16,13 +16,14 @@ from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import bind, choose_engine
+from gcn2snn.engines import Value, bind, choose_engine
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
 from gcn2snn.frontends import Handler, SampledCall, copied, lower, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.passes import (
     Problem,
     RefitProgress,
+    Sampler,
     Statistics,
     calibrate,
     choose_setting,
@@ -115,10 +116,20 @@ def convert(
     if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     prepared = _prepared(model, example, config, handlers, output, check)
-    network = prepared.network
+    network, given = prepared.network, calibration is not None
     batches = _batches(network, example, calibration)
-    statistics = Statistics(network, batches)
-    problem = _problem(prepared, example, batches, statistics, calibration is not None)
+    sampler = Sampler(network, example.num_documents if isinstance(example, Graph) else None)
+    if given:
+        prepared.compare(None)
+
+    def seen(batch: Mapping[str, Value], heads: Mapping[str, Tensor]) -> None:
+        if not given:  # the batch is the example, so what calibration computes is what there is to check
+            prepared.compare(heads)
+        if (given or prepared.small is None) and (config.open or accuracy_first):
+            sampler(batch, heads)
+
+    statistics = Statistics(network, batches, seen)
+    problem = _problem(prepared, batches, statistics, sampler, given)
     config, choice = choose_setting(problem, config, accuracy_first)
     if choice is not None and choice.departs:
         _log.warning("%s", choice.warning())
@@ -153,16 +164,22 @@ def prepare(
     check: Check = "auto",
 ) -> ir.Network:
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
-    return _prepared(model, example, config, handlers, output, check).network
+    prepared = _prepared(model, example, config, handlers, output, check)
+    prepared.compare(None)
+    return prepared.network
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A description with its neurons, on what it was compared with its source, and the smaller call where that was a sample."""
+    """A description with its neurons, on what it is compared with its source, and the smaller call where that is a sample.
+
+    ``compare`` takes the heads of the network on the example where they are known, else it computes them.
+    """
 
     network: ir.Network
     checked: SourceCheck
     small: SampledCall | None
+    compare: Callable[[Mapping[str, Tensor] | None], None]
 
 
 def _prepared(
@@ -188,10 +205,10 @@ def _prepared(
         if refused.__cause__ is not None:  # the model's own code raised: where it does so by itself, that is the reason
             result_on_example(model, args, kwargs)
         raise
-    checked, small = check_source(model, source, args, kwargs, output, check)
+    checked, small, compare = check_source(model, source, args, kwargs, output, check)
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
-    return Prepared(network, checked, small)
+    return Prepared(network, checked, small, compare)
 
 
 def check_example(name: str, value: object) -> None:
@@ -272,9 +289,9 @@ def check_model(model: nn.Module) -> None:
 
 def _problem(
     prepared: Prepared,
-    example: object,
     batches: Callable[[], Iterable[dict[str, Any]]],
     statistics: Statistics,
+    sampler: Sampler,
     given: bool,
 ) -> Problem:
     """What settings are judged by: the calibration data, or the sample where the source was compared on one."""
@@ -282,7 +299,7 @@ def _problem(
     if small is not None and not given:
         sample = bind(network, small.args, small.kwargs)
         return Problem(network, lambda: [sample], statistics, small.seeds, Statistics(network, lambda: [sample]))
-    return Problem(network, batches, statistics, example.num_documents if isinstance(example, Graph) else None)
+    return Problem(network, batches, statistics, sampler.counted, sample=sampler.sample())
 
 
 def _batches(

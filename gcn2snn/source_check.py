@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 Check = Literal["auto", "full", "sample"]
 """What the source is run on: the example, a sample of its graph, or a sample where the whole would take much memory."""
+
+Comparison: TypeAlias = Callable[[Mapping[str, Tensor] | None], None]
+"""Refuses a description whose results differ from those of its model: takes its results by head, or None to compute them."""
 
 CHECKS = ("auto", "full", "sample")
 
@@ -43,8 +47,11 @@ def check_source(
     kwargs: dict[str, object],
     output: object = None,
     check: Check = "auto",
-) -> tuple[SourceCheck, SampledCall | None]:
-    """Compare a description with its model; on what, and the smaller call where it was a sample.
+) -> tuple[SourceCheck, SampledCall | None, Comparison]:
+    """Run a model to compare its description with it: on what, the smaller call where it is a sample, and the comparison.
+
+    A sample is compared at once. The whole example is compared when the comparison is called: with the results of the
+    description on it where they are known, by head, else with None.
 
     Args:
         model: the source.
@@ -55,7 +62,7 @@ def check_source(
             where the messages of the widest layer have more than :data:`FULL_VALUES` values and a sample can be made.
 
     Raises:
-        ConversionError: they differ.
+        ConversionError: they differ; from the comparison, for the whole example.
         InputError: the model fails on the example, or gives values that are not finite; "sample" is asked for and there is none.
     """
     due = check == "sample" or (check == "auto" and message_values(source, args, kwargs) > FULL_VALUES)
@@ -72,10 +79,18 @@ def check_source(
             _log.warning("the source is run on the whole example: %s", why)
         else:
             _compare(expected, source, found, output)
-            return SourceCheck("sample", small.seeds, small.nodes, small.edges, small.left_out, small.of), small
+            return SourceCheck("sample", small.seeds, small.nodes, small.edges, small.left_out, small.of), small, _done
     expected = result_on_example(model, args, kwargs)
-    _compare(expected, source, _outputs(source, args, kwargs), output)
-    return SourceCheck("full", why=why), None
+
+    def compare(heads: Mapping[str, Tensor] | None) -> None:
+        found = _outputs(source, args, kwargs) if heads is None else list(head_values(source, heads))
+        _compare(expected, source, found, output)
+
+    return SourceCheck("full", why=why), None, compare
+
+
+def _done(heads: Mapping[str, Tensor] | None) -> None:
+    """The comparison of what was compared already."""
 
 
 def result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> object:

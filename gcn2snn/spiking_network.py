@@ -112,7 +112,7 @@ class SpikingNetwork(DescribedModule):
 
             return call(self, args, kwargs)
         self.refuse_tracing(args, kwargs)
-        with torch.no_grad(), torch.autocast(self.device().type, enabled=False):
+        with torch.no_grad(), self.without_autocast():
             try:
                 chosen = choose_engine(self.network, self.config.wait, "auto")
                 inputs = self._bound(args, kwargs, sparse=chosen == "closed")
