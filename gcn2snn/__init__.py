@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
+    from gcn2snn.memory import memory_limit
     from gcn2snn.passes import layer_bases, optimal_base
     from gcn2snn.spiking_network import SpikingNetwork
     from gcn2snn.textgcn import TextGCN, Trainer, fit
@@ -59,6 +60,7 @@ _HOME = {
     "load": "gcn2snn.artefact",
     "load_graph": "gcn2snn.datasets",
     "lowers": "gcn2snn.frontends",
+    "memory_limit": "gcn2snn.memory",
     "optimal_base": "gcn2snn.passes",
     "save": "gcn2snn.artefact",
 }
@@ -89,6 +91,7 @@ __all__ = [
     "load",
     "load_graph",
     "lowers",
+    "memory_limit",
     "optimal_base",
     "save",
 ]

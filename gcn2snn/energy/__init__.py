@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
+    from gcn2snn.energy.by_rows import watching
     from gcn2snn.energy.count import EventCounter
     from gcn2snn.energy.events import LayerEvents, PopulationEvents
     from gcn2snn.energy.lemaire import LemaireEnergy
@@ -29,6 +30,7 @@ _HOME = {
     "PopulationEvents": "gcn2snn.energy.events",
     "joules": "gcn2snn.energy.report",
     "preset_of": "gcn2snn.energy.presets",
+    "watching": "gcn2snn.energy.by_rows",
 }
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "PopulationEvents",
     "joules",
     "preset_of",
+    "watching",
 ]
 
 __getattr__, __dir__ = names_on_demand(__name__, _HOME)

@@ -4,10 +4,8 @@ from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.choose import ENGINES, check_recordings, choose_engine, is_exact
 from gcn2snn.engines.interpreter import (
-    Observer,
     code_input,
     constant_values,
-    evaluate_node,
     fire,
     input_free,
     operators,
@@ -18,7 +16,9 @@ from gcn2snn.engines.interpreter import (
     start_of,
     started,
 )
+from gcn2snn.engines.layerwise import ByRows, Panel, Rules, panels, run_by_rows
 from gcn2snn.engines.membrane import Recording
+from gcn2snn.engines.node_evaluation import Observer, evaluate_node
 from gcn2snn.engines.node_rules import (
     Value,
     activate,
@@ -36,8 +36,11 @@ from gcn2snn.engines.topology import input_timesteps, network_dtype, path, sourc
 
 __all__ = [
     "ENGINES",
+    "ByRows",
     "Observer",
+    "Panel",
     "Recording",
+    "Rules",
     "Value",
     "activate",
     "apply",
@@ -60,11 +63,13 @@ __all__ = [
     "matrix_value",
     "network_dtype",
     "operators",
+    "panels",
     "path",
     "read_out",
     "replay",
     "run",
     "run_bucketed",
+    "run_by_rows",
     "run_closed",
     "run_float",
     "run_pipeline",

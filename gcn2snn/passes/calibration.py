@@ -13,7 +13,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.encoding import check_finite
-from gcn2snn.engines import Value, dense_value, run_float
+from gcn2snn.engines import ByRows, Panel, Value, dense_value, run_float
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import PhaseCode, decode, encode
 
@@ -190,7 +190,7 @@ def _rule(node: ir.Population, config: ConvertConfig) -> tuple[str, str]:
 def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None]) -> int:
     """Show the visitor every activation of every batch; returns the number of batches."""
 
-    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value, panel: Panel) -> None:
         if isinstance(node, ir.Population | ir.InputCode):
             x = dense_value(value)
             check_finite(f"the activation of {node.name}", x)
@@ -199,7 +199,7 @@ def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, 
     count = 0
     with torch.no_grad():
         for count, batch in enumerate(batches(), start=1):  # noqa: B007 - the number of the last one is the result
-            run_float(network, batch, observe)
+            run_float(network, batch, ByRows(observe))
     return count
 
 
