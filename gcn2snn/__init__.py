@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
     from gcn2snn.memory import memory_limit
+    from gcn2snn.neighbours import ClusterBatches, NeighbourBatches
     from gcn2snn.passes import layer_bases, optimal_base
     from gcn2snn.spiking_network import SpikingNetwork
     from gcn2snn.textgcn import TextGCN, Trainer, fit
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
 # Names load on first use, so that the command line answers before torch is imported.
 _HOME = {
     "CSR": "gcn2snn.kernels",
+    "ClusterBatches": "gcn2snn.neighbours",
     "ConversionError": "gcn2snn.errors",
     "ConvertConfig": "gcn2snn.config",
     "Gcn2SnnError": "gcn2snn.errors",
     "Graph": "gcn2snn.graph",
     "LayerConfig": "gcn2snn.config",
+    "NeighbourBatches": "gcn2snn.neighbours",
     "PhaseCode": "gcn2snn.kernels",
     "Recording": "gcn2snn.engines",
     "Spikes": "gcn2snn.kernels",
@@ -67,11 +70,13 @@ _HOME = {
 
 __all__ = [
     "CSR",
+    "ClusterBatches",
     "ConversionError",
     "ConvertConfig",
     "Gcn2SnnError",
     "Graph",
     "LayerConfig",
+    "NeighbourBatches",
     "PhaseCode",
     "Recording",
     "Spikes",

@@ -19,6 +19,8 @@ from gcn2snn.engines import bind, choose_engine, head_values, run_float
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
 from gcn2snn.frontends import Handler, copied, lower, untouched
 from gcn2snn.graph import Graph
+from gcn2snn.memory import current_limit
+from gcn2snn.neighbours import small_call
 from gcn2snn.passes import (
     Problem,
     RefitProgress,
@@ -85,9 +87,12 @@ def convert(
     Returns:
         The network, with a report of its populations in ``report``.
 
+    Under :func:`gcn2snn.memory_limit` the network is calibrated some rows at a time, and the model is read and compared with
+    its description on a part of the example's graph (up to 2,048 nodes and the edges between them).
+
     Raises:
         ConversionError: with every part that cannot become spikes, or a model in training mode.
-        ConfigError: the configuration does not fit the network.
+        ConfigError: the configuration does not fit the network, or asks under a memory limit for horizons or a refit.
         InputError: inputs that do not fit or on which the model itself fails, or values that are not finite.
 
     Source: Section III-C and IV-D; docs/method.md.
@@ -105,6 +110,7 @@ def convert(
     if config is not None and not isinstance(config, ConvertConfig):
         raise InputTypeError(f"config is {type(config).__name__}; a ConvertConfig is needed: ConvertConfig(base=1.3)")
     config = config or ConvertConfig()
+    _check_fits_limit(config)
     if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     network = prepare(model, example, config, handlers, output)
@@ -150,6 +156,10 @@ def prepare(
     args, kwargs = call_of(example)
     check_model(model)
     check_example("example", kwargs or args)
+    if (
+        current_limit() is not None
+    ):  # the model itself holds a message for every edge, so it runs on a part of the graph
+        args, kwargs = small_call(args, kwargs)
     try:
         with untouched(model), torch.no_grad():
             source = lower(model, copied(args), copied(kwargs), handlers or {}, output)
@@ -162,6 +172,21 @@ def prepare(
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
     return network
+
+
+def _check_fits_limit(config: ConvertConfig) -> None:
+    """Refuse what looks at all spikes of a population at once where a memory limit holds.
+
+    Raises:
+        ConfigError: as said.
+    """
+    every = [config, *config.layers.values()]
+    asked = [name for name in ("horizon", "events", "refit") if any(getattr(own, name) for own in every)]
+    if asked and current_limit() is not None:
+        raise ConfigError(
+            f"{', '.join(asked)} and a memory limit: what a spike is worth is compared among all neurons of a population at "
+            f"once. Convert without the limit, or leave {', '.join(asked)} out"
+        )
 
 
 def check_example(name: str, value: object) -> None:

@@ -46,6 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "prediction": ("errors", "files"),
     "kernels": ("errors", "files", "owner_lock", "leftovers"),
     "encoding": ("errors", "kernels"),
+    "neighbours": ("errors",),
     "training_loop": ("errors", "schema", "files"),
     "run_summary": ("errors", "schema", "files"),
     "run_folder": (
@@ -90,7 +91,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "opaque_call",
         "pictures",
     ),
-    "evaluation": (*GROUND, "ir", "engines", "energy", "spiking_network"),
+    "evaluation": (*GROUND, "neighbours", "ir", "engines", "energy", "spiking_network"),
     "textgcn": (
         *GROUND,
         "training_loop",
@@ -115,7 +116,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "formats": (*GROUND, "ir", "engines", "network_state", "spiking_network", "textgcn"),
     "frontends": (*GROUND, "ir", "matrices", "textgcn"),
-    "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network", "textgcn"),
+    "conversion": (*GROUND, "neighbours", "ir", "engines", "passes", "frontends", "spiking_network", "textgcn"),
     "estimator": (*GROUND, "datasets", "spiking_network", "textgcn", "conversion"),
     "tune": (*GROUND, "ir", "engines", "energy", "passes", "frontends", "conversion"),
 }

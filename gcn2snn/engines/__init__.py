@@ -31,6 +31,7 @@ from gcn2snn.engines.node_rules import (
 from gcn2snn.engines.pipeline import depths, latency, run_pipeline
 from gcn2snn.engines.plan import steps_to_heads
 from gcn2snn.engines.readout_rules import head_values, heads_of, read_out
+from gcn2snn.engines.row_store import RowStore
 from gcn2snn.engines.temporal import constants, run_temporal
 from gcn2snn.engines.topology import input_timesteps, network_dtype, path, sources
 
@@ -40,6 +41,7 @@ __all__ = [
     "Observer",
     "Panel",
     "Recording",
+    "RowStore",
     "Rules",
     "Value",
     "activate",
