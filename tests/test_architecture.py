@@ -123,6 +123,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 CORE = tuple(ALLOWED)
 ALLOWED |= {"cnn": CORE}
 ALLOWED |= {"bench": (*CORE, "cnn"), "reproduce": (*CORE, "cnn")}
+ALLOWED |= {"plan": (*GROUND, "bench")}
 ALLOWED |= {"report": (*CORE, "reproduce")}
 ALLOWED |= {"serve": (*GROUND, "datasets", "energy", "spiking_network", "artefact")}
 ALLOWED |= {"cli": tuple(ALLOWED)}

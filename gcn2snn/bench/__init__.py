@@ -10,7 +10,7 @@ from gcn2snn.bench import networks as _networks  # noqa: F401 - registers its ca
 from gcn2snn.bench.cases import CASES, Case, case
 from gcn2snn.bench.config import BenchConfig
 from gcn2snn.bench.images import IMAGE_CASES, ImageProblem
-from gcn2snn.bench.problems import SHAPES, Problem, feature_graph, synthetic, text_graph
+from gcn2snn.bench.problems import OUTPUTS, SHAPES, Problem, feature_graph, synthetic, text_graph
 from gcn2snn.bench.report import COLUMNS, left_out, markdown, plot, row
 from gcn2snn.bench.timing import Measurement, copy_bandwidth, measure
 
@@ -18,6 +18,7 @@ __all__ = [
     "CASES",
     "COLUMNS",
     "IMAGE_CASES",
+    "OUTPUTS",
     "SHAPES",
     "BenchConfig",
     "Case",
