@@ -56,7 +56,11 @@ def plan(
         raise ConfigError(f"device is {device!r}; allowed are cpu and cuda")
     problem = Problem(int(nodes), int(edges), features, tuple(hidden or [64]), classes, ranks, 1e9 * network, halo)
     room = bytes_of(memory) if memory is not None else memory_of(device_named(device))
-    rates = rates_of_bench(bench) if bench is not None else measured_rates(device_named(device).type)
+    if bench is not None:
+        rates = rates_of_bench(bench)
+    else:
+        widest = max(width for _, width in problem.widths)
+        rates = measured_rates(problem.nodes, problem.edges, widest, device_named(device).type)
     plans: list[Plan] = []
     least: dict[str, dict[str, int | None]] = {}
     for how in HALOS if halo is not None else HALOS[:2]:

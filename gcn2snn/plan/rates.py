@@ -14,8 +14,8 @@ from gcn2snn.files import load_json
 from gcn2snn.kernels import CSR, PhaseCode, decode, encode, phase_spmm, spmm
 from gcn2snn.schema import Stored
 
-NODES, DEGREE, CHANNELS = 200_000, 16, 64
-"""The graph that is measured: its values, 51 megabytes in floats, do not stay in a cache."""
+MOST_NODES, MOST_ENTRIES = 200_000, 4_000_000
+"""Columns and entries of the matrix that is measured: beyond them a rate hardly changes, and this many are made in a second."""
 
 ROUNDS = 5
 """Measurements, of which the median counts."""
@@ -41,25 +41,33 @@ class Rates:
             raise ConfigError(f"the rates of {self.source} are not all positive")
 
 
-def measured_rates(device: str = "cpu", nodes: int = NODES, degree: int = DEGREE, channels: int = CHANNELS) -> Rates:
-    """Rates of this machine on a random graph, with the threads that torch has.
+def measured_rates(nodes: int, edges: int, channels: int, device: str = "cpu") -> Rates:
+    """Rates of this machine on a random matrix with the entries in a row of a graph, with the threads that torch has.
+
+    How fast an aggregation goes depends on how many entries a row has, how wide it is, and whether what is gathered stays in
+    a cache. So the matrix has the graph's number of columns and entries in a row, up to :data:`MOST_NODES` and
+    :data:`MOST_ENTRIES`, and as many rows as that leaves.
 
     Args:
+        nodes, edges: of the graph.
+        channels: of what is aggregated.
         device: "cpu" or "cuda".
-        nodes, degree, channels: of the graph and of what is aggregated.
     """
+    columns = min(nodes, MOST_NODES)
+    degree = min(max(round(edges / nodes), 1), columns)
+    rows = max(min(columns, MOST_ENTRIES // degree), 1)
     source = torch.Generator().manual_seed(0)
-    row = torch.arange(nodes).repeat_interleave(degree)
-    col = torch.randint(0, nodes, (nodes * degree,), generator=source)
-    matrix = CSR.from_coo(row, col, torch.rand(row.numel(), generator=source), (nodes, nodes)).to(device)
-    x = torch.randn(nodes, channels, generator=source).to(device)
+    row = torch.arange(rows).repeat_interleave(degree)
+    col = torch.randint(0, columns, (row.numel(),), generator=source)
+    matrix = CSR.from_coo(row, col, torch.rand(row.numel(), generator=source), (rows, columns)).to(device)
+    x = torch.randn(columns, channels, generator=source).to(device)
     spikes = encode(x, x.abs().max() / 2, PhaseCode(1.3, 16, signed=True))
     values, weight = decode(spikes), torch.rand(channels, channels, generator=source).to(device)
     work = matrix.nnz * channels
     return Rates(
         work / _seconds(lambda: spmm(matrix, values), device),
         work / _seconds(lambda: phase_spmm(matrix, spikes.with_code(spikes.code)), device),
-        2 * nodes * channels * channels / _seconds(lambda: values @ weight, device),
+        2 * columns * channels * channels / _seconds(lambda: values @ weight, device),
         f"measured on {device}",
     )
 

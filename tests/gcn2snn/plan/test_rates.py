@@ -48,7 +48,7 @@ def test_a_file_without_the_products_or_of_another_kind_is_refused(tmp_path: Pat
 
 
 def test_measured_rates_are_positive_and_say_where_they_come_from() -> None:
-    found = measured_rates(nodes=200, degree=4, channels=8)
+    found = measured_rates(nodes=200, edges=800, channels=8)
     assert min(found.floats, found.phases, found.dense) > 0
     assert found.source == "measured on cpu"
     with pytest.raises(ConfigError, match="not all positive"):

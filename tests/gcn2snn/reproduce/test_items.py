@@ -38,6 +38,7 @@ def test_items_are_the_papers_figures_and_tables():
         "inductive",
         "coverage",
         "defaults",
+        "scale",
     } == set(ITEMS)
 
 
