@@ -10,7 +10,9 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.energy.aggregation import Part
 from gcn2snn.energy.count import EventCounter
+from gcn2snn.energy.wanted_rows import WantedRows
 from gcn2snn.engines import ByRows, Observer, Panel, Value, dense_value, matrix_value, panels
+from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import Spikes
 from gcn2snn.memory import current_limit
 
@@ -83,10 +85,21 @@ class RowCounter:
                 yield part, False, dense_value(arg)[part]
 
 
-def watching(counter: EventCounter, observe: Observer | None) -> Observer:
-    """What shows a run to a counter, and to ``observe`` if there is one; under a memory limit some rows at a time."""
+def watching(counter: EventCounter | WantedRows, observe: Observer | None) -> Observer:
+    """What shows a run to a counter, and to ``observe`` if there is one; under a memory limit some rows at a time.
+
+    Raises:
+        ConfigError: a memory limit holds, and the counter looks at whole results.
+    """
+    if observe is None and current_limit() is not None:
+        if isinstance(counter, WantedRows) or counter.event_driven is not None:
+            raise ConfigError(
+                "event-driven updates, and what wanted rows alone need, are counted on whole results; leave them out, or the "
+                "memory limit"
+            )
+        return ByRows(RowCounter(counter))
     if observe is None:
-        return counter if current_limit() is None else ByRows(RowCounter(counter))
+        return counter
 
     def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
         counter(node, args, value)

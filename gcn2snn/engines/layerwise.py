@@ -103,7 +103,7 @@ def run_by_rows(
     run = _Run(network, rules, limit)
     names = tuple(dict.fromkeys(wanted or network.heads))
     run.prepare(inputs, dict(known or {}), names)
-    stages = row_stages(network, names, rules.fuse is not None, frozenset(run.values), tuple(run.rows.items()))
+    stages = row_stages(network, names, rules.fuse is not None, frozenset(run.values), run.rows)
     for stage in stages:
         run.go_through(stage, inputs)
     return {name: run.values[name] if name in run.values else run.store.kept[name].value for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gcn2snn import ir
@@ -65,9 +66,8 @@ def read_whole(node: ir.Node) -> tuple[str, ...]:
     return node.inputs[1:] if isinstance(node, GATHERS) else ()
 
 
-@ir.once_per_network
 def row_stages(
-    network: ir.Network, wanted: tuple[str, ...], fuse: bool, known: frozenset[str], rows: tuple[tuple[str, int], ...]
+    network: ir.Network, wanted: tuple[str, ...], fuse: bool, known: frozenset[str], rows: Mapping[str, int]
 ) -> tuple[Stage, ...]:
     """The stages that lead to the wanted results.
 
@@ -78,7 +78,6 @@ def row_stages(
         known: names of the results that are there before: inputs, operators, and what the caller brings.
         rows: number of rows of the result of each other node.
     """
-    counts = dict(rows)
     steps = _steps(network, wanted, fuse, known)
     levels: dict[str, int] = dict.fromkeys(known, 0)
     placed: dict[tuple[int, int], list[RowStep]] = {}
@@ -92,7 +91,7 @@ def row_stages(
                     level = max(level, levels[name] + (name in whole))
         alone = not goes_by_rows(step.nodes[0])
         # What is computed whole is a stage of its own, and its readers come behind it.
-        key = (level, -1 - number) if alone else (level, counts[step.name])
+        key = (level, -1 - number) if alone else (level, rows[step.name])
         placed.setdefault(key, []).append(step)
         levels |= dict.fromkeys(inside, level + alone)
     return _with_kept([placed[key] for key in sorted(placed)], wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -41,12 +41,12 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
     Source: ours; bias correction as in Nagel et al., "Data-Free Quantization", 2019, but behind the code, not before it.
     """
     source = source or network
+    items = list(batches())
     limit = current_limit()
     if limit is not None:
         from gcn2snn.passes.correction_by_rows import correct_by_rows
 
-        return correct_by_rows(network, list(batches()), source, limit)
-    items = list(batches())
+        return correct_by_rows(network, items, source, limit)
     goal: dict[str, list[Value]] = {}
     have: dict[str, list[Value]] = {}
     changes: dict[str, list[ir.Node]] = {}
@@ -59,16 +59,13 @@ def correct_means(network: ir.Network, batches: Batches, source: ir.Network | No
             ):  # a refit is its own correction
                 node = replace(node, start=None)
                 potentials = [dense_value(x) for x in have[node.inputs[0]]]
-                wanted = Mean(float(node.scale.max()))
-                for x in goal[node.name]:
-                    wanted.add(dense_value(x))
-                shift = shift_of_population(node, wanted.value(), potentials)
+                shift = _shift_of_population(node, potentials, goal[node.name])
                 changes[node.name] = [replace(node, start=shift)]
                 have[node.name] = [fire(node, x + per_channel(shift, x.dim())) for x in potentials]
             else:
                 have[node.name] = [_value(node, have, i, item, fire) for i, item in enumerate(items)]
             if isinstance(node, ir.Output):
-                shift = mean_difference(goal[node.name], have[node.name])
+                shift = _mean_difference(goal[node.name], have[node.name])
                 changes[node.name] = [replace(node, start=shift)]
             for name in set(node.inputs):
                 if last_reader[name] == node.name:
@@ -88,63 +85,40 @@ def _value(
     return evaluate_node(node, args, inputs, population, code_input)
 
 
-def shift_of_population(node: ir.Neuron, wanted: Tensor, potentials: Sequence[Tensor]) -> Tensor:
-    """b [C] with mean(decode(fire(U + b))) = wanted; the slope of the mean is the share of active neurons.
-
-    Args:
-        node: population, without a start of its own.
-        wanted: mean of the source's activation in each channel, [C], float64.
-        potentials: U, in parts by rows.
-    """
+def _shift_of_population(node: ir.Neuron, potentials: list[Tensor], goal: list[Value]) -> Tensor:
+    """b [C] with mean(decode(fire(U + b))) = mean(goal); the slope of the mean is the share of active neurons."""
     gain = torch.ones_like(node.scale) if node.gain is None else node.gain
+    unit = float(node.scale.max())
+    wanted = _mean([dense_value(x) for x in goal], unit)
     shift = torch.zeros_like(wanted)
     for _ in range(STEPS):
-        sent, active = Mean(float(node.scale.max())), Mean(1.0)
-        for x in potentials:
-            moved = x + per_channel(shift.to(x.dtype), x.dim())
-            sent.add(dense_value(fire(node, moved)))
-            active.add(_moves(node, moved))
-        shift = shift + gain * (wanted - sent.value()) / active.value().clamp(min=0.05)
+        moved = [x + per_channel(shift.to(x.dtype), x.dim()) for x in potentials]
+        sent = _mean([dense_value(fire(node, x)) for x in moved], unit)
+        active = _mean([moves(node, x) for x in moved], 1.0)
+        shift = shift + gain * (wanted - sent) / active.clamp(min=0.05)
     limit = node.threshold_scale
     return torch.minimum(torch.maximum(shift, -limit), limit).to(potentials[0].dtype)
 
 
-def _moves(node: ir.Neuron, potential: Tensor) -> Tensor:
+def moves(node: ir.Neuron, potential: Tensor) -> Tensor:
     """1 where what a neuron sends changes with its potential, 0 where it is silent or saturated by a cap."""
     x = without_gain(node, potential)
     follows = node.activation.follows(x)
     return (follows if node.coding.signed else follows & (x > 0)).to(potential.dtype)
 
 
-def mean_difference(goal: Sequence[Value], have: Sequence[Value]) -> Tensor:
-    """Mean over rows of what an output should be and is not, [C]."""
+def _mean_difference(goal: list[Value], have: list[Value]) -> Tensor:
     differences = [dense_value(a) - dense_value(b) for a, b in zip(goal, have, strict=True)]
-    mean = Mean(max(float(x.abs().max()) if x.numel() else 0.0 for x in differences) or 1.0)
-    for x in differences:
-        mean.add(x)
-    return mean.value().to(differences[0].dtype)
+    unit = max(float(x.abs().max()) if x.numel() else 0.0 for x in differences) or 1.0
+    return _mean(differences, unit).to(differences[0].dtype)
 
 
-class Mean:
-    """Mean over all but the channel axis of values that come in parts; sums in whole units, so that their order changes nothing.
-
-    Args:
-        unit: a size of the values, of which the sums are multiples of a small part.
-    """
-
-    def __init__(self, unit: float) -> None:
-        self.unit = unit
-        self.total: Tensor | None = None
-        self.count = 0
-
-    def add(self, x: Tensor) -> None:
-        """Take a part in, [N, C, ...]."""
+def _mean(values: list[Tensor], unit: float) -> Tensor:
+    """Mean over all but the channel axis, [C] float64; sums in whole units, so that their order changes nothing."""
+    total = torch.zeros(values[0].shape[1], dtype=torch.int64, device=values[0].device)
+    count = 0
+    for x in values:
         axes = [axis for axis in range(x.dim()) if axis != 1]
-        part = (x.sum(axes, dtype=torch.float64) * (SUM_UNITS / self.unit)).round().long()
-        self.total = part if self.total is None else self.total + part
-        self.count += x.numel() // x.shape[1]
-
-    def value(self) -> Tensor:
-        """The mean, [C], float64."""
-        assert self.total is not None
-        return self.total.double() * (self.unit / SUM_UNITS) / max(self.count, 1)
+        total += (x.sum(axes, dtype=torch.float64) * (SUM_UNITS / unit)).round().long()
+        count += x.numel() // x.shape[1]
+    return total.double() * (unit / SUM_UNITS) / max(count, 1)

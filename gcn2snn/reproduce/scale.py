@@ -30,11 +30,12 @@ WRITTEN = 1 << 20
 def scale(out: Path, options: ReproduceOptions) -> dict[str, object]:
     """A GCN of two layers on a synthetic power-law graph; ``--limit``: its nodes, 30 edges each [default 1,000,000].
 
-    Features and edges lie in files that are mapped into memory. The peak is that of the whole process, mapped pages
-    included; the last line compares with a run in one piece, whose own peak comes after.
+    Prints, and writes to ``scale.json``, the time of each step and the peak memory by its end. Features and edges lie in
+    files that are mapped into memory. The peak is that of the whole process, mapped pages included; the last step compares
+    with a run in one piece.
     """
     nodes = options.limit or NODES
-    steps: dict[str, dict[str, float]] = {}
+    steps: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="gcn2snn-scale-") as folder:
         began = time.perf_counter()
         x, edge_index = power_law_graph(Path(folder), nodes, EDGES_OF_A_NODE * nodes, FEATURES)
@@ -54,7 +55,7 @@ def scale(out: Path, options: ReproduceOptions) -> dict[str, object]:
         same = isinstance(by_rows, Tensor) and by_rows.equal(snn(*example))
         _note(steps, "run in one piece", began)
     numbers: dict[str, object] = {"nodes": nodes, "edges": EDGES_OF_A_NODE * nodes, "features": FEATURES}
-    numbers |= {"hidden": HIDDEN, "classes": CLASSES, "memory": MEMORY, "steps": steps, "same bits": same}
+    numbers |= {"hidden": HIDDEN, "classes": CLASSES, "memory": MEMORY} | steps | {"same bits": same}
     numbers |= {"alpha by events": energy.alpha_events, "spikes": sum(row.spikes for row in energy.populations)}
     save_json(out / "scale.json", numbers)
     return numbers
@@ -95,8 +96,6 @@ def _model() -> nn.Module:
     return model.eval()
 
 
-def _note(steps: dict[str, dict[str, float]], name: str, began: float) -> None:
-    steps[name] = {
-        "seconds": round(time.perf_counter() - began, 1),
-        "peak memory so far, GB": round(peak_memory() / 1e9, 2),
-    }
+def _note(steps: dict[str, object], name: str, began: float) -> None:
+    steps[f"{name}, seconds"] = round(time.perf_counter() - began, 1)
+    steps[f"{name}, peak GB so far"] = round(peak_memory() / 1e9, 2)

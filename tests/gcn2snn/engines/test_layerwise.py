@@ -159,6 +159,17 @@ def test_evaluate_gives_the_same_under_a_limit() -> None:
         assert gcn2snn.evaluate(snn, example, labels) == whole
 
 
+def test_counts_that_need_whole_results_are_refused_under_a_limit() -> None:
+    model, example = mixed()
+    snn = gcn2snn.convert(model, example, PAPER)
+    labels = torch.zeros(NODES, dtype=torch.long)
+    with gcn2snn.memory_limit("100KB"):
+        with pytest.raises(ConfigError, match="counted on whole results"):
+            gcn2snn.evaluate(snn, example, labels, event_driven=True)
+        with pytest.raises(ConfigError, match="counted on whole results"):
+            gcn2snn.evaluate(snn, example, labels, rows="wanted")
+
+
 def test_an_observer_of_whole_results_sees_them_whole_under_a_limit() -> None:
     model, example = plain()
     snn = gcn2snn.convert(model, example, PAPER)
