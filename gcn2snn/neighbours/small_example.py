@@ -22,12 +22,11 @@ def small_call(args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[
     (True, True)
     """
     values = [*args, *kwargs.values()]
-    indices = [value for value in values if _is_edge_index(value)]
+    indices = [value for value in values if isinstance(value, Tensor) and _is_edge_index(value)]
     if len(indices) != 1:
         return args, dict(kwargs)
     (edge_index,) = indices
-    assert isinstance(edge_index, Tensor)
-    counts = {value.shape[0] for value in values if _is_features(value)}
+    counts = {value.shape[0] for value in values if isinstance(value, Tensor) and _is_features(value)}
     if len(counts) != 1 or edge_index.shape[1] in counts:
         return args, dict(kwargs)
     (count,) = counts
@@ -64,14 +63,10 @@ class _Cut:
         return value
 
 
-def _is_edge_index(value: object) -> bool:
-    whole = isinstance(value, Tensor) and value.layout is torch.strided and not value.is_floating_point()
-    return (
-        isinstance(value, Tensor) and whole and value.dim() == 2 and value.shape[0] == 2 and value.dtype != torch.bool
-    )
+def _is_edge_index(value: Tensor) -> bool:
+    whole = value.layout is torch.strided and not value.is_floating_point() and value.dtype != torch.bool
+    return whole and value.dim() == 2 and value.shape[0] == 2
 
 
-def _is_features(value: object) -> bool:
-    return (
-        isinstance(value, Tensor) and value.layout is torch.strided and value.is_floating_point() and value.dim() == 2
-    )
+def _is_features(value: Tensor) -> bool:
+    return value.layout is torch.strided and value.is_floating_point() and value.dim() == 2

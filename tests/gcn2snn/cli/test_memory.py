@@ -40,6 +40,44 @@ def test_evaluate_gives_the_same_numbers(network: tuple[Path, Path]) -> None:
     assert current_limit() is None
 
 
+MODEL = """
+import torch
+from torch_geometric.nn import GCN
+
+def build():
+    torch.manual_seed(0)
+    return GCN(6, 8, num_layers=2, out_channels=3)
+"""
+
+
+def test_convert_writes_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch_geometric")
+    (tmp_path / "of_mine.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.manual_seed(0)
+    data = {"x": torch.rand(700, 6), "edge_index": torch.randint(0, 700, (2, 3000))}
+    torch.save(data | {"y": torch.zeros(700, dtype=torch.long)}, "data.pt")
+    weights = package_weights(tmp_path)
+    files = []
+    for name, more in (("whole", ()), ("by_rows", ("--memory", "100KB"))):
+        files.append(tmp_path / f"{name}.safetensors")
+        words = ("--weights", weights, "--data", "data.pt", "--paper", "--out", files[-1])
+        parsed("convert", "of_mine:build", *words, *more)
+    networks = [package.load(file).network for file in files]
+    for one, other in zip(*networks, strict=True):
+        assert one.tensors().keys() == other.tensors().keys()
+        assert all(tensor.equal(other.tensors()[name]) for name, tensor in one.tensors().items())
+
+
+def package_weights(folder: Path) -> Path:
+    """Trained weights as a file."""
+    import of_mine  # type: ignore[import-not-found]
+
+    torch.save(of_mine.build().state_dict(), folder / "weights.pt")
+    return folder / "weights.pt"
+
+
 def test_a_limit_that_is_none_is_refused(network: tuple[Path, Path]) -> None:
     file, data = network
     assert "no amount of memory" in failed("evaluate", file, "--data", data, "--memory", "little")
