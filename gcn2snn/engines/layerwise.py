@@ -219,7 +219,10 @@ class _Run:
         beside: Value = None
         if fusion.beside is not None:
             beside = local[fusion.beside] if fusion.beside in local else rows_of(self._read(fusion.beside), panel.part)
-        own = replace(fusion, synapse=_own_rows(fusion.synapse, panel), neuron=_own_rows(fusion.neuron, panel))
+        synapse, neuron = _own_rows(fusion.synapse, panel), _own_rows(fusion.neuron, panel)
+        assert isinstance(synapse, ir.Synapse)
+        assert isinstance(neuron, ir.Neuron)
+        own = replace(fusion, synapse=synapse, neuron=neuron)
         sent = fuse(own, self._args(fusion.synapse, panel, local), beside)
         if sent is not None:
             local[step.name] = sent
