@@ -75,7 +75,7 @@ def run_float(
 ) -> Tensor:
     """The source model's own result: ReLU or nothing where the neurons are, input data as they are; heads as for :func:`run`."""
     known = sparse_values(network, inputs) if observe is None else None
-    return _run_or_by_rows(network, inputs, activate, _as_it_is, observe, known, None, None, heads)
+    return run_or_by_rows(network, inputs, activate, _as_it_is, observe, known, None, None, heads)
 
 
 def run_closed(
@@ -103,10 +103,10 @@ def run_closed(
     fuse = fire_synapse if observe is None else None  # observers need the potentials, which fusing never stores
     if observe is None:
         known = {**(known or {}), **sparse_codes(network, inputs, known or {})}
-    return _run_or_by_rows(network, inputs, fire, code_input, observe, known, fuse, started, heads)
+    return run_or_by_rows(network, inputs, fire, code_input, observe, known, fuse, started, heads)
 
 
-def _run_or_by_rows(
+def run_or_by_rows(
     network: ir.Network,
     inputs: Mapping[str, Value],
     population: Firing,
