@@ -200,7 +200,7 @@ ITEMS: dict[str, Item] = {
     "scale": Item(
         "gcn2snn.reproduce.scale:scale",
         "a power-law graph of 30 million edges under a memory limit; --limit: its nodes",
-        "ten minutes",
+        "five minutes",
         ("limit",),
     ),
     "motifs": Item(
