@@ -57,6 +57,15 @@ def memory_of(device: torch.device) -> int:
         raise BackendError("this system does not say how much memory it has; give it with --memory") from None
 
 
+def resident_memory() -> int:
+    """Memory of this process that is in use now, bytes; the largest so far where the system has no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return peak_memory()
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def git_state() -> dict[str, str]:
     """Commit of the source tree this package runs from, with "+changes" if it was edited; nothing if installed."""
     here = Path(__file__).resolve().parent

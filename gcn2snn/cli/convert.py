@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,11 +19,14 @@ from gcn2snn.cli.options import (
     refuse_given,
     refuse_other_format,
 )
-from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
+from gcn2snn.cli.origins import graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import conversion_tables
 from gcn2snn.config import ConvertConfig
+
+if TYPE_CHECKING:
+    from gcn2snn.graph import Graph
 
 SCALES = "What gives a scale: the maximum, a percentile, or the least encoding error; auto: chosen by measuring"
 CORRECTIONS = "With mean each channel sends its mean activation; auto: chosen by measuring"
@@ -180,8 +184,11 @@ def convert(
             f"model of your own as MODULE:FACTORY"
         )
     refuse_given(source, f"{run} is a run on a graph")
-    allow_tokeniser(tokeniser)
-    _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, data_dir, corpus, force, as_json)
+
+    def find_graph(summary: dict[str, object]) -> Graph:
+        return graph_of(summary, data_dir, corpus, tokeniser)
+
+    _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, find_graph, force, as_json)
 
 
 def _layers(words: list[str]) -> dict[str, dict[str, str]]:
@@ -205,8 +212,7 @@ def _convert_run(
     out: Path,
     config: ConvertConfig,
     accuracy_first: bool,
-    data_dir: Path | None,
-    corpus: Path | None,
+    find_graph: Callable[[dict[str, object]], Graph],
     force: bool,
     as_json: bool,
 ) -> None:
@@ -228,7 +234,7 @@ def _convert_run(
     refuse_existing(out, force)
     if summary["status"] != "finished":
         note(f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it")
-    graph = graph_of(summary, data_dir, corpus)
+    graph = find_graph(summary)
     with channels_shown() as on_channels:
         model = load_model(run, graph)
         snn = convert_model(model, graph, config, on_channels=on_channels, accuracy_first=accuracy_first)

@@ -76,7 +76,6 @@ def evaluate(
     """
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.origins import (
-        allow_tokeniser,
         data_of,
         given_call,
         graph_of,
@@ -118,8 +117,7 @@ def evaluate(
     data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(snn, network, origin)
-        allow_tokeniser(tokeniser)
-        graph = graph_of(origin, data_dir, corpus)
+        graph = graph_of(origin, data_dir, corpus, tokeniser)
         if is_inductive(origin):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
             refuse_given({"event_driven": event_driven or None}, "a document is charged by its additions")
