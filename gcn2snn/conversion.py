@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from gcn2snn.engines import Value, bind, choose_engine
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
 from gcn2snn.frontends import Handler, SampledCall, copied, lower, untouched
 from gcn2snn.graph import Graph
+from gcn2snn.memory import current_limit
+from gcn2snn.neighbours import small_call
 from gcn2snn.passes import (
     Problem,
     RefitProgress,
@@ -36,7 +38,7 @@ from gcn2snn.passes import (
     set_horizons,
     with_codes,
 )
-from gcn2snn.source_check import Check, check_source, refuse_unknown, result_on_example
+from gcn2snn.source_check import Check, check_source, compared, refuse_unknown, result_on_example
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
 from gcn2snn.verify import SourceCheck
@@ -45,6 +47,9 @@ _log = logging.getLogger(__name__)
 
 NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Number types whose values can be checked; a network computes in the last two."""
+
+PART = "a memory limit holds, so the model ran on at most 2,048 nodes and the edges between them"
+"""Said of a conversion under a memory limit."""
 
 
 def convert(
@@ -93,9 +98,12 @@ def convert(
     Returns:
         The network, with a report of its populations in ``report``, and in ``checked`` what was compared with the model.
 
+    Under :func:`gcn2snn.memory_limit` the network is calibrated some rows at a time, and the model is read and compared with
+    its description on a part of the example's graph (up to 2,048 nodes and the edges between them).
+
     Raises:
         ConversionError: with every part that cannot become spikes, or a model in training mode.
-        ConfigError: the configuration does not fit the network.
+        ConfigError: the configuration does not fit the network, or asks under a memory limit for horizons or a refit.
         InputError: inputs that do not fit or on which the model itself fails, or values that are not finite.
 
     Source: Section III-C and IV-D; docs/method.md.
@@ -113,6 +121,7 @@ def convert(
     if config is not None and not isinstance(config, ConvertConfig):
         raise InputTypeError(f"config is {type(config).__name__}; a ConvertConfig is needed: ConvertConfig(base=1.3)")
     config = config or ConvertConfig()
+    _check_fits_limit(config)
     if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     prepared = _prepared(model, example, config, handlers, output, check)
@@ -198,6 +207,9 @@ def _prepared(
     args, kwargs = call_of(example)
     check_model(model)
     check_example("example", kwargs or args)
+    limited = current_limit() is not None
+    if limited:  # the model itself holds a message for every edge, so it runs on a part of the graph
+        args, kwargs = small_call(args, kwargs)
     try:
         with untouched(model), torch.no_grad():
             source = lower(model, copied(args), copied(kwargs), handlers or {}, output)
@@ -206,9 +218,27 @@ def _prepared(
             result_on_example(model, args, kwargs)
         raise
     checked, small, compare = check_source(model, source, args, kwargs, output, check)
+    if limited:  # calibration sees the whole graph, so what it computes is not what the model gave
+        compare(None)
+        checked, small, compare = replace(checked, kind="part", why=PART), None, compared
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
     return Prepared(network, checked, small, compare)
+
+
+def _check_fits_limit(config: ConvertConfig) -> None:
+    """Refuse what looks at all spikes of a population at once where a memory limit holds.
+
+    Raises:
+        ConfigError: as said.
+    """
+    every = [config, *config.layers.values()]
+    asked = [name for name in ("horizon", "events", "refit") if any(getattr(own, name) for own in every)]
+    if asked and current_limit() is not None:
+        raise ConfigError(
+            f"{', '.join(asked)} and a memory limit: what a spike is worth is compared among all neurons of a population at "
+            f"once. Convert without the limit, or leave {', '.join(asked)} out"
+        )
 
 
 def check_example(name: str, value: object) -> None:

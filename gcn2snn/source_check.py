@@ -79,7 +79,11 @@ def check_source(
             _log.warning("the source is run on the whole example: %s", why)
         else:
             _compare(expected, source, found, output)
-            return SourceCheck("sample", small.seeds, small.nodes, small.edges, small.left_out, small.of), small, _done
+            return (
+                SourceCheck("sample", small.seeds, small.nodes, small.edges, small.left_out, small.of),
+                small,
+                compared,
+            )
     expected = result_on_example(model, args, kwargs)
 
     def compare(heads: Mapping[str, Tensor] | None) -> None:
@@ -89,7 +93,7 @@ def check_source(
     return SourceCheck("full", why=why), None, compare
 
 
-def _done(heads: Mapping[str, Tensor] | None) -> None:
+def compared(heads: Mapping[str, Tensor] | None) -> None:
     """The comparison of what was compared already."""
 
 

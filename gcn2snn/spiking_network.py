@@ -14,7 +14,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.described_module import DescribedModule
-from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, preset_of
+from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, preset_of, watching
 from gcn2snn.engines import (
     Observer,
     Recording,
@@ -267,13 +267,7 @@ class SpikingNetwork(DescribedModule):
         **kwargs: object,
     ) -> ir.Returned:
         """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
-
-        def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-            counter(node, args, value)
-            if observe is not None:
-                observe(node, args, value)
-
-        return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None)
+        return self._run(self._bound(args, kwargs), engine, counter.wait, watching(counter, observe), None)
 
     @torch.no_grad()
     def source(self, *args: object, observe: Observer | None = None, **kwargs: object) -> ir.Returned:

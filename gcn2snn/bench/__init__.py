@@ -14,7 +14,7 @@ from gcn2snn.bench.commands import COMMAND_CASES, CommandProblem
 from gcn2snn.bench.config import BenchConfig
 from gcn2snn.bench.images import IMAGE_CASES, ImageProblem
 from gcn2snn.bench.machine_power import PowerCounter
-from gcn2snn.bench.problems import SHAPES, Problem, feature_graph, synthetic, text_graph
+from gcn2snn.bench.problems import OUTPUTS, SHAPES, Problem, feature_graph, synthetic, text_graph
 from gcn2snn.bench.report import COLUMNS, left_out, markdown, plot, plot_events, row
 from gcn2snn.bench.timing import Measurement, copy_bandwidth, measure
 
@@ -23,6 +23,7 @@ __all__ = [
     "COLUMNS",
     "COMMAND_CASES",
     "IMAGE_CASES",
+    "OUTPUTS",
     "SHAPES",
     "BenchConfig",
     "Case",

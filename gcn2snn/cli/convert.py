@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gcn2snn.cli.loudness import hint, note
-from gcn2snn.cli.options import AsJson, Check, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
+from gcn2snn.cli.options import (
+    AsJson,
+    Check,
+    DataDir,
+    Memory,
+    MovedCorpus,
+    Tokeniser,
+    given,
+    refuse_given,
+    refuse_other_format,
+)
 from gcn2snn.cli.origins import graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.settings import setting
@@ -98,6 +108,7 @@ def convert(
     tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    memory: Memory = None,
     as_json: AsJson = False,
 ) -> None:
     """Convert a trained network: every neuron fires at most once, no retraining.

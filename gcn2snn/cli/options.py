@@ -76,6 +76,29 @@ Check = Annotated[
 Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
 
 
+def hold_memory(context: typer.Context, size: str | None) -> str | None:
+    """Hold the memory limit that was asked for until the verb ends.
+
+    Raises:
+        ConfigError: it is no size, or too small.
+    """
+    if size is not None:
+        from gcn2snn.memory import memory_limit
+
+        context.with_resource(memory_limit(size))
+    return size
+
+
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        callback=hold_memory,
+        help="Run layer by layer and some rows at a time, with values of layers in so much memory, such as 1GB; the graph's "
+        "matrices come on top. What does not fit goes to files in the system's temporary folder.",
+    ),
+]
+
+
 Clock = Annotated[
     str | None,
     typer.Option(help="Clock of the hardware, such as 1MHz: latency and pipelined throughput in seconds."),

@@ -8,11 +8,13 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines.fused import fire_synapse
-from gcn2snn.engines.interpreter import Observer, code_input, fire, run, started
+from gcn2snn.engines.interpreter import code_input, fire, run, run_or_by_rows, started
+from gcn2snn.engines.node_evaluation import Observer
 from gcn2snn.engines.node_rules import Value
 from gcn2snn.engines.prepared import run_prepared
 from gcn2snn.engines.sparse_inputs import sparse_codes
 from gcn2snn.engines.topology import check_calibrated
+from gcn2snn.memory import current_limit
 
 
 def run_closed(
@@ -38,9 +40,11 @@ def run_closed(
     """
     check_calibrated(network)
     if observe is not None:  # observers need the potentials, which fusing never stores
-        return run(network, inputs, fire, code_input, observe, known, None, started, heads)
+        return run_or_by_rows(network, inputs, fire, code_input, observe, known, None, started, heads)
     sparse = sparse_codes(network, inputs, known or {})
     known = {**(known or {}), **sparse}
+    if current_limit() is not None:
+        return run_or_by_rows(network, inputs, fire, code_input, None, known, fire_synapse, started, heads)
     found = run_prepared(network, inputs, known)
     if found is None:
         return run(network, inputs, fire, code_input, None, known, fire_synapse, started, heads)

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.engines.fused import firing
-from gcn2snn.engines.interpreter import code_input, evaluate_node, fire, started
+from gcn2snn.engines.interpreter import code_input, fire, started
+from gcn2snn.engines.node_evaluation import evaluate_node
 from gcn2snn.engines.node_rules import Value, apply, dense_value
 from gcn2snn.engines.plan import Step, steps_to_heads
 from gcn2snn.engines.prepared_kernels import Decoders, closing_kernel, coder_kernel, synapse_kernel

@@ -13,6 +13,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.engines import Value, activate, code_input, dense_value, evaluate_node, fire, run, without_gain
 from gcn2snn.kernels import per_channel
+from gcn2snn.memory import current_limit
 from gcn2snn.passes.calibration import Batches
 from gcn2snn.passes.some_rows import some_rows
 
@@ -88,6 +89,11 @@ def correct_means(
     Source: ours; bias correction as in Nagel et al., "Data-Free Quantization", 2019, but behind the code, not before it.
     """
     items = list(batches())
+    limit = current_limit()
+    if limit is not None:
+        from gcn2snn.passes.correction_by_rows import correct_by_rows
+
+        return correct_by_rows(network, items, source or network, limit)
     goals = goals or goals_of(source or network, items)
     have: dict[str, list[Value]] = {}
     changes: dict[str, list[ir.Node]] = {}
@@ -148,13 +154,13 @@ def _shift_of_population(node: ir.Neuron, potentials: Sequence[Tensor], goal: Se
     for _ in range(STEPS):
         moved = [x + per_channel(shift.to(x.dtype), x.dim()) for x in potentials]
         sent = _mean([dense_value(fire(node, x)) for x in moved], unit)
-        active = _mean([_moves(node, x) for x in moved], 1.0)
+        active = _mean([moves(node, x) for x in moved], 1.0)
         shift = shift + gain * (wanted - sent) / active.clamp(min=0.05)
     limit = node.threshold_scale
     return torch.minimum(torch.maximum(shift, -limit), limit).to(potentials[0].dtype)
 
 
-def _moves(node: ir.Neuron, potential: Tensor) -> Tensor:
+def moves(node: ir.Neuron, potential: Tensor) -> Tensor:
     """1 where what a neuron sends changes with its potential, 0 where it is silent or saturated by a cap."""
     x = without_gain(node, potential)
     follows = node.activation.follows(x)

@@ -12,33 +12,20 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.encoding import check_finite
-from gcn2snn.engines import Value, dense_value, run_float
+from gcn2snn.engines import ByRows, Panel, Value, dense_value, run_float
 from gcn2snn.errors import InputError
-from gcn2snn.kernels import PhaseCode, decode, encode, per_channel
+from gcn2snn.kernels import PhaseCode, decode, encode
+from gcn2snn.passes.activation_counts import Histograms, Maxima, Quality
 from gcn2snn.passes.neurons import NO_EXCEPTION
-from gcn2snn.passes.some_rows import SEEN_ROWS, some_rows
-
-BINS = 8192
-"""Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
 
 LEAST_BINS, HISTOGRAM_BYTES = 512, 256 * 2**20
 """A network of so many channels that their histograms would need more memory gets fewer bins, but not below the least."""
-
-KEPT_BYTES = 256 * 2**20
-"""Rows of activations of a large graph that are kept between two looks at them; a network with more is run again."""
 
 SCALE_CANDIDATES = 96
 """Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum; under a cap Q, too."""
 
 LEAST_ERROR_SCALES = 48
 """Scales that ranking codes looks at, in the same range."""
-
-PART_VALUES = 2**20
-"""Activations that are counted at a time."""
-
-ERROR_UNITS = 2**30
-"""Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
 
 Batches = Callable[[], Iterable[Mapping[str, Value]]]
 """Gives the calibration inputs anew at each call; calibration passes over them up to three times."""
@@ -92,7 +79,7 @@ def calibrate(
     """
     statistics = statistics or Statistics(network, batches)
     network = with_scales(network, statistics, config)
-    quality = _Quality()
+    quality = Quality()
     statistics.show(network, quality)
     return network, [quality.report(node) for node in network.of(ir.Neuron)]
 
@@ -125,7 +112,7 @@ class Statistics:
 
     def __init__(self, network: ir.Network, batches: Batches, seen: Seen | None = None):
         self.network, self.batches = network, batches
-        maxima = _Maxima()
+        maxima = Maxima()
         count = _observe(network, batches, maxima, seen)
         if count == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
@@ -140,7 +127,7 @@ class Statistics:
     def counts(self, name: str, per: str) -> Tensor:
         """Histogram of magnitude / maximum of a population, [C or 1, bins]; the first one is another pass over the data."""
         if per not in self._counts:
-            found = _Histograms(self.maxima, per)
+            found = Histograms(self.maxima, per)
             self.show(self.network, found)
             self._counts[per] = found.counts
         return self._counts[per][name]
@@ -246,7 +233,7 @@ def _observe(
 ) -> int:
     """Show the visitor every activation of every batch, ``seen`` every batch and what it gives; returns their number."""
 
-    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value, panel: Panel) -> None:
         if isinstance(node, ir.Population | ir.InputCode):
             visitor(node, dense_value(value))
 
@@ -254,86 +241,10 @@ def _observe(
     with torch.no_grad():
         for count, batch in enumerate(batches(), start=1):  # noqa: B007 - the number of the last one is the result
             heads: dict[str, Tensor] = {}
-            run_float(network, batch, observe, heads)
+            run_float(network, batch, ByRows(observe), heads)
             if seen is not None:
                 seen(batch, heads)
     return count
-
-
-def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
-    """What the population can send of x: |x| when signed, else the positive part; channels first, [C, values]."""
-    signed = not isinstance(node, ir.Population) or node.coding.signed
-    x = x.abs() if signed else x.clamp(min=0)
-    return x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
-
-
-def _largest_of_channels(x: Tensor, signed: bool) -> Tensor:
-    """The largest of :func:`magnitudes` in each channel, without a copy of the values."""
-    axes = [axis for axis in range(x.dim()) if axis != 1] if x.dim() > 1 else []
-    if not x.numel():
-        return x.new_zeros(x.shape[1] if x.dim() > 1 else 1)
-    high = x.amax(axes) if axes else x.max()[None]
-    if not signed:
-        return high.clamp(min=0)
-    return torch.maximum(high, -(x.amin(axes) if axes else x.min()[None]))
-
-
-class _Maxima:
-    """Largest magnitude of each channel.
-
-    ``rows``: some of the activations where a batch has many (a large graph), so that no further pass is needed for what is
-    counted on some rows; ``again``: another pass is needed, for a population has few rows, or the rows of all are too many.
-    """
-
-    def __init__(self) -> None:
-        self.found: dict[str, Tensor] = {}
-        self.rows: dict[str, Tensor] = {}
-        self.again = False
-
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
-        if isinstance(node, ir.Population):
-            large = x.dim() > 1 and x.shape[0] > SEEN_ROWS
-            self.again |= not large or sum(rows.nbytes for rows in self.rows.values()) > KEPT_BYTES
-            if not self.again:
-                self.rows[node.name] = some_rows(x)
-        largest = _largest_of_channels(x, signed=not isinstance(node, ir.Population) or node.coding.signed)
-        if not bool(torch.isfinite(largest).all()):
-            check_finite(f"the activation of {node.name}", x)
-        self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
-
-
-class _Histograms:
-    """Counts of magnitude / maximum in equal bins, for each channel or for the layer as a whole."""
-
-    def __init__(self, maxima: dict[str, Tensor], per: str) -> None:
-        self.maxima = maxima if per == "channel" else {name: top.max()[None] for name, top in maxima.items()}
-        self.counts: dict[str, Tensor] = {}
-        self.bins = BINS
-        rows = sum(top.numel() for top in self.maxima.values())
-        while self.bins > LEAST_BINS and 8 * rows * self.bins > HISTOGRAM_BYTES:
-            self.bins //= 2
-
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
-        if not isinstance(node, ir.Population):
-            return
-        x = some_rows(x)
-        top, size = self.maxima[node.name].clamp(min=1e-30), self.bins
-        whole = top.numel() == 1
-        rows = x.reshape(1, -1) if whole else x
-        factor = top if whole else per_channel(top, x.dim())
-        first = torch.arange(
-            top.numel(), device=x.device, dtype=torch.int32 if top.numel() * size < 2**31 else torch.int64
-        )
-        first = first * size if whole else per_channel(first * size, x.dim())
-        counts = torch.zeros(top.numel() * size, dtype=torch.int64, device=x.device)
-        # Parts that stay in the cache: new memory for every step costs more than the steps.
-        most = PART_VALUES if whole else max(1, PART_VALUES * x.shape[0] // max(x.numel(), 1))
-        for part in rows.split(most, 1 if whole else 0):
-            bins = (part / factor).mul_(size)
-            bins = (bins.abs_() if node.coding.signed else bins).to(first.dtype).clamp_(0, size - 1).add_(first)
-            counts += torch.bincount(bins.flatten(), minlength=counts.numel())
-        counts = counts.view(-1, size)
-        self.counts[node.name] = self.counts[node.name] + counts if node.name in self.counts else counts
 
 
 def _percentile(counts: Tensor, percentile: float) -> Tensor:
@@ -369,50 +280,3 @@ _errors = lru_cache(maxsize=16)(_error_table)  # populations often share a code;
 def _ranking_errors(coding: PhaseCode, capped: bool, device: torch.device) -> Tensor:
     """Squared errors by which codes are ranked, [LEAST_BINS, scales]."""
     return _error_table(coding, capped, LEAST_BINS, LEAST_ERROR_SCALES, device)[1].float()
-
-
-def _nonzero(x: Tensor) -> int:
-    return int(torch.count_nonzero(x))
-
-
-class _Quality:
-    """Counts and error sums of each population with its final scale, all in integers."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, dict[str, int]] = {}
-
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
-        if not isinstance(node, ir.Neuron):
-            return
-        x = some_rows(x)
-        spikes = encode(x, node.scale, node.coding, None if node.horizon is None else some_rows(node.horizon))
-        active, fired = _nonzero((x != 0).view(torch.int8)), _nonzero(spikes.code)
-        sums = self.sums.setdefault(
-            node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
-        )
-        sums["neurons"] += x.numel()
-        sums["active"] += active
-        sums["fired"] += fired
-        sums["silent"] += active - fired  # what is 0 never fires
-        # What would round to phase 0 if there were one: |x| >= Q * threshold_1 * s.
-        over = replace(node.coding, timesteps=1, last="midpoint")
-        bar = per_channel((node.scale.double() * (over.base * over.thresholds()[0])).to(x.dtype), x.dim())
-        sums["over"] += _nonzero(((x.abs() if node.coding.signed else x) >= bar).view(torch.int8))
-        error = decode(spikes, x.dtype).sub_(x).div_(x).abs_().nan_to_num_(nan=0.0)  # 0 / 0 where nothing is to be sent
-        units = error.mul_(ERROR_UNITS).round_().flatten()
-        # No error is above 2, so the sum of a part is exact in double precision, which torch adds up ten times as fast as integers.
-        sums["error"] += sum(int(part.sum(dtype=torch.float64)) for part in units.split(2**22))
-
-    def report(self, node: ir.Neuron) -> PopulationReport:
-        sums = self.sums[node.name]
-        active = max(sums["active"], 1)
-        return PopulationReport(
-            node.name,
-            sums["neurons"],
-            float(node.scale.min()),
-            float(node.scale.max()),
-            100 * sums["over"] / active,
-            100 * sums["silent"] / active,
-            100 * sums["error"] / ERROR_UNITS / active,
-            sums["fired"] / max(sums["neurons"], 1),
-        )

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, choose_engine, run_bucketed, run_float
+from gcn2snn.engines import Value, choose_engine, run_bucketed, run_closed, run_float
+from gcn2snn.memory import current_limit
 from gcn2snn.passes.calibration import Batches
 from gcn2snn.passes.side_by_side import run_side_by_side
 
@@ -84,13 +85,17 @@ class Sample:
 
 
 def _results(networks: Sequence[ir.Network], inputs: Mapping[str, Value], wait: int | None) -> Sequence[Heads]:
-    if choose_engine(networks[0], wait, "auto") == "closed":
+    closed = choose_engine(networks[0], wait, "auto") == "closed"
+    if closed and current_limit() is None:
         return run_side_by_side(networks, inputs)
     found: list[dict[str, Tensor]] = []
     with torch.no_grad():
         for network in networks:
             found.append({})
-            run_bucketed(network, inputs, wait, heads=found[-1])
+            if closed:
+                run_closed(network, inputs, heads=found[-1])
+            else:
+                run_bucketed(network, inputs, wait, heads=found[-1])
     return found
 
 

@@ -15,6 +15,7 @@ from gcn2snn import ir
 from gcn2snn.config import PAPER, ConvertConfig, LayerConfig
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import PhaseCode
+from gcn2snn.memory import current_limit
 from gcn2snn.passes.bias_correction import correct_means, goals_of
 from gcn2snn.passes.calibration import Batches, Statistics, with_scales
 from gcn2snn.passes.choose_base import optimal_base
@@ -182,7 +183,8 @@ def choose_setting(
     configs = [configured(setting, config, judged) for setting in settings]
     networks = [with_scales(with_codes(problem.network, own), judged.statistics, own) for own in configs]
     if any(own.correct == "mean" for own in configs):
-        goals = goals_of(networks[0], sample.fitted, CORRECTED_VALUES)
+        # Under a memory limit the goals are worked out some rows at a time, by the correction itself.
+        goals = None if current_limit() else goals_of(networks[0], sample.fitted, CORRECTED_VALUES)
         networks = [
             correct_means(network, lambda: sample.fitted, goals=goals) if own.correct == "mean" else network
             for own, network in zip(configs, networks, strict=True)

@@ -13,7 +13,8 @@ class SourceCheck:
     'compared with its source on a sample: 256 nodes with their neighbourhoods, 20,000 of 10,000,000 edges'
 
     Args:
-        kind: "full", the example as it is, or "sample", neighbourhoods of some of its nodes.
+        kind: "full", the example as it is, or "sample", neighbourhoods of some of its nodes, or "part", the first nodes
+            under a memory limit.
         seeds: of a sample: the nodes whose neighbourhoods it holds.
         nodes, edges: of a sample: how many it has.
         left_out: of a sample: edges of these neighbourhoods that are not in it, because a hub has too many.
@@ -36,6 +37,8 @@ class SourceCheck:
 
     def told(self) -> str:
         """One sentence; nothing where the whole example was compared as usual."""
+        if self.kind == "part":
+            return f"compared with its source on a part of the graph: {self.why}"
         if not self.is_sample:
             return f"compared with its source on the whole example: {self.why}" if self.why else ""
         lost = f"; {self.left_out:,} edges of hubs were left out" if self.left_out else ""
