@@ -1,7 +1,8 @@
 """Passes, from a network description to another: batch norm, neurons, scales, horizons, bias correction."""
 
+from gcn2snn.passes.activation_counts import PopulationReport
 from gcn2snn.passes.bias_correction import correct_means
-from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate
+from gcn2snn.passes.calibration import Statistics, calibrate
 from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
 from gcn2snn.passes.departure import Sampler
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,9 @@ from gcn2snn.passes.some_rows import SEEN_ROWS, some_rows
 BINS = 8192
 """Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
 
+LEAST_BINS, HISTOGRAM_BYTES = 512, 256 * 2**20
+"""A network of so many channels that their histograms would need more memory gets fewer bins, but not below the least."""
+
 KEPT_BYTES = 256 * 2**20
 """Rows of activations of a large graph that are kept between two looks at them; a network with more is run again."""
 
@@ -21,6 +26,30 @@ PART_VALUES = 2**20
 
 ERROR_UNITS = 2**30
 """Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
+
+
+@dataclass(frozen=True)
+class PopulationReport:
+    """How well a population's code fits the activations it was calibrated on.
+
+    Args:
+        name: population.
+        neurons: activations seen.
+        scale_min, scale_max: smallest and largest scale among its channels.
+        saturated: percent of the active ones too large for phase 1, which would round to a phase 0: z >= Q threshold_1.
+        underflow: percent of the active ones that send no spike.
+        mape: mean absolute percentage error over the active ones (Eq. 5, with the measured distribution).
+        spike_rate: mean spikes per neuron.
+    """
+
+    name: str
+    neurons: int
+    scale_min: float
+    scale_max: float
+    saturated: float
+    underflow: float
+    mape: float
+    spike_rate: float
 
 
 def magnitudes(node: ir.Node, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -15,11 +15,14 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import ByRows, Panel, Value, dense_value, run_float
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import PhaseCode, decode, encode
-from gcn2snn.passes.activation_counts import Histograms, Maxima, Quality
+from gcn2snn.passes.activation_counts import (
+    LEAST_BINS,
+    Histograms,
+    Maxima,
+    PopulationReport,
+    Quality,
+)
 from gcn2snn.passes.neurons import NO_EXCEPTION
-
-LEAST_BINS, HISTOGRAM_BYTES = 512, 256 * 2**20
-"""A network of so many channels that their histograms would need more memory gets fewer bins, but not below the least."""
 
 SCALE_CANDIDATES = 96
 """Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum; under a cap Q, too."""
@@ -32,30 +35,6 @@ Batches = Callable[[], Iterable[Mapping[str, Value]]]
 
 Seen = Callable[[Mapping[str, Value], Mapping[str, Tensor]], None]
 """Called with each batch and the source's outputs on it."""
-
-
-@dataclass(frozen=True)
-class PopulationReport:
-    """How well a population's code fits the activations it was calibrated on.
-
-    Args:
-        name: population.
-        neurons: activations seen.
-        scale_min, scale_max: smallest and largest scale among its channels.
-        saturated: percent of the active ones too large for phase 1, which would round to a phase 0: z >= Q threshold_1.
-        underflow: percent of the active ones that send no spike.
-        mape: mean absolute percentage error over the active ones (Eq. 5, with the measured distribution).
-        spike_rate: mean spikes per neuron.
-    """
-
-    name: str
-    neurons: int
-    scale_min: float
-    scale_max: float
-    saturated: float
-    underflow: float
-    mape: float
-    spike_rate: float
 
 
 def calibrate(

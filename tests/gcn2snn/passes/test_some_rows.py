@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import gcn2snn
-from gcn2snn.passes import calibration, some_rows
+from gcn2snn.passes import activation_counts, some_rows
 
 
 def test_few_rows_are_all_taken() -> None:
@@ -26,7 +26,7 @@ def test_rows_are_spread_over_the_whole(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_large_batch_is_run_once_for_all_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maxima are those of all rows; histograms and reports come from the rows that were kept."""
-    for module in (some_rows, calibration):
+    for module in (some_rows, activation_counts):
         monkeypatch.setattr(module, "SEEN_ROWS", 50)
     runs = 0
     whole = calibration.run_float
