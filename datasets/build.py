@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcn2snn.datasets.build_counts import count_pairs, number_words, sum_pairs
+from gcn2snn.datasets.build_counts import cleaning_notes, count_pairs, number_words, sum_pairs
 from gcn2snn.datasets.build_documents import read_documents, read_words, resolved_options, said_of_corpus
 from gcn2snn.datasets.build_graph import order_terms, write_graph
 from gcn2snn.datasets.build_memory import Budget
@@ -107,7 +107,7 @@ def build_graph_file(
                     row.min_count, row.stop_words, "published"
                 ):
                     check_counts(Graph.load(temporary), row)
-            for note in store.notes("cleaning notes"):
+            for note in cleaning_notes(store):
                 _log.warning("%s", note)
             tokens = store.number("SELECT sum(tokens) FROM kept")
             built = BuiltGraph(path, store.count("nodes"), store.count("words"), entries, tokens)
@@ -142,12 +142,14 @@ def _count(
 
 
 def _stage(store: Store, name: str, work: Callable[[], None]) -> None:
-    """Do a stage, all of it or nothing, unless it is done."""
+    """Do a stage unless it is done. One that was stopped begins again, since each replaces the tables that it had begun.
+
+    A stage is no transaction: until its end the database would hold every array that was inserted in it.
+    """
     done = store.notes("done")
     if name not in done:
-        with store.transaction():
-            work()
-            store.remember("done", [*done, name])
+        work()
+        store.remember("done", [*done, name])
 
 
 def _key(source: Source, options: TextGraphOptions) -> str:

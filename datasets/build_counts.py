@@ -137,7 +137,7 @@ def _say_wordless(
         return
     name = str(store.run("SELECT name FROM names WHERE number = ?", first)[0][0])
     note = wordless_note(source.name, wordless, documents, name, options)
-    store.remember("cleaning notes", [*store.notes("cleaning notes"), note])
+    store.remember("wordless notes", [note])
     if options.wordless == "drop":
         rows = store.run(
             "SELECT label, count(*) FILTER (split = ?) FROM kept JOIN labels USING (number) GROUP BY label ORDER BY label",
@@ -146,6 +146,11 @@ def _say_wordless(
         names = store.recall("class_names")
         assert isinstance(names, list)
         refuse_untrained(source.name, [str(names[label]) for label, trained in rows if not trained])
+
+
+def cleaning_notes(store: Store) -> list[str]:
+    """What is to be said about the cleaning: foreign letters, and documents without a known word."""
+    return [*store.notes("cleaning notes"), *store.notes("wordless notes")]
 
 
 def count_pairs(store: Store, options: TextGraphOptions, budget: Budget, advance: Advance) -> None:
@@ -230,7 +235,6 @@ def sum_pairs(store: Store, budget: Budget, advance: Advance) -> None:
         kept = kept[np.argsort(high[kept].astype(np.int64) * words + low[kept])]
         store.insert("pairs", {"low": low[kept], "high": high[kept], "shared": shared[kept]})
         advance("summing pairs", end / words)
-    store.run("DROP TABLE partial")
 
 
 def ranges(rows: Integers, most: int) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gcn2snn.datasets.build_counts import ranges
+from gcn2snn.datasets.build_counts import cleaning_notes, ranges
 from gcn2snn.datasets.build_memory import Budget
 from gcn2snn.datasets.build_source import Source
 from gcn2snn.datasets.build_store import Store
@@ -28,7 +28,11 @@ MASKS = {"train_mask": "train", "test_mask": "test", "val_mask": "validation"}
 
 
 def order_terms(store: Store) -> None:
-    """The terms by word and then by document: the table ``terms_by_word``. DuckDB sorts them outside memory."""
+    """The terms by word and then by document: the table ``terms_by_word``. DuckDB sorts them outside memory.
+
+    The partial sums go first: their pairs are summed, and the new table takes their place on disk.
+    """
+    store.run("DROP TABLE IF EXISTS partial")
     store.run(
         "CREATE OR REPLACE TABLE terms_by_word AS SELECT word, document, times FROM terms ORDER BY word, document"
     )
@@ -153,7 +157,7 @@ def _meta(
     stop_words_hash = content_hash(sorted(read_stop_words(str(options.stop_words))))
     said = origin(source.name, source.path, str(store.recall("corpus_hash")), options, stop_words_hash)
     said |= {"windows": store.count("windows"), "document_word_pairs": store.count("terms")}
-    said |= {"notes": store.notes("cleaning notes")}
+    said |= {"notes": cleaning_notes(store)}
     meta: Json = {"class_names": class_names, "node_names": names, "num_documents": documents}
     meta |= {"source": json.loads(json.dumps(said)), "fingerprint": NO_HASH}
     return meta

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,27 @@ def test_a_killed_build_goes_on_after_its_last_stage(
     expected, got = both(made, tmp_path)
     assert expected == got
     assert "these stages are done: documents, words, numbers, pairs" in caplog.text
+
+
+def test_a_stage_holds_no_block_but_the_last_ones(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one transaction the database would hold all that was inserted, whatever its limit."""
+    insert, given, most = Store.insert, dict[str, list[weakref.ref[np.ndarray]]](), dict[str, int]()
+
+    def count(store: Store, table: str, columns: dict[str, np.ndarray]) -> None:
+        held = given.setdefault(table, [])
+        alive = sum(array() is not None for array in held)
+        most[table] = max(most.get(table, 0), alive)
+        insert(store, table, columns)
+        held += [weakref.ref(array) for array in columns.values()]
+
+    monkeypatch.setattr(Store, "insert", count)
+    build_graph_file(made, GIGABYTE, temp=tmp_path / "temp", out=tmp_path / "disk.safetensors")
+    blocks = {table: len(held) for table, held in given.items()}
+    for table in ("terms", "kept", "partial", "pairs"):
+        assert blocks[table] >= 8
+        assert most[table] <= 3, f"{table} holds {most[table]} of {blocks[table]} arrays"
 
 
 def test_one_process_builds_a_corpus_at_a_time(made: Path, tmp_path: Path) -> None:
