@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def write_graph(
         for name, mask in masks.items():
             file.write(name, 0, mask)
         done = 0
-        for col, value in (*_document_rows(store, rows, budget), *_word_rows(store, rows, budget)):
+        for col, value in chain(_document_rows(store, rows, budget), _word_rows(store, rows, budget)):
             file.write("col", done, col)
             file.write("value", done, value)
             done += col.size
