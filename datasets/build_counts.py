@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import chain
 
@@ -77,6 +78,8 @@ def number_words(store: Store, source: Source, options: TextGraphOptions, advanc
             word.tofile(file)
             nodes, terms, done = nodes + length.size, terms + term.size, done + len(texts)
             advance("numbering words", done / documents)
+        file.flush()
+        os.fsync(file.fileno())  # it is on disk before the database says so
     store.run("CREATE OR REPLACE TABLE vocabulary (number INTEGER, word VARCHAR, windows BIGINT, documents BIGINT)")
     words = np.array([*vocabulary, None], dtype=object)[:-1]
     numbers = np.arange(len(vocabulary), dtype=np.int32)

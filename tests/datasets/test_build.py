@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-import weakref
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,6 @@ from gcn2snn.datasets import (
     load,
     load_graph,
     names,
-    parse_size,
     register_tokeniser,
     tensor_file,
     tokenisers,
@@ -189,6 +187,29 @@ def test_an_interrupted_build_goes_on_in_the_middle(
     assert "these stages are done: documents, words, numbers" in caplog.text
 
 
+@pytest.mark.parametrize("place", ["cleaning notes", "windows", "pairs"])
+def test_a_stage_that_was_stopped_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    path, options = tmp_path / "odd.tsv", TextGraphOptions(min_count=2, stop_words="none")
+    path.write_text(ODD, encoding="utf-8")
+
+    def stopping(method: Callable[..., None]) -> Callable[..., None]:
+        def stop(store: Store, name: str, value: object) -> None:
+            method(store, name, value)
+            if name == place:
+                raise KeyboardInterrupt
+
+        return stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "insert", stopping(Store.insert))
+        patch.setattr(Store, "remember", stopping(Store.remember))
+        with pytest.raises(KeyboardInterrupt):
+            build_graph_file(path, GIGABYTE, temp=tmp_path / "temp", options=options)
+    assert list((tmp_path / "temp").iterdir())
+    expected, got = both(path, tmp_path, options)
+    assert expected == got
+
+
 @pytest.mark.parametrize("change", ["content", "options"])
 def test_another_corpus_or_other_options_begin_afresh(
     stopped: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str
@@ -216,32 +237,6 @@ def test_a_killed_build_goes_on_after_its_last_stage(
     assert "these stages are done: documents, words, numbers, pairs" in caplog.text
 
 
-def test_no_block_is_held_when_later_ones_come(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one transaction the database would hold all that was inserted, whatever its limit."""
-    insert, write = Store.insert, tensor_file.TensorFile.write
-    given, most = dict[str, list[weakref.ref[np.ndarray]]](), dict[str, int]()
-
-    def note(name: str, arrays: Iterable[np.ndarray]) -> None:
-        held = given.setdefault(name, [])
-        most[name] = max(most.get(name, 0), sum(array() is not None for array in held))
-        held += map(weakref.ref, arrays)
-
-    def insert_noted(store: Store, table: str, columns: dict[str, np.ndarray]) -> None:
-        insert(store, table, columns)
-        note(table, columns.values())
-
-    def write_noted(file: tensor_file.TensorFile, name: str, at: int, values: np.ndarray) -> None:
-        write(file, name, at, values)
-        note(name, [values])
-
-    monkeypatch.setattr(Store, "insert", insert_noted)
-    monkeypatch.setattr(tensor_file.TensorFile, "write", write_noted)
-    build_graph_file(made, GIGABYTE, temp=tmp_path / "temp", out=tmp_path / "disk.safetensors")
-    for name in ("terms", "kept", "partial", "pairs", "col", "value"):
-        assert len(given[name]) >= 8
-        assert most[name] <= 4, f"{name}: {most[name]} of {len(given[name])} arrays are held"
-
-
 def test_one_process_builds_a_corpus_at_a_time(made: Path, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "made", str(made.resolve()))
     begun, ended = threading.Event(), threading.Event()
@@ -260,14 +255,6 @@ def test_one_process_builds_a_corpus_at_a_time(made: Path, tmp_path: Path) -> No
     finally:
         ended.set()
         other.join()
-
-
-def test_too_little_memory_is_refused_at_once(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    with pytest.raises(ConfigError, match=r"--memory 30MB is too little: .* Give at least --memory \d+\.\dGB"):
-        build_graph_file(made, 30 * 10**6, temp=tmp_path)
-    with pytest.raises(ConfigError, match=r"'two' is no size of memory. Give a number with a unit, such as 2GB"):
-        parse_size("two")
 
 
 def test_duckdb_is_asked_for_by_the_name_of_its_extra(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
