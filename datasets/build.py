@@ -126,7 +126,7 @@ def _count(
             store.folder,
             ", ".join(done),
         )
-    _stage(store, "documents", lambda: read_documents(store, source, options, advance))
+    _stage(store, "documents", lambda: read_documents(store, source, options, budget, advance))
     resolved = resolved_options(store, source, options)
     _stage(store, "words", lambda: read_words(store, source, resolved, advance))
     for note in said_of_corpus(store, source, options, resolved):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from gcn2snn.datasets.build_memory import Budget
 from gcn2snn.datasets.build_source import Source
 from gcn2snn.datasets.build_store import Store
 from gcn2snn.datasets.checks import resolved_note, same_text, warnings_of
@@ -32,10 +33,11 @@ TRAIN, TEST = SPLITS.index("train"), SPLITS.index("test")
 _log = logging.getLogger(__name__)
 
 
-def read_documents(store: Store, source: Source, options: TextGraphOptions, advance: Advance) -> None:
+def read_documents(store: Store, source: Source, options: TextGraphOptions, budget: Budget, advance: Advance) -> None:
     """Label, split and name of every document that has a label: the tables ``names`` and ``labels``.
 
     Raises:
+        ConfigError: more documents than the memory is enough for.
         DataError: as :func:`gcn2snn.datasets.load`.
     """
     store.run("CREATE OR REPLACE TABLE names (number INTEGER, name VARCHAR)")
@@ -58,6 +60,7 @@ def read_documents(store: Store, source: Source, options: TextGraphOptions, adva
         numbers = np.arange(labelled, labelled + len(kept), dtype=np.int32)
         store.insert("names", {"number": numbers, "name": _objects(document.name for document in kept)})
         labelled += len(kept)
+        budget.check_documents(labelled)
         advance("reading documents", 0.0)
     notes += unlabelled_notes(source.name, labelled, lost, first_lost, any_text)
     if store.number("SELECT count(DISTINCT name) FROM names") < labelled:

@@ -20,6 +20,9 @@ BYTES_PER_KEY = 28
 BYTES_PER_ENTRY = 160
 """Of an entry of the graph while a block of rows is put in order: indices, weights, keys, and their copies."""
 
+BYTES_PER_DOCUMENT = 400
+"""Of a document while its name, label and split are held in lists; a million of a made corpus took 354 each."""
+
 
 def parse_size(text: str) -> int:
     """Bytes of a size such as ``2GB`` (10^9 bytes each), ``512MiB`` (2^20 bytes each) or ``2000000000``.
@@ -65,9 +68,22 @@ class Budget:
         if free < LEAST:
             raise ConfigError(
                 f"--memory {_shown(total)} is too little: the process holds {_shown(held)} before it begins, and building needs "
-                f"{_shown(LEAST)} beyond that. Give at least --memory {-(-(held + LEAST) // 10**8) / 10:.1f}GB"
+                f"{_shown(LEAST)} beyond that. Give at least --memory {_gigabytes(held + LEAST)}"
             )
         return cls(total, free * 3 // 8, free * 3 // 8)
+
+    def check_documents(self, documents: int) -> None:
+        """Refuse more documents than names, labels and splits can be held of, before lists of them are made.
+
+        Raises:
+            ConfigError: they need more than the limit.
+        """
+        needed = resident_memory() + documents * BYTES_PER_DOCUMENT
+        if needed > self.total:
+            raise ConfigError(
+                f"--memory {_shown(self.total)} is too little for {documents:,} documents: their names, labels and splits are "
+                f"held at once. Give at least --memory {_gigabytes(needed)}"
+            )
 
     @property
     def keys(self) -> int:
@@ -78,6 +94,11 @@ class Budget:
     def entries(self) -> int:
         """Entries of the graph that are put in order at once."""
         return self.arrays // BYTES_PER_ENTRY
+
+
+def _gigabytes(size: int) -> str:
+    """Rounded up, so that it is enough."""
+    return f"{-(-size // 10**8) / 10:.1f}GB"
 
 
 def _shown(size: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcn2snn.datasets import SyntheticCorpus, build_counts, build_graph_file, parse_size, tensor_file
+from gcn2snn.datasets import SyntheticCorpus, build_counts, build_graph_file, build_memory, parse_size, tensor_file
 from gcn2snn.datasets.build_memory import BYTES_PER_ENTRY, Budget
 from gcn2snn.datasets.build_store import Store
 from gcn2snn.errors import ConfigError
@@ -57,3 +57,14 @@ def test_too_little_memory_is_refused_at_once(made: Path, tmp_path: Path) -> Non
         build_graph_file(made, 30 * 10**6, temp=tmp_path)
     with pytest.raises(ConfigError, match=r"'two' is no size of memory. Give a number with a unit, such as 2GB"):
         parse_size("two")
+
+
+def test_more_documents_than_memory_holds_the_names_of_are_refused(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_memory, "BYTES_PER_DOCUMENT", 10**9)
+    with pytest.raises(
+        ConfigError, match=r"--memory 8,000MB is too little for 40 documents: .* Give at least --memory 4\d\.\dGB"
+    ):
+        build_graph_file(made, 8 * 10**9, temp=tmp_path / "temp", out=tmp_path / "disk.safetensors")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made.tsv", "temp"]
