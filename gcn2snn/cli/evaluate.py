@@ -72,11 +72,13 @@ def evaluate(
         unseen_of,
     )
     from gcn2snn.cli.output import console, emit
+    from gcn2snn.cli.ranks import evaluate_on_ranks, refuse_on_ranks
     from gcn2snn.clock import hertz, timing_of
     from gcn2snn.config import to_dict
+    from gcn2snn.distributed import current
     from gcn2snn.energy import preset_of
     from gcn2snn.evaluation import evaluate as compare
-    from gcn2snn.files import refuse_existing
+    from gcn2snn.files import refuse_existing, stored_header
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import call
 
@@ -89,6 +91,17 @@ def evaluate(
         refuse_existing(predictions, force)
     snn = network_file(snn)
     network, origin = load_with_origin(snn)
+    alone: dict[str, object] = {
+        "--layers": layers,
+        "--data": data,
+        "a network on images": origin.get("kind") == "images",
+    }
+    alone |= {
+        "a network on data of your own": origin.get("kind") == "own",
+        "an inductive network": is_inductive(origin),
+    }
+    refuse_on_ranks(alone, "several share out the rows of the graph that a Text GCN was trained on")
+    job, traffic = current(), None
     if origin.get("kind") == "images":
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
@@ -100,6 +113,15 @@ def evaluate(
     if data is None:
         refuse_unknown_origin(snn, network, origin)
         allow_tokeniser(tokeniser)
+        dataset = origin["dataset"]
+    if data is None and job is not None:
+        result, traffic, share, file = evaluate_on_ranks(
+            job, network, lambda: graph_of(origin, data_dir, corpus), engine, energy
+        )
+        title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+        names = stored_header(file)["meta"]["node_names"] if job.ranks.first and predictions is not None else ()
+        classes, args = share.outline.class_names, ()
+    elif data is None:
         graph = graph_of(origin, data_dir, corpus)
         if is_inductive(origin):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
@@ -107,7 +129,7 @@ def evaluate(
             unseen = unseen_of(origin, data_dir, corpus)
             _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json, cycles)
             return
-        result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
+        result, args = compare(network, graph, engine=engine, preset=energy), call(graph)
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
         names, classes = graph.node_names, graph.class_names
     else:
@@ -117,7 +139,7 @@ def evaluate(
         dataset = {"dataset": given.name}
         title = f"{given.name}: {result.test_nodes} test rows"
         names, classes = (), given.class_names
-    if predictions is not None and result.rows is not None:
+    if predictions is not None and result.rows is not None and (job is None or job.ranks.first):
         result.rows.save(predictions, classes, names)
     checks = network.verify(*args) if layers else None
     timing = timing_of(network.network, network.config.wait)
@@ -126,12 +148,15 @@ def evaluate(
         content |= {"verify": checks.table()} if checks else {}
         content |= {"predictions": str(predictions)} if predictions else {}
         content |= {"timing": timing.to_dict(cycles)}
+        content |= {"traffic": traffic.to_dict()} if traffic else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
     for part in tables(result, title):
         screen.print(part)
     screen.print(result.energy.verdict, markup=False)
+    if traffic is not None:
+        screen.print(str(traffic), markup=False)
     if cycles is not None:
         screen.print(timing.told(cycles), markup=False)
     if checks:

@@ -1,18 +1,60 @@
-"""One job on several processes: rows of the graph are shared out over the ranks of ``torch.distributed``."""
+"""One job on several processes: rows of the graph are shared out over the ranks of ``torch.distributed``.
 
-from gcn2snn.distributed.communicator import Communicator
-from gcn2snn.distributed.evaluation import Traffic, evaluate_share
-from gcn2snn.distributed.graph_slices import GraphShare, read_share, share_in_memory
-from gcn2snn.distributed.halo import Halo, Partition, with_halo
+Names load on first use: the command line asks how it was started before torch is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcn2snn.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from gcn2snn.distributed.communicator import Communicator
+    from gcn2snn.distributed.evaluation import Traffic, evaluate_share, only_closed
+    from gcn2snn.distributed.graph_slices import GraphShare, read_share, share_in_memory
+    from gcn2snn.distributed.halo import Halo, Partition, with_halo
+    from gcn2snn.distributed.job import Job, current
+    from gcn2snn.distributed.launch import Launch, launched
+    from gcn2snn.distributed.runs import train_on_ranks
+    from gcn2snn.distributed.training import RankTrainer
+
+_HOME = {
+    "Communicator": "gcn2snn.distributed.communicator",
+    "GraphShare": "gcn2snn.distributed.graph_slices",
+    "Halo": "gcn2snn.distributed.halo",
+    "Job": "gcn2snn.distributed.job",
+    "Launch": "gcn2snn.distributed.launch",
+    "Partition": "gcn2snn.distributed.halo",
+    "RankTrainer": "gcn2snn.distributed.training",
+    "Traffic": "gcn2snn.distributed.evaluation",
+    "current": "gcn2snn.distributed.job",
+    "evaluate_share": "gcn2snn.distributed.evaluation",
+    "only_closed": "gcn2snn.distributed.evaluation",
+    "launched": "gcn2snn.distributed.launch",
+    "read_share": "gcn2snn.distributed.graph_slices",
+    "share_in_memory": "gcn2snn.distributed.graph_slices",
+    "train_on_ranks": "gcn2snn.distributed.runs",
+    "with_halo": "gcn2snn.distributed.halo",
+}
 
 __all__ = [
     "Communicator",
     "GraphShare",
     "Halo",
+    "Job",
+    "Launch",
     "Partition",
+    "RankTrainer",
     "Traffic",
+    "current",
     "evaluate_share",
+    "launched",
+    "only_closed",
     "read_share",
     "share_in_memory",
+    "train_on_ranks",
     "with_halo",
 ]
+
+__getattr__, __dir__ = names_on_demand(__name__, _HOME)

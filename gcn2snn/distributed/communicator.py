@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -10,6 +11,8 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from gcn2snn.errors import RankError
 
 T = TypeVar("T")
 
@@ -19,6 +22,8 @@ PHASES, FLOATS, COUNTS = "phases", "floats", "counts"
 
 class Communicator:
     """The ranks of a job. All of them call the same methods in the same order.
+
+    Every method raises RankError where another rank has ended or does not answer within the time of the process group.
 
     >>> Communicator.alone().size
     1
@@ -72,21 +77,24 @@ class Communicator:
         kind = self._counted_as or kind or (FLOATS if rows.is_floating_point() else PHASES)
         plain = rows.contiguous()
         found = torch.empty((sum(come), *rows.shape[1:]), dtype=rows.dtype, device=rows.device)
-        width = plain[0].numel() * plain.element_size() if len(plain) else 0
-        self.sent[kind] += (sum(to) - to[self.rank]) * width
-        dist.all_to_all_single(_as_bytes(found), _as_bytes(plain), list(come), list(to))
+        given, taken = _as_bytes(plain), _as_bytes(found)
+        self.sent[kind] += (sum(to) - to[self.rank]) * given.shape[1]
+        with _answered():
+            dist.all_to_all_single(taken, given, list(come), list(to))
         return found
 
     def sum_(self, values: Tensor) -> Tensor:
         """Add up a tensor of equal size over the ranks, in place."""
         if self.size > 1:
-            dist.all_reduce(values)
+            with _answered():
+                dist.all_reduce(values)
         return values
 
     def largest_(self, values: Tensor) -> Tensor:
         """The largest of each number over the ranks, in place."""
         if self.size > 1:
-            dist.all_reduce(values, dist.ReduceOp.MAX)
+            with _answered():
+                dist.all_reduce(values, dist.ReduceOp.MAX)
         return values
 
     def ordered_sum(self, numbers: Sequence[float]) -> list[float]:
@@ -99,7 +107,8 @@ class Communicator:
         if self.size == 1:
             return [value]
         found: list[T | None] = [None] * self.size
-        dist.all_gather_object(found, value)
+        with _answered():
+            dist.all_gather_object(found, value)
         return [each for each in found if each is not None]
 
     def from_first(self, value: T | None) -> T:
@@ -108,7 +117,8 @@ class Communicator:
             assert value is not None
             return value
         box: list[T | None] = [value]
-        dist.broadcast_object_list(box, src=0)
+        with _answered():
+            dist.broadcast_object_list(box, src=0)
         assert box[0] is not None
         return box[0]
 
@@ -131,12 +141,24 @@ class Communicator:
     def wait(self) -> None:
         """Until all ranks are here."""
         if self.size > 1:
-            dist.barrier()
+            with _answered():
+                dist.barrier()
+
+
+@contextlib.contextmanager
+def _answered() -> Iterator[None]:
+    """What the backend raises when another rank is gone or silent, as an error of ours; who it was, is found out later.
+
+    Raises:
+        RankError: as said.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise RankError(str(error).splitlines()[0]) from error
 
 
 def _as_bytes(rows: Tensor) -> Tensor:
     """The same memory as [rows, bytes of a row]: no backend needs to know the dtype."""
-    size = rows.element_size()
-    for axis in rows.shape[1:]:
-        size *= axis
-    return rows.reshape(rows.shape[0], -1).view(torch.uint8).reshape(rows.shape[0], size)
+    numbers = math.prod(rows.shape[1:])
+    return rows.reshape(rows.shape[0], numbers).view(torch.uint8)

@@ -41,7 +41,9 @@ class RankCounter:
         own = self.counter.report(preset)
         shares = self.ranks.everywhere(_Share(own, self._arriving))
         rows = [self._layer(name, [share.layer(name) for share in shares], shares) for name in self.counter.rows]
-        populations = [_joined(list(each)) for each in zip(*(share.report.populations for share in shares), strict=True)]
+        populations = [
+            _joined(list(each)) for each in zip(*(share.report.populations for share in shares), strict=True)
+        ]
         again = (self.ranks.size - 1) * (replicated_bytes(self.local) + 4 * self._matrices())
         return EnergyReport(
             layers=tuple(rows),

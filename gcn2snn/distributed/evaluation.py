@@ -37,6 +37,10 @@ class Traffic:
         """Bytes of the spiking network for each byte of the source; 1 where nothing travels."""
         return self.phases / self.floats if self.floats else 1.0
 
+    def to_dict(self) -> dict[str, object]:
+        """JSON values."""
+        return {"ranks": self.ranks, "phase_bytes": self.phases, "float_bytes": self.floats, "ratio": self.ratio}
+
     def __str__(self) -> str:
         return (
             f"{self.ranks} ranks sent {self.phases:,} bytes of phases for the spiking network and {self.floats:,} bytes of "
@@ -68,7 +72,9 @@ def network_on(network: ir.Network, graph: GraphShare) -> tuple[LocalNetwork, di
     names = [node.name for node in network.of(ir.Input)]
     matrices = operators_of(network)
     if names[0] not in matrices or len(matrices) > 1 or len(names) != 1 + (graph.features is not None):
-        raise InputError(f"the network takes {names}; a Text GCN takes an adjacency, and features where the graph has some")
+        raise InputError(
+            f"the network takes {names}; a Text GCN takes an adjacency, and features where the graph has some"
+        )
     local = LocalNetwork.of(network, graph.partition, graph.ranks.rank, {names[0]: (graph.adjacency, graph.halo)})
     inputs: dict[str, Value] = {names[0]: graph.adjacency}
     if graph.features is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -74,6 +75,7 @@ class Halo:
         to: how many of them each rank gets.
         come: how many rows come from each rank.
         rows: own rows.
+        columns: numbers of the rows that come, among all rows, [sum(come)] int64, ascending.
     """
 
     ranks: Communicator
@@ -81,6 +83,7 @@ class Halo:
     to: tuple[int, ...]
     come: tuple[int, ...]
     rows: int
+    columns: Tensor
 
     def gather(self, x: Tensor) -> Tensor:
         """The rows that the local matrix reads, [columns, ...], of own rows [rows, ...]; no gradient passes."""
@@ -137,11 +140,11 @@ def with_halo(rows: CSR, partition: Partition, ranks: Communicator) -> tuple[CSR
     local = replace(rows, col=place[rows.col.long()], num_cols=int(read.sum()), symmetric=False)
     columns = read.nonzero().flatten()
     edges = torch.searchsorted(columns, torch.tensor(partition.bounds, device=rows.device)).tolist()
-    come = tuple(int(b - a) for a, b in zip(edges, edges[1:], strict=False))
+    come = tuple(int(b - a) for a, b in pairwise(edges))
     to = tuple(counts[ranks.rank] for counts in ranks.everywhere(come))
     with ranks.counted_as("set-up"):
         asked = ranks.exchange(columns, come, to)
-    return local, Halo(ranks, asked - own.start, to, come, own.stop - own.start)
+    return local, Halo(ranks, asked - own.start, to, come, own.stop - own.start, columns)
 
 
 def balanced_over(matrices: Sequence[CSR], ranks: int) -> Partition:

@@ -1,0 +1,5 @@
+"""``python -m gcn2snn``: the command line, as torchrun starts it on several processes."""
+
+from gcn2snn.start import main
+
+main()
