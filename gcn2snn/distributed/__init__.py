@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcn2snn.distributed.job import Job, current
     from gcn2snn.distributed.launch import Launch, launched
     from gcn2snn.distributed.runs import train_on_ranks
+    from gcn2snn.distributed.sharded import ShardedNetwork, shard
     from gcn2snn.distributed.training import RankTrainer
 
 _HOME = {
@@ -27,6 +28,7 @@ _HOME = {
     "Launch": "gcn2snn.distributed.launch",
     "Partition": "gcn2snn.distributed.halo",
     "RankTrainer": "gcn2snn.distributed.training",
+    "ShardedNetwork": "gcn2snn.distributed.sharded",
     "Traffic": "gcn2snn.distributed.evaluation",
     "current": "gcn2snn.distributed.job",
     "evaluate_share": "gcn2snn.distributed.evaluation",
@@ -34,6 +36,7 @@ _HOME = {
     "launched": "gcn2snn.distributed.launch",
     "read_share": "gcn2snn.distributed.graph_slices",
     "share_in_memory": "gcn2snn.distributed.graph_slices",
+    "shard": "gcn2snn.distributed.sharded",
     "train_on_ranks": "gcn2snn.distributed.runs",
     "with_halo": "gcn2snn.distributed.halo",
 }
@@ -46,12 +49,14 @@ __all__ = [
     "Launch",
     "Partition",
     "RankTrainer",
+    "ShardedNetwork",
     "Traffic",
     "current",
     "evaluate_share",
     "launched",
     "only_closed",
     "read_share",
+    "shard",
     "share_in_memory",
     "train_on_ranks",
     "with_halo",

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gcn2snn import ir
@@ -183,8 +182,3 @@ def replicated_bytes(local: LocalNetwork) -> int:
 
 def nothing(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
     """An observer that only looks: with one, every layer is computed densely on every rank, whatever its rows hold."""
-
-
-def own_rows(value: Value, partition: Partition, rank: int) -> Value:
-    """Own rows of a dense input."""
-    return value[partition.of(rank)] if isinstance(value, Tensor) and torch.is_tensor(value) else value
