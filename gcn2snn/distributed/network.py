@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.distributed.halo import Halo, Partition
-from gcn2snn.engines import Observer, Value, activate, apply, run, run_closed
+from gcn2snn.engines import Observer, Value, activate, apply, input_free, run, run_closed
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import CSR, Spikes
 
@@ -139,17 +140,25 @@ class LocalNetwork:
         matrices = {name: matrix for name, (matrix, _) in operators.items()}
         return cls(ir.Network(tuple(nodes)), network, partition, matrices, rank)
 
-    def run_closed(
-        self, inputs: Mapping[str, Value], observe: Observer, heads: dict[str, Tensor] | None = None
-    ) -> Tensor:
-        """Potentials of own rows in closed form, the same bits for any number of ranks; inputs hold own rows."""
-        return run_closed(self.network, {**inputs, **self.operators}, observe, heads=heads)
+    def run_closed(self, inputs: Mapping[str, Value], observe: Observer | None = None) -> Tensor:
+        """Potentials of own rows in closed form, the same bits for any number of ranks; inputs hold own rows.
 
-    def run_float(
-        self, inputs: Mapping[str, Value], observe: Observer | None = None, heads: dict[str, Tensor] | None = None
-    ) -> Tensor:
+        Whether features are summed as sparse ones depends on how many are zero, which ranks would judge differently: where
+        there are any, every layer is computed as with an observer, densely.
+        """
+        if observe is None and self.network.of(ir.Coder):
+            observe = _look
+        known = self._known if observe is None else None
+        return run_closed(self.network, {**inputs, **self.operators}, observe, known)
+
+    @cached_property
+    def _known(self) -> dict[str, Value]:
+        """Own rows of spikes that no input changes, coded once for all calls."""
+        return input_free(self.network)
+
+    def run_float(self, inputs: Mapping[str, Value]) -> Tensor:
         """What the source model gives for own rows."""
-        return run(self.network, {**inputs, **self.operators}, activate, lambda _, x: x, observe, heads=heads)
+        return run(self.network, {**inputs, **self.operators}, activate, lambda _, x: x)
 
 
 def _cut(node: ir.Node, own: slice, rows: int) -> ir.Node:
@@ -180,5 +189,5 @@ def replicated_bytes(local: LocalNetwork) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in found.values())
 
 
-def nothing(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-    """An observer that only looks: with one, every layer is computed densely on every rank, whatever its rows hold."""
+def _look(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+    """An observer that only looks."""

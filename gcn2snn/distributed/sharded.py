@@ -13,7 +13,7 @@ from gcn2snn.distributed.communicator import Communicator
 from gcn2snn.distributed.energy import RankCounter
 from gcn2snn.distributed.evaluation import only_closed
 from gcn2snn.distributed.halo import Partition, balanced_over, with_halo
-from gcn2snn.distributed.network import LocalNetwork, nothing, operators_of, refuse_what_mixes_rows
+from gcn2snn.distributed.network import LocalNetwork, operators_of, refuse_what_mixes_rows
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import Observer, Value, bind, operators
 from gcn2snn.errors import InputError, InputTypeError
@@ -83,7 +83,7 @@ class ShardedNetwork:
         Raises:
             InputError, InputTypeError: as a call of the network.
         """
-        return self._run(args, kwargs, nothing)
+        return self._run(args, kwargs)
 
     def spikes(self, *args: object, **kwargs: object) -> dict[str, Spikes]:
         """The spikes of own rows of every population, by name."""
@@ -115,7 +115,7 @@ class ShardedNetwork:
         return self._local_of(self._whole(args, kwargs))[0].partition.of(self.ranks.rank)
 
     @torch.no_grad()
-    def _run(self, args: Sequence[object], kwargs: Mapping[str, object], observe: Observer) -> Tensor:
+    def _run(self, args: Sequence[object], kwargs: Mapping[str, object], observe: Observer | None = None) -> Tensor:
         local, inputs = self._bound(args, kwargs)
         return local.run_closed(inputs, observe)
 
