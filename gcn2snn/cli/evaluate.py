@@ -72,7 +72,7 @@ def evaluate(
         unseen_of,
     )
     from gcn2snn.cli.output import console, emit
-    from gcn2snn.cli.ranks import evaluate_on_ranks, refuse_on_ranks
+    from gcn2snn.cli.ranks import agree_on_file, evaluate_on_ranks, refuse_on_ranks
     from gcn2snn.clock import hertz, timing_of
     from gcn2snn.config import to_dict
     from gcn2snn.distributed import current
@@ -115,6 +115,7 @@ def evaluate(
         allow_tokeniser(tokeniser)
         dataset = origin["dataset"]
     if data is None and job is not None:
+        agree_on_file(job, snn)
         result, traffic, share, file = evaluate_on_ranks(
             job, network, lambda: graph_of(origin, data_dir, corpus), engine, energy
         )

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, RankError, exit_code_of
@@ -14,9 +14,12 @@ from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, RankError, exit_co
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gcn2snn.config import ConvertConfig
     from gcn2snn.distributed import GraphShare, Job, Launch, Traffic
     from gcn2snn.evaluation import Evaluation
     from gcn2snn.graph import Graph
+    from gcn2snn.prediction import Prediction
+    from gcn2snn.schema import Json
     from gcn2snn.spiking_network import SpikingNetwork
 
 VERBS = ("train", "evaluate", "predict", "convert")
@@ -107,6 +110,36 @@ def graph_on_ranks(job: Job, load: Callable[[], Graph]) -> tuple[GraphShare, Pat
     return graph, file
 
 
+def agree_on_file(job: Job, file: Path) -> None:
+    """Refuse to go on where the network that ranks read is not the same.
+
+    Raises:
+        ConfigError: as said.
+    """
+    import hashlib
+
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    job.agree({"the network (sha256 of the file)": found}, "Give every machine the same file")
+
+
+def texts_on_ranks(job: Job, batches: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The texts that rank 0 reads, batch by batch on every rank."""
+    source = iter(batches)
+    while True:
+        batch = job.ranks.from_first([next(source, None)] if job.ranks.first else None)[0]
+        if batch is None:
+            return
+        yield batch
+
+
+def predict_on_ranks(job: Job, network: SpikingNetwork, texts: list[str], preset: str) -> list[Prediction]:
+    """What a network says of some texts; each rank answers an equal part of them."""
+    first, last = (len(texts) * rank // job.ranks.size for rank in (job.ranks.rank, job.ranks.rank + 1))
+    own = network.documents_of().predict(network, texts[first:last], preset)
+    return [answer for part in job.ranks.everywhere(own) for answer in part]
+
+
 def evaluate_on_ranks(
     job: Job, network: SpikingNetwork, load: Callable[[], Graph], engine: str, preset: str
 ) -> tuple[Evaluation, Traffic, GraphShare, Path]:
@@ -117,6 +150,33 @@ def evaluate_on_ranks(
     graph, file = graph_on_ranks(job, load)
     result, traffic = evaluate_share(network, graph, preset)
     return result, traffic, graph, file
+
+
+def convert_on_ranks(
+    job: Job,
+    run: Path,
+    summary: Json,
+    load: Callable[[], Graph],
+    config: ConvertConfig,
+    accuracy_first: bool,
+) -> SpikingNetwork:
+    """The network of a run, converted on a graph that is shared out; what classifies new texts is on rank 0."""
+    from gcn2snn.config import TrainConfig
+    from gcn2snn.distributed import convert_share, documents_on_first
+    from gcn2snn.files import stored_header
+    from gcn2snn.run_folder import weights_hash
+    from gcn2snn.textgcn import load_model, split_of
+
+    refuse_on_ranks({"an inductive run": bool(summary["config"].get("inductive"))}, "its graph holds no test document")
+    job.agree({"the weights (sha256)": weights_hash(run)}, "Give every machine the same run folder")
+    graph, file = graph_on_ranks(job, load)
+    model = load_model(run, graph.outline, graph.fingerprint)
+    snn = convert_share(model, graph, config, accuracy_first=accuracy_first)
+    names = tuple(stored_header(file)["meta"]["node_names"]) if job.ranks.first else ()
+    words = names[graph.outline.num_documents :] if job.ranks.first else None
+    held = split_of(graph.outline, TrainConfig(**summary["config"])).val
+    snn.documents = documents_on_first(snn, graph, words, held, summary.get("temperature"))
+    return snn
 
 
 def _stopped(job: Job, code: int, said: str) -> int:

@@ -11,6 +11,7 @@ from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from gcn2snn.distributed.communicator import Communicator
+    from gcn2snn.distributed.conversion import convert_share, documents_on_first
     from gcn2snn.distributed.evaluation import Traffic, evaluate_share, only_closed
     from gcn2snn.distributed.graph_slices import GraphShare, read_share, share_in_memory
     from gcn2snn.distributed.halo import Halo, Partition, with_halo
@@ -30,7 +31,9 @@ _HOME = {
     "RankTrainer": "gcn2snn.distributed.training",
     "ShardedNetwork": "gcn2snn.distributed.sharded",
     "Traffic": "gcn2snn.distributed.evaluation",
+    "convert_share": "gcn2snn.distributed.conversion",
     "current": "gcn2snn.distributed.job",
+    "documents_on_first": "gcn2snn.distributed.conversion",
     "evaluate_share": "gcn2snn.distributed.evaluation",
     "only_closed": "gcn2snn.distributed.evaluation",
     "launched": "gcn2snn.distributed.launch",
@@ -51,7 +54,9 @@ __all__ = [
     "RankTrainer",
     "ShardedNetwork",
     "Traffic",
+    "convert_share",
     "current",
+    "documents_on_first",
     "evaluate_share",
     "launched",
     "only_closed",

@@ -31,6 +31,7 @@ class GraphShare:
         adjacency: own rows of the normalised adjacency, [own rows, columns that they read].
         halo: what brings the rows of these columns.
         rows: the same rows with the numbers of all nodes as columns, [own rows, nodes].
+        degree: row sum of A + I of every node, [nodes] float64.
         features: of own rows, [own rows, F], or None.
     """
 
@@ -41,6 +42,7 @@ class GraphShare:
     adjacency: CSR
     halo: Halo
     rows: CSR
+    degree: Tensor
     features: Tensor | None = None
 
     @property
@@ -109,7 +111,7 @@ def share_of(
     rows = normalise_rows(raw, own.start, degree).to(ranks.device)
     adjacency, halo = with_halo(rows, partition, ranks)
     features = None if features is None else features.to(ranks.device)
-    return GraphShare(outline, fingerprint, partition, ranks, adjacency, halo, rows, features)
+    return GraphShare(outline, fingerprint, partition, ranks, adjacency, halo, rows, degree, features)
 
 
 def share_in_memory(graph: Graph, ranks: Communicator) -> GraphShare:

@@ -1,11 +1,12 @@
 """Passes, from a network description to another: batch norm, neurons, scales, horizons, bias correction."""
 
 from gcn2snn.passes.bias_correction import correct_means
-from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate
+from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate, with_scales
 from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
+from gcn2snn.passes.over_ranks import Joined, joined_over
 from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_asked, refit_values, refittable
 from gcn2snn.passes.setting_choice import (
     Choice,
@@ -23,6 +24,7 @@ __all__ = [
     "SETTINGS",
     "Choice",
     "FanOut",
+    "Joined",
     "PopulationReport",
     "Problem",
     "RefitProgress",
@@ -41,6 +43,7 @@ __all__ = [
     "fan_out",
     "fold_batch_norm",
     "insert_neurons",
+    "joined_over",
     "layer_bases",
     "measure_activations",
     "merge_linear",
@@ -52,4 +55,5 @@ __all__ = [
     "rules_of",
     "set_horizons",
     "with_codes",
+    "with_scales",
 ]

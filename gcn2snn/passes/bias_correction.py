@@ -12,6 +12,7 @@ from gcn2snn import ir
 from gcn2snn.engines import Value, activate, code_input, dense_value, evaluate_node, fire, without_gain
 from gcn2snn.kernels import per_channel
 from gcn2snn.passes.calibration import Batches
+from gcn2snn.passes.over_ranks import largest_over_ranks, total_over_ranks
 
 STEPS = 6
 """Newton steps for each population's shift; the mean is piecewise linear in it, and four are enough on ResNet-20."""
@@ -103,7 +104,8 @@ def _moves(node: ir.Neuron, potential: Tensor) -> Tensor:
 
 def _mean_difference(goal: list[Value], have: list[Value]) -> Tensor:
     differences = [dense_value(a) - dense_value(b) for a, b in zip(goal, have, strict=True)]
-    unit = max(float(x.abs().max()) if x.numel() else 0.0 for x in differences) or 1.0
+    highest = max(float(x.abs().max()) if x.numel() else 0.0 for x in differences)
+    unit = float(largest_over_ranks(torch.tensor(highest, dtype=torch.float64))) or 1.0
     return _mean(differences, unit).to(differences[0].dtype)
 
 
@@ -115,4 +117,5 @@ def _mean(values: list[Tensor], unit: float) -> Tensor:
         axes = [axis for axis in range(x.dim()) if axis != 1]
         total += (x.sum(axes, dtype=torch.float64) * (SUM_UNITS / unit)).round().long()
         count += x.numel() // x.shape[1]
-    return total.double() * (unit / SUM_UNITS) / max(count, 1)
+    count = int(total_over_ranks(torch.tensor(count)))
+    return total_over_ranks(total).double() * (unit / SUM_UNITS) / max(count, 1)

@@ -16,6 +16,7 @@ from gcn2snn.encoding import check_finite
 from gcn2snn.engines import Value, dense_value, run_float
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import PhaseCode, decode, encode
+from gcn2snn.passes.over_ranks import largest_over_ranks, total_over_ranks
 
 BINS = 8192
 """Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
@@ -109,7 +110,7 @@ class Statistics:
         maxima = _Maxima()
         if _observe(network, batches, maxima) == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
-        self.maxima = maxima.found
+        self.maxima = {name: largest_over_ranks(top) for name, top in maxima.found.items()}
         self._counts: dict[str, dict[str, Tensor]] = {}
         self._scales: dict[tuple[object, ...], Tensor] = {}
         self._errors: dict[tuple[object, ...], float] = {}
@@ -119,7 +120,7 @@ class Statistics:
         if per not in self._counts:
             found = _Histograms(self.maxima, per)
             _observe(self.network, self.batches, found)
-            self._counts[per] = found.counts
+            self._counts[per] = {name: total_over_ranks(counts) for name, counts in found.counts.items()}
         return self._counts[per][name]
 
     def largest(self, coder: ir.InputCode) -> Tensor:
@@ -309,7 +310,11 @@ class _Quality:
         sums["error"] += int(error.double().mul_(ERROR_UNITS).round_().sum(dtype=torch.int64))
 
     def report(self, node: ir.Neuron) -> PopulationReport:
-        sums = self.sums[node.name]
+        names = list(self.sums[node.name])
+        found = total_over_ranks(
+            torch.tensor([self.sums[node.name][name] for name in names], dtype=torch.int64)
+        ).tolist()
+        sums = dict(zip(names, found, strict=True))
         active = max(sums["active"], 1)
         return PopulationReport(
             node.name,

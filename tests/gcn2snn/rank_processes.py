@@ -1,4 +1,4 @@
-"""Jobs of several ranks in tests: forked processes, which have the package loaded already, and commands."""
+"""Jobs of several ranks in tests, as forked processes: they have the package loaded already."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import pickle
 import socket
-import subprocess
 import sys
 import traceback
 import warnings
@@ -120,31 +119,38 @@ def _command(rank: int, size: int, port: int, timeout: float, answer: Connection
     answer.send((code, errors.getvalue()))
 
 
-def commands(
-    size: int,
-    words: Sequence[object],
-    *,
-    own: Callable[[int], dict[str, str]] = lambda rank: {},
-    port: int | None = None,
-) -> list[subprocess.Popen[str]]:
-    """``python -m gcn2snn WORDS`` on each rank, with variables of its own."""
-    port = port or free_port()
-    started = []
-    for rank in range(size):
-        variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment(rank, size, port, GCN2SNN_TIMEOUT="20")}
-        command = [sys.executable, "-m", "gcn2snn", *map(str, words)]
-        started.append(
-            subprocess.Popen(
-                command, env=variables | own(rank), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        )
-    return started
+def command(size: int, *words: object, **variables: str) -> list[tuple[int, str, str]]:
+    """Exit code, output and errors of ``gcn2snn WORDS`` on each rank of a job."""
 
+    def work(rank: int, answer: Connection, port: int) -> None:
+        torch.set_num_threads(1)
+        os.environ.update(environment(rank, size, port, GCN2SNN_TIMEOUT="60") | variables)
+        sys.stdout = out = io.StringIO()
+        sys.stderr = errors = io.StringIO()
+        sys.argv = ["gcn2snn", *map(str, words)]
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        except BaseException:
+            code, errors = 1, io.StringIO(traceback.format_exc())
+        answer.send((code, out.getvalue(), errors.getvalue()))
 
-def ended(started: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
-    """Exit code, output and errors of each."""
+    from gcn2snn.cli import main
+
+    context = multiprocessing.get_context("fork")
+    port = free_port()
+    pipes = [context.Pipe(duplex=False) for _ in range(size)]
+    started = [context.Process(target=work, args=(rank, pipes[rank][1], port)) for rank in range(size)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for process in started:
+            process.start()
     found = []
+    for rank, (receiver, _) in enumerate(pipes):
+        assert receiver.poll(SECONDS), f"rank {rank} gave no answer"
+        found.append(receiver.recv())
     for process in started:
-        out, error = process.communicate(timeout=SECONDS)
-        found.append((process.returncode, out, error))
+        process.join()
     return found
