@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.dgl_dataset import TextGraphDGLDataset as TextGraphDGLDataset
     from gcn2snn.datasets.fetching import fetch
     from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
-    from gcn2snn.datasets.loading import graph_file, load, load_graph
+    from gcn2snn.datasets.loading import file_of_graph, load, load_graph
     from gcn2snn.datasets.locate import fetched_root, located, search_roots
     from gcn2snn.datasets.options import TextGraphOptions, suitable_min_count
     from gcn2snn.datasets.package_client import download_package
@@ -54,7 +54,7 @@ _HOME = {
     "find": "gcn2snn.datasets.registry",
     "import_tokeniser": "gcn2snn.datasets.tokenisers",
     "load": "gcn2snn.datasets.loading",
-    "graph_file": "gcn2snn.datasets.loading",
+    "file_of_graph": "gcn2snn.datasets.loading",
     "load_graph": "gcn2snn.datasets.loading",
     "load_labelled": "gcn2snn.datasets.graph_file",
     "located": "gcn2snn.datasets.locate",
@@ -87,8 +87,8 @@ __all__ = [
     "download_package",
     "fetch",
     "fetched_root",
+    "file_of_graph",
     "find",
-    "graph_file",
     "import_tokeniser",
     "load",
     "load_graph",

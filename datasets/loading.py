@@ -184,8 +184,14 @@ def cached_path(name: str, corpus_hash: str, options: TextGraphOptions) -> Path:
     return cache_folder() / "graphs" / f"{name}-{key[:16]}.safetensors"
 
 
-def graph_file(graph: Graph) -> Path:
+def file_of_graph(graph: Graph) -> Path:
     """The file of a graph in the cache folder, from which processes read their parts; it is written where it is not there yet.
+
+    >>> file_of_graph(load_graph("karate")).suffix
+    '.safetensors'
+
+    Args:
+        graph: of :func:`load_graph`.
 
     Raises:
         ArtefactError: the cache folder cannot be written.

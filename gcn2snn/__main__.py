@@ -2,4 +2,5 @@
 
 from gcn2snn.start import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -101,10 +101,10 @@ def graph_on_ranks(job: Job, load: Callable[[], Graph]) -> tuple[GraphShare, Pat
     """A rank's share of a graph, and the file that it was read from; one rank of each machine loads the graph and checks it."""
     from pathlib import Path
 
-    from gcn2snn.datasets import graph_file
+    from gcn2snn.datasets import file_of_graph
     from gcn2snn.distributed import read_share
 
-    file = Path(job.once_on_each_machine("graph", lambda: str(graph_file(load()))))
+    file = Path(job.once_on_each_machine("graph", lambda: str(file_of_graph(load()))))
     graph = read_share(file, job.ranks)
     job.agree({"the graph (sha256)": graph.fingerprint}, "Give every machine the same data")
     return graph, file

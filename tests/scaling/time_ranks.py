@@ -20,7 +20,7 @@ import torch
 
 from gcn2snn.artefact import load_with_origin
 from gcn2snn.cli.origins import graph_of, network_file
-from gcn2snn.datasets import graph_file
+from gcn2snn.datasets import file_of_graph
 from gcn2snn.distributed import Communicator, Job, launched, read_share
 from gcn2snn.distributed.evaluation import network_on
 
@@ -50,7 +50,7 @@ def main() -> None:
     snn, origin = load_with_origin(network_file(given.run))
 
     def place() -> str:
-        return str(graph_file(graph_of(origin, None)))
+        return str(file_of_graph(graph_of(origin, None)))
 
     share = read_share(Path(place() if job is None else job.once_on_each_machine("graph", place)), ranks)
     local, inputs = network_on(snn.network, share)
