@@ -75,10 +75,10 @@ def evaluate(
     from gcn2snn.cli.ranks import agree_on_file, evaluate_on_ranks, refuse_on_ranks
     from gcn2snn.clock import hertz, timing_of
     from gcn2snn.config import to_dict
-    from gcn2snn.distributed import current
+    from gcn2snn.distributed import current, node_names
     from gcn2snn.energy import preset_of
     from gcn2snn.evaluation import evaluate as compare
-    from gcn2snn.files import refuse_existing, stored_header
+    from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import call
 
@@ -101,7 +101,7 @@ def evaluate(
         "an inductive network": is_inductive(origin),
     }
     refuse_on_ranks(alone, "several share out the rows of the graph that a Text GCN was trained on")
-    job, traffic = current(), None
+    job, traffic, args = current(), None, tuple[object, ...]()
     if origin.get("kind") == "images":
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
@@ -120,8 +120,8 @@ def evaluate(
             job, network, lambda: graph_of(origin, data_dir, corpus), engine, energy
         )
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
-        names = stored_header(file)["meta"]["node_names"] if job.ranks.first and predictions is not None else ()
-        classes, args = share.outline.class_names, ()
+        names = node_names(file) if job.ranks.first and predictions is not None else ()
+        classes = share.outline.class_names
     elif data is None:
         graph = graph_of(origin, data_dir, corpus)
         if is_inductive(origin):

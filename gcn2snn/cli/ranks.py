@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, RankError, exit_code_of
@@ -79,7 +79,7 @@ def _as_member(job: Job, words: Sequence[str], run: Callable[[], int], again: st
         return _told(job.failed(str(error) if ours else "".join(traceback.format_exception(error)), "own"))
 
 
-def refuse_on_ranks(options: dict[str, object], why: str) -> None:
+def refuse_on_ranks(options: Mapping[str, object], why: str) -> None:
     """Refuse on several processes what one of them would have to do alone.
 
     Args:
@@ -162,8 +162,7 @@ def convert_on_ranks(
 ) -> SpikingNetwork:
     """The network of a run, converted on a graph that is shared out; what classifies new texts is on rank 0."""
     from gcn2snn.config import TrainConfig
-    from gcn2snn.distributed import convert_share, documents_on_first
-    from gcn2snn.files import stored_header
+    from gcn2snn.distributed import convert_share, documents_on_first, node_names
     from gcn2snn.run_folder import weights_hash
     from gcn2snn.textgcn import load_model, split_of
 
@@ -172,8 +171,7 @@ def convert_on_ranks(
     graph, file = graph_on_ranks(job, load)
     model = load_model(run, graph.outline, graph.fingerprint)
     snn = convert_share(model, graph, config, accuracy_first=accuracy_first)
-    names = tuple(stored_header(file)["meta"]["node_names"]) if job.ranks.first else ()
-    words = names[graph.outline.num_documents :] if job.ranks.first else None
+    words = node_names(file)[graph.outline.num_documents :] if job.ranks.first else None
     held = split_of(graph.outline, TrainConfig(**summary["config"])).val
     snn.documents = documents_on_first(snn, graph, words, held, summary.get("temperature"))
     return snn

@@ -101,6 +101,16 @@ def read_share(path: Path, ranks: Communicator) -> GraphShare:
     return share_of(outline, meta["fingerprint"], raw, features, partition, ranks)
 
 
+def node_names(path: Path) -> tuple[str, ...]:
+    """Names of all nodes in a graph file, which ranks do not keep.
+
+    Raises:
+        ArtefactError: it is no graph file.
+    """
+    meta = checked(stored_header(path).get("meta"), StoredGraph, f"the header of {path}", AGAIN)
+    return tuple(meta["node_names"])
+
+
 def share_of(
     outline: Graph, fingerprint: str, raw: CSR, features: Tensor | None, partition: Partition, ranks: Communicator
 ) -> GraphShare:

@@ -61,6 +61,10 @@ SQUARE = (ir.Aggregate, ir.AggregateMax, ir.Rows)
 """Nodes with an operator from all rows to all rows."""
 
 
+ACROSS = (ir.Membership, ir.Incidence, ir.Hyperedges, ir.SourceNodes, ir.RowIndex, ir.RowSlice)
+"""Matrices that do not lead from all nodes to all nodes: to graphs, edges, hyperedges or chosen rows, and back."""
+
+
 def is_local(node: ir.Node) -> bool:
     """Whether a rank can compute its rows of a node from its rows of what the node reads."""
     if isinstance(node, ir.Permute | ir.Axes):
@@ -79,7 +83,7 @@ def refuse_what_mixes_rows(network: ir.Network) -> None:
     wrong = [
         f"{node.name} ({type(node).__name__})"
         for node in network
-        if not (is_local(node) or isinstance(node, (*SQUARE, ir.Operator)))
+        if isinstance(node, ACROSS) or not (is_local(node) or isinstance(node, (*SQUARE, ir.Operator)))
     ]
     if wrong:
         raise InputError(

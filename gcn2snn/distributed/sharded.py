@@ -157,7 +157,7 @@ class ShardedNetwork:
         network = self.snn.network
         ends: list[ir.Input | ir.Part] = [*network.of(ir.Input), *network.of(ir.Part)]
         dense = frozenset(node.name for node in ends if node.role == "dense")
-        graph = [value for name, value in whole.items() if name not in dense]
+        graph: list[object] = [value for name, value in whole.items() if name not in dense]
         if self._local is not None and all(a is b for a, b in zip(graph, self._local[0], strict=True)):
             return self._local[1], dense
         local = self._made(whole, dense)
