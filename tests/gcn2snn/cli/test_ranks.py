@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,48 @@ def test_torchrun_starts_ranks(runs: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["traffic"]["ranks"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the ranks of torchrun in /proc")
+def test_a_killed_rank_ends_the_job_and_four_ranks_continue_it(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = [
+        "-m",
+        "gcn2snn",
+        "train",
+        "karate",
+        "--hidden",
+        "8",
+        "--epochs",
+        "3000",
+        "--patience",
+        "3000",
+        "--out",
+        str(run),
+    ]
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    job = subprocess.Popen(
+        [*start, "2", *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 120
+    while not list(run.glob(f"{CHECKPOINTS}/newest.json")):
+        assert time.monotonic() < until, "no checkpoint was written"
+        time.sleep(0.5)
+    ranks = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+    os.kill(int(ranks[-1]), signal.SIGKILL)
+    _, errors = job.communicate(timeout=120)
+    said = [line for line in errors.splitlines() if line.startswith("gcn2snn: error: ")]
+    assert len(said) == 1
+    assert "has ended or not answered" in said[0]
+    assert said[0].endswith("give the same command and --resume to continue from the last checkpoint")
+    assert job.returncode == 1  # of torchrun, which prints a report of its own
+    kept = json.loads((run / CHECKPOINTS / "newest.json").read_text())["history"]
+    done = subprocess.run(
+        [*start, "4", *words, "--resume"], env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, 3001))
+    assert lines[: len(kept)] == kept
