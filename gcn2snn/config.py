@@ -106,8 +106,8 @@ class TrainConfig:
         return cls(**{"inductive": True, **NEW_DOCUMENTS, **options})
 
 
-NEW_DOCUMENTS: dict[str, object] = {"hidden": 64, "learning_rate": 0.1, "cost": 1.0, "averaging": 0.95}
-"""Defaults of inductive training where they differ from the published ones (docs/decisions/0105)."""
+NEW_DOCUMENTS: dict[str, object] = {"hidden": 160, "learning_rate": 0.1, "cost": 1.0, "averaging": 0.95}
+"""Defaults of inductive training where they differ from the published ones (docs/decisions/0139)."""
 
 
 @own_errors
