@@ -18,7 +18,7 @@ from gcn2snn.distributed.graph_slices import GraphShare
 from gcn2snn.distributed.halo import Halo, with_halo
 from gcn2snn.errors import Terminated
 from gcn2snn.kernels import CSR, spmm
-from gcn2snn.textgcn import Epoch, key_of_text_training, split_of
+from gcn2snn.textgcn import Epoch, key_of_text_training, random_state, restore_random_state, split_of
 from gcn2snn.training_loop import LoopOptions, interrupts_held, seeded
 
 BLOCK = 2**22
@@ -167,12 +167,12 @@ class RankTrainer:
         tables, whole = self._state()
         self.history = load_checkpoint(place, tables, whole, self.graph.partition, self.ranks, key=self.key)
         self.best_loss = min((epoch.val_loss for epoch in self.history), default=float("inf"))
-        torch.set_rng_state(whole["random"])
+        restore_random_state(self.ranks.device, whole)
 
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What is shared out, and what every rank has."""
         first: dict[str, Tensor] = {}
-        whole: dict[str, Tensor] = {"random": torch.get_rng_state()}
+        whole = random_state(self.ranks.device)
         for number, weight in enumerate((self.first, *self.rest)):
             target = first if number == 0 and self.shared_out else whole
             target[f"weight.{number}"] = weight.detach()

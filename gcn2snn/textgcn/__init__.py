@@ -12,7 +12,9 @@ from gcn2snn.textgcn.training import (
     fit,
     key_of_text_training,
     make_model,
+    random_state,
     refuse_wrong_numbers,
+    restore_random_state,
     split_of,
 )
 from gcn2snn.textgcn.unseen_documents import UnseenDocuments, UnseenEvaluation, evaluate_unseen
@@ -34,8 +36,10 @@ __all__ = [
     "key_of_text_training",
     "load_model",
     "make_model",
+    "random_state",
     "refuse_seen_documents",
     "refuse_wrong_numbers",
+    "restore_random_state",
     "split_of",
     "train_run",
     "validation_of",
