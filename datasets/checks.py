@@ -18,7 +18,7 @@ def corpus_warnings(corpus: Corpus) -> tuple[str, ...]:
     >>> corpus = Corpus("two", texts, ("x", "y", "x", "x"), ("train", "train", "test", "test"), ("a", "b", "c", "d"))
     >>> for warning in corpus_warnings(corpus):
     ...     print(warning)
-    two: 2 of 2 test documents have the text of a training document; the test accuracy is too high by what is learned by heart
+    two: 2 of 2 test documents have the text of a training document, so the test accuracy is too high
     two: 2 documents have the same text as another one with another label (first 'b' and 'd'); no network can get both right
     two: 2 classes have fewer than 5 documents: 'x' (3), 'y' (1); their accuracy says little
 
@@ -64,8 +64,8 @@ def _shared(corpus: Corpus, texts: list[str]) -> list[str]:
     if not shared:
         return []
     return [
-        f"{corpus.name}: {shared} of {len(tested)} test documents have the text of a training document; "
-        f"the test accuracy is too high by what is learned by heart"
+        f"{corpus.name}: {shared} of {len(tested)} test documents have the text of a training document, "
+        f"so the test accuracy is too high"
     ]
 
 

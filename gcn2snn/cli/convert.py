@@ -56,7 +56,7 @@ def convert(
     events: Annotated[float | None, setting(ConvertConfig, "events")] = None,
     horizon: Annotated[float | None, setting(ConvertConfig, "horizon")] = None,
     refit: Annotated[
-        bool, typer.Option("--refit", help="New values for what a horizon leaves of a one-hot input's messages.")
+        bool, typer.Option("--refit", help="Fit the values that a horizon leaves of a one-hot input's messages anew.")
     ] = False,
     refit_ridge: Annotated[float | None, setting(ConvertConfig, "refit_ridge", note="With --refit")] = None,
     layer: Annotated[
@@ -85,7 +85,7 @@ def convert(
     args: Arguments = None,
     head: Head = None,
     stem: Annotated[str | None, typer.Option(help="Images: cifar or imagenet, for models that have both.")] = None,
-    normalise: Annotated[str | None, typer.Option(help="Images: what the model was trained with.")] = None,
+    normalise: Annotated[str | None, typer.Option(help="Images: how they were normalised in training.")] = None,
     input_code: Annotated[str | None, setting(ConvertConfig, "input", "--input")] = None,
     calibration_images: Annotated[
         int | None, typer.Option(help="Images: training images for the scales [default 1000].")
@@ -98,8 +98,8 @@ def convert(
 ) -> None:
     """Convert a trained network: every neuron fires at most once, no retraining.
 
-    Without --base, --scale, --per and --correct, settings are tried on the calibration data, and the one whose outputs are
-    nearest to the source's own is taken; the table says what each of them gave.
+    Without --base, --scale, --per and --correct, several settings are tried on the calibration data, and the first one that
+    is about as good as the best is taken; the table says what each of them gave.
 
     Examples:
 

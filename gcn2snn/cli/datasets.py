@@ -110,7 +110,7 @@ def info(
     no_quotes: NoQuotes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the graph of a dataset and print its numbers, the time and the memory that took.
+    """Build the graph of a dataset, and print its numbers and the time and memory that this took.
 
     Examples:
 

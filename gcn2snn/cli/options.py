@@ -47,16 +47,17 @@ Wordless = Annotated[
 ]
 TestShare = Annotated[
     float | None,
-    setting(TextGraphOptions, "test_share", text="Own corpus without a split: share of its documents that test"),
+    setting(TextGraphOptions, "test_share", text="Own corpus without a split: share of its documents to test on"),
 ]
 SplitSeed = Annotated[
     int | None,
-    setting(TextGraphOptions, "split_seed", text="Own corpus without a split: seed of the one that is drawn"),
+    setting(TextGraphOptions, "split_seed", text="Own corpus without a split: seed of the split that is drawn"),
 ]
 TextColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the text.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the label.")]
 Encoding = Annotated[
-    str | None, typer.Option(help="Of the texts: utf-8, utf-16, cp1252, ... [by its byte order mark, or utf-8].")
+    str | None,
+    typer.Option(help="Encoding of the texts: utf-8, utf-16, cp1252, ... [by the byte order mark, or utf-8]."),
 ]
 NoQuotes = Annotated[
     bool | None, typer.Option("--no-quotes", help="Own corpus: double quotes are text, not around fields.")

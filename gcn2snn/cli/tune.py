@@ -69,7 +69,9 @@ def tune(
     from gcn2snn.tune import TuneConfig
 
     if max_loss is not None and min_alpha is not None:
-        raise ConfigError("--max-loss takes the cheapest and --min-alpha the most accurate; give one of them")
+        raise ConfigError(
+            "--max-loss picks the cheapest network and --min-alpha the most accurate one; give one of the two"
+        )
     rule = {"max_loss": max_loss, "min_alpha": min_alpha, "trials": trials}
     config = TuneConfig(seed=seed, max_timesteps=max_timesteps, **given(rule))
     if is_own(run):

@@ -334,7 +334,7 @@ def _results(folder: Path) -> Iterator[Source]:
     save_json(place / "table5.json", {"rows": [row], "missing": {}, "broken": {}})
     yield Source(
         "table5.json", place / "table5.json",
-        lambda _: write_report(place, folder / "table.html", lambda *_: None)["bytes"], lies="json",  # type: ignore[arg-type, return-value]
+        lambda _: write_report([place], folder / "table.html", lambda *_: None)["bytes"], lies="json",  # type: ignore[arg-type, return-value]
     )  # fmt: skip
 
 

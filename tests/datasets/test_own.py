@@ -186,7 +186,8 @@ def test_columns_by_name_or_number(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("a,b,c\n1,+,good\n2,-,bad\n3,+,fine\n4,-,dull\n", encoding="utf-8")
     with pytest.raises(
-        DataError, match=r"cannot be told from its first line, 'a', 'b', 'c'. Give --text-column and .* from 1 to 3"
+        DataError,
+        match=r"does not tell which column is the text and which is the label: 'a', 'b', 'c'. Give --text-column and .* from 1 to 3",
     ):
         load(path)
     for text, label in (("c", "b"), ("3", "2"), ("C", "2")):
@@ -265,7 +266,7 @@ def test_folders_may_be_nested_and_have_names_like_splits(tmp_path: Path) -> Non
         (
             "own.csv",
             "id,day,stuff\n1,2,3\n",
-            "cannot be told from its first line, 'id', 'day', 'stuff'. Give --text-column and",
+            "does not tell which column is the text and which is the label: 'id', 'day', 'stuff'. Give --text-column and",
         ),
         (
             "own.csv",
