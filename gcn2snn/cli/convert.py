@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gcn2snn.cli.loudness import hint, note
-from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
-from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
+from gcn2snn.cli.options import AsJson, Check, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
+from gcn2snn.cli.origins import graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.ranks import convert_on_ranks, refuse_on_ranks
 from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import conversion_tables
 from gcn2snn.config import ConvertConfig
+
+if TYPE_CHECKING:
+    from gcn2snn.graph import Graph
 
 SCALES = "What gives a scale: the maximum, a percentile, or the least encoding error; auto: chosen by measuring"
 CORRECTIONS = "With mean each channel sends its mean activation; auto: chosen by measuring"
@@ -84,6 +88,7 @@ def convert(
     ] = None,
     args: Arguments = None,
     head: Head = None,
+    check: Check = None,
     stem: Annotated[str | None, typer.Option(help="Images: cifar or imagenet, for models that have both.")] = None,
     normalise: Annotated[str | None, typer.Option(help="Images: how they were normalised in training.")] = None,
     input_code: Annotated[str | None, setting(ConvertConfig, "input", "--input")] = None,
@@ -153,9 +158,9 @@ def convert(
         )
         wanted = Own(str(run), args, weights, data, data_dir, head)
         images = {"normalise": normalise, "calibration_images": calibration_images}
-        convert_own(wanted, out, config, accuracy_first, images, force, as_json)
+        convert_own(wanted, out, config, accuracy_first, images, force, as_json, check)
         return
-    refuse_given({"args": args, "head": head}, "it goes with a model of your own, MODULE:FACTORY")
+    refuse_given({"args": args, "head": head, "check": check}, "it goes with a model of your own, MODULE:FACTORY")
 
     if model is not None or (run is not None and is_image_run(run)):
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")
@@ -174,8 +179,11 @@ def convert(
             f"model of your own as MODULE:FACTORY"
         )
     refuse_given(source, f"{run} is a run on a graph")
-    allow_tokeniser(tokeniser)
-    _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, data_dir, corpus, force, as_json)
+
+    def find_graph(summary: dict[str, object]) -> Graph:
+        return graph_of(summary, data_dir, corpus, tokeniser)
+
+    _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, find_graph, force, as_json)
 
 
 def _layers(words: list[str]) -> dict[str, dict[str, str]]:
@@ -199,8 +207,7 @@ def _convert_run(
     out: Path,
     config: ConvertConfig,
     accuracy_first: bool,
-    data_dir: Path | None,
-    corpus: Path | None,
+    find_graph: Callable[[dict[str, object]], Graph],
     force: bool,
     as_json: bool,
 ) -> None:
@@ -225,9 +232,9 @@ def _convert_run(
     if summary["status"] != "finished":
         note(f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it")
     if job is not None:
-        snn = convert_on_ranks(job, run, summary, lambda: graph_of(summary, data_dir, corpus), config, accuracy_first)
+        snn = convert_on_ranks(job, run, summary, lambda: find_graph(summary), config, accuracy_first)
     else:
-        graph = graph_of(summary, data_dir, corpus)
+        graph = find_graph(summary)
         with channels_shown() as on_channels:
             model = load_model(run, graph)
             snn = convert_model(model, graph, config, on_channels=on_channels, accuracy_first=accuracy_first)

@@ -74,7 +74,6 @@ def evaluate(
     """
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.origins import (
-        allow_tokeniser,
         data_of,
         given_call,
         graph_of,
@@ -131,18 +130,17 @@ def evaluate(
     data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(snn, network, origin)
-        allow_tokeniser(tokeniser)
         dataset = origin["dataset"]
     if data is None and job is not None:
         agree_on_file(job, snn)
         result, traffic, share, file = evaluate_on_ranks(
-            job, network, lambda: graph_of(origin, data_dir, corpus), engine, energy
+            job, network, lambda: graph_of(origin, data_dir, corpus, tokeniser), engine, energy
         )
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
         names = node_names(file) if job.ranks.first and predictions is not None else ()
         classes = share.outline.class_names
     elif data is None:
-        graph = graph_of(origin, data_dir, corpus)
+        graph = graph_of(origin, data_dir, corpus, tokeniser)
         if is_inductive(origin):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
             refuse_given({"event_driven": event_driven or None}, "a document is charged by its additions")

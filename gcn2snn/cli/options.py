@@ -66,6 +66,13 @@ MovedCorpus = Annotated[
     Path | None,
     typer.Option("--corpus", help="Where the own corpus of this run is now; it must be the one it was trained on."),
 ]
+Check = Annotated[
+    str | None,
+    typer.Option(
+        help="Own model on a graph: what it is run on to see that it is read right: full, sample (neighbourhoods of some "
+        "nodes), or auto: a sample of large graphs [auto]."
+    ),
+]
 Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
 
 
@@ -121,13 +128,14 @@ FORMATS = {
 """Ending of a file that a verb writes -> what is in it."""
 
 
-def refuse_other_format(out: Path | None, suffix: str, option: str = "--out") -> None:
+def refuse_other_format(out: Path | None, suffix: str, option: str = "--out", what: str = "") -> None:
     """Refuse a name that says another format than what is written, or standard output, before any work is done.
 
     Args:
         out: as given; None is the default name.
         suffix: of the format, a key of :data:`FORMATS`; "" for a folder.
         option: how it is typed.
+        what: is written, where it is not what :data:`FORMATS` says.
 
     Raises:
         ConfigError: as said.
@@ -136,7 +144,7 @@ def refuse_other_format(out: Path | None, suffix: str, option: str = "--out") ->
 
     if out is None:
         return
-    what = f"{FORMATS[suffix]} ({suffix})" if suffix else "a folder"
+    what = f"{what or FORMATS[suffix]} ({suffix})" if suffix else "a folder"
     if str(out) == "-":
         raise ConfigError(f"{option} is -, but {what} is not written to standard output. Give a name, or use --json")
     wrong = (

@@ -43,7 +43,6 @@ def report(
 
       gcn2snn report paper.safetensors default.safetensors --out both.html
     """
-    from gcn2snn.cli.origins import allow_tokeniser
     from gcn2snn.cli.output import console, emit
     from gcn2snn.files import refuse_existing
     from gcn2snn.report import default_file, is_table, write_report
@@ -51,12 +50,14 @@ def report(
     refuse_other_format(out, ".html")
     file = out or default_file(targets)
     refuse_existing(file, force)
-    allow_tokeniser(tokeniser)
     if len(targets) == 1 and is_table(targets[0]):
-        refuse_given({"limit": limit, "data": data, "corpus": corpus}, f"{targets[0]} is a folder of text graphs")
+        refuse_given(
+            {"limit": limit, "data": data, "corpus": corpus, "tokeniser": tokeniser},
+            f"{targets[0]} is a folder of text graphs",
+        )
 
     def subject(file: Path, network: SpikingNetwork, origin: dict[str, object]) -> Subject:
-        return _subject(file, network, origin, data, data_dir, corpus, limit)
+        return _subject(file, network, origin, data, data_dir, corpus, tokeniser, limit)
 
     content = write_report(targets, file, subject)
     if as_json:
@@ -73,6 +74,7 @@ def _subject(
     data: str | None,
     data_dir: Path | None,
     corpus: Path | None,
+    tokeniser: str | None,
     limit: int | None,
 ) -> Subject:
     """Test images, labelled data that were given, or the test nodes of the graph that the network comes from."""
@@ -82,15 +84,15 @@ def _subject(
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import subject
 
-        refuse_given({"corpus": corpus}, f"{file} is a network on images")
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{file} is a network on images")
         return subject(origin, data, data_dir, 1000 if limit is None else limit)
     refuse_given({"limit": limit}, f"{file} is a network on a graph")
     data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(file, network, origin)
         refuse_inductive(origin, "a report")
-        return subject_of(graph_of(origin, data_dir, corpus))
-    refuse_given({"corpus": corpus}, f"the test data are {data}")
+        return subject_of(graph_of(origin, data_dir, corpus, tokeniser))
+    refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
     call, args = given_call(network, data, data_dir)
     batch = Batch(args, call.labels, call.rows)
     return Subject(

@@ -3,6 +3,7 @@
 from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.choose import ENGINES, check_recordings, choose_engine, is_exact
+from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.interpreter import (
     Observer,
     code_input,
@@ -13,7 +14,6 @@ from gcn2snn.engines.interpreter import (
     operators,
     replay,
     run,
-    run_closed,
     run_float,
     start_of,
     started,

@@ -1,6 +1,7 @@
-"""Running a network description node after node: as the source model (floats) or in closed form (Eq. 4).
+"""Running a network description node after node, and as the source model (floats).
 
-The engines in time are in ``engines/temporal.py`` (step by step) and ``engines/bucketed.py`` (only the moments that neurons look at).
+The closed form is in ``engines/closed.py``. The engines in time are in ``engines/temporal.py`` (step by step) and
+``engines/bucketed.py`` (only the moments that neurons look at).
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite
-from gcn2snn.engines.fused import as_sent, fire_synapse, firing
+from gcn2snn.engines.fused import as_sent, firing
 from gcn2snn.engines.node_rules import Value, activate, apply, dense_value
 from gcn2snn.engines.plan import Fusion, steps_to_heads
-from gcn2snn.engines.sparse_inputs import sparse_codes, sparse_values
-from gcn2snn.engines.topology import check_calibrated
+from gcn2snn.engines.sparse_inputs import sparse_values
 from gcn2snn.kernels import CSR, PhaseCode, Spikes, binary_values, encode, per_channel
 
 Observer = Callable[[ir.Node, tuple[Value, ...], Value], None]
@@ -101,34 +101,6 @@ def run_float(
     """The source model's own result: ReLU or nothing where the neurons are, input data as they are; heads as for :func:`run`."""
     known = sparse_values(network, inputs) if observe is None else None
     return run(network, inputs, activate, lambda node, x: x, observe, known, heads=heads)
-
-
-def run_closed(
-    network: ir.Network,
-    inputs: Mapping[str, Value],
-    observe: Observer | None = None,
-    known: Mapping[str, Value] | None = None,
-    heads: dict[str, Tensor] | None = None,
-) -> Tensor:
-    """One evaluation per synapse: each population sends the phase of Eq. 4 of its exact potential.
-
-    Equal to the temporal engine for every wait >= T - 1 of the layers that feed it: all input has arrived before
-    phase 1 decides (docs/method.md). Each synapse is evaluated once; the temporal engine evaluates it T times.
-
-    Features of which most are zero are coded sparsely: the first layer then adds the values of the words that are not zero,
-    one after the other. For a row of n such words its potential differs from the dense product's by at most (n + C) eps
-    sum |w x|, which is how far the dense product may be from itself in another order. With an observer everything is dense.
-
-    ``heads``: as for :func:`run`.
-
-    Raises:
-        ConfigError: the network is not calibrated.
-    """
-    check_calibrated(network)
-    fuse = fire_synapse if observe is None else None  # observers need the potentials, which fusing never stores
-    if observe is None:
-        known = {**(known or {}), **sparse_codes(network, inputs, known or {})}
-    return run(network, inputs, fire, code_input, observe, known, fuse, started, heads)
 
 
 def replay(network: ir.Network, inputs: Mapping[str, Value], sent: Mapping[str, Spikes], observe: Observer) -> None:
