@@ -76,6 +76,10 @@ class BackendError(Gcn2SnnError, RuntimeError):
     """A compute backend was asked for that is not available here."""
 
 
+class RankError(Gcn2SnnError, RuntimeError):
+    """Another process of a job on several has failed, ended, or does not answer."""
+
+
 class NotRunError(Gcn2SnnError, RuntimeError):
     """Why one case of a benchmark or one row of a table cannot be run here; it stands in its place."""
 

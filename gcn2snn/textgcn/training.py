@@ -163,7 +163,7 @@ class Trainer:
     @property
     def key(self) -> str:
         """Hash of all that the training depends on."""
-        return key_of_text_training(self.graph, self.config)
+        return key_of_text_training(self.graph.fingerprint, self.config)
 
     def save(self, path: Path) -> None:
         """Write weights, optimiser, random state and history, so that :meth:`load` continues exactly."""
@@ -190,10 +190,10 @@ class Trainer:
         self.history = history
 
 
-def key_of_text_training(graph: Graph, config: TrainConfig) -> str:
-    """Hash of all that the weights depend on; how often a checkpoint is written changes nothing."""
+def key_of_text_training(fingerprint: str, config: TrainConfig) -> str:
+    """Hash of all that the weights depend on, the graph by its fingerprint; how often a checkpoint is written changes nothing."""
     options = {name: value for name, value in to_dict(config).items() if name != "save_every"}
-    return key_of_training(options, graph.fingerprint)
+    return key_of_training(options, fingerprint)
 
 
 def refuse_wrong_numbers(tensors: dict[str, Tensor]) -> None:
