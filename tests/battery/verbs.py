@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,18 @@ from torch import nn
 
 SAID = "../stdout"
 """What a verb prints, for those that write nothing else; commands keep it beside the folder that they work in."""
-PASSING = ("seconds", "train_seconds", "peak_memory_bytes", "environment", "run", "path", "snn", "files")
+PASSING = (
+    "seconds",
+    "train_seconds",
+    "peak_memory_bytes",
+    "environment",
+    "run",
+    "path",
+    "snn",
+    "files",
+    "build_seconds",
+    "normalise_seconds",
+)
 """Keys whose values differ from run to run and from folder to folder."""
 
 
@@ -40,15 +52,15 @@ class Verb:
 
     def result(self, folder: Path) -> dict[str, str]:
         """What the files hold that does not depend on time and place."""
-        return {name: content(folder / name, str(folder)) for name in self.made}
+        return {name: content(folder / name) for name in self.made}
 
 
-def content(file: Path, place: str) -> str:
+def content(file: Path) -> str:
     """Hash of a file, of its tensors, or of its JSON without times and places."""
     if not file.exists():
         return "missing"
     if file.suffix == ".json" or file.name == "stdout":
-        values = plain(json.loads(file.read_text().replace(place, "PLACE")))
+        values = plain(json.loads(re.sub(r"/[^\"]*/(whole|place)/", "PLACE/", file.read_text())))
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     if file.suffix == ".safetensors":
         with safe_open(file, framework="np") as tensors:
