@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, refuses_misfits
 
 Documents = Literal["all", "training"]
 Cleaning = Literal["published", "unicode", "spaces"]
@@ -97,6 +97,7 @@ class TextGraphOptions:
         return asdict(self)
 
 
+@refuses_misfits
 def suitable_min_count(documents: int) -> int:
     """The ``min_count`` of an own corpus of this size: the largest k with 80 k^3 <= documents, and 1 for small ones.
 

@@ -3,6 +3,7 @@
 from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.choose import ENGINES, check_recordings, choose_engine, is_exact
+from gcn2snn.engines.chosen import run_chosen
 from gcn2snn.engines.interpreter import (
     Observer,
     code_input,
@@ -65,6 +66,7 @@ __all__ = [
     "replay",
     "run",
     "run_bucketed",
+    "run_chosen",
     "run_closed",
     "run_float",
     "run_pipeline",

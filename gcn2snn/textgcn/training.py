@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gcn2snn.config import TrainConfig, to_dict
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, refuses_misfits
 from gcn2snn.graph import Graph
 from gcn2snn.machine import device_named
 from gcn2snn.textgcn.model import TextGCN
@@ -95,6 +95,7 @@ class Trainer:
     True
     """
 
+    @refuses_misfits
     def __init__(self, graph: Graph, config: TrainConfig):
         self.graph, self.config = graph, config
         self.device = device_named(config.device)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from sources import texts
-from torch import Tensor, nn
+from torch import nn
 
 import gcn2snn
 from gcn2snn import cnn, datasets, kernels
@@ -42,21 +43,12 @@ class Call:
         return self.function(**given)
 
 
-def calls_of(folder: Path) -> list[Call]:
+def calls_of(folder: Path) -> Iterator[Call]:
     """Every call; each is made once with its right arguments."""
-    found = [
-        *_networks(),
-        *_encoding(),
-        *_matrices(),
-        *_products(),
-        *_steps(),
-        *_graphs(),
-        *_pipeline(folder),
-        *_texts(),
-    ]
-    for call in found:
+    parts = (_encoding(), _matrices(), _products(), _steps(), _graphs(), _networks(), _pipeline(folder), _texts())
+    for call in itertools.chain(*parts):
         call.run(call.make())
-    return found
+        yield call
 
 
 CODE = PhaseCode(1.3, 16, signed=True)
@@ -166,9 +158,7 @@ def _matrices() -> Iterator[Call]:
     yield Call(kind, "CSR.from_coo", CSR.from_coo, triples)
     yield Call(kind, "CSR.from_dense", CSR.from_dense, lambda: {"dense": torch.eye(4), "symmetric": True})
     yield Call(kind, "CSR", built, parts)
-    yield Call(
-        kind, "CSR.rows", lambda matrix, index: matrix.rows(index), lambda: {"matrix": _matrix(), "index": index}
-    )
+    yield Call(kind, "CSR.rows", _matrix().rows, lambda: {"index": index})
     yield Call(kind, "CSR.to", _matrix().to, lambda: {"target": torch.float64})
     yield Call(kind, "CSR.values", _matrix().values, lambda: {"dtype": torch.float64})
     yield Call(kind, "CSR.torch_csr", _matrix().torch_csr, lambda: {"dtype": torch.float64})

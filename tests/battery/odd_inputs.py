@@ -38,8 +38,6 @@ def attempt(tally: Tally, call: Call, chance: random.Random) -> None:
         ) as error:  # what is odd is refused by the constructor of a matrix, by an error that is looked at there
             told = f"not made: {type(error).__name__}"
         what.append(f"{name} {told}")
-    if os.environ.get("BATTERY_TRACE"):
-        print(call.name, what, file=sys.stderr, flush=True)
 
     def once() -> str:
         with warnings.catch_warnings():
@@ -68,8 +66,7 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
     os.chdir(folder)
-    calls = calls_of(folder)
-    for call in calls:
+    for call in calls_of(folder):
         chance = random.Random(f"{seed} {call.name}")
         torch.manual_seed(seed)
         for _ in range(tries):
