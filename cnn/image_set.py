@@ -151,9 +151,11 @@ class ArrayImages(ImageSet):
         super().__init__(labels, class_names)
         self.images = images
 
+    @refuses_misfits
     def pixels(self, index: Tensor) -> Tensor:
         return self.images[index]
 
+    @refuses_misfits
     def subset(self, index: Tensor) -> ArrayImages:
         return ArrayImages(self.images[index], self.labels[index], self.class_names)
 
@@ -172,9 +174,11 @@ class FolderImages(ImageSet):
         self.resize = resize
         self.crop = crop
 
+    @refuses_misfits
     def pixels(self, index: Tensor) -> Tensor:
         return torch.stack([read_image(self.paths[i], self.resize, self.crop) for i in index.tolist()])
 
+    @refuses_misfits
     def subset(self, index: Tensor) -> FolderImages:
         paths = [self.paths[i] for i in index.tolist()]
         return FolderImages(paths, self.labels[index], self.class_names, self.resize, self.crop)
