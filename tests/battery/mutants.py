@@ -25,8 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 
-import hypothesis  # noqa: F401 - loaded for the children
-import numpy  # noqa: F401
+import numpy  # noqa: F401 - loaded for the children
 import pytest
 import scipy.sparse  # noqa: F401
 import torch
