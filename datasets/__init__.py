@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
+    from gcn2snn.datasets.build import BuiltGraph, build_graph_file
+    from gcn2snn.datasets.build_memory import parse_size
     from gcn2snn.datasets.checks import chosen_note, corpus_warnings
     from gcn2snn.datasets.clean import CleanCorpus, clean_corpus
     from gcn2snn.datasets.corpus import Corpus
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.dgl_dataset import TextGraphDGLDataset as TextGraphDGLDataset
     from gcn2snn.datasets.fetching import fetch
     from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
-    from gcn2snn.datasets.loading import load, load_graph
+    from gcn2snn.datasets.loading import is_graph_file, load, load_graph
     from gcn2snn.datasets.locate import fetched_root, located, search_roots
     from gcn2snn.datasets.options import TextGraphOptions, suitable_min_count
     from gcn2snn.datasets.package_client import download_package
     from gcn2snn.datasets.progress import stages
     from gcn2snn.datasets.pyg_dataset import TextGraphDataset as TextGraphDataset
     from gcn2snn.datasets.registry import DATASETS, Archive, Dataset, find, names
+    from gcn2snn.datasets.synthetic import SyntheticCorpus
     from gcn2snn.datasets.text_file import marked_encoding, refuse_binary, wrong_encoding
     from gcn2snn.datasets.text_graph import build_text_graph
     from gcn2snn.datasets.tokenisers import import_tokeniser, refuse_other_tokeniser, register_tokeniser
@@ -35,14 +38,17 @@ if TYPE_CHECKING:
 # Names load on first use, so that the command line lists datasets without importing torch.
 _HOME = {
     "Archive": "gcn2snn.datasets.registry",
+    "BuiltGraph": "gcn2snn.datasets.build",
     "CleanCorpus": "gcn2snn.datasets.clean",
     "Corpus": "gcn2snn.datasets.corpus",
     "DATASETS": "gcn2snn.datasets.registry",
     "Dataset": "gcn2snn.datasets.registry",
+    "SyntheticCorpus": "gcn2snn.datasets.synthetic",
     "LabelledCall": "gcn2snn.datasets.graph_file",
     "TextGraphDGLDataset": "gcn2snn.datasets.dgl_dataset",
     "TextGraphDataset": "gcn2snn.datasets.pyg_dataset",
     "TextGraphOptions": "gcn2snn.datasets.options",
+    "build_graph_file": "gcn2snn.datasets.build",
     "build_text_graph": "gcn2snn.datasets.text_graph",
     "chosen_note": "gcn2snn.datasets.checks",
     "clean_corpus": "gcn2snn.datasets.clean",
@@ -53,12 +59,14 @@ _HOME = {
     "fetched_root": "gcn2snn.datasets.locate",
     "find": "gcn2snn.datasets.registry",
     "import_tokeniser": "gcn2snn.datasets.tokenisers",
+    "is_graph_file": "gcn2snn.datasets.loading",
     "load": "gcn2snn.datasets.loading",
     "load_graph": "gcn2snn.datasets.loading",
     "load_labelled": "gcn2snn.datasets.graph_file",
     "located": "gcn2snn.datasets.locate",
     "marked_encoding": "gcn2snn.datasets.text_file",
     "names": "gcn2snn.datasets.registry",
+    "parse_size": "gcn2snn.datasets.build_memory",
     "refuse_binary": "gcn2snn.datasets.text_file",
     "refuse_other_tokeniser": "gcn2snn.datasets.tokenisers",
     "register_tokeniser": "gcn2snn.datasets.tokenisers",
@@ -73,11 +81,14 @@ _HOME = {
 __all__ = [
     "DATASETS",
     "Archive",
+    "BuiltGraph",
     "CleanCorpus",
     "Corpus",
     "Dataset",
     "LabelledCall",
+    "SyntheticCorpus",
     "TextGraphOptions",
+    "build_graph_file",
     "build_text_graph",
     "chosen_note",
     "clean_corpus",
@@ -88,12 +99,14 @@ __all__ = [
     "fetched_root",
     "find",
     "import_tokeniser",
+    "is_graph_file",
     "load",
     "load_graph",
     "load_labelled",
     "located",
     "marked_encoding",
     "names",
+    "parse_size",
     "refuse_binary",
     "refuse_other_tokeniser",
     "register_tokeniser",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 from gcn2snn.datasets.corpus import Corpus
 from gcn2snn.datasets.options import TextGraphOptions
@@ -18,28 +19,60 @@ def corpus_warnings(corpus: Corpus) -> tuple[str, ...]:
     >>> corpus = Corpus("two", texts, ("x", "y", "x", "x"), ("train", "train", "test", "test"), ("a", "b", "c", "d"))
     >>> for warning in corpus_warnings(corpus):
     ...     print(warning)
-    two: 2 of 2 test documents have the text of a training document; the test accuracy is too high by what is learned by heart
+    two: 2 of 2 test documents have the text of a training document, so the test accuracy is too high
     two: 2 documents have the same text as another one with another label (first 'b' and 'd'); no network can get both right
     two: 2 classes have fewer than 5 documents: 'x' (3), 'y' (1); their accuracy says little
 
     Looked for: texts that are in training and in test documents, equal texts with different labels, one class only, and
     classes with fewer than :data:`FEW` documents. Texts are equal when they differ in spaces only.
     """
-    texts = [" ".join(document.split()) for document in corpus.documents]
-    found = [*_shared(corpus, texts), *_contradicting(corpus, texts)]
-    if len(corpus.class_names) == 1:
-        (label,) = corpus.class_names
+    texts = [same_text(document) for document in corpus.documents]
+    tested = corpus.split.count("test")
+    torn, pair = _contradicting(corpus, texts)
+    return warnings_of(corpus.name, Counter(corpus.labels), (_shared(corpus, texts), tested), torn, pair)
+
+
+def same_text(document: str) -> str:
+    """A text in the form in which equal ones are looked for."""
+    return " ".join(document.split())
+
+
+def warnings_of(
+    name: str, labels: Mapping[str, int], shared: tuple[int, int], torn: int, pair: tuple[str, str]
+) -> tuple[str, ...]:
+    """The sentences of :func:`corpus_warnings`.
+
+    Args:
+        name: of the corpus.
+        labels: documents of each class.
+        shared: test documents that have the text of a training document, and all test documents.
+        torn: documents that have the text of another one with another label.
+        pair: names of the first two such documents.
+    """
+    found = []
+    if shared[0]:
         found.append(
-            f"{corpus.name}: all documents have the label {label!r}, so there is nothing to tell apart and every network is "
+            f"{name}: {shared[0]} of {shared[1]} test documents have the text of a training document, "
+            f"so the test accuracy is too high"
+        )
+    if torn:
+        found.append(
+            f"{name}: {torn} documents have the same text as another one with another label (first "
+            f"{pair[0]!r} and {pair[1]!r}); no network can get both right"
+        )
+    if len(labels) == 1:
+        (label,) = labels
+        found.append(
+            f"{name}: all documents have the label {label!r}, so there is nothing to tell apart and every network is "
             f"right; add documents of another class, or name the right column with --label-column"
         )
-    small = {label: count for label, count in sorted(Counter(corpus.labels).items()) if count < FEW}
+    small = {label: count for label, count in sorted(labels.items()) if count < FEW}
     if small:
         some = ", ".join(f"{label!r} ({count})" for label, count in list(small.items())[:5])
         more = f" and {len(small) - 5} more" if len(small) > 5 else ""
         have = "classes have" if len(small) > 1 else "class has"
         found.append(
-            f"{corpus.name}: {len(small)} {have} fewer than {FEW} documents: {some}{more}; their accuracy says little"
+            f"{name}: {len(small)} {have} fewer than {FEW} documents: {some}{more}; their accuracy says little"
         )
     return tuple(found)
 
@@ -50,36 +83,30 @@ def chosen_note(corpus: Corpus, options: TextGraphOptions) -> str:
     >>> chosen_note(Corpus("one", ("a b",), ("x",), ("train",), ("1",)), TextGraphOptions())
     'one: cleaning unicode, stop words nltk-179, min_count 1, chosen for 1 documents'
     """
-    resolved = corpus.resolved(options)
-    by_size = options.min_count is None and corpus.min_count is None
-    of_size = f", chosen for {len(corpus.documents):,} documents" if by_size else ""
+    by_size = len(corpus.documents) if options.min_count is None and corpus.min_count is None else None
+    return resolved_note(corpus.name, corpus.resolved(options), by_size)
+
+
+def resolved_note(name: str, resolved: TextGraphOptions, by_size: int | None) -> str:
+    """The sentence of :func:`chosen_note`; ``by_size``: documents by whose number ``min_count`` was chosen, if it was."""
+    of_size = f", chosen for {by_size:,} documents" if by_size is not None else ""
     cut = f"{resolved.cleaning} with {resolved.tokeniser}" if resolved.tokeniser else str(resolved.cleaning)
-    return f"{corpus.name}: cleaning {cut}, stop words {resolved.stop_words}, min_count {resolved.min_count}{of_size}"
+    return f"{name}: cleaning {cut}, stop words {resolved.stop_words}, min_count {resolved.min_count}{of_size}"
 
 
-def _shared(corpus: Corpus, texts: list[str]) -> list[str]:
+def _shared(corpus: Corpus, texts: list[str]) -> int:
     trained = {text for text, split in zip(texts, corpus.split, strict=True) if split == "train" and text}
-    tested = [text for text, split in zip(texts, corpus.split, strict=True) if split == "test"]
-    shared = sum(text in trained for text in tested)
-    if not shared:
-        return []
-    return [
-        f"{corpus.name}: {shared} of {len(tested)} test documents have the text of a training document; "
-        f"the test accuracy is too high by what is learned by heart"
-    ]
+    return sum(text in trained for text, split in zip(texts, corpus.split, strict=True) if split == "test")
 
 
-def _contradicting(corpus: Corpus, texts: list[str]) -> list[str]:
+def _contradicting(corpus: Corpus, texts: list[str]) -> tuple[int, tuple[str, str]]:
     places: dict[str, list[int]] = defaultdict(list)
     for place, text in enumerate(texts):
         if text:
             places[text].append(place)
     torn = [same for same in places.values() if len({corpus.labels[place] for place in same}) > 1]
     if not torn:
-        return []
+        return 0, ("", "")
     first = torn[0][0]
     other = next(place for place in torn[0] if corpus.labels[place] != corpus.labels[first])
-    return [
-        f"{corpus.name}: {sum(map(len, torn))} documents have the same text as another one with another label (first "
-        f"{corpus.names[first]!r} and {corpus.names[other]!r}); no network can get both right"
-    ]
+    return sum(map(len, torn)), (corpus.names[first], corpus.names[other])

@@ -64,12 +64,14 @@ def clean_corpus(corpus: Corpus, options: TextGraphOptions | None = None) -> Cle
         counts.update(document)
     known = {word for word, count in counts.items() if count >= (options.min_count or 1) and word not in stop_words}
     if not known:
-        raise DataError(_nothing_left(corpus, counts, stop_words, options))
+        spared = counts.keys() - stop_words
+        most = max((counts[word] for word in spared), default=0)
+        raise DataError(nothing_left(corpus.name, len(words), len(counts), most, options))
     documents = tuple(" ".join([word for word in document if word in known]) for document in words)
     notes = _foreign_letters_note(corpus, options)
     empty = [position for position, document in enumerate(documents) if not document]
     if empty:
-        notes += (_wordless_note(corpus, empty, options),)
+        notes += (wordless_note(corpus.name, len(empty), len(documents), corpus.names[empty[0]], options),)
     if empty and options.wordless == "drop":
         kept = [position for position, document in enumerate(documents) if document]
         corpus = replace(corpus.at(kept), hash=corpus.hash)  # still made from the whole corpus
@@ -83,21 +85,27 @@ def _other_cleanings(options: TextGraphOptions) -> str:
     return ", or ".join(text for name, text in ways.items() if name != options.cleaning)
 
 
-def _nothing_left(corpus: Corpus, counts: Counter[str], stop_words: frozenset[str], options: TextGraphOptions) -> str:
-    """Why no word is left, and the option that would leave some."""
-    start = f"{corpus.name}: no word is left in any of {len(corpus.documents)} documents"
-    if not counts:
+def nothing_left(name: str, documents: int, words: int, most: int, options: TextGraphOptions) -> str:
+    """Why no word is left, and the option that would leave some.
+
+    Args:
+        name: of the corpus.
+        documents: how many there are.
+        words: different words before stop words and rare words go.
+        most: times that the most frequent word is there which is no stop word; 0 where all are.
+        options: resolved ones.
+    """
+    start = f"{name}: no word is left in any of {documents} documents"
+    if not words:
         return (
             f"{start} after cleaning {options.cleaning}. Look whether the right column is the text (--text-column), or "
             f"choose {_other_cleanings(options)}"
         )
-    spared = counts.keys() - stop_words
-    if not spared:
+    if not most:
         return (
-            f"{start}: all of its {len(counts)} different words are stop words ({options.stop_words}). "
+            f"{start}: all of its {words} different words are stop words ({options.stop_words}). "
             f"Keep them with --stop-words none, or give another list"
         )
-    most = max(counts[word] for word in spared)
     return (
         f"{start}: min_count is {options.min_count}, and no word that is not a stop word is there more than {most} times. "
         f"Lower it with --min-count {most}"
@@ -108,17 +116,34 @@ def _foreign_letters_note(corpus: Corpus, options: TextGraphOptions) -> tuple[st
     if options.cleaning != "published" or corpus.cleaning == "published":
         return ()
     lost, letters = (sum(column) for column in zip(*map(foreign_letters, corpus.documents), strict=True))
+    return (foreign_letters_note(corpus.name, lost, letters),)
+
+
+def foreign_letters_note(name: str, lost: int, letters: int) -> str:
+    """How many letters of a corpus the published cleaning drops."""
     share = 100 * lost / max(letters, 1)
     return (
-        f"{corpus.name}: the published cleaning drops {lost:,} of {letters:,} letters ({share:.1f} %), those that are not "
-        f"A to Z; cleaning unicode keeps them",
+        f"{name}: the published cleaning drops {lost:,} of {letters:,} letters ({share:.1f} %), those that are not "
+        f"A to Z; cleaning unicode keeps them"
     )
 
 
-def _wordless_note(corpus: Corpus, empty: list[int], options: TextGraphOptions) -> str:
-    some = f"{len(empty)} of {len(corpus.documents)} documents have" if len(empty) > 1 else "1 document has"
+def wordless_note(name: str, wordless: int, documents: int, first: str, options: TextGraphOptions) -> str:
+    """What is said of documents without a known word.
+
+    Args:
+        name: of the corpus.
+        wordless: how many there are, at least 1.
+        documents: all of them.
+        first: name of the first of them.
+        options: resolved ones.
+
+    Raises:
+        DataError: ``options.wordless`` is ``refuse``.
+    """
+    some = f"{wordless} of {documents} documents have" if wordless > 1 else "1 document has"
     what = (
-        f"{corpus.name}: {some} no known word left (first {corpus.names[empty[0]]!r}; min_count {options.min_count}, "
+        f"{name}: {some} no known word left (first {first!r}; min_count {options.min_count}, "
         f"stop words {options.stop_words})"
     )
     if options.wordless == "refuse":

@@ -102,8 +102,8 @@ def columns_by_number(
         label = label if label is not None else 1 - text
     if text is None or label is None or text == label:
         raise DataError(
-            f"which column of {path} is the text and which the label cannot be told from its first line, {listed(first)}. Give "
-            f"--text-column and --label-column, names that stand there or numbers from 1 to {width}"
+            f"the first line of {path} does not tell which column is the text and which is the label: {listed(first)}. Give "
+            f"--text-column and --label-column, as names of that line or as numbers from 1 to {width}"
         )
     return Columns(text, label, None, None, options.text_column is None or options.label_column is None)
 

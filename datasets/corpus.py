@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -78,12 +78,7 @@ class Corpus:
 
     def _refuse_untrained_classes(self) -> None:
         trained = {label for label, split in zip(self.labels, self.split, strict=True) if split == "train"}
-        missing = [label for label in self.class_names if label not in trained]
-        if missing:
-            raise DataError(
-                f"{self.name}: no training document of class {_listed(missing)}; every class needs at least one. "
-                f"Move a document of it to the training split, or remove the class"
-            )
+        refuse_untrained(self.name, [label for label in self.class_names if label not in trained])
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -121,16 +116,48 @@ class Corpus:
         return self.split.count(split)
 
 
+def refuse_untrained(name: str, missing: Sequence[str]) -> None:
+    """Refuse classes without a training document.
+
+    Raises:
+        DataError: there are some.
+    """
+    if missing:
+        raise DataError(
+            f"{name}: no training document of class {_listed(missing)}; every class needs at least one. "
+            f"Move a document of it to the training split, or remove the class"
+        )
+
+
 def content_hash(*columns: Sequence[str]) -> str:
     """sha256 over columns of text; the lengths are part of it, so that no two contents run together."""
-    digest = hashlib.sha256()
+    digest = ContentHash()
     for column in columns:
-        for text in column:
-            data = text.encode("utf-8", "surrogatepass")
-            digest.update(len(data).to_bytes(8, "little"))
-            digest.update(data)
-        digest.update(b"\xff")
+        digest.add(column)
+        digest.end_column()
     return digest.hexdigest()
+
+
+class ContentHash:
+    """The hash of :func:`content_hash` of columns that come in parts."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, texts: Iterable[str]) -> None:
+        """More texts of a column."""
+        for text in texts:
+            data = text.encode("utf-8", "surrogatepass")
+            self._digest.update(len(data).to_bytes(8, "little"))
+            self._digest.update(data)
+
+    def end_column(self) -> None:
+        """What comes next belongs to another column."""
+        self._digest.update(b"\xff")
+
+    def hexdigest(self) -> str:
+        """The hash, once the last column has ended."""
+        return self._digest.hexdigest()
 
 
 def published_hash(row: Dataset) -> str:

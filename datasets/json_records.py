@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gcn2snn.datasets.columns import choose_columns, told_note
+from gcn2snn.datasets.file_bytes import kind_of
 from gcn2snn.datasets.options import TextGraphOptions
-from gcn2snn.datasets.tables import Table
+from gcn2snn.datasets.tables import Line, Table
+from gcn2snn.datasets.text_file import TextFile
 from gcn2snn.errors import DataError
 
 Record = tuple[int, dict[str, object]]
 """Number of the line (or of the object in a list), and the values by key."""
 
 
-def read_records(path: Path, text: str, options: TextGraphOptions) -> Table:
+def read_records(file: TextFile, options: TextGraphOptions) -> Table:
     """The records as rows of text; a key that is missing or null is an empty text.
+
+    Lines are read one after the other; a list of objects is held whole, since JSON cannot be cut elsewhere than at lines.
 
     Raises:
         DataError: no JSON, nested too deeply, no objects, a key that stands twice, or a value that is no text or number.
     """
-    records = _whole(path, text) if text.lstrip()[:1] == "[" and path.suffix.lower() == ".json" else _lines(path, text)
-    header = list(dict.fromkeys(key for _, record in records for key in record))
+    path = file.path
+    start = next((line.lstrip() for line in file.lines() if line.strip()), "")
+    if start.startswith("[") and kind_of(path) == ".json":
+        whole = _whole(path, file.text())
+        return table_of(path, lambda: iter(whole), options)
+    return table_of(path, lambda: _lines(path, file.lines()), options)
+
+
+def table_of(path: Path, records: Callable[[], Iterator[Record]], options: TextGraphOptions) -> Table:
+    """A table of records, whose columns are all keys that some record has.
+
+    Raises:
+        DataError: there is no record, or its columns cannot be told.
+    """
+    header = list(dict.fromkeys(key for _, record in records() for key in record))
     if not header:
         raise DataError(f"{path} is empty; a corpus needs at least one document a class")
     columns = choose_columns(path, header, options)
@@ -31,18 +49,21 @@ def read_records(path: Path, text: str, options: TextGraphOptions) -> Table:
         for index in (columns.text, columns.label, columns.split, columns.name)
         if index is not None
     }
-    rows = []
-    for number, record in records:
-        row = [""] * len(header)
-        for index, key in used.items():
-            row[index] = _as_text(path, number, key, record.get(key), text=index == columns.text)
-        rows.append((number, row))
-    return Table(rows, columns, (told_note(path, columns, header),) if columns.told else ())
+
+    def lines() -> Iterator[Line]:
+        for number, record in records():
+            row = [""] * len(header)
+            for index, key in used.items():
+                row[index] = _as_text(path, number, key, record.get(key), text=index == columns.text)
+            yield number, row
+
+    return Table(lines, columns, (told_note(path, columns, header),) if columns.told else ())
 
 
-def _lines(path: Path, text: str) -> list[Record]:
-    found = [(number, _parsed(path, number, line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    return [(number, _object(path, number, value)) for number, value in found]
+def _lines(path: Path, lines: Iterator[str]) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield number, _object(path, number, _parsed(path, number, line))
 
 
 def _whole(path: Path, text: str) -> list[Record]:

@@ -19,9 +19,10 @@ from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.registry import DATASETS, Dataset, find
 from gcn2snn.datasets.stop_words import read_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, build_text_graph
-from gcn2snn.errors import ArtefactError, DataError, InputTypeError
+from gcn2snn.errors import ArtefactError, ConfigError, DataError, InputTypeError
 from gcn2snn.files import cache_folder
 from gcn2snn.graph import Graph
+from gcn2snn.schema import made_of
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ def load(
     (7674, 5485)
 
     Args:
-        name_or_path: a published name, or a TSV, CSV or JSONL file or a folder per class (see :mod:`.own`).
+        name_or_path: a published name, or a TSV, CSV, JSONL or Parquet file or a folder per class (see :mod:`.own`); or a graph
+            that ``gcn2snn datasets build`` wrote, for the corpus that it was built from.
         root: data root that is searched first; then GCN2SNN_DATA, the cache folder, and the network.
         options: of own corpora: columns, encoding, quotes, and the split where there is none.
         progress: show what takes long on standard error.
@@ -50,7 +52,9 @@ def load(
     Raises:
         DataError: unknown, missing, unreadable, or not what its checksum says.
     """
-    row = _published(name_or_path)
+    row = published_row(name_or_path)
+    if row is None and is_graph_file(Path(name_or_path)):
+        return _corpus_of_graph(Path(name_or_path), root, progress, notes)
     if row is None:
         from gcn2snn.datasets.own import read_own
 
@@ -80,7 +84,7 @@ def load_graph(
     34
 
     Args:
-        name_or_path, root: as in :func:`load`.
+        name_or_path, root: as in :func:`load`; a graph that ``gcn2snn datasets build`` wrote is taken as it is, memory-mapped.
         options: how text becomes a graph; not used by karate, cora and citeseer.
         cache: keep text graphs in the cache folder, by hash of corpus and options, and take them from there.
         progress: show what takes long on standard error.
@@ -91,9 +95,13 @@ def load_graph(
 
     Raises:
         DataError: as :func:`load`; or the counts of a published corpus are not the published ones.
+        ConfigError: options that are not those of a graph that is built already.
+        ArtefactError: a file that holds no whole graph.
     """
     options = options or TextGraphOptions()
-    row = _published(name_or_path)
+    row = published_row(name_or_path)
+    if row is None and is_graph_file(Path(name_or_path)):
+        return _built_graph(Path(name_or_path), options)
     if row is not None and row.kind == "builtin":
         from gcn2snn.datasets.karate import karate_graph
 
@@ -112,6 +120,51 @@ def load_graph(
         graph = _text_graph(corpus, Path(name_or_path).stem, root, resolved, cache, progress)
     _say(graph.source.get("notes", ()) if notes else ())
     return graph
+
+
+def is_graph_file(path: Path) -> bool:
+    """Whether a path is meant as a graph that is built, by the ending of its name.
+
+    >>> is_graph_file(Path("reviews.tsv"))
+    False
+    """
+    return path.suffix.lower() == ".safetensors" and path.is_file()
+
+
+def _built_graph(path: Path, options: TextGraphOptions) -> Graph:
+    """The graph in a file, which from now on knows the file as its home.
+
+    Raises:
+        ArtefactError: no whole graph.
+        ConfigError: an option is asked for that it was not built with.
+    """
+    graph = Graph.load(path)
+    used, usual = graph.source.get("options", {}), TextGraphOptions().to_json()
+    for name, value in options.to_json().items():
+        if value not in (usual[name], used.get(name)):
+            raise ConfigError(
+                f"{path} is a graph that was built with {name} {used.get(name)!r}, and {value!r} is asked for. Leave the option "
+                f"out, or build another graph with: gcn2snn datasets build"
+            )
+    graph.source["graph"] = str(path.resolve())
+    return graph
+
+
+def _corpus_of_graph(path: Path, root: str | Path | None, progress: bool, notes: bool) -> Corpus:
+    """The corpus that a graph was built from, checked to be the same.
+
+    Raises:
+        ArtefactError: no whole graph.
+        DataError: the corpus is not there, or its content is another one.
+    """
+    source = Graph.load(path).source
+    options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
+    corpus = load(str(source.get("path", source.get("dataset"))), root, options, progress=progress, notes=notes)
+    if _documents_of(corpus, options).hash != source.get("corpus_hash"):
+        raise DataError(
+            f"{corpus.name} is not the corpus that {path} was built from: its content differs. Build the graph again"
+        )
+    return corpus
 
 
 def _text_graph(
@@ -184,7 +237,7 @@ def cached_path(name: str, corpus_hash: str, options: TextGraphOptions) -> Path:
     return cache_folder() / "graphs" / f"{name}-{key[:16]}.safetensors"
 
 
-def _published(name_or_path: str | Path) -> Dataset | None:
+def published_row(name_or_path: str | Path) -> Dataset | None:
     """The row of a published name; None for a path that exists."""
     if not isinstance(name_or_path, str | os.PathLike):
         raise InputTypeError(f"a dataset is a name or a path, and {type(name_or_path).__name__} is given")

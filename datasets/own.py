@@ -9,18 +9,21 @@ from pathlib import Path
 
 from gcn2snn.datasets.columns import Columns
 from gcn2snn.datasets.corpus import Corpus
+from gcn2snn.datasets.file_bytes import kind_of, refuse_special
 from gcn2snn.datasets.json_records import read_records
 from gcn2snn.datasets.options import TextGraphOptions
+from gcn2snn.datasets.parquet import read_parquet
 from gcn2snn.datasets.split import split_named, splits_of
-from gcn2snn.datasets.tables import read_table
-from gcn2snn.datasets.text_file import mistaken_encoding, read_text, refuse_special
+from gcn2snn.datasets.tables import Table, read_table
+from gcn2snn.datasets.text_file import TextFile, read_text
 from gcn2snn.errors import DataError
 
 TABLES = (".tsv", ".csv", ".tab", ".txt", ".psv")
 JSON = (".jsonl", ".ndjson", ".json")
+PARQUET = (".parquet", ".pq")
 FORMATS = (
-    "a table (.tsv, .csv, .tab, .txt) or JSON (.jsonl, .json) with a text and a label and, if you like, a split and a name; "
-    "or a folder per class"
+    "a table (.tsv, .csv, .tab, .txt), JSON (.jsonl, .json) or Parquet (.parquet) with a text and a label and, if you like, a "
+    "split and a name, also packed (.gz, .bz2, .xz); or a folder per class"
 )
 
 
@@ -46,60 +49,98 @@ def read_own(path: Path, options: TextGraphOptions) -> Corpus:
         DataError: no regular file, unreadable, no text, of another format, without text or label, names of splits that are
             none, or a class without training documents.
     """
-    refuse_special(path)
     notes: list[str] = []
-    found = list((_folder if path.is_dir() else _file)(path, options, notes))
-    if not found:
-        raise DataError(f"{path} is empty; a corpus needs at least one document a class")
-    documents = _labelled(path, found, notes)
-    names = _names(path, documents, notes)
+    found = list(documents_of(path, options, notes))
+    documents = [document for document in found if document.label]
+    lost = [document.name for document in found if not document.label]
+    any_text = any(document.text.strip() for document in documents)
+    notes += unlabelled_notes(str(path), len(documents), len(lost), lost[0] if lost else "", any_text)
+    names = tuple(document.name for document in documents)
+    if len(set(names)) < len(names):
+        notes.append(repeated_names_note(str(path)))
+        names = tuple(map(numbered, range(len(names))))
     labels = tuple(document.label for document in documents)
     split, said = splits_of(str(path), labels, [document.split for document in documents], names, options)
     texts = tuple(document.text for document in documents)
     return Corpus(str(path), texts, labels, split, names, path=str(path.resolve()), notes=(*notes, *said))
 
 
-def _labelled(path: Path, found: list[Document], notes: list[str]) -> list[Document]:
-    """The documents that have a label."""
-    kept = [document for document in found if document.label]
-    lost = [document.name for document in found if not document.label]
-    if not kept:
-        raise DataError(
-            f"{path}: none of {len(found)} documents has a label. Look whether the right column is the label (--label-column)"
-        )
-    if lost:
-        some = f"{len(lost)} documents have no label and are" if len(lost) > 1 else "1 document has no label and is"
-        notes.append(f"{path}: {some} left out (first {lost[0]!r})")
-    if not any(document.text.strip() for document in kept):
-        raise DataError(
-            f"{path}: none of {len(kept)} documents has a text. Look whether the right column is the text (--text-column)"
-        )
-    return kept
+def documents_of(path: Path, options: TextGraphOptions, notes: list[str]) -> Iterator[Document]:
+    """The documents of a file or folder in their order, those without a label included, none of them held.
+
+    Args:
+        path: of the corpus.
+        options: columns, encoding and quotes.
+        notes: gets what was chosen while reading, one sentence each.
+
+    Raises:
+        DataError: as :func:`read_own`, as far as it can be seen without the other documents.
+    """
+    refuse_special(path)
+    return (_folder if path.is_dir() else _file)(path, options, notes)
 
 
-def _names(path: Path, documents: list[Document], notes: list[str]) -> tuple[str, ...]:
-    """The documents' names, or their numbers where names repeat: a column ``name`` may be anything."""
-    names = tuple(document.name for document in documents)
-    if len(set(names)) == len(names):
-        return names
-    notes.append(f"{path}: names of documents repeat, so documents are numbered instead")
-    return tuple(f"document {number}" for number in range(1, len(names) + 1))
+def files_of(path: Path) -> Iterator[Path]:
+    """The files of a corpus, whether or not each of them is read."""
+    refuse_special(path)
+    return _below(path) if path.is_dir() else iter((path,))
+
+
+def unlabelled_notes(name: str, labelled: int, lost: int, first: str, any_text: bool) -> list[str]:
+    """What is said of documents without a label, which are left out.
+
+    Args:
+        name: of the corpus.
+        labelled, lost: documents with and without a label.
+        first: name of the first of those without.
+        any_text: whether one with a label has a text.
+
+    Raises:
+        DataError: there is no document, or none has a label, or none a text.
+    """
+    if not labelled + lost:
+        raise DataError(f"{name} is empty; a corpus needs at least one document a class")
+    if not labelled:
+        raise DataError(
+            f"{name}: none of {lost} documents has a label. Look whether the right column is the label (--label-column)"
+        )
+    if not any_text:
+        raise DataError(
+            f"{name}: none of {labelled} documents has a text. Look whether the right column is the text (--text-column)"
+        )
+    some = f"{lost} documents have no label and are" if lost > 1 else "1 document has no label and is"
+    return [f"{name}: {some} left out (first {first!r})"] if lost else []
+
+
+def repeated_names_note(name: str) -> str:
+    """What is said where names of documents repeat: a column ``name`` may be anything."""
+    return f"{name}: names of documents repeat, so documents are numbered instead"
+
+
+def numbered(place: int) -> str:
+    """The name of a document where names repeat."""
+    return f"document {place + 1}"
 
 
 def _file(path: Path, options: TextGraphOptions, notes: list[str], split: str = "") -> Iterator[Document]:
     """The documents of one file; ``split`` is that of a file without a split column."""
-    kind = path.suffix.lower()
-    text = read_text(path, options.encoding)
-    if mistaken_encoding(text, options.encoding):
+    kind = kind_of(path)
+    table = read_parquet(path, options) if kind in PARQUET else _text_table(path, kind, options, notes)
+    if table is None:
+        return
+    notes += table.notes
+    for line, fields in table.lines():
+        yield _document(path, line, fields, table.columns, split)
+
+
+def _text_table(path: Path, kind: str, options: TextGraphOptions, notes: list[str]) -> Table | None:
+    """The records of a file of text; None for an empty one."""
+    file = TextFile.look(path, options.encoding)
+    if file.mistaken:
         notes.append(f"{path} is UTF-8 and was read as {options.encoding}; leave --encoding out to read it as UTF-8")
     if kind not in (*TABLES, *JSON):
         raise DataError(f"{path} is a {kind or 'nameless'} file; rename it if it is one of these: {FORMATS}")
-    if not text.strip():
-        return
-    table = (read_records if kind in JSON else read_table)(path, text, options)
-    notes += table.notes
-    for line, fields in table.lines:
-        yield _document(path, line, fields, table.columns, split)
+    return None if file.blank else (read_records if kind in JSON else read_table)(file, options)
 
 
 def _document(path: Path, line: int, fields: list[str], columns: Columns, split: str) -> Document:
@@ -144,7 +185,7 @@ def _folder(path: Path, options: TextGraphOptions, notes: list[str]) -> Iterator
 
 def _split_files(path: Path, files: list[Path], options: TextGraphOptions, notes: list[str]) -> Iterator[Document]:
     """The documents of ``train.csv``, ``test.csv`` and the like, whose names say the split."""
-    readable = [file for file in files if file.suffix.lower() in (*TABLES, *JSON) and split_named(file.stem)]
+    readable = [file for file in files if kind_of(file) in (*TABLES, *JSON, *PARQUET) and split_named(file.stem)]
     if not readable:
         raise DataError(
             f"{path} holds no folder and no file such as train.csv; a corpus can be {FORMATS}, with one text file a document"

@@ -1,12 +1,13 @@
-"""The text in a file that somebody gives us: refused at once when it is no regular file or no text, decoded whole."""
+"""The text in a file that somebody gives us: looked through first, refused when it is no text, then read line by line."""
 
 from __future__ import annotations
 
 import codecs
-import os
-import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from gcn2snn.datasets.file_bytes import file_blocks
 from gcn2snn.errors import DataError
 
 _MARKS = (
@@ -25,7 +26,7 @@ _BINARY = (
     (b"\x28\xb5\x2f\xfd", "a zstd file; unpack it with unzstd (in a pipe: unzstd -c)"),
     (b"PK\x03\x04", "a zip archive or a spreadsheet; unpack it, or save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Office file; save the sheet as CSV"),
-    (b"PAR1", "a Parquet file; save it as CSV or JSONL, for example with pandas"),
+    (b"PAR1", "a Parquet file; let its name end in .parquet, or save it as CSV or JSONL"),
     (b"ARROW1", "an Arrow file; save it as CSV or JSONL, for example with pandas"),
     (b"SQLite format 3", "an SQLite database; export the table as CSV"),
     (b"%PDF", "a PDF file; save its text as a text file"),
@@ -37,53 +38,157 @@ _BINARY = (
 )
 """How well-known files that are no text begin, and what to do with them."""
 
-_SPECIAL = (
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
 
+@dataclass(frozen=True)
+class TextFile:
+    """A text file that has been looked through once from end to end, and can be read as often as needed.
 
-def refuse_special(path: Path) -> None:
-    """Refuse what is neither a file nor a folder, without opening it: a pipe would wait and a device never ends.
-
-    Raises:
-        DataError: a pipe, device or socket, a link to nothing, or nothing at all.
+    Args:
+        path: of the file.
+        encoding: its own, as Python names it.
+        newlines: whether there is a newline; without one, lines end at carriage returns.
+        blank: it holds nothing but spaces.
+        mistaken: it is UTF-8 in truth, and a one-byte encoding was asked for (``Ã¼`` where ``ü`` should be).
     """
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        if path.is_symlink():
-            raise DataError(f"{path} is a link to {os.readlink(path)}, which is not there; mend the link") from error
-        raise DataError(f"cannot read {path}: {error.strerror or error}. Give a file or a folder") from error
-    for is_special, what in _SPECIAL:
-        if is_special(mode):
-            raise DataError(f"{path} is {what}; a file or a folder is needed. Save its content as a file first")
+
+    path: Path
+    encoding: str
+    newlines: bool
+    blank: bool
+    mistaken: bool
+
+    @classmethod
+    def look(cls, path: Path, encoding: str | None = None) -> TextFile:
+        """Look through a file; it is not held.
+
+        Args:
+            path: a regular file, plain or packed.
+            encoding: as Python names it; None reads the byte order mark, or else takes UTF-8.
+
+        Raises:
+            DataError: no regular file, unreadable, in another encoding, or no text.
+        """
+        look = _Look(path, encoding)
+        for block in file_blocks(path):
+            look.feed(block)
+        look.feed(b"", final=True)
+        return cls(path, look.chosen, look.newlines, look.blank, look.mistaken)
+
+    def lines(self) -> Iterator[str]:
+        """The lines, each with its newline; other carriage returns are spaces, or line ends where there is nothing else."""
+        rest = ""
+        for text in self._pieces():
+            text = rest + text
+            held = "\r" if text.endswith("\r") else ""  # a newline may come next
+            *whole, rest = self._unix(text.removesuffix("\r") if held else text).split("\n")
+            rest += held
+            for line in whole:
+                yield line + "\n"
+        *whole, rest = self._unix(rest).split("\n")
+        yield from (line + "\n" for line in whole)
+        if rest:
+            yield rest
+
+    def text(self) -> str:
+        """All of it, as it stands in the file."""
+        return "".join(self._pieces())
+
+    def _pieces(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        first = True
+        for block in file_blocks(self.path):
+            text = decoder.decode(block)
+            if first and text:
+                text, first = text.removeprefix("\ufeff"), False
+            yield text
+        yield decoder.decode(b"", True)
+
+    def _unix(self, text: str) -> str:
+        if "\r" not in text:
+            return text
+        return text.replace("\r\n", "\n").replace("\r", " " if self.newlines else "\n")
+
+
+class _Look:
+    """What is seen of a file while its blocks go by."""
+
+    def __init__(self, path: Path, encoding: str | None):
+        self.path, self.encoding = path, encoding
+        self.chosen = encoding or ""
+        self.newlines, self.blank = False, True
+        self._start = b""
+        self._seen = self._lines = 0  # bytes and newlines before the next block
+        self._zero: tuple[int, int] | None = None  # place and line of the first zero byte
+        self._failure: DataError | None = None
+        self._ascii = True
+        self._utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether bytes that were taken as another encoding are UTF-8."""
+        other = self.encoding is not None and codecs.lookup(self.encoding).name != "utf-8"
+        return other and not self._ascii and self._utf8 is not None
+
+    def feed(self, block: bytes, *, final: bool = False) -> None:
+        """Look at the next block.
+
+        Raises:
+            DataError: it is no text of the encoding.
+        """
+        if not self._seen:
+            self._begin(block)
+        if self._zero is None and 0 in block:
+            place = block.index(0)
+            self._zero = (self._seen + place, self._lines + block.count(b"\n", 0, place) + 1)
+        if self._failure is None:
+            self._decode(block, final)
+        self._see_utf8(block, final)
+        self._seen += len(block)
+        self._lines += block.count(b"\n")
+        if final and self._zero is not None and self._zero_is_wrong:
+            raise DataError(_zero_byte(self.path, self._start, *self._zero))
+        if final and self._failure is not None:
+            raise self._failure
+
+    def _begin(self, block: bytes) -> None:
+        refuse_binary(str(self.path), block)
+        self._start = block[:2000]
+        marked = marked_encoding(block)
+        self.chosen = self.encoding or marked
+        self._zero_is_wrong = self.encoding is None and marked == "utf-8"
+        self._decoder = codecs.getincrementaldecoder(self.chosen)()
+
+    def _decode(self, block: bytes, final: bool) -> None:
+        try:
+            text = self._decoder.decode(block, final)
+        except UnicodeDecodeError as error:
+            before = self._seen - (len(error.object) - len(block))  # bytes of a character that began in the last block
+            line = self._lines + block.count(b"\n", 0, max(self._seen, before + error.start) - self._seen) + 1
+            place = f"byte {before + error.start}"
+            self._failure = DataError(wrong_encoding(str(self.path), self.chosen, line, place, error))
+            self._failure.__cause__ = error
+        except UnicodeError as error:  # some codecs say no more than that
+            self._failure = DataError(
+                f"{self.path} is not {self.chosen} text: {error}. Give its encoding with --encoding"
+            )
+        else:
+            self.newlines = self.newlines or "\n" in text
+            self.blank = self.blank and not text.removeprefix("\ufeff").strip()
+            self._zero_is_wrong = self._zero_is_wrong or "\0" in text
+
+    def _see_utf8(self, block: bytes, final: bool) -> None:
+        if self.encoding is None or self._utf8 is None:
+            return
+        self._ascii = self._ascii and block.isascii()
+        try:
+            self._utf8.decode(block, final)
+        except UnicodeDecodeError:
+            self._utf8 = None
 
 
 def read_text(path: Path, encoding: str | None = None) -> str:
-    """The whole text of a file, without its byte order mark.
-
-    Args:
-        path: a regular file.
-        encoding: as Python names it; None reads the byte order mark, or else takes UTF-8.
-
-    Raises:
-        DataError: no regular file, unreadable, in another encoding, or no text.
-    """
-    refuse_special(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}. Give a file that you may read") from error
-    refuse_binary(str(path), data)
-    if encoding is None and marked_encoding(data) == "utf-8" and b"\0" in data:
-        raise DataError(_zero_byte(path, data))
-    text = decoded(str(path), data, encoding)
-    if "\0" in text:
-        raise DataError(_zero_byte(path, data))
-    return text
+    """The whole text of a file, without its byte order mark; arguments and errors are those of :meth:`TextFile.look`."""
+    return TextFile.look(path, encoding).text()
 
 
 def refuse_binary(name: str, start: bytes) -> None:
@@ -104,22 +209,6 @@ def refuse_binary(name: str, start: bytes) -> None:
     kind = next((what for mark, what in _BINARY if start.startswith(mark)), None)
     if kind is not None:
         raise DataError(f"{name} is {kind}")
-
-
-def decoded(name: str, data: bytes, encoding: str | None = None) -> str:
-    """Bytes as text, without a byte order mark.
-
-    Raises:
-        DataError: they are not of the encoding; names the byte and the line.
-    """
-    chosen = encoding or marked_encoding(data)
-    try:
-        return data.decode(chosen).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(wrong_encoding(name, chosen, line, f"byte {error.start}", error)) from error
-    except UnicodeError as error:  # some codecs say no more than that
-        raise DataError(f"{name} is not {chosen} text: {error}. Give its encoding with --encoding") from error
 
 
 def marked_encoding(start: bytes) -> str:
@@ -148,20 +237,8 @@ def wrong_encoding(name: str, chosen: str, line: int, place: str, error: Unicode
     )
 
 
-def mistaken_encoding(data_of: str, encoding: str | None) -> bool:
-    """Whether a text that was decoded with a one-byte encoding is UTF-8 in truth (``Ã¼`` where ``ü`` should be)."""
-    if encoding is None or data_of.isascii():
-        return False
-    try:
-        return not data_of.encode(encoding).decode("utf-8").isascii() and codecs.lookup(encoding).name != "utf-8"
-    except UnicodeError:
-        return False
-
-
-def _zero_byte(path: Path, data: bytes) -> str:
-    start = data[:2000]
+def _zero_byte(path: Path, start: bytes, place: int, line: int) -> str:
     for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if start[first::2].count(0) > 0.4 * len(start) / 2 and start[1 - first :: 2].count(0) < 0.05 * len(start):
             return f"{path} holds zero bytes and looks like UTF-16 without its mark. Give --encoding {name}"
-    line = data.count(b"\n", 0, data.find(0)) + 1
-    return f"line {line} of {path} holds a zero byte (byte {data.find(0)}), so it is no text file. Give a text file"
+    return f"line {line} of {path} holds a zero byte (byte {place}), so it is no text file. Give a text file"

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from gcn2snn.datasets.clean import CleanCorpus
+from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.graph import Graph
 
 if TYPE_CHECKING:
@@ -35,18 +36,25 @@ class Tokens:
     """Every token of a corpus in a row.
 
     Args:
-        word: number of each token's word in ``vocabulary``, [tokens], int32.
+        word: number of each token's word among the sorted words, [tokens], int32.
         document: number of its document, [tokens], int32, ascending.
         position: its place in the document, [tokens], int32.
         length: tokens of each document, [documents], int64.
-        vocabulary: words in sorted order.
+        words: different words that tokens may be of; their numbers are below it.
     """
 
     word: NDArray[np.int32]
     document: NDArray[np.int32]
     position: NDArray[np.int32]
     length: Integers
-    vocabulary: tuple[str, ...]
+    words: int
+
+    @classmethod
+    def of(cls, word: NDArray[np.int32], length: Integers, words: int) -> Tokens:
+        """From the word of each token and the number of tokens of each document."""
+        document = np.repeat(np.arange(length.size, dtype=np.int32), length)
+        start = np.repeat(np.cumsum(length) - length, length)
+        return cls(word, document, (np.arange(word.size) - start).astype(np.int32), length, words)
 
 
 def build_text_graph(clean: CleanCorpus, advance: Advance | None = None) -> Graph:
@@ -75,9 +83,9 @@ def build_text_graph(clean: CleanCorpus, advance: Advance | None = None) -> Grap
 
     advance = advance or _silent
     advance("numbering words", 0.0)
-    tokens = number_tokens(clean.documents)
+    tokens, vocabulary = number_tokens(clean.documents)
     window = clean.options.window
-    windows = int(np.maximum(tokens.length - window + 1, 1).sum())
+    windows = count_windows(tokens.length, window)
     first, last = windows_of_tokens(tokens, window)
     pairs = count_pairs(tokens, first, last, window, advance)
     advance("weighing", 0.0)
@@ -94,20 +102,22 @@ def build_text_graph(clean: CleanCorpus, advance: Advance | None = None) -> Grap
     del words
     matrix = sparse.vstack([above, below], format="csr")
     advance("weighing", 1.0)
-    return _graph(clean, matrix, tokens.vocabulary, windows, document_word_pairs)
+    return _graph(clean, matrix, vocabulary, windows, document_word_pairs)
 
 
-def number_tokens(documents: tuple[str, ...]) -> Tokens:
-    """Words to numbers, in sorted order of the words."""
+def number_tokens(documents: tuple[str, ...]) -> tuple[Tokens, tuple[str, ...]]:
+    """Words to numbers, and the words in sorted order."""
     split = [document.split() for document in documents]
     length = np.fromiter(map(len, split), np.int64, len(split))
     vocabulary = sorted(set().union(*split))
     number = {word: index for index, word in enumerate(vocabulary)}
     word = np.fromiter(map(number.__getitem__, chain.from_iterable(split)), np.int32, int(length.sum()))
-    document = np.repeat(np.arange(len(split), dtype=np.int32), length)
-    start = np.repeat(np.cumsum(length) - length, length)
-    position = (np.arange(word.size) - start).astype(np.int32)
-    return Tokens(word, document, position, length, tuple(vocabulary))
+    return Tokens.of(word, length, len(vocabulary)), tuple(vocabulary)
+
+
+def count_windows(length: Integers, window: int) -> int:
+    """Sliding windows of documents of these lengths; a document shorter than a window is one."""
+    return int(np.maximum(length - window + 1, 1).sum())
 
 
 def windows_of_tokens(tokens: Tokens, window: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -129,7 +139,7 @@ def count_word_windows(tokens: Tokens, first: NDArray[np.int32], last: NDArray[n
     again = (word[1:] == word[:-1]) & (document[1:] == document[:-1])
     start[1:] = np.where(again, np.maximum(start[1:], stop[:-1] + 1), start[1:])
     fresh = np.maximum(stop - start + 1, 0)
-    return np.bincount(word, weights=fresh, minlength=len(tokens.vocabulary)).astype(np.int64)
+    return np.bincount(word, weights=fresh, minlength=tokens.words).astype(np.int64)
 
 
 def count_pairs(
@@ -142,27 +152,39 @@ def count_pairs(
     """
     from scipy import sparse
 
-    words = len(tokens.vocabulary)
     bits = np.int64(window.bit_length())
     enough = min(PAIRS_AT_ONCE, tokens.word.size * window // (2 * WORKERS))  # enough blocks that every worker has one
-    total = sparse.csr_array((words, words), dtype=np.int64)
+    sums: list[csr_array] = []
     pending: deque[Future[csr_array]] = deque()
     block: list[Integers] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         for distance in range(1, window):
             (advance or _silent)("counting pairs", distance / window)
-            block.append(_pair_keys(tokens, first, last, distance, bits))
+            block.append(pair_keys(tokens, first, last, distance, bits))
             if sum(keys.size for keys in block) >= enough or distance == window - 1:
                 if len(pending) == WORKERS:
-                    total = total + pending.popleft().result()
-                pending.append(pool.submit(_sum_runs, block, words, bits))
+                    _add_up(sums, pending.popleft().result())
+                pending.append(pool.submit(_block_matrix, block, tokens.words, bits))
                 block = []
-        for future in pending:
-            total = total + future.result()
+        while pending:
+            _add_up(sums, pending.popleft().result())
+    total = sparse.csr_array((tokens.words, tokens.words), dtype=np.int64)
+    while sums:
+        total = sums.pop() + total
     return total
 
 
-def _pair_keys(
+def _add_up(sums: list[csr_array], new: csr_array) -> None:
+    """Put a matrix to others, and add neighbours of like size: no entry is copied more often than a logarithm of the blocks.
+
+    Adding each block to one total would copy the total once a block, which is what most of a large build was spent on.
+    """
+    while sums and sums[-1].nnz <= 2 * new.nnz:
+        new = sums.pop() + new
+    sums.append(new)
+
+
+def pair_keys(
     tokens: Tokens, first: NDArray[np.int32], last: NDArray[np.int32], distance: int, bits: np.int64
 ) -> Integers:
     """``(low * words + high) * 2^bits + shared`` for each pair of tokens at this distance, low < high the two words.
@@ -174,19 +196,18 @@ def _pair_keys(
     kept = np.flatnonzero((tokens.document[earlier] == tokens.document[later]) & (one != two))
     one, two = one[kept], two[kept]
     key = np.minimum(one, two).astype(np.int64)
-    key *= len(tokens.vocabulary)
+    key *= tokens.words
     key += np.maximum(one, two)
     key <<= bits
     key += last[earlier][kept] - first[later][kept] + 1
     return key
 
 
-def _sum_runs(block: list[Integers], words: int, bits: np.int64) -> csr_array:
-    """The matrix of one block of packed keys; the block is emptied."""
-    from scipy import sparse
+def sum_runs(keys: Integers, bits: np.int64) -> tuple[Integers, Integers]:
+    """The different pairs ``low * words + high`` among packed keys, ascending, and the sum of what they share.
 
-    keys = np.concatenate(block)
-    block.clear()
+    The array of keys is sorted and shifted in place.
+    """
     keys.sort()
     shared = keys.astype(np.uint16)  # the low bits; a window holds at most 4096 tokens, so 13 bits do
     shared &= np.uint16((1 << bits) - 1)
@@ -195,7 +216,16 @@ def _sum_runs(block: list[Integers], words: int, bits: np.int64) -> csr_array:
     np.not_equal(keys[1:], keys[:-1], out=new[1:])
     start = np.flatnonzero(new)
     counts = np.add.reduceat(shared, start, dtype=np.int64) if start.size else np.zeros(0, np.int64)
-    keys = keys[start]
+    return keys[start], counts
+
+
+def _block_matrix(block: list[Integers], words: int, bits: np.int64) -> csr_array:
+    """The matrix of one block of packed keys; the block is emptied."""
+    from scipy import sparse
+
+    keys = np.concatenate(block)
+    block.clear()
+    keys, counts = sum_runs(keys, bits)
     rowptr = np.searchsorted(keys, np.arange(words + 1, dtype=np.int64) * words)
     index = np.int32 if keys.size < 2**31 else np.int64
     return sparse.csr_array((counts, (keys % words).astype(index), rowptr.astype(index)), shape=(words, words))
@@ -209,9 +239,7 @@ def positive_pmi(pairs: csr_array, word_windows: Integers, windows: int) -> csr_
     from scipy import sparse
 
     row = np.repeat(np.arange(pairs.shape[0], dtype=np.int32), np.diff(pairs.indptr))
-    joint = pairs.data * windows
-    alone = word_windows[row]
-    alone *= word_windows[pairs.indices]
+    joint, alone = joint_and_alone(row, pairs.indices, pairs.data, word_windows, windows)
     kept = joint > alone
     rowptr = np.zeros(pairs.shape[0] + 1, pairs.indptr.dtype)
     np.cumsum(np.bincount(row[kept], minlength=pairs.shape[0]), out=rowptr[1:])
@@ -219,18 +247,31 @@ def positive_pmi(pairs: csr_array, word_windows: Integers, windows: int) -> csr_
     return sparse.csr_array((np.log(values, out=values), pairs.indices[kept], rowptr), shape=pairs.shape)
 
 
+def joint_and_alone(
+    one: NDArray[np.int32], two: NDArray[np.int32], shared: Integers, word_windows: Integers, windows: int
+) -> tuple[Integers, Integers]:
+    """``p(i, j)`` and ``p(i) p(j)`` of pairs of words, both times ``windows^2``, int64: exact, and symmetric in i and j."""
+    alone = word_windows[one]
+    alone *= word_windows[two]
+    return shared * windows, alone
+
+
 def tf_idf(tokens: Tokens) -> csr_array:
     """Times a word is in a document, times ln(documents / documents that have it), [documents, words], float64."""
     from scipy import sparse
 
-    documents, words = tokens.length.size, len(tokens.vocabulary)
-    keys = tokens.document.astype(np.int64) * words + tokens.word
-    keys, times = np.unique(keys, return_counts=True)
-    word = (keys % words).astype(np.int32)
+    documents, words = tokens.length.size, tokens.words
+    document, word, times = count_terms(tokens)
     having = np.bincount(word, minlength=words)
-    rowptr = np.searchsorted(keys, np.arange(documents + 1, dtype=np.int64) * words).astype(np.int32)
+    rowptr = np.searchsorted(document, np.arange(documents + 1)).astype(np.int32)
     weight = times * np.log(documents / having)[word]
     return sparse.csr_array((weight, word, rowptr), shape=(documents, words))
+
+
+def count_terms(tokens: Tokens) -> tuple[NDArray[np.int32], NDArray[np.int32], Integers]:
+    """Document, word and how often the one holds the other, by document and then by word."""
+    keys, times = np.unique(tokens.document.astype(np.int64) * tokens.words + tokens.word, return_counts=True)
+    return (keys // tokens.words).astype(np.int32), (keys % tokens.words).astype(np.int32), times
 
 
 def _graph(clean: CleanCorpus, matrix: csr_array, vocabulary: tuple[str, ...], windows: int, pairs: int) -> Graph:
@@ -243,17 +284,8 @@ def _graph(clean: CleanCorpus, matrix: csr_array, vocabulary: tuple[str, ...], w
     for split in ("train", "test", "validation"):
         masks[split] = torch.zeros(nodes, dtype=torch.bool)
         masks[split][:documents] = torch.tensor([part == split for part in corpus.split])
-    source: dict[str, object] = {
-        "dataset": corpus.name,
-        **({"path": corpus.path} if corpus.path else {}),
-        "corpus_hash": corpus.hash,
-        "options": clean.options.to_json(),
-        "stop_words_hash": clean.stop_words_hash,
-        "builder": TEXT_GRAPH_VERSION,
-        "windows": windows,
-        "document_word_pairs": pairs,
-        "notes": list(clean.notes),
-    }
+    source = origin(corpus.name, corpus.path, corpus.hash, clean.options, clean.stop_words_hash)
+    source |= {"windows": windows, "document_word_pairs": pairs, "notes": list(clean.notes)}
     return Graph.from_scipy(
         matrix,
         labels=labels,
@@ -265,6 +297,26 @@ def _graph(clean: CleanCorpus, matrix: csr_array, vocabulary: tuple[str, ...], w
         num_documents=documents,
         source=source,
     )
+
+
+def origin(
+    name: str, path: str, corpus_hash: str, options: TextGraphOptions, stop_words_hash: str
+) -> dict[str, object]:
+    """What a graph says of the corpus and the options that it was built from.
+
+    Args:
+        name, path, corpus_hash: of the corpus; ``path`` is "" for a published one.
+        options: resolved ones.
+        stop_words_hash: of the list of stop words.
+    """
+    return {
+        "dataset": name,
+        **({"path": path} if path else {}),
+        "corpus_hash": corpus_hash,
+        "options": options.to_json(),
+        "stop_words_hash": stop_words_hash,
+        "builder": TEXT_GRAPH_VERSION,
+    }
 
 
 def _silent(stage: str, share: float) -> None:

@@ -106,8 +106,8 @@ class TrainConfig:
         return cls(**{"inductive": True, **NEW_DOCUMENTS, **options})
 
 
-NEW_DOCUMENTS: dict[str, object] = {"hidden": 64, "learning_rate": 0.1, "cost": 1.0, "averaging": 0.95}
-"""Defaults of inductive training where they differ from the published ones (docs/decisions/0105)."""
+NEW_DOCUMENTS: dict[str, object] = {"hidden": 160, "learning_rate": 0.1, "cost": 1.0, "averaging": 0.95}
+"""Defaults of inductive training where they differ from the published ones (docs/decisions/0139)."""
 
 
 @own_errors
@@ -148,7 +148,7 @@ class ConvertConfig:
 
     base: Annotated[
         float | None,
-        Field(gt=1.0, lt=1e6, description="base Q of the phase code; None: measured, for each population its own"),
+        Field(gt=1.0, lt=1e6, description="base Q of the phase code; without it, one is measured for each population"),
     ] = None
     timesteps: Timesteps = 16
     group: Group = 1
@@ -196,11 +196,12 @@ class ConvertConfig:
         Literal["float", "int8"], Field(description="int8: weights rounded to 8 bits, one step size per output channel")
     ] = "float"
     horizon: Annotated[
-        float | None, Field(gt=0.0, description="lambda: neurons whose spike would move less per addition stay silent")
+        float | None,
+        Field(gt=0.0, description="lambda: a spike that moves the result by less for each addition is not sent"),
     ] = None
     events: Annotated[
         float | None,
-        Field(gt=0.0, le=1.0, description="share of a population's additions that may remain, sets lambda"),
+        Field(gt=0.0, le=1.0, description="share of a population's additions that may remain; lambda follows from it"),
     ] = None
     refit: Annotated[
         bool, Field(description="new values for what a horizon leaves of a one-hot input's messages, by least squares")

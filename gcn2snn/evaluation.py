@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.energy import EnergyReport, preset_of
-from gcn2snn.engines import choose_engine
-from gcn2snn.errors import DataError, InputError, InputTypeError, refuses_misfits
+from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, needed_rows, preset_of
+from gcn2snn.engines import bind, choose_engine, operators
+from gcn2snn.errors import ConfigError, DataError, InputError, InputTypeError, refuses_misfits
 from gcn2snn.graph import Graph
 from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
@@ -88,6 +88,8 @@ def evaluate(
     engine: str = "auto",
     wait: int | None = None,
     preset: str = "fp32",
+    event_driven: bool = False,
+    rows: Literal["all", "wanted"] = "all",
 ) -> Evaluation:
     """Run a converted network and its source on labelled data.
 
@@ -110,10 +112,13 @@ def evaluate(
         engine: "auto", "closed", "bucketed" or "temporal".
         wait: w, default the one of the network.
         preset: energy per operation, a name of ``gcn2snn.energy.PRESETS``.
+        event_driven: also count the neuron updates of a chip that does none in vain; needs the closed form.
+        rows: "wanted" counts, for the source and the spiking network alike, only what the scored rows of a graph need:
+            their neighbourhood, layer by layer. Accuracy is the same; all rows are still computed.
 
     Returns:
         Scores, agreement, both predictions for each row, and the energy of all calls together. Rows outside the mask are
-        computed, and counted in the energy, too.
+        computed, and with ``rows="all"`` counted in the energy, too.
 
     Raises:
         DataError: there are no labels, no rows to score, or a label that the network has no output for.
@@ -125,20 +130,23 @@ def evaluate(
             f"evaluate needs a converted network, got {type(snn).__name__}: convert(model, example) first"
         )
     preset_of(preset)
+    if rows not in ("all", "wanted"):
+        raise ConfigError(f"rows is {rows!r}; allowed are 'all' and 'wanted'")
     snn.network.check_scores("evaluate")
     wait = snn.config.wait if wait is None else wait
     chosen = choose_engine(snn.network, wait, engine)
-    counter = snn.counter(wait)
+    counter = snn.counter(wait, event_driven=event_driven)
     parts: list[RowPredictions] = []
     temperature = 1.0 if snn.documents is None else snn.documents.temperature
     before = 0
     for batch in batches_of(snn, data, labels, mask):
-        scores = ir.one_tensor(snn.count(counter, *batch.args, engine=chosen, **batch.kwargs))
-        checked, rows = _checked(batch, scores)
+        counting = counter if rows == "all" else _wanted_rows(snn, counter, batch)
+        scores = ir.one_tensor(snn.count(counting, *batch.args, engine=chosen, **batch.kwargs))
+        checked, scored = _checked(batch, scores)
         source = ir.one_tensor(snn.source(*batch.args, **batch.kwargs))
-        place = before + rows.nonzero().flatten()
-        parts.append(RowPredictions.of(place, checked[rows], source[rows], scores[rows], temperature))
-        before += rows.numel()
+        place = before + scored.nonzero().flatten()
+        parts.append(RowPredictions.of(place, checked[scored], source[scored], scores[scored], temperature))
+        before += scored.numel()
     if not sum(part.row.numel() for part in parts):
         raise DataError(
             "there is no row to score: the data are empty, or the mask chooses none. Give labelled test data"
@@ -146,7 +154,13 @@ def evaluate(
     found = RowPredictions.joined(parts)
     ann, own = score_classes(found.source, found.label), score_classes(found.network, found.label)
     agreement = 100 * float((found.source == found.network).double().mean())
-    return Evaluation(ann, own, agreement, found.row.numel(), counter.report(preset), chosen, found)
+    return Evaluation(ann, own, agreement, found.row.numel(), replace(counter.report(preset), rows=rows), chosen, found)
+
+
+def _wanted_rows(snn: SpikingNetwork, counter: EventCounter, batch: Batch) -> WantedRows:
+    """A counter of what the scored rows of a call need."""
+    inputs = bind(snn.network, batch.args, dict(batch.kwargs))
+    return WantedRows(counter, needed_rows(snn.network, operators(snn.network, inputs), batch.mask.cpu()))
 
 
 def score(scores: Tensor, graph: Graph) -> Scores:

@@ -231,13 +231,18 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: 
 
     contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in sorted(tensors.items())}
     plain = json.loads(json.dumps(meta))  # as it will be read: keys are text, tuples are lists
-    header = {"kind": f"gcn2snn.{kind}", "version": version, "meta": plain, "checksum": checksum(contiguous, plain)}
+    header = header_text(kind, version, plain, checksum(contiguous, plain))
     with replacing(path) as temporary:
         try:
-            save_file(contiguous, temporary, metadata={HEADER_KEY: _canonical(header)})
+            save_file(contiguous, temporary, metadata={HEADER_KEY: header})
         except SafetensorError as error:  # it wraps what the disk says, for example that it is full
             raise ArtefactError(f"cannot write {path}: {error}. Free space, or choose another folder") from error
     return path
+
+
+def header_text(kind: str, version: int, meta: Json, checksum: str) -> str:
+    """What stands under :data:`HEADER_KEY` of a file: the metadata are plain JSON values."""
+    return canonical({"kind": f"gcn2snn.{kind}", "version": version, "meta": meta, "checksum": checksum})
 
 
 def load_tensors(
@@ -343,7 +348,7 @@ def checksum(tensors: dict[str, Tensor], meta: object) -> str:
     """sha256 over names, dtypes, shapes and bytes of the tensors and the JSON values ``meta``."""
     import torch  # here, so that who only asks for the cache folder does not wait for torch
 
-    digest = hashlib.sha256(_canonical(meta).encode())
+    digest = hashlib.sha256(canonical(meta).encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
@@ -352,6 +357,6 @@ def checksum(tensors: dict[str, Tensor], meta: object) -> str:
     return digest.hexdigest()
 
 
-def _canonical(values: object) -> str:
+def canonical(values: object) -> str:
     """JSON of which there is one text for equal values."""
     return json.dumps(values, ensure_ascii=False, sort_keys=True)

@@ -1,4 +1,4 @@
-"""One process at a time in a run folder or journal: a lock file that names its owner, and that no kill leaves behind shut.
+"""One process at a time in a run folder or journal: a lock file that names its owner, and that a killed process does not leave locked.
 
 The file holds the owner as JSON. Where the file system knows ``flock`` the lock is the system's own, which ends with the
 process that holds it, however that ends. Where it does not (some network file systems), the file itself is the lock: who

@@ -14,7 +14,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.described_module import DescribedModule
-from gcn2snn.energy import EnergyReport, EventCounter, preset_of
+from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, preset_of
 from gcn2snn.engines import (
     Observer,
     Recording,
@@ -249,14 +249,14 @@ class SpikingNetwork(DescribedModule):
         with misfits("plot", {"rows": rows, "neurons": neurons, "limit": limit}):
             return draw(self.network, inputs, wait, rows=rows, neurons=neurons, limit=limit)
 
-    def counter(self, wait: int | None = None) -> EventCounter:
+    def counter(self, wait: int | None = None, *, event_driven: bool = False) -> EventCounter:
         """A fresh counter for :meth:`count`; the counts of several calls add up in it."""
-        return EventCounter(self.network, self.config.wait if wait is None else wait)
+        return EventCounter(self.network, self.config.wait if wait is None else wait, event_driven=event_driven)
 
     @torch.no_grad()
     def count(
         self,
-        counter: EventCounter,
+        counter: EventCounter | WantedRows,
         *args: object,
         engine: str = "auto",
         observe: Observer | None = None,

@@ -16,7 +16,7 @@ from typing import Protocol
 IMPORTS = "<frozen importlib._bootstrap>"
 """Where the frames of an import come from."""
 
-STOPPED = "gcn2snn: stopped while it was loading; every file that has its name is whole. Give the same command again"
+STOPPED = "gcn2snn: stopped while it was loading; no half-written file is left. Give the same command again"
 
 _received: list[int] = []
 """Signals that came, in order."""

@@ -17,6 +17,7 @@ from gcn2snn.kernels.symmetry import check_symmetric
 T = TypeVar("T")
 MAX_ENTRIES = 2**31 - 64
 """Entries that a matrix may have: a kernel may count a few past the last one in 32 bits."""
+CHECKED_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +149,8 @@ class CSR:
             raise InputTypeError(f"values must be float32 or float64, got {self.value.dtype}")
         if self.col.shape != self.value.shape:
             self._refuse_shapes()
-        if not bool(torch.isfinite(self.value).all()):
+        # In parts, because the check makes copies, and a matrix that is mapped from a file may be larger than memory.
+        if not all(bool(torch.isfinite(part).all()) for part in self.value.split(CHECKED_AT_ONCE)):
             raise InputError("the matrix holds a value that is NaN or infinite")
         if self.symmetric:
             self._validate_symmetry()

@@ -85,6 +85,26 @@ def test_every_page_stands_in_the_navigation_of_the_site() -> None:
     assert sorted(shown) == sorted(page for page in pages if not page.startswith("decisions/0"))
 
 
+def badly_written(text: str) -> list[str]:
+    """Formulas of a Markdown text that the site or the repository's web view does not draw, and lone dollar signs."""
+    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.S | re.M)
+    formulas = re.findall(r"\$\$.*?\$\$|\$[^$\n]+\$", prose, re.S)
+    rest = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$", "", prose, flags=re.S)
+    return [formula for formula in formulas if re.search(r"\\[^A-Za-z]|\\begin", formula)] + re.findall(
+        r"\$.{0,40}", rest
+    )
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
+def test_formulas_are_drawn_by_the_site_and_by_the_repository(page: Path) -> None:
+    assert badly_written(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_formula_that_is_not_drawn_is_found() -> None:
+    page = "$a^2$, $\\{x\\}$\n\n$$ a \\\\ b $$\n\n$$\\begin{cases} a$$\n\n`$HOME` costs 3 $ more\n"
+    assert badly_written(page) == ["$\\{x\\}$", "$$ a \\\\ b $$", "$$\\begin{cases} a$$", "$ more"]
+
+
 def commands(text: str) -> list[list[str]]:
     """Command lines of gcn2snn in a Markdown text, as words: lines of code blocks, and code between words."""
     lines = re.findall(r"^gcn2snn .+$", "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.S | re.M)), re.M)

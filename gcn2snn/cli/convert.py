@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gcn2snn.cli.loudness import hint, note
 from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
-from gcn2snn.cli.origins import allow_tokeniser, graph_of, origin_of
+from gcn2snn.cli.origins import graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import conversion_tables
 from gcn2snn.config import ConvertConfig
+
+if TYPE_CHECKING:
+    from gcn2snn.graph import Graph
 
 SCALES = "What gives a scale: the maximum, a percentile, or the least encoding error; auto: chosen by measuring"
 CORRECTIONS = "With mean each channel sends its mean activation; auto: chosen by measuring"
@@ -55,7 +59,7 @@ def convert(
     events: Annotated[float | None, setting(ConvertConfig, "events")] = None,
     horizon: Annotated[float | None, setting(ConvertConfig, "horizon")] = None,
     refit: Annotated[
-        bool, typer.Option("--refit", help="New values for what a horizon leaves of a one-hot input's messages.")
+        bool, typer.Option("--refit", help="Fit the values that a horizon leaves of a one-hot input's messages anew.")
     ] = False,
     refit_ridge: Annotated[float | None, setting(ConvertConfig, "refit_ridge", note="With --refit")] = None,
     layer: Annotated[
@@ -84,7 +88,7 @@ def convert(
     args: Arguments = None,
     head: Head = None,
     stem: Annotated[str | None, typer.Option(help="Images: cifar or imagenet, for models that have both.")] = None,
-    normalise: Annotated[str | None, typer.Option(help="Images: what the model was trained with.")] = None,
+    normalise: Annotated[str | None, typer.Option(help="Images: how they were normalised in training.")] = None,
     input_code: Annotated[str | None, setting(ConvertConfig, "input", "--input")] = None,
     calibration_images: Annotated[
         int | None, typer.Option(help="Images: training images for the scales [default 1000].")
@@ -97,8 +101,8 @@ def convert(
 ) -> None:
     """Convert a trained network: every neuron fires at most once, no retraining.
 
-    Without --base, --scale, --per and --correct, settings are tried on the calibration data, and the one whose outputs are
-    nearest to the source's own is taken; the table says what each of them gave.
+    Without --base, --scale, --per and --correct, several settings are tried on the calibration data, and the first one that
+    is about as good as the best is taken; the table says what each of them gave.
 
     Examples:
 
@@ -170,8 +174,11 @@ def convert(
             f"model of your own as MODULE:FACTORY"
         )
     refuse_given(source, f"{run} is a run on a graph")
-    allow_tokeniser(tokeniser)
-    _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, data_dir, corpus, force, as_json)
+
+    def find_graph(summary: dict[str, object]) -> Graph:
+        return graph_of(summary, data_dir, corpus, tokeniser)
+
+    _convert_run(run, out or run / "snn.safetensors", config, accuracy_first, find_graph, force, as_json)
 
 
 def _layers(words: list[str]) -> dict[str, dict[str, str]]:
@@ -195,8 +202,7 @@ def _convert_run(
     out: Path,
     config: ConvertConfig,
     accuracy_first: bool,
-    data_dir: Path | None,
-    corpus: Path | None,
+    find_graph: Callable[[dict[str, object]], Graph],
     force: bool,
     as_json: bool,
 ) -> None:
@@ -218,7 +224,7 @@ def _convert_run(
     refuse_existing(out, force)
     if summary["status"] != "finished":
         note(f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it")
-    graph = graph_of(summary, data_dir, corpus)
+    graph = find_graph(summary)
     with channels_shown() as on_channels:
         model = load_model(run, graph)
         snn = convert_model(model, graph, config, on_channels=on_channels, accuracy_first=accuracy_first)

@@ -85,11 +85,13 @@ def _backends() -> Iterator[Finding]:
     """The kernels that would be used, and whether they give what the reference gives."""
     import torch
 
-    from gcn2snn.kernels import PhaseCode, backend, encode, reference
+    from gcn2snn.kernels import PhaseCode, backend, encode, native, reference
 
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         about = backend.describe(device)
         told = f"{about['backend']}, {about['threads']} threads, decodes by {about['decode']}"
+        if about["backend"] == "native":
+            told += f"; {native.load().origin}"
         slow = about["backend"] == "torch"
         why = f"; slower: {backend.why_not('native' if device == 'cpu' else 'triton', device)}" if slow else ""
         yield Finding(f"backend on {device}", told + why, "note" if slow else "ok")
@@ -103,14 +105,18 @@ def _backends() -> Iterator[Finding]:
 
 
 def _compiler() -> Finding:
-    """The C++ compiler that builds the kernels at first use."""
+    """The C++ compiler that builds the kernels at first use, where none came with the package."""
     import shlex
     import sysconfig
+
+    from gcn2snn.kernels import native
 
     command = os.environ.get("CXX") or str(sysconfig.get_config_var("CXX") or "c++")
     names = [word for word in shlex.split(command) if not word.startswith("-")]
     place = next((found for name in (*names[:1], "c++", "g++", "clang++") if (found := shutil.which(name))), None)
     if place is None:
+        if native.load().library is not None:
+            return Finding("C++ compiler", f"{command} is not there, and the kernels do not need it")
         return Finding("C++ compiler", f"{command} is not there; without it kernels run in plain torch, slower", "note")
     return Finding("C++ compiler", place)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -39,7 +39,19 @@ def evaluate(
     layers: Annotated[
         bool, typer.Option("--layers", help="Also say which layer departs from the source, and why.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(help="Images: at most so many test images.")] = None,
+    event_driven: Annotated[
+        bool,
+        typer.Option(
+            "--event-driven", help="Also count neuron updates of a chip that does none in vain (graphs; slower)."
+        ),
+    ] = False,
+    rows: Annotated[
+        str,
+        typer.Option(
+            help="all, or wanted: count only what the test nodes need, for the source and the spiking network (graphs)."
+        ),
+    ] = "all",
+    limit: Annotated[int | None, typer.Option(help="Images: use at most this many test images.")] = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
     predictions: Annotated[
@@ -62,7 +74,6 @@ def evaluate(
     """
     from gcn2snn.artefact import load_with_origin
     from gcn2snn.cli.origins import (
-        allow_tokeniser,
         data_of,
         given_call,
         graph_of,
@@ -75,12 +86,16 @@ def evaluate(
     from gcn2snn.clock import hertz, timing_of
     from gcn2snn.config import to_dict
     from gcn2snn.energy import preset_of
+    from gcn2snn.errors import ConfigError
     from gcn2snn.evaluation import evaluate as compare
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import call
 
     preset_of(energy)
+    if rows not in ("all", "wanted"):
+        raise ConfigError(f"--rows is {rows}; allowed are all and wanted")
+    counted: Literal["all", "wanted"] = "wanted" if rows == "wanted" else "all"
     cycles = None if clock is None else hertz(clock)
     if predictions is None:
         refuse_given({"force": force or None}, "nothing is written; it goes with --predictions")
@@ -90,7 +105,8 @@ def evaluate(
     snn = network_file(snn)
     network, origin = load_with_origin(snn)
     if origin.get("kind") == "images":
-        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{snn} is a network on images")
+        of_graphs = {"event_driven": event_driven or None, "rows": None if rows == "all" else rows}
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser, **of_graphs}, f"{snn} is a network on images")
         from gcn2snn.cli.images import evaluate as evaluate_images
 
         evaluate_images(snn, data, data_dir, engine, energy, limit, layers, predictions, as_json, cycles)
@@ -99,21 +115,32 @@ def evaluate(
     data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(snn, network, origin)
-        allow_tokeniser(tokeniser)
-        graph = graph_of(origin, data_dir, corpus)
+        graph = graph_of(origin, data_dir, corpus, tokeniser)
         if is_inductive(origin):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
+            refuse_given({"event_driven": event_driven or None}, "a document is charged by its additions")
+            refuse_given({"rows": None if rows == "all" else rows}, "a document is charged by itself")
             refuse_given({"layers": layers or None}, "layers are those of the graph, and it holds no test document")
             unseen = unseen_of(origin, data_dir, corpus)
             _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json, cycles)
             return
-        result, args, dataset = compare(network, graph, engine=engine, preset=energy), call(graph), origin["dataset"]
+        result = compare(network, graph, engine=engine, preset=energy, event_driven=event_driven, rows=counted)
+        args, dataset = call(graph), origin["dataset"]
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
         names, classes = graph.node_names, graph.class_names
     else:
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
         given, args = given_call(network, data, data_dir)
-        result = compare(network, args, given.labels, given.rows, engine=engine, preset=energy)
+        result = compare(
+            network,
+            args,
+            given.labels,
+            given.rows,
+            engine=engine,
+            preset=energy,
+            event_driven=event_driven,
+            rows=counted,
+        )
         dataset = {"dataset": given.name}
         title = f"{given.name}: {result.test_nodes} test rows"
         names, classes = (), given.class_names
@@ -131,7 +158,9 @@ def evaluate(
     screen = console(as_json)
     for part in tables(result, title):
         screen.print(part)
-    screen.print(result.energy.verdict, markup=False)
+    screen.print(
+        result.energy.told_rows + result.energy.told_event_driven + result.energy.verdict, markup=False, soft_wrap=True
+    )
     if cycles is not None:
         screen.print(timing.told(cycles), markup=False)
     if checks:

@@ -39,7 +39,7 @@ def explain(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what of a model converts and what does not, without converting it. The exit code is 1 where something does not.
+    """List which parts of a model convert and which do not, without converting it. The exit code is 1 if some do not.
 
     Examples:
 

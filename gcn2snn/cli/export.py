@@ -16,7 +16,7 @@ def export(
         Path, typer.Argument(metavar="SNN|RUN", help="A converted network, or a run folder in which one lies.")
     ],
     format: Annotated[str, typer.Option("--format", help="brian2, spikes, npz, onnx, onnx-documents or nir.")],
-    out: Annotated[Path, typer.Option(help="File to write: .py, .npz, .csv, .onnx or .nir, as the format has it.")],
+    out: Annotated[Path, typer.Option(help="File to write: .py, .npz, .csv, .onnx or .nir, by the format.")],
     inputs: Annotated[
         str | None,
         typer.Option(

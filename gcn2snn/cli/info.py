@@ -94,12 +94,19 @@ def _of_tensors(file: Path) -> dict[str, object]:
 def _of_network(meta: Mapping[str, object], shapes: Mapping[str, list[int]]) -> dict[str, object]:
     config, origin, nodes = _dict(meta.get("config")), _dict(meta.get("origin")), meta.get("nodes")
     report = meta.get("report")
-    facts: dict[str, object] = {"base": config.get("base"), "timesteps": config.get("timesteps")}
+    facts: dict[str, object] = _code(config)
     facts |= {"operations": len(nodes) if isinstance(nodes, list) else None}
     if isinstance(report, list):
         facts["populations"] = [str(_dict(row).get("name")) for row in report]
     facts |= _source(origin) | {"run": origin.get("run"), "reads_texts": meta.get("documents") is not None}
     return facts | {"made_with": _versions(meta)}
+
+
+def _code(config: Mapping[str, object]) -> dict[str, object]:
+    """Base and steps of the code, and the bases of the populations that have their own."""
+    own = {name: _dict(values).get("base") for name, values in _dict(config.get("layers")).items()}
+    named = [f"{name} {base:g}" for name, base in own.items() if isinstance(base, float)]
+    return {"base": config.get("base"), "own_bases": named or None, "timesteps": config.get("timesteps")}
 
 
 def _of_graph(meta: Mapping[str, object], shapes: Mapping[str, list[int]]) -> dict[str, object]:
@@ -132,7 +139,7 @@ def _of_model_folder(folder: Path) -> dict[str, object]:
     facts: dict[str, object] = {"kind": "model folder", "format_version": content.get("format")}
     facts |= {"bytes": weights.get("bytes"), "made_with": f"gcn2snn {content.get('gcn2snn_version')}"}
     config = _dict(content.get("conversion"))
-    facts |= {"base": config.get("base"), "timesteps": config.get("timesteps")} | _source(_dict(content.get("origin")))
+    facts |= _code(config) | _source(_dict(content.get("origin")))
     return facts | {"classes": list(_dict(content.get("label2id")))}
 
 

@@ -47,16 +47,17 @@ Wordless = Annotated[
 ]
 TestShare = Annotated[
     float | None,
-    setting(TextGraphOptions, "test_share", text="Own corpus without a split: share of its documents that test"),
+    setting(TextGraphOptions, "test_share", text="Own corpus without a split: share of its documents to test on"),
 ]
 SplitSeed = Annotated[
     int | None,
-    setting(TextGraphOptions, "split_seed", text="Own corpus without a split: seed of the one that is drawn"),
+    setting(TextGraphOptions, "split_seed", text="Own corpus without a split: seed of the split that is drawn"),
 ]
 TextColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the text.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Own corpus: name or number of the column with the label.")]
 Encoding = Annotated[
-    str | None, typer.Option(help="Of the texts: utf-8, utf-16, cp1252, ... [by its byte order mark, or utf-8].")
+    str | None,
+    typer.Option(help="Encoding of the texts: utf-8, utf-16, cp1252, ... [by the byte order mark, or utf-8]."),
 ]
 NoQuotes = Annotated[
     bool | None, typer.Option("--no-quotes", help="Own corpus: double quotes are text, not around fields.")
@@ -120,13 +121,14 @@ FORMATS = {
 """Ending of a file that a verb writes -> what is in it."""
 
 
-def refuse_other_format(out: Path | None, suffix: str, option: str = "--out") -> None:
+def refuse_other_format(out: Path | None, suffix: str, option: str = "--out", what: str = "") -> None:
     """Refuse a name that says another format than what is written, or standard output, before any work is done.
 
     Args:
         out: as given; None is the default name.
         suffix: of the format, a key of :data:`FORMATS`; "" for a folder.
         option: how it is typed.
+        what: is written, where it is not what :data:`FORMATS` says.
 
     Raises:
         ConfigError: as said.
@@ -135,7 +137,7 @@ def refuse_other_format(out: Path | None, suffix: str, option: str = "--out") ->
 
     if out is None:
         return
-    what = f"{FORMATS[suffix]} ({suffix})" if suffix else "a folder"
+    what = f"{what or FORMATS[suffix]} ({suffix})" if suffix else "a folder"
     if str(out) == "-":
         raise ConfigError(f"{option} is -, but {what} is not written to standard output. Give a name, or use --json")
     wrong = (

@@ -42,33 +42,38 @@ def origin_of(summary: dict[str, object]) -> dict[str, object]:
     return {key: summary[key] for key in ("dataset", "fingerprint", "config", "ann") if key in summary}
 
 
-def graph_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | None = None) -> Graph:
+def graph_of(
+    origin: dict[str, object], data_dir: Path | None, corpus: Path | None = None, tokeniser: str | None = None
+) -> Graph:
     """The graph a run or network belongs to, from the cache or built again, and checked to be the same.
 
     Args:
         origin: what :func:`origin_of` gives.
         data_dir: folder searched first for published data.
-        corpus: where an own corpus is now, if it was moved.
+        corpus: where an own corpus, or a graph that was built before, is now if it was moved.
+        tokeniser: that was given on the command line: imported if it is the one that the texts were cut with.
 
     Raises:
         ArtefactError: the data are no longer what they were.
-        ConfigError: ``corpus`` is given for published data.
+        ConfigError: ``corpus`` is given for published data, or another tokeniser.
         DataError: an own corpus is not where it was.
     """
-    from gcn2snn.datasets import TextGraphOptions, load_graph
+    from gcn2snn.datasets import TextGraphOptions, load_graph, refuse_other_tokeniser
     from gcn2snn.errors import ArtefactError
     from gcn2snn.run_summary import GraphOrigin
     from gcn2snn.schema import checked, made_of
 
     source = checked(origin, GraphOrigin, "where the network comes from", "Convert again")["dataset"]
     options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
-    if "path" in source:
+    refuse_other_tokeniser(tokeniser, options.tokeniser)
+    allow_tokeniser(tokeniser)
+    if "path" in source or "graph" in source:
         graph = load_graph(_place_of(source, corpus), data_dir, options, notes=False)
-        if graph.source["corpus_hash"] != source["corpus_hash"]:
+        if graph.source.get("corpus_hash") != source.get("corpus_hash"):
             raise ArtefactError(
-                f"{graph.source['path']} is not the corpus this run was trained on, {source['path']}: its content differs "
-                f"(sha256 {graph.source['corpus_hash'][:12]}..., not {source['corpus_hash'][:12]}...). Give the corpus as it "
-                f"was with --corpus PATH, or train again"
+                f"{graph.source.get('path', graph.source.get('dataset'))} is not the corpus this run was trained on, "
+                f"{source.get('path', source['dataset'])}: its content differs (sha256 {_start(graph.source)}..., not {_start(source)}...). "
+                f"Give the corpus as it was with --corpus PATH, or train again"
             )
     else:
         refuse_given(
@@ -82,6 +87,10 @@ def graph_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | No
     return graph
 
 
+def _start(source: dict[str, Any]) -> str:
+    return str(source.get("corpus_hash", ""))[:12]
+
+
 def unseen_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | None = None) -> UnseenDocuments:
     """The test documents of the corpus of an inductive run, which its graph does not hold; arguments as :func:`graph_of`."""
     from gcn2snn.datasets import TextGraphOptions, load
@@ -90,7 +99,7 @@ def unseen_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | N
     from gcn2snn.textgcn import UnseenDocuments
 
     source = checked(origin, GraphOrigin, "where the network comes from", "Convert again")["dataset"]
-    place = _place_of(source, corpus) if "path" in source else source["dataset"]
+    place = _place_of(source, corpus) if "path" in source or "graph" in source else source["dataset"]
     options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
     return UnseenDocuments.of(load(place, data_dir, options, notes=False))
 
@@ -117,15 +126,16 @@ def refuse_inductive(origin: dict[str, object], what: str) -> None:
 
 
 def _place_of(source: dict[str, Any], corpus: Path | None) -> Path:
-    """Where the own corpus of a run is."""
+    """Where the own corpus of a run is, or the graph of it that was built before."""
     import os
 
     from gcn2snn.errors import DataError
 
-    place = Path(source["path"]) if corpus is None else corpus
+    key, what = ("graph", "graph") if "graph" in source else ("path", "corpus")
+    place = Path(source[key]) if corpus is None else corpus
     if not os.path.lexists(place):
         raise DataError(
-            f"the corpus this run was trained on, {source['path']} (sha256 {source['corpus_hash'][:12]}...), "
+            f"the {what} this run was trained on, {source[key]} (sha256 {_start(source)}...), "
             f"is not at {place}. Give its new place with --corpus PATH"
         )
     return place

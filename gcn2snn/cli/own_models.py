@@ -28,7 +28,7 @@ Arguments = Annotated[
 ]
 Head = Annotated[
     str | None,
-    typer.Option(help="Of a model with several results, the one that is wanted: 0, logits, or a path such as heads.1."),
+    typer.Option(help="Which result of a model with several: 0, logits, or a path such as heads.1."),
 ]
 
 

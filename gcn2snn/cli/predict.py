@@ -21,7 +21,9 @@ def predict(
         Path,
         typer.Argument(metavar="SNN|RUN", help="A converted Text GCN, or a run folder that holds snn.safetensors."),
     ],
-    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="One text a line; - is standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE|-]", help="A file with one text in each line; - is standard input.")
+    ] = "-",
     text: Annotated[list[str] | None, typer.Option(help="A text, instead of FILE; may be repeated.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to print with their probabilities.")] = 1,
     explain: Annotated[
@@ -34,7 +36,7 @@ def predict(
     tokeniser: Tokeniser = None,
     energy: Energy = "fp32",
     clock: Clock = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each text.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line with a JSON object for each text.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV table to this file instead of printing.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing CSV file.")] = False,
 ) -> None:

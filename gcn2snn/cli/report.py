@@ -16,42 +16,50 @@ if TYPE_CHECKING:
 
 
 def report(
-    target: Annotated[
-        Path, typer.Argument(metavar="SNN|DIR", help="A converted network, a run folder, or a folder of table5.")
+    targets: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SNN|DIR",
+            help="A converted network or a run folder, or several of the same data; or a folder of reproduce table5.",
+        ),
     ],
-    out: Annotated[Path | None, typer.Option(help="File to write, default SNN.html or DIR/report.html.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write [SNN.html or DIR/report.html; of several networks comparison.html]."),
+    ] = None,
     data: Data = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
-    limit: Annotated[int | None, typer.Option(help="Images: at most so many test images [1000].")] = None,
+    limit: Annotated[int | None, typer.Option(help="Images: use at most this many test images [1000].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a self-contained HTML page: accuracy, energy, spikes, errors, settings.
+    """Write one HTML page about a network, or compare several: accuracy, energy, spikes, errors, settings.
 
     Examples:
 
       gcn2snn report runs/r8
 
-      gcn2snn report runs/r8/snn.safetensors --out r8.html --force
+      gcn2snn report paper.safetensors default.safetensors --out both.html
     """
-    from gcn2snn.cli.origins import allow_tokeniser
     from gcn2snn.cli.output import console, emit
     from gcn2snn.files import refuse_existing
-    from gcn2snn.report import TABLE, default_file, write_report
+    from gcn2snn.report import default_file, is_table, write_report
 
     refuse_other_format(out, ".html")
-    file = out or default_file(target)
+    file = out or default_file(targets)
     refuse_existing(file, force)
-    allow_tokeniser(tokeniser)
-    if (target / TABLE).exists():
-        refuse_given({"limit": limit, "data": data, "corpus": corpus}, f"{target} is a folder of text graphs")
+    if len(targets) == 1 and is_table(targets[0]):
+        refuse_given(
+            {"limit": limit, "data": data, "corpus": corpus, "tokeniser": tokeniser},
+            f"{targets[0]} is a folder of text graphs",
+        )
 
     def subject(file: Path, network: SpikingNetwork, origin: dict[str, object]) -> Subject:
-        return _subject(file, network, origin, data, data_dir, corpus, limit)
+        return _subject(file, network, origin, data, data_dir, corpus, tokeniser, limit)
 
-    content = write_report(target, file, subject)
+    content = write_report(targets, file, subject)
     if as_json:
         emit(content)
     else:
@@ -66,6 +74,7 @@ def _subject(
     data: str | None,
     data_dir: Path | None,
     corpus: Path | None,
+    tokeniser: str | None,
     limit: int | None,
 ) -> Subject:
     """Test images, labelled data that were given, or the test nodes of the graph that the network comes from."""
@@ -75,15 +84,15 @@ def _subject(
     if origin.get("kind") == "images":
         from gcn2snn.cli.images import subject
 
-        refuse_given({"corpus": corpus}, f"{file} is a network on images")
+        refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"{file} is a network on images")
         return subject(origin, data, data_dir, 1000 if limit is None else limit)
     refuse_given({"limit": limit}, f"{file} is a network on a graph")
     data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(file, network, origin)
         refuse_inductive(origin, "a report")
-        return subject_of(graph_of(origin, data_dir, corpus))
-    refuse_given({"corpus": corpus}, f"the test data are {data}")
+        return subject_of(graph_of(origin, data_dir, corpus, tokeniser))
+    refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
     call, args = given_call(network, data, data_dir)
     batch = Batch(args, call.labels, call.rows)
     return Subject(

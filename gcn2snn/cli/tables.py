@@ -40,7 +40,7 @@ def choice_table(choice: Choice) -> FittedTable:
         for trial in choice.trials
     ]
     unit = "divergence (nats)" if choice.measure == "kl" else "squared error / variance"
-    title = f"Settings on {choice.rows:,} calibration rows against the source's own outputs; chosen: first as good as the best"
+    title = f"Settings on {choice.rows:,} calibration rows against the source's own outputs; chosen: the first that is as good as the best"
     if choice.seconds:
         title += f", {choice.seconds:.1f} s"
     return table(title, ("", "setting", unit, "other class %"), rows, ("other class %",))

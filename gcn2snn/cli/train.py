@@ -50,7 +50,12 @@ def train(
     ] = None,
     weight_decay: Annotated[
         float | None,
-        setting(TrainConfig, "weight_decay", text="Of the first layer", note="Images: of all [default 0.0005]"),
+        setting(
+            TrainConfig,
+            "weight_decay",
+            text="Weight decay of the first layer",
+            note="Images: of all layers [default 0.0005]",
+        ),
     ] = None,
     epochs: Annotated[int | None, setting(TrainConfig, "epochs", text="Passes over the training data, at most")] = None,
     patience: Annotated[int | None, setting(TrainConfig, "patience")] = None,
@@ -96,7 +101,7 @@ def train(
     no_quotes: NoQuotes = None,
     corpus: MovedCorpus = None,
     model: Annotated[str | None, typer.Option(help="Images: small, vgg16, resnet18, resnet20, ...")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images: of one step [default 128].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in each step of training [default 128].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     as_json: AsJson = False,

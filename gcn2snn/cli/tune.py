@@ -63,13 +63,15 @@ def tune(
 
       gcn2snn tune models:build --weights gcn.pt --data cora
     """
-    from gcn2snn.cli.origins import allow_tokeniser, is_image_run
+    from gcn2snn.cli.origins import is_image_run
     from gcn2snn.errors import ConfigError
     from gcn2snn.files import refuse_existing
     from gcn2snn.tune import TuneConfig
 
     if max_loss is not None and min_alpha is not None:
-        raise ConfigError("--max-loss takes the cheapest and --min-alpha the most accurate; give one of them")
+        raise ConfigError(
+            "--max-loss picks the cheapest network and --min-alpha the most accurate one; give one of the two"
+        )
     rule = {"max_loss": max_loss, "min_alpha": min_alpha, "trials": trials}
     config = TuneConfig(seed=seed, max_timesteps=max_timesteps, **given(rule))
     if is_own(run):
@@ -95,8 +97,7 @@ def tune(
         task = _image_task(run, target, images, data_dir)
     else:
         refuse_given({"images": images}, f"{run} is a run on a graph")
-        allow_tokeniser(tokeniser)
-        task = _graph_task(run, target, data_dir, corpus)
+        task = _graph_task(run, target, data_dir, corpus, tokeniser)
     _show(run, target, _search(task, run, config), task, as_json)
 
 
@@ -125,7 +126,7 @@ class _Task:
     finish: Callable[[ConvertConfig], dict[str, Any]]
 
 
-def _graph_task(run: Path, target: Path, data_dir: Path | None, corpus: Path | None) -> _Task:
+def _graph_task(run: Path, target: Path, data_dir: Path | None, corpus: Path | None, tokeniser: str | None) -> _Task:
     from gcn2snn import artefact
     from gcn2snn.cli.origins import graph_of, origin_of
     from gcn2snn.conversion import convert
@@ -135,7 +136,7 @@ def _graph_task(run: Path, target: Path, data_dir: Path | None, corpus: Path | N
     from gcn2snn.tune import Problem
 
     summary = read_run(run, "graph")
-    graph = graph_of(summary, data_dir, corpus)
+    graph = graph_of(summary, data_dir, corpus, tokeniser)
     model = load_model(run, graph)
 
     def finish(config: ConvertConfig) -> dict[str, object]:

@@ -20,7 +20,7 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # type: ignore[assi
 """What a command line that cannot be read raises. Newer versions of Typer bring their own copy of Click, so it is found there."""
 
 
-STOPPED = "stopped; every file that has its name is whole. Give the same command again"
+STOPPED = "stopped; no half-written file is left. Give the same command again"
 
 QUIET = typer.Option("--quiet", "-q", help="Nothing on standard error but errors: no notes, progress or hints.")
 VERBOSE = typer.Option("--verbose", "-v", help="Also versions, time, memory, and where an error was raised.")

@@ -19,10 +19,12 @@ from gcn2snn.energy.effective import (
     sparse_operations,
     windows_at,
 )
+from gcn2snn.energy.event_driven import EventDrivenUpdates
 from gcn2snn.energy.events import LayerEvents, PopulationEvents
 from gcn2snn.energy.presets import preset_of
 from gcn2snn.energy.report import EnergyReport
-from gcn2snn.engines import Value, apply, dense_value, input_timesteps, matrix_value, spike_value
+from gcn2snn.engines import Value, apply, choose_engine, dense_value, input_timesteps, matrix_value, spike_value
+from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, Spikes
 
 BY_OPERATOR = (ir.Rows, ir.PickRows)
@@ -40,6 +42,11 @@ class EventCounter:
         wait: w, for the number of updates; None is as long as the input lasts.
         sent: spikes per neuron by population, coder or one-hot, for codes that allow more than one.
         steps: with ``sent``, the updates of each neuron.
+        event_driven: also count the updates of a chip that touches a neuron only when something happens to it, see
+            :class:`EventDrivenUpdates`; T sparse products more for each aggregation.
+
+    Raises:
+        ConfigError: ``event_driven`` with a wait that does not hear all input.
     """
 
     def __init__(
@@ -48,11 +55,18 @@ class EventCounter:
         wait: int | None = None,
         sent: Mapping[str, Tensor] | None = None,
         steps: int = 0,
+        event_driven: bool = False,
     ):
         self.network = network
         self.wait = wait
         self.sent = sent
         self.steps = steps
+        if event_driven and choose_engine(network, wait, "auto") != "closed":
+            raise ConfigError(
+                f"event-driven updates are counted where all input arrives before a neuron decides; with wait = {wait} it does "
+                f"not. Leave out the wait or the event-driven updates"
+            )
+        self.event_driven = EventDrivenUpdates(network) if event_driven else None
         self.rows: dict[str, LayerEvents] = {}
         self.populations: dict[str, PopulationEvents] = {}
         self.samples = 0
@@ -71,6 +85,8 @@ class EventCounter:
         return sum(population.updates for population in self.populations.values())
 
     def __call__(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+        if self.event_driven is not None:
+            self.event_driven(node, args, value)
         if not isinstance(value, CSR):
             self._counts[node.name] = self._visit(node, args, value)
 
@@ -110,6 +126,7 @@ class EventCounter:
             populations=tuple(self.populations.values()),
             footprint=_tensor_bytes(self.network) + sum(self._matrices.values()),
             samples=max(self.samples, 1),
+            event_driven=None if self.event_driven is None else sum(self.event_driven.updates.values()),
         )
 
     def _count_of(self, node: ir.Node) -> Tensor | None:

@@ -10,6 +10,9 @@ from gcn2snn.energy.neurobench import NeuroBenchCounts, neurobench_counts
 from gcn2snn.energy.presets import EnergyPreset
 from gcn2snn.energy.verdict import verdict_of
 
+WANTED = "counted for the source and the spiking network: only what the scored rows need\n"
+"""Said where not all rows were counted."""
+
 
 @dataclass(frozen=True)
 class EnergyReport:
@@ -19,6 +22,7 @@ class EnergyReport:
     alpha_events = (E_mac sum OP_l + E_add sum OP_sums) / (E_add sum events_l + E_mac sum macs_l), over all rows
     alpha_total  = the same with neuron updates and memory traffic on both sides
     lemaire      = the analytical model of Lemaire et al., in which a memory costs by its size
+    alpha_event_driven = alpha_total with the updates of a chip that touches a neuron only when something happens to it
     neurobench   = counts under NeuroBench's names
 
     Args:
@@ -29,6 +33,8 @@ class EnergyReport:
         populations: what each population sent.
         footprint: bytes of the network's tensors and of the sparse matrices it ran with.
         samples: independent rows of all runs; 1 for each run where the rows of a graph meet.
+        event_driven: updates of a chip that does none in vain (:class:`gcn2snn.energy.EventDrivenUpdates`); None: not counted.
+        rows: "all", or "wanted": only what the scored rows need, of the source and of the spiking network.
     """
 
     layers: tuple[LayerEvents, ...]
@@ -38,6 +44,8 @@ class EnergyReport:
     populations: tuple[PopulationEvents, ...] = ()
     footprint: int = 0
     samples: int = 1
+    event_driven: int | None = None
+    rows: str = "all"
 
     @property
     def _synapses(self) -> list[LayerEvents]:
@@ -88,6 +96,15 @@ class EnergyReport:
         }
 
     @property
+    def snn_event_driven_joules(self) -> float | None:
+        """As :attr:`snn_total_joules`, with event-driven updates; None where they were not counted."""
+        if self.event_driven is None:
+            return None
+        parts = self.snn_parts
+        update = self.preset.update + self.preset.byte * 8
+        return parts["additions"] + parts["memory of additions"] + self.event_driven * update
+
+    @property
     def lemaire(self) -> LemaireEnergy | None:
         """The analytical model; None for the presets of chips, whose figures contain their memory."""
         return lemaire_energy(self.layers, self.populations, self.preset)
@@ -115,29 +132,57 @@ class EnergyReport:
     def alpha_total(self) -> float:
         return _ratio(self.ann_total_joules, self.snn_total_joules)
 
+    @property
+    def alpha_event_driven(self) -> float | None:
+        spent = self.snn_event_driven_joules
+        return None if spent is None else _ratio(self.ann_total_joules, spent)
+
+    @property
+    def told_rows(self) -> str:
+        """A line where not all rows were counted."""
+        return "" if self.rows == "all" else WANTED
+
+    @property
+    def told_event_driven(self) -> str:
+        """A line about event-driven updates; nothing where they were not counted."""
+        if self.event_driven is None or self.snn_event_driven_joules is None:
+            return ""
+        return (
+            f"on a chip that touches a neuron only when something happens to it  {self.event_driven:,} updates instead of "
+            f"{self.updates:,}, spiking {joules(self.snn_event_driven_joules)}: alpha {self.alpha_event_driven:.2f}\n"
+        )
+
     def __str__(self) -> str:
         return (
-            f"additions   {sum(layer.events for layer in self.layers):,} of the spiking network for "
+            f"{self.told_rows}additions   {sum(layer.events for layer in self.layers):,} of the spiking network for "
             f"{sum(layer.operations for layer in self._synapses):,} multiply-accumulates of the source\n"
             f"arithmetic  source {joules(self.ann_joules)}, spiking {joules(self.snn_joules)}: alpha {self.alpha_events:.2f} by "
             f"exact events, {self.alpha_eq6:.2f} by Eq. 6\n"
             f"with neuron updates and memory  source {joules(self.ann_total_joules)}, spiking {joules(self.snn_total_joules)}: "
             f"alpha {self.alpha_total:.2f}\n"
+            f"{self.told_event_driven}"
             f"{self.verdict}"
         )
 
     def to_dict(self) -> dict[str, object]:
         """JSON values: alphas, joules, their parts, NeuroBench's counts, the verdict, and a row per layer and population."""
         lemaire = self.lemaire
+        counted = {"event_driven": {"updates": self.event_driven, "snn_joules": self.snn_event_driven_joules}}
         rows = [asdict(x) | {"spike_rate": x.spike_rate, "additions": x.additions} for x in self.layers]
         return {
-            "alpha": {"eq6": self.alpha_eq6, "events": self.alpha_events, "total": self.alpha_total},
+            "alpha": {
+                "eq6": self.alpha_eq6,
+                "events": self.alpha_events,
+                "total": self.alpha_total,
+                **({} if self.event_driven is None else {"event_driven": self.alpha_event_driven}),
+            },
             "joules": {
                 "ann": self.ann_joules,
                 "snn": self.snn_joules,
                 "ann_with_memory": self.ann_total_joules,
                 "snn_with_memory": self.snn_total_joules,
             },
+            "rows": self.rows,
             "neurons": self.neurons,
             "updates": self.updates,
             "preset": asdict(self.preset),
@@ -147,6 +192,7 @@ class EnergyReport:
             "lemaire": None if lemaire is None else lemaire.to_dict(),
             "neurobench": self.neurobench.to_dict(),
             "verdict": self.verdict,
+            **({} if self.event_driven is None else counted),
         }
 
 

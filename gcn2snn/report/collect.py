@@ -114,7 +114,9 @@ def measure(snn: SpikingNetwork, subject: Subject, preset: str = "fp32") -> Meas
     numbers, labels, source, scores, masked = (torch.cat(part) for part in parts)
     classes = len(subject.class_names)
     if scores.shape[1] != classes:
-        raise DataError(f"the network tells {scores.shape[1]} classes apart, the data have {classes}; use its own data")
+        raise DataError(
+            f"the network has {scores.shape[1]} classes and the data have {classes}. Use the data that it comes from"
+        )
     ann, spiking = source.argmax(1), scores.argmax(1)
     right, own = ann == labels, spiking == labels
     return Measured(

@@ -27,7 +27,7 @@ class Question:
 
 
 def side_by_side(networks: Sequence[NetworkRow]) -> list[Question]:
-    """Accuracy, energy and work of all networks, and the settings in which at least two of them differ."""
+    """Accuracy, energy and work of all networks, and what at least two of them differ in: settings, data, training."""
     every = [_answers(network) for network in networks]
     titles = dict.fromkeys(title for answers in every for title in answers)
     rows = [_question(title, [answers.get(title, "not set") for answers in every]) for title in titles]
@@ -66,4 +66,5 @@ def _answers(network: NetworkRow) -> dict[str, str]:
         count(energy.updates),
     )
     answers = dict(zip(MEASURES, measures, strict=True))
-    return answers | network.words
+    source = {**network.source.data, **network.source.training}
+    return answers | network.words | {f"Source: {name}": str(value) for name, value in source.items()}

@@ -102,7 +102,8 @@ def _part(key: str, part: Sequence[Stage], every: Sequence[Stage], most: int) ->
                 beside += 1
             else:
                 told = f"from {_short(reads, 14)}"
-                chart.labels.append(Label(RIGHT + 8, place[stage.name] + 14 + 14 * elsewhere, told, "start"))
+                top = place[stage.name] + 14 + 14 * elsewhere
+                chart.labels.append(Label(RIGHT + 8, top, told, "start", look="over"))
                 elsewhere += 1
     for stage in part:
         top = place[stage.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,7 +22,7 @@ from gcn2snn.report.flow import flows
 from gcn2snn.report.headline import cards
 from gcn2snn.report.population import Population
 from gcn2snn.report.raster import rasters
-from gcn2snn.report.rows import Accounting, FrontPoint, NetworkRow, PopulationRow, Work
+from gcn2snn.report.rows import Accounting, FrontPoint, NetworkRow, PopulationRow, SourceRow, Work
 from gcn2snn.report.samples import Shown, shown
 
 WIDEST_MATRIX = 24
@@ -39,6 +39,9 @@ class Network:
         choice: what was measured to choose that, or None.
         measured: see :func:`gcn2snn.report.collect.measure`.
         environment: versions it was made with.
+        data: what the source model was trained on.
+        training: how it was trained; empty where that is not known.
+        number: place among the networks of the page.
     """
 
     name: str
@@ -46,11 +49,14 @@ class Network:
     choice: Choice | None
     measured: Measured
     environment: dict[str, str]
+    data: dict[str, object]
+    training: dict[str, object]
+    number: int = 0
 
     @property
     def key(self) -> str:
-        """The name as part of an HTML id."""
-        return id_of(self.name)
+        """The name as part of an HTML id, and the number, since two names may differ in signs that an id cannot hold."""
+        return f"{id_of(self.name)}-{self.number}"
 
 
 def id_of(name: str) -> str:
@@ -58,35 +64,44 @@ def id_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
 
 
-def run_page(
-    title: str,
-    networks: Sequence[Network],
-    data: dict[str, object],
-    training: dict[str, object],
-    tuned: dict[str, object] | None,
-) -> str:
-    """The page of one run, or of one network.
+def run_page(title: str, networks: Sequence[Network], tuned: dict[str, dict[str, Any]]) -> str:
+    """The page of one network, or of several.
 
     Args:
         title: heading.
         networks: one section each.
-        data: what the source model was trained on.
-        training: its configuration; empty where it is not known.
-        tuned: what ``tune.json`` holds, or None.
+        tuned: what ``tune.json`` holds, by the place it lies in.
     """
-    front = {"chart": charts.pareto("front", tuned), "rows": _front(tuned), **tuned} if tuned else None
-    known, folded = settings.for_machines(_flat(data))
-    trained = settings.training_in_words(_flat(training))
     sections = [_section(network) for network in networks]
     return _render(
         "run.html",
         title=title,
         networks=sections,
         questions=side_by_side(sections),
-        front=front,
-        source={"data": known, "training": trained, "folded": folded},
+        fronts=[_search(index, place, found, len(tuned)) for index, (place, found) in enumerate(tuned.items())],
+        sources=_sources(sections),
         environment=environment(),
     )
+
+
+def _search(index: int, place: str, tuned: dict[str, Any], searches: int) -> dict[str, object]:
+    """A search as the template shows it; it is named by its place where there are several."""
+    name = f" of {place}" if searches > 1 else ""
+    chart = charts.pareto(f"front-{index}", tuned)
+    return {"name": name, "key": f"search-{index}", "chart": chart, "rows": _front(tuned), **tuned}
+
+
+def _sources(sections: Sequence[NetworkRow]) -> list[SourceRow]:
+    """What the sources were trained on and how, once for all networks for which it is the same."""
+    found: list[SourceRow] = []
+    for section in sections:
+        source = section.source
+        same = next((index for index, other in enumerate(found) if other.equals(source)), None)
+        if same is None:
+            found.append(source)
+        else:
+            found[same] = replace(found[same], names=found[same].names + source.names)
+    return found
 
 
 def table_page(title: str, content: dict[str, object], links: dict[str, list[tuple[str, str]]]) -> str:
@@ -130,6 +145,8 @@ def _section(network: Network) -> NetworkRow:
     confusions, pairs = measured.confusion, largest_confusions(measured.confusion, measured.subject.class_names)
     small = len(measured.subject.class_names) <= WIDEST_MATRIX
     energy = measured.evaluation.energy
+    known, folded = settings.for_machines(_flat(network.data))
+    trained = settings.training_in_words(_flat(network.training))
     return NetworkRow(
         name=network.name,
         key=network.key,
@@ -139,6 +156,7 @@ def _section(network: Network) -> NetworkRow:
         words=settings.conversion_in_words(network.config),
         settings=_settings(network),
         environment=network.environment,
+        source=SourceRow((network.name,), f"source-{network.number}", known, folded, trained),
         evaluation=measured.evaluation,
         measured=measured,
         unit=_unit(energy.ann_joules),

@@ -51,6 +51,29 @@ class PopulationRow:
 
 
 @dataclass(frozen=True)
+class SourceRow:
+    """What a source model was trained on and how.
+
+    Args:
+        names: the networks that were made of it.
+        key: id of its section.
+        data: what people read of the data.
+        folded: what is left of them: checksums, and what is not set.
+        training: its configuration, by option with its meaning.
+    """
+
+    names: tuple[str, ...]
+    key: str
+    data: dict[str, object]
+    folded: dict[str, object]
+    training: dict[str, object]
+
+    def equals(self, other: SourceRow) -> bool:
+        """Whether data and training are the same."""
+        return (self.data, self.folded, self.training) == (other.data, other.folded, other.training)
+
+
+@dataclass(frozen=True)
 class NetworkRow:
     """A network as it is shown."""
 
@@ -62,6 +85,7 @@ class NetworkRow:
     words: dict[str, str]
     settings: dict[str, object]
     environment: dict[str, str]
+    source: SourceRow
     evaluation: Evaluation
     measured: Measured
     unit: tuple[str, float]

@@ -1,41 +1,44 @@
-"""One self-contained HTML page about a spiking network, a run, or a folder of ``reproduce table5``."""
+"""One self-contained HTML page about spiking networks, a run, or a folder of ``reproduce table5``."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from gcn2snn.artefact import StoredNetwork, load_with_origin
-from gcn2snn.errors import ArtefactError
 from gcn2snn.files import load_json, save_text, stored_header
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
-from gcn2snn.report.stored import CURVES, StoredRun, StoredTable, StoredTuning
-from gcn2snn.run_summary import RUN_FILE
-from gcn2snn.schema import Json, Stored, checked
+from gcn2snn.report.stored import CURVES, StoredTable
+from gcn2snn.report.targets import TABLE, Target, TestData, is_table, names_of, read_targets, refuse_other_data
+from gcn2snn.schema import checked
 from gcn2snn.spiking_network import SpikingNetwork
 
-NETWORKS = ("snn.safetensors", "tuned.safetensors")
-"""Files of a run folder that a report looks at."""
-
-TUNE_FILE = "tune.json"
-TABLE = "table5.json"
+COMPARISON = Path("comparison.html")
+"""Where the report of several places goes unless told otherwise."""
 
 FindSubject = Callable[[Path, SpikingNetwork, dict[str, object]], Subject]
 
 
-def default_file(target: Path) -> Path:
-    """Where the report of a file or folder goes unless told otherwise."""
-    return target / "report.html" if target.is_dir() else target.with_suffix(".html")
+def default_file(targets: Sequence[Path]) -> Path:
+    """Where a report goes unless told otherwise.
+
+    >>> default_file([Path("runs/r8.safetensors")]), default_file([Path("a.safetensors"), Path("b.safetensors")])
+    (PosixPath('runs/r8.html'), PosixPath('comparison.html'))
+    """
+    if len(targets) > 1:
+        return COMPARISON
+    return targets[0] / "report.html" if targets[0].is_dir() else targets[0].with_suffix(".html")
 
 
-def write_report(target: Path, out: Path, find_subject: FindSubject) -> dict[str, Any]:
+def write_report(targets: Sequence[Path], out: Path, find_subject: FindSubject) -> dict[str, Any]:
     """Write the page, whole or not at all.
 
     Args:
-        target: a file of ``gcn2snn convert`` or ``tune``, a run folder, or a folder of ``reproduce table5``.
+        targets: files of ``gcn2snn convert`` or ``tune`` and run folders, all of the same test data; or one folder of
+            ``reproduce table5``.
         out: HTML file.
         find_subject: what to run a network on, by its file, the network, and what it keeps of its origin.
 
@@ -43,68 +46,47 @@ def write_report(target: Path, out: Path, find_subject: FindSubject) -> dict[str
         JSON values: the file, its size, and the scores of each network.
 
     Raises:
-        ArtefactError: the target is missing, damaged, or holds nothing to report on.
-        DataError: the data are not there, or have nothing to test on.
+        ArtefactError: a target is missing, damaged, or holds nothing to report on.
+        ConfigError: a network was given twice, or a table beside networks.
+        DataError: the data are not there, have nothing to test on, or are not the same for all networks.
     """
-    if not target.exists():
-        raise ArtefactError(
-            f"{target} does not exist; a report is about a spiking network (a file like RUN/snn.safetensors), a run "
-            f"folder that holds one, or a folder with {TABLE}. Make a network with `gcn2snn train DATASET --out RUN` "
-            f"and `gcn2snn convert RUN`, a table with `gcn2snn reproduce table5 --out DIR`"
-        )
-    if target.is_dir() and (target / TABLE).exists():
-        text, content = _of_table(target, out)
+    if len(targets) == 1 and is_table(targets[0]):
+        text, content = _of_table(targets[0], out)
     else:
-        text, content = _of_networks(target, _networks_of(target), find_subject)
+        text, content = _of_networks(read_targets(targets), find_subject)
     save_text(out, text)
     return {"report": str(out), "bytes": len(text.encode())} | content
 
 
-def _networks_of(target: Path) -> list[Path]:
-    if not target.is_dir():
-        return [target]
-    found = [target / name for name in NETWORKS if (target / name).exists()]
-    if not found:
-        raise ArtefactError(
-            f"{target} holds none of {', '.join(NETWORKS)} and no {TABLE}; nothing to report on. "
-            f"Make a network first: `gcn2snn convert {target}` or `gcn2snn tune {target}`"
-        )
-    return found
-
-
-def _of_networks(target: Path, files: list[Path], find_subject: FindSubject) -> tuple[str, dict[str, object]]:
-    summary = _beside(target, files[0], RUN_FILE, StoredRun, f"gcn2snn train DATASET --out {target} --force")
-    tuned = _beside(target, files[0], TUNE_FILE, StoredTuning, f"gcn2snn tune {target} --force")
+def _of_networks(targets: list[Target], find_subject: FindSubject) -> tuple[str, dict[str, object]]:
+    names = names_of([file for target in targets for file in target.files])
+    if len(names) > 1:  # looked at before anything is measured, and not kept, since graphs are large
+        found = [TestData.of(subject, data) for _, _, subject, data, _ in _loaded(targets, find_subject)]
+        refuse_other_data(names, found)
     networks: list[Network] = []
-    origin: dict[str, object] = {}
-    subject: Subject | None = None
-    for file in files:
-        snn, origin = load_with_origin(file)
-        snn.network.check_scores("a report")
-        subject = find_subject(file, snn, origin)
+    for (file, snn, subject, data, training), name in zip(_loaded(targets, find_subject), names, strict=True):
+        versions = checked(stored_header(file).get("meta"), StoredNetwork, str(file))["environment"]
         measured = measure(snn, subject)
-        meta = checked(stored_header(file).get("meta"), StoredNetwork, str(file))
-        networks.append(Network(file.name, snn.config, snn.choice, measured, meta["environment"]))
-    data, training = _source_of(origin, summary or {})
-    if subject is not None and subject.source is not None:
-        data = subject.source
-    name = Path(str(data.get("dataset", data.get("data", target)))).name
-    text = run_page(f"{name}: one-spike network beside its source", networks, data, training, tuned)
+        networks.append(Network(name, snn.config, snn.choice, measured, versions, data, training, number=len(networks)))
+    data = networks[0].data
+    title = Path(str(data.get("dataset", data.get("data", targets[0].place)))).name
+    title += ": one-spike network beside its source" if len(networks) == 1 else ": one-spike networks side by side"
+    fronts = {str(target.place): target.tuned for target in targets if target.tuned is not None}
     scores = [{"name": n.name, **n.measured.evaluation.to_dict()} for n in networks]
-    return text, {"dataset": data, "networks": scores}
+    return run_page(title, networks, fronts), {"dataset": data, "networks": scores}
 
 
-def _beside(target: Path, network: Path, name: str, schema: type[Stored], command: str) -> Json | None:
-    """A file that a run folder keeps beside its networks, read before anything is measured; None where it is not there.
-
-    Raises:
-        ArtefactError: it is damaged.
-    """
-    file = target / name
-    if not target.is_dir() or not file.exists():
-        return None
-    remedy = f"with `{command}`, or report on a network alone with `gcn2snn report {network}`"
-    return load_json(file, schema, f"Make it again {remedy}")
+def _loaded(
+    targets: Sequence[Target], find_subject: FindSubject
+) -> Iterator[tuple[Path, SpikingNetwork, Subject, dict[str, object], dict[str, object]]]:
+    """Each network with its file, what it is measured on, what those data are, and how its source was trained."""
+    for target in targets:
+        for file in target.files:
+            snn, origin = load_with_origin(file)
+            snn.network.check_scores("a report")
+            subject = find_subject(file, snn, origin)
+            data, training = _source_of(origin, target.summary)
+            yield file, snn, subject, data if subject.source is None else subject.source, training
 
 
 def _source_of(origin: dict[str, object], summary: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:

@@ -161,6 +161,18 @@ ITEMS: dict[str, Item] = {
         "an hour or more",
         ("datasets", "seeds", "data_dir"),
     ),
+    "inductive_choice": Item(
+        "gcn2snn.reproduce.inductive_choice:inductive_choice",
+        "variants of training for new documents, on held-out training documents",
+        "an hour or more",
+        ("datasets", "modes", "seeds", "data_dir"),
+    ),
+    "opponents": Item(
+        "gcn2snn.reproduce.opponents:opponents",
+        "spiking Text GCNs beside uniform grids of 4 to 6 bits, ternary weights, and pruning",
+        "minutes, once table5 has trained the networks",
+        _TEXTS,
+    ),
     "coverage": Item(
         "gcn2snn.reproduce.coverage:coverage",
         "which classes of torch, PyG, DGL and torchvision convert",

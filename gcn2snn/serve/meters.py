@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,7 +15,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from gcn2snn.machine import peak_memory
+from gcn2snn.machine import resident_memory
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable with the folder in which several processes count together; prometheus_client reads it when imported."""
@@ -84,15 +83,6 @@ def totals_of(registry: CollectorRegistry) -> dict[str, int]:
 def forget_worker(pid: int) -> None:
     """Take the gauges of a process that has ended out of the sums."""
     multiprocess.mark_process_dead(pid)
-
-
-def resident_memory() -> int:
-    """Memory of this process that is in use now, bytes; the largest so far where the system has no /proc."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return peak_memory()
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def number_of_threads() -> int:

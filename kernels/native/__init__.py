@@ -1,11 +1,11 @@
-"""The compiled CPU helper: C++ sources, the build at first use (decision note 0020), and calls through ctypes.
+"""The compiled CPU helper: C++ sources, packaged or compiled at first use (decision notes 0020, 0118), and calls through ctypes.
 
 Importing this compiles nothing; :func:`load` does.
 """
 
-from gcn2snn.kernels.native.build import Native, load
 from gcn2snn.kernels.native.coding import decode, encode
 from gcn2snn.kernels.native.conv import conv2d
+from gcn2snn.kernels.native.loading import Native, load
 from gcn2snn.kernels.native.products import decodes_in_registers, gemm_steps, phase_spmm, spmm, spmm_steps
 from gcn2snn.kernels.native.step import emit_step, fire_step
 from gcn2snn.kernels.native.words import binary_entries, binary_values, spmm_sparse

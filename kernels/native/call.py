@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import BackendError
-from gcn2snn.kernels.native import build
+from gcn2snn.kernels.native import loading
 from gcn2snn.kernels.native.signatures import PREFIX
 
 
@@ -20,7 +20,7 @@ def call(name: str, *arguments: Tensor | int | ctypes.Structure | None) -> None:
         TypeError: the number of arguments is wrong.
         ctypes.ArgumentError: an argument is of the wrong type.
     """
-    helper = build.load()
+    helper = loading.load()
     if helper.library is None:
         raise BackendError(helper.reason)
     function = getattr(helper.library, PREFIX + name, None)

@@ -11,7 +11,7 @@ from torch import Tensor
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.event_blocks import WIDTH, EventBlocks, event_blocks
-from gcn2snn.kernels.native import build
+from gcn2snn.kernels.native import loading
 from gcn2snn.kernels.native.call import call
 from gcn2snn.kernels.native.coding import decode
 from gcn2snn.kernels.native.signatures import SUFFIX
@@ -21,7 +21,7 @@ from gcn2snn.kernels.phase import PhaseCode, Spikes
 
 def decodes_in_registers(spikes: Spikes) -> bool:
     """Whether :func:`phase_spmm` can read this population on this machine."""
-    helper = build.load()
+    helper = loading.load()
     short = spikes.code.dtype == torch.int8 and spikes.coding.timesteps <= helper.register_phases
     return short and helper.register_bits > 0
 
@@ -153,6 +153,6 @@ def _wider(spikes: Spikes, fire: Fire) -> torch.dtype:
 @lru_cache(maxsize=64)
 def _register_levels(coding: PhaseCode) -> Tensor:
     """Value of each phase at scale 1, as long as the table in the registers; kept, so callers must not change it."""
-    table = torch.zeros(build.load().register_phases + 1)
+    table = torch.zeros(loading.load().register_phases + 1)
     table[1 : coding.timesteps + 1] = coding.levels(torch.float32)
     return table

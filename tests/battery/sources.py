@@ -33,7 +33,7 @@ from gcn2snn.datasets import load, load_graph
 from gcn2snn.errors import ArtefactError
 from gcn2snn.files import load_json, save_json
 from gcn2snn.graph import Graph
-from gcn2snn.kernels.native import build
+from gcn2snn.kernels.native import library_file, loading
 from gcn2snn.owner_lock import owned
 from gcn2snn.report import write_report
 from gcn2snn.report.charts import pareto
@@ -334,23 +334,23 @@ def _results(folder: Path) -> Iterator[Source]:
     save_json(place / "table5.json", {"rows": [row], "missing": {}, "broken": {}})
     yield Source(
         "table5.json", place / "table5.json",
-        lambda _: write_report(place, folder / "table.html", lambda *_: None)["bytes"], lies="json",  # type: ignore[arg-type, return-value]
+        lambda _: write_report([place], folder / "table.html", lambda *_: None)["bytes"], lies="json",  # type: ignore[arg-type, return-value]
     )  # fmt: skip
 
 
 def _helper_that_may_run(path: Path) -> object:
-    if fault := build._fault_of(path):
+    if fault := library_file.fault_of(path):
         raise ArtefactError(fault)
     return "may run"
 
 
 def _helper(folder: Path) -> Iterator[Source]:
-    library = build.load().library
+    library = loading.load().library
     place = folder / "own"
     place.mkdir()
     if library is not None:
         copy = Path(shutil.copy(library._name, place / "helper.so"))
-        build._checksum_file(copy).write_text(hashlib.sha256(copy.read_bytes()).hexdigest())
+        library_file.checksum_file(copy).write_text(hashlib.sha256(copy.read_bytes()).hexdigest())
         yield Source("compiled helper", copy, _helper_that_may_run, checked=True)
 
     def locked(path: Path) -> object:

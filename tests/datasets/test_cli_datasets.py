@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gcn2snn.cli.datasets import app
 from gcn2snn.datasets import names
-from gcn2snn.errors import DataError
+from gcn2snn.errors import ConfigError, DataError, Gcn2SnnError, InterruptedRunError
 
 KEYS = [
     "documents",
@@ -104,3 +104,47 @@ def test_list_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_build_writes_a_graph_that_info_describes(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb")
+    corpus, graph = tmp_path / "own.jsonl", tmp_path / "own.safetensors"
+    rows = [{"text": f"word{number % 3} word{number % 2} more", "label": "ab"[number % 2]} for number in range(12)]
+    corpus.write_text("\n".join(map(json.dumps, rows)))
+    words = ("build", str(corpus), "--memory", "1GB", "--temp", str(tmp_path), "--out", str(graph), "--training-only")
+    report = json.loads(run(*words, "--window", "2", "--json")[0])
+    assert (report["graph"], report["documents"], report["tokens"]) == (str(graph), 8, 16)
+    assert report["peak_memory_bytes"] > 0
+    assert report["memory_limit_bytes"] == 10**9
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["own.jsonl", "own.safetensors"]
+    described = json.loads(run("info", str(graph), "--json")[0])
+    assert (described["documents"], described["words"], described["options"]["window"]) == (8, report["words"], 2)
+    with pytest.raises(ConfigError, match=r"own.safetensors exists; it is not overwritten without --force"):
+        run(*words)
+    assert "peak memory" in run(*words, "--force")[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("own.tsv", "--memory", "much"), "'much' is no size of memory"),
+        (("own.tsv", "--out", "graph.csv"), "ends in .csv, but a graph"),
+        (("r8", "--text-column", "1"), "--text-column has no meaning here: r8 is a published dataset"),
+        (("nowhere.tsv",), "no dataset and no file or folder is called 'nowhere.tsv'"),
+    ],
+)
+def test_build_refuses_at_once(words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(Gcn2SnnError, match=message):
+        run("build", *words)
+
+
+def test_an_interrupted_build_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gcn2snn.datasets.build.build_graph_file", stop)
+    with pytest.raises(
+        InterruptedRunError, match=r"what is done is kept\. Give the same command again to continue"
+    ) as stopped:
+        run("build", "own.tsv")
+    assert stopped.value.exit_code == 130

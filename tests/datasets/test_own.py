@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import json
 import logging
+import lzma
 import os
+import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from gcn2snn.datasets import TextGraphOptions, load, load_graph
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, MissingPackageError
 
 ROWS = [
     ("red apple\ttree", "fruit", "train", "a"),
@@ -186,7 +191,8 @@ def test_columns_by_name_or_number(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("a,b,c\n1,+,good\n2,-,bad\n3,+,fine\n4,-,dull\n", encoding="utf-8")
     with pytest.raises(
-        DataError, match=r"cannot be told from its first line, 'a', 'b', 'c'. Give --text-column and .* from 1 to 3"
+        DataError,
+        match=r"does not tell which column is the text and which is the label: 'a', 'b', 'c'. Give --text-column and .* from 1 to 3",
     ):
         load(path)
     for text, label in (("c", "b"), ("3", "2"), ("C", "2")):
@@ -265,7 +271,7 @@ def test_folders_may_be_nested_and_have_names_like_splits(tmp_path: Path) -> Non
         (
             "own.csv",
             "id,day,stuff\n1,2,3\n",
-            "cannot be told from its first line, 'id', 'day', 'stuff'. Give --text-column and",
+            "does not tell which column is the text and which is the label: 'id', 'day', 'stuff'. Give --text-column and",
         ),
         (
             "own.csv",
@@ -311,7 +317,9 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x1f\x8b\x08\0", "is a gzip file; unpack it"),
+        (b"\x1f\x8b\x08\0", "is packed and damaged: .*Pack it again"),
+        (b"\x28\xb5\x2f\xfd\0", "is a zstd file; unpack it"),
+        (b"PAR1", "is a Parquet file; let its name end in .parquet"),
         (b"PK\x03\x04\0", "is a zip archive or a spreadsheet; .*save the sheet as CSV"),
         (b"\x81\x8c\n" + bytes(range(256)), r"line 2 of .* holds a zero byte \(byte 3\), so it is no text file"),
     ],
@@ -343,10 +351,10 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, place: str) -> None:
 def test_an_unreadable_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_table(tmp_path / "own.tsv")
 
-    def refuse(self: Path) -> bytes:
+    def refuse(self: Path, mode: str = "r") -> IO[bytes]:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"cannot read .*own.tsv: Permission denied"):
         load(path)
 
@@ -380,3 +388,28 @@ def test_an_own_corpus_says_its_choices_and_what_would_mislead(
     caplog.clear()
     load_graph(path, notes=False)
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".jsonl.bz2", ".tsv.xz"])
+def test_packed_files_give_the_same_corpus(tmp_path: Path, suffix: str) -> None:
+    plain = tmp_path / f"own{Path(suffix).stem}"
+    (write_jsonl if plain.suffix == ".jsonl" else write_table)(plain)
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[Path(suffix).suffix]
+    packed = tmp_path / f"own{suffix}"
+    packed.write_bytes(pack(plain.read_bytes()))
+    assert load(packed, options=KEEP).hash == load(plain, options=KEEP).hash
+
+
+def test_parquet_gives_the_same_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    table, path = write_table(tmp_path / "own.csv"), tmp_path / "own.parquet"
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('{table}')) TO '{path}' (FORMAT parquet)").fetchall()
+    assert load(path, options=KEEP).hash == load(table, options=KEEP).hash
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(
+        DataError, match=r"own.parquet cannot be read as Parquet: .* Write it again, or save it as JSONL"
+    ):
+        load(path)
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(MissingPackageError, match=r"own.parquet needs DuckDB: pip install 'gcn2snn\[scale\]'"):
+        load(path)

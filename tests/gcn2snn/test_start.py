@@ -74,10 +74,7 @@ def test_a_verb_that_is_stopped_says_so_in_one_line(
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == code
-    assert (
-        capsys.readouterr().err
-        == "gcn2snn: stopped; every file that has its name is whole. Give the same command again\n"
-    )
+    assert capsys.readouterr().err == "gcn2snn: stopped; no half-written file is left. Give the same command again\n"
 
 
 def test_exit_codes_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from gcn2snn.errors import BackendError, ConfigError
 from gcn2snn.kernels import backend, encode
-from gcn2snn.kernels.native import build
+from gcn2snn.kernels.native import loading, variants
 from gcn2snn.kernels.phase import PhaseCode
 
 CPU = torch.device("cpu")
@@ -19,12 +19,13 @@ CPU = torch.device("cpu")
 def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     """A machine without a compiler and without a helper built earlier."""
     monkeypatch.setenv("GCN2SNN_CACHE", str(tmp_path))
+    monkeypatch.setenv(variants.SWITCH, "compile")  # nor one in the package
     monkeypatch.setenv("CC", "no-such-compiler")
     monkeypatch.setenv("CXX", "no-such-compiler")
-    build.load.cache_clear()
+    loading.load.cache_clear()
     backend._best.cache_clear()
     yield
-    build.load.cache_clear()
+    loading.load.cache_clear()
     backend._best.cache_clear()
 
 

@@ -49,6 +49,15 @@ def test_documents_of_a_corpus_of_ones_own(tmp_path: Path) -> None:
     probability = (snn.source(graph.adjacency)[8:12].double() / snn.documents.temperature).softmax(1).amax(1)
     assert [float(row["source_probability"]) for row in rows] == pytest.approx(probability.tolist(), abs=1e-6)
 
+    counted = parsed("evaluate", run / "snn.safetensors", "--event-driven")
+    assert 0 < counted["event_driven"]["updates"] < counted["updates"]
+    assert counted["alpha"]["event_driven"] > counted["alpha"]["total"] == found["alpha"]["total"]
+    assert "event_driven" not in found
+    wanted = parsed("evaluate", run / "snn.safetensors", "--rows", "wanted")
+    assert (wanted["rows"], found["rows"]) == ("wanted", "all")
+    assert wanted["joules"]["ann"] < found["joules"]["ann"]
+    assert "--rows is some; allowed are all and wanted" in failed("evaluate", run / "snn.safetensors", "--rows", "some")
+
     before = out.read_bytes()
     assert "exists; it is not overwritten without --force" in failed(
         "evaluate", run / "snn.safetensors", "--predictions", out

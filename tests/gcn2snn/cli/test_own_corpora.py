@@ -109,6 +109,50 @@ def test_a_tokeniser_of_ones_own_travels_by_name_only(
     )
 
 
+def test_verbs_that_read_the_corpus_again_refuse_another_tokeniser(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write(tmp_path / "film.csv")
+    columns = ("--text-column", 1, "--label-column", 2)
+    assert run(capsys, "train", corpus, "--out", "run", *columns, *SMALL)[0] == 0
+    assert run(capsys, "convert", "run")[0] == 0
+    (tmp_path / "never.py").write_text("raise AssertionError('what is refused is not imported')\n")
+    for words in (("convert", "run", "--force"), ("evaluate", "run"), ("tune", "run"), ("report", "run")):
+        code, _, err = run(capsys, *words, "--tokeniser", "never:cut")
+        assert code == 2
+        assert "--tokeniser never:cut: this network was trained on texts that were cut with no tokeniser" in err
+    (tmp_path / "run" / "tuned.safetensors").unlink(missing_ok=True)
+
+
+def test_a_graph_that_was_built_before_is_trained_moved_and_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("duckdb")
+    corpus = write(tmp_path / "film.csv")
+    columns = ("--text-column", 1, "--label-column", 2)
+    for more, out in (((), "all.safetensors"), (("--training-only",), "part.safetensors")):
+        code, _, err = run(capsys, "datasets", "build", corpus, "--out", out, "--temp", "temp", *columns, *more)
+        assert code == 0, err
+    assert run(capsys, "train", "all.safetensors", "--out", "run", *SMALL)[0] == 0
+    assert run(capsys, "train", "part.safetensors", "--out", "new", "--inductive", *SMALL)[0] == 0
+    (tmp_path / "all.safetensors").rename(tmp_path / "moved.safetensors")
+    code, _, err = run(capsys, "convert", "run")
+    assert code == 2
+    assert "the graph this run was trained on" in err
+    assert run(capsys, "convert", "run", "--corpus", "moved.safetensors")[0] == 0
+    assert run(capsys, "evaluate", "run", "--corpus", "moved.safetensors")[0] == 0
+    assert run(capsys, "convert", "new")[0] == 0
+    code, out, err = run(capsys, "evaluate", "new", "--json")
+    assert code == 0, err
+    assert json.loads(out)["documents"] == 4
+    code, _, err = run(capsys, "evaluate", "run", "--corpus", "part.safetensors")
+    assert code == 2
+    assert "is not the corpus this run was trained on" in err
+    code, _, err = run(capsys, "train", "moved.safetensors", "--out", "other", "--window", 3, *SMALL)
+    assert code == 2
+    assert "is a graph that was built with window 20, and 3 is asked for" in err
+
+
 def test_info_takes_the_same_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = write(tmp_path / "film.csv")
     columns = ("--text-column", "meinung", "--label-column", "urteil")

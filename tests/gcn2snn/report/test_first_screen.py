@@ -179,7 +179,7 @@ def test_differences_are_marked(graph: Graph) -> None:
     rows = []
     for name, config in (("one", ConvertConfig()), ("two", ConvertConfig(timesteps=8, base=1.5))):
         snn = convert(model, graph, config)
-        rows.append(_section(Network(name, snn.config, None, measure(snn, subject_of(graph)), {})))
+        rows.append(_section(Network(name, snn.config, None, measure(snn, subject_of(graph)), {}, {}, {}, len(rows))))
     questions = {question.title: question.cells for question in side_by_side(rows)}
     assert questions["Accuracy of the source %"][1].differs is False
     assert questions["Code"] == (

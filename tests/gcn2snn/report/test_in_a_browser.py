@@ -55,6 +55,8 @@ FRAME = """<!DOCTYPE html><body><pre id="found"></pre>
 <script>addEventListener("message", e => document.getElementById("found").textContent = JSON.stringify(e.data));</script>
 <iframe style="width:%dpx;height:900px;border:0" srcdoc="%s"></iframe></body>"""
 
+PAGES = ("graph", "several", "images", "deep")
+
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
     pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: make axe"),
@@ -63,20 +65,21 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A page with two networks of a graph, and one with a network of images."""
+    """Pages with two networks of a graph, with three, with a network of images, and with one as deep as a ResNet-20."""
     folder = tmp_path_factory.mktemp("pages")
     graph = load_graph("karate")
     torch.manual_seed(0)
     model = TextGCN(34, [8], 4).eval()
     for name, config in (("snn", ConvertConfig()), ("tuned", ConvertConfig(events=0.5, timesteps=8))):
         artefact.save(convert(model, graph, config), folder / f"{name}.safetensors", {"dataset": graph.source})
-    write_report(folder, folder / "graph.html", lambda *_: subject_of(graph))
+    write_report([folder], folder / "graph.html", lambda *_: subject_of(graph))
+
+    third = artefact.save(
+        convert(model, graph, ConvertConfig.paper()), folder / "third.safetensors", {"dataset": graph.source}
+    )
+    write_report([folder, third], folder / "several.html", lambda *_: subject_of(graph))
 
     x = torch.rand(20, 3, 8, 8)
-    cnn = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 10)
-    ).eval()
-    file = artefact.save(convert(cnn, x), folder / "images.safetensors", {"kind": "images", "data": "noise"})
     pixels = (255 * x).to(torch.uint8)
     images = Subject(
         lambda: [Batch((x,), torch.arange(20) % 10, torch.ones(20, dtype=torch.bool))],
@@ -85,12 +88,25 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "20 images",
         describe=lambda rows: [Sample(f"image {row}", picture=png(pixels[row])) for row in rows],
     )
-    write_report(file, folder / "images.html", lambda *_: images)
-    return {name: (folder / f"{name}.html").read_text(encoding="utf-8") for name in ("graph", "images")}
+    for name, depth in (("images", 1), ("deep", 19)):
+        layers = [layer for _ in range(depth) for layer in (torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.ReLU())]
+        cnn = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(192, 10)).eval()
+        snn = convert(cnn, x, ConvertConfig.paper())
+        file = artefact.save(snn, folder / f"{name}.safetensors", {"kind": "images", "data": "noise"})
+        write_report([file], folder / f"{name}.html", lambda *_: images)
+    return {name: (folder / f"{name}.html").read_text(encoding="utf-8") for name in PAGES}
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "scheme"), [("graph", 1280, 1), ("graph", 400, 0), ("images", 1280, 0), ("images", 400, 1)]
+    ("name", "width", "scheme"),
+    [
+        ("graph", 1280, 1),
+        ("graph", 400, 0),
+        ("several", 1280, 0),
+        ("several", 400, 1),
+        ("images", 1280, 0),
+        ("images", 400, 1),
+    ],
 )
 def test_a_page_is_accessible_and_nothing_is_cut(
     pages: dict[str, str], name: str, width: int, scheme: int, tmp_path: Path
@@ -119,7 +135,7 @@ def test_a_page_is_accessible_and_nothing_is_cut(
     assert said["scrolled"] == []
 
 
-@pytest.mark.parametrize("name", ["graph", "images"])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_prints_on_four_sheets(pages: dict[str, str], name: str, tmp_path: Path) -> None:
     assert CHROMIUM is not None
     (tmp_path / "page.html").write_text(pages[name], encoding="utf-8")

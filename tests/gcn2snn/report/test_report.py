@@ -152,7 +152,7 @@ def test_a_run_end_to_end(run: Path) -> None:
 
 def test_what_is_folded_stays_on_the_screen(karate: Graph, tmp_path: Path) -> None:
     file = artefact.save(convert(TextGCN(34, [8], 4).eval(), karate), tmp_path / "snn.safetensors", {"dataset": {}})
-    write_report(file, tmp_path / "out.html", lambda *_: subject_of(karate))
+    write_report([file], tmp_path / "out.html", lambda *_: subject_of(karate))
     source = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "<details>" in source
     printed = source[source.index("@media print") : source.index("</style>")]
@@ -290,7 +290,7 @@ def test_every_text_is_escaped(karate: Graph, tmp_path: Path) -> None:
     snn = convert(TextGCN(34, [8], 4).eval(), graph)
     origin = {"dataset": graph.source, "config": {"note": HOSTILE}}
     file = artefact.save(snn, tmp_path / "x<b>y.safetensors", origin)
-    write_report(file, tmp_path / "out.html", lambda *_: subject_of(graph))
+    write_report([file], tmp_path / "out.html", lambda *_: subject_of(graph))
     page = checked(tmp_path / "out.html")
     assert "b" not in {tag for tag, _ in page.tags}
     assert " ".join(HOSTILE.split()) in page.text
@@ -301,7 +301,7 @@ def test_many_classes_are_listed_instead_of_a_wide_matrix(karate: Graph, tmp_pat
     graph = replace(karate, class_names=names)
     snn = convert(TextGCN(34, [8], 30).eval(), graph)
     file = artefact.save(snn, tmp_path / "snn.safetensors", {"dataset": graph.source})
-    write_report(file, default_file(file), lambda *_: subject_of(graph))
+    write_report([file], default_file([file]), lambda *_: subject_of(graph))
     page = checked(tmp_path / "snn.html")
     assert "Test nodes by true class" not in page.text
     assert "Most frequent confusions" in page.text
@@ -348,25 +348,27 @@ def test_bad_targets(run: Path, karate: Graph, tmp_path: Path) -> None:
 
     out = tmp_path / "out.html"
     with pytest.raises(ArtefactError, match=r"holds none of snn.safetensors, tuned.safetensors and no table5.json"):
-        write_report(tmp_path, out, nothing)
+        write_report([tmp_path], out, nothing)
     with pytest.raises(ArtefactError, match="does not exist"):
-        write_report(tmp_path / "nowhere", out, nothing)
+        write_report([tmp_path / "nowhere"], out, nothing)
     with pytest.raises(ArtefactError, match=r"gcn2snn.model.*a gcn2snn.snn file is needed"):
-        write_report(run / "model.safetensors", out, nothing)
+        write_report([run / "model.safetensors"], out, nothing)
     nameless = artefact.save(artefact.load(run / "snn.safetensors"), tmp_path / "nameless.safetensors", {})
     assert (
         "does not say what it was trained on. Give the data: --data" in gcn2snn("report", nameless, "--out", out).stderr
     )
     other = replace(subject_of(karate), class_names=("a", "b"))
-    with pytest.raises(DataError, match="tells 4 classes apart, the data have 2"):
-        write_report(run, out, lambda *_: other)
+    with pytest.raises(DataError, match="the network has 4 classes and the data have 2"):
+        write_report([run], out, lambda *_: other)
     assert "--limit has no meaning here" in gcn2snn("report", run, "--out", out, "--limit", 5).stderr
     save_json(tmp_path / "table" / "table5.json", [])
     with pytest.raises(ArtefactError, match=r"is no JSON object but .*Make it again with `gcn2snn reproduce table5`"):
-        write_report(tmp_path / "table", out, nothing)
+        write_report([tmp_path / "table"], out, nothing)
     with pytest.raises(DataError, match="has no test nodes"):
-        write_report(run, out, lambda *_: subject_of(replace(karate, test_mask=torch.zeros(34, dtype=torch.bool))))
-    few = replace(next(iter(subject_of(karate).batches())), rows=torch.ones(33, dtype=torch.bool))
+        write_report([run], out, lambda *_: subject_of(replace(karate, test_mask=torch.zeros(34, dtype=torch.bool))))
+    few = replace(
+        next(iter(subject_of(karate).batches())), labels=karate.labels[:33], rows=torch.ones(33, dtype=torch.bool)
+    )
     with pytest.raises(DataError, match="the data have 33 labels; the network gives 34 rows"):
-        write_report(run, out, lambda *_: replace(subject_of(karate), batches=lambda: [few]))
+        write_report([run], out, lambda *_: replace(subject_of(karate), batches=lambda: [few]))
     assert not out.exists()

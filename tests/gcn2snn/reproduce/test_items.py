@@ -36,6 +36,8 @@ def test_items_are_the_papers_figures_and_tables():
         "tcurve",
         "codings",
         "inductive",
+        "inductive_choice",
+        "opponents",
         "coverage",
         "defaults",
     } == set(ITEMS)

@@ -81,7 +81,7 @@ def test_a_row_for_each_mode_with_all_alphas(made: dict[str, Any], small: Path) 
     assert [(row["dataset"], row["mode"]) for row in made["rows"]] == [("small", mode) for mode in table5.MODES]
     for row in made["rows"]:
         assert len(row["ann"]) == len(row["snn"]) == 2
-        assert set(row["alpha"]) == {"eq6", "events", "total", "binary"}
+        assert set(row["alpha"]) == {"eq6", "events", "total", "event_driven", "binary"}
         assert all(len(values) == 2 for values in row["alpha"].values())
         assert min(row["ann"]) > 60  # chance is 33
     assert [Path(file).name for file in made["files"]] == ["table5.json", "table5.md"]

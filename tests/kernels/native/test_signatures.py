@@ -9,7 +9,7 @@ import torch
 
 from gcn2snn.errors import BackendError
 from gcn2snn.kernels import backend
-from gcn2snn.kernels.native import build, signatures
+from gcn2snn.kernels.native import build, loading, signatures
 from gcn2snn.kernels.native.call import call
 from gcn2snn.kernels.native.signatures import Array
 
@@ -51,7 +51,7 @@ def test_the_table_is_what_the_sources_export() -> None:
 
 @needs_helper
 def test_every_function_is_declared() -> None:
-    library = build.load().library
+    library = loading.load().library
     assert library is not None
     for name, arguments in signatures.FUNCTIONS.items():
         function = getattr(library, signatures.PREFIX + name)
@@ -133,30 +133,33 @@ def test_a_library_with_other_structures_is_refused() -> None:
 def test_a_library_that_cannot_be_used_is_built_again(
     found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = Path(build.load().library._name).read_bytes()  # type: ignore[union-attr]
+    good = Path(loading.load().library._name).read_bytes()  # type: ignore[union-attr]
     monkeypatch.setenv("GCN2SNN_CACHE", str(tmp_path))
     built = []
 
-    def compile_again(folder: Path, machine: str) -> Path:
-        built.append(machine)
+    def compile_again(folder: Path, variant: str) -> Path:
+        built.append(variant)
         (folder / "gcn2snn_native.so").write_bytes(good)
         return folder / "gcn2snn_native.so"
 
-    monkeypatch.setattr(build, "_compile", compile_again)
-    path = build._library_path("native")
+    monkeypatch.setattr(build, "compile_library", compile_again)
+    path = build.library_path("compile")
     path.parent.mkdir(parents=True)
     renamed = good.replace(b"gcn2snn_emit_step_i8\0", b"gcn2snn_omit_step_i8\0")
     assert renamed != good
     path.write_bytes(b"nothing" if found == "damaged" else renamed)
-    build.load.cache_clear()
+    loading.load.cache_clear()
     try:
-        assert build.load().reason == ""
-        assert built == ["native"]
+        assert loading.load("compile").reason == ""
+        assert built == ["compile"]
         built.clear()
         good = renamed
         monkeypatch.setenv("GCN2SNN_CACHE", str(tmp_path / "another"))  # the first is loaded under its path
-        build.load.cache_clear()
-        assert "built again and still cannot be used: it has no function gcn2snn_emit_step_i8" in build.load().reason
-        assert built == ["native", "native"]
+        loading.load.cache_clear()
+        assert (
+            "built again and still cannot be used: it has no function gcn2snn_emit_step_i8"
+            in loading.load("compile").reason
+        )
+        assert built == ["compile", "compile"]
     finally:
-        build.load.cache_clear()
+        loading.load.cache_clear()

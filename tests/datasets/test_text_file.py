@@ -1,0 +1,102 @@
+"""Text that comes in blocks reads as it would in one piece, wherever the blocks end."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import pytest
+
+from gcn2snn.datasets import file_bytes
+from gcn2snn.datasets.file_bytes import file_blocks, kind_of
+from gcn2snn.datasets.text_file import TextFile, read_text
+from gcn2snn.errors import DataError
+
+TEXTS = [
+    "",
+    "one line",
+    "a\r\nb\rc\n\nd\r\n",
+    "old\rlines\rend",
+    "only a carriage return\r",
+    "trouble\r\r\n",
+    "Größe 日本 😀\r\nend",
+]
+
+
+@pytest.fixture(params=[5, 7, 1 << 20], ids=str)
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Bytes that are read at once; a byte order mark comes with the first."""
+    monkeypatch.setattr(file_bytes, "BLOCK", request.param)
+    return int(request.param)
+
+
+def lines_at_once(text: str) -> list[str]:
+    """The lines of a text that is held whole."""
+    text = text.replace("\r\n", "\n")
+    return text.replace("\r", " " if "\n" in text else "\n").splitlines(keepends=True)
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030"])
+def test_lines_and_text_are_those_of_the_whole(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode(encoding))
+    file = TextFile.look(path, "gb18030" if encoding == "gb18030" else None)
+    assert list(file.lines()) == lines_at_once(text)
+    assert read_text(path, file.encoding) == text
+    assert file.blank == (not text.strip())
+
+
+@pytest.mark.usefixtures("block")
+def test_the_place_of_a_wrong_byte_is_that_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("Größe\nweiß".encode() + b"\xc3\n")
+    with pytest.raises(DataError, match=r"a.txt is not UTF-8 text: line 2, byte 13 is 0xc3"):
+        read_text(path)
+    path.write_bytes("Größe\nweiß".encode() + b"\xc3")
+    with pytest.raises(DataError, match=r"line 2, byte 13 is 0xc3 \(unexpected end of data\)"):
+        read_text(path)
+    path.write_bytes(b"one\ntwo\0\xff")
+    with pytest.raises(DataError, match=r"line 2 of .*a.txt holds a zero byte \(byte 7\)"):
+        read_text(path)
+    path.write_bytes("some text\n".encode("utf-16-le") * 3)
+    with pytest.raises(
+        DataError, match=r"holds zero bytes and looks like UTF-16 without its mark. Give --encoding utf-16-le"
+    ):
+        read_text(path)
+
+
+@pytest.mark.usefixtures("block")
+def test_a_mistaken_encoding_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("Größe".encode())
+    assert TextFile.look(path, "latin-1").mistaken
+    assert not TextFile.look(path, "utf8").mistaken
+    assert not TextFile.look(path).mistaken
+    path.write_bytes("Größe".encode("latin-1"))
+    assert not TextFile.look(path, "latin-1").mistaken
+    path.write_bytes(b"plain")
+    assert not TextFile.look(path, "latin-1").mistaken
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"])
+def test_packed_files_are_unpacked_and_damaged_ones_refused(tmp_path: Path, pack: object) -> None:
+    assert callable(pack)
+    path, content = tmp_path / "a", b"some text\n" * 1000
+    packed = pack(content)
+    path.write_bytes(packed)
+    assert b"".join(file_blocks(path)) == content
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match=r"a is packed and damaged: .*Pack it again"):
+        list(file_blocks(path))
+    path.write_bytes(packed[:10] + b"nonsense" + packed[10:])
+    with pytest.raises(DataError, match=r"a is packed and damaged: .*Pack it again"):
+        list(file_blocks(path))
+
+
+def test_kind_of_looks_behind_the_ending_of_a_packed_file() -> None:
+    names = ("a.tsv", "a.TSV.GZ", "a.jsonl.xz", "a.gz", "a")
+    assert [kind_of(Path(name)) for name in names] == [".tsv", ".tsv", ".jsonl", "", ""]
