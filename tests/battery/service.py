@@ -241,7 +241,9 @@ async def oversized(tally: Tally, service: Service, chance: random.Random, chunk
     except ConnectionError:  # it goes on sending after the answer, and is cut off
         found = " 413 "
     writer.close()
-    tally.attempt("oversized bodies", "", lambda: "" if " 413 " in found else f"{length!r}: {found[:200]!r}")
+    tally.attempt(
+        "oversized bodies", "", lambda: "" if " 413 " in found or " 408 " in found else f"{length!r}: {found[:200]!r}"
+    )
 
 
 async def bad_clients(tally: Tally, service: Service, chance: random.Random, tries: int) -> None:
