@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gcn2snn.frontends import lowers
     from gcn2snn.graph import Graph
     from gcn2snn.kernels import CSR, PhaseCode, Spikes
+    from gcn2snn.memory import memory_limit
+    from gcn2snn.neighbours import ClusterBatches, NeighbourBatches
     from gcn2snn.passes import layer_bases, optimal_base
     from gcn2snn.spiking_network import SpikingNetwork
     from gcn2snn.textgcn import TextGCN, Trainer, fit
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
 # Names load on first use, so that the command line answers before torch is imported.
 _HOME = {
     "CSR": "gcn2snn.kernels",
+    "ClusterBatches": "gcn2snn.neighbours",
     "ConversionError": "gcn2snn.errors",
     "ConvertConfig": "gcn2snn.config",
     "Gcn2SnnError": "gcn2snn.errors",
     "Graph": "gcn2snn.graph",
     "LayerConfig": "gcn2snn.config",
+    "NeighbourBatches": "gcn2snn.neighbours",
     "PhaseCode": "gcn2snn.kernels",
     "Recording": "gcn2snn.engines",
     "Spikes": "gcn2snn.kernels",
@@ -59,17 +63,20 @@ _HOME = {
     "load": "gcn2snn.artefact",
     "load_graph": "gcn2snn.datasets",
     "lowers": "gcn2snn.frontends",
+    "memory_limit": "gcn2snn.memory",
     "optimal_base": "gcn2snn.passes",
     "save": "gcn2snn.artefact",
 }
 
 __all__ = [
     "CSR",
+    "ClusterBatches",
     "ConversionError",
     "ConvertConfig",
     "Gcn2SnnError",
     "Graph",
     "LayerConfig",
+    "NeighbourBatches",
     "PhaseCode",
     "Recording",
     "Spikes",
@@ -89,6 +96,7 @@ __all__ = [
     "load",
     "load_graph",
     "lowers",
+    "memory_limit",
     "optimal_base",
     "save",
 ]

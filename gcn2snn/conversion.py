@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,16 @@ from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import bind, choose_engine, head_values, run_float
+from gcn2snn.engines import Value, bind, choose_engine
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
-from gcn2snn.frontends import Handler, copied, lower, untouched
+from gcn2snn.frontends import Handler, SampledCall, copied, lower, untouched
 from gcn2snn.graph import Graph
+from gcn2snn.memory import current_limit
+from gcn2snn.neighbours import small_call
 from gcn2snn.passes import (
     Problem,
     RefitProgress,
+    Sampler,
     Statistics,
     calibrate,
     choose_setting,
@@ -34,13 +38,18 @@ from gcn2snn.passes import (
     set_horizons,
     with_codes,
 )
+from gcn2snn.source_check import Check, check_source, compared, refuse_unknown, result_on_example
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments
+from gcn2snn.verify import SourceCheck
 
 _log = logging.getLogger(__name__)
 
 NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Number types whose values can be checked; a network computes in the last two."""
+
+PART = "a memory limit holds, so the model ran on at most 2,048 nodes and the edges between them"
+"""Said of a conversion under a memory limit."""
 
 
 def convert(
@@ -54,6 +63,7 @@ def convert(
     row_weights: Tensor | None = None,
     on_channels: RefitProgress | None = None,
     accuracy_first: bool = False,
+    check: Check = "auto",
 ) -> SpikingNetwork:
     """A one-spike network that is called like ``model``; the model itself is not changed.
 
@@ -81,13 +91,19 @@ def convert(
         row_weights: with ``config.refit``: how much each row of the aggregation matters, [N]; default: all the same.
         on_channels: with ``config.refit``: called with a population, its channels that are done, and their number.
         accuracy_first: also try several neurons to a membrane, which cost more neurons and no more spikes.
+        check: on what the network's description is compared with the model: "full", the example; "sample", neighbourhoods of
+            some nodes of its graph; "auto", a sample where the messages of the whole graph would take more than a GiB. Where it
+            is a sample, settings are compared on it too, unless ``calibration`` is given; scales come from the whole graph.
 
     Returns:
-        The network, with a report of its populations in ``report``.
+        The network, with a report of its populations in ``report``, and in ``checked`` what was compared with the model.
+
+    Under :func:`gcn2snn.memory_limit` the network is calibrated some rows at a time, and the model is read and compared with
+    its description on a part of the example's graph (up to 2,048 nodes and the edges between them).
 
     Raises:
         ConversionError: with every part that cannot become spikes, or a model in training mode.
-        ConfigError: the configuration does not fit the network.
+        ConfigError: the configuration does not fit the network, or asks under a memory limit for horizons or a refit.
         InputError: inputs that do not fit or on which the model itself fails, or values that are not finite.
 
     Source: Section III-C and IV-D; docs/method.md.
@@ -105,13 +121,25 @@ def convert(
     if config is not None and not isinstance(config, ConvertConfig):
         raise InputTypeError(f"config is {type(config).__name__}; a ConvertConfig is needed: ConvertConfig(base=1.3)")
     config = config or ConvertConfig()
+    _check_fits_limit(config)
     if row_weights is not None and not (config.refit or any(own.refit for own in config.layers.values())):
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
-    network = prepare(model, example, config, handlers, output)
+    prepared = _prepared(model, example, config, handlers, output, check)
+    network, given = prepared.network, calibration is not None
     batches = _batches(network, example, calibration)
-    statistics = Statistics(network, batches)
-    documents = example.num_documents if isinstance(example, Graph) else None
-    config, choice = choose_setting(Problem(network, batches, statistics, documents), config, accuracy_first)
+    sampler = Sampler(network, example.num_documents if isinstance(example, Graph) else None)
+    if given:
+        prepared.compare(None)
+
+    def seen(batch: Mapping[str, Value], heads: Mapping[str, Tensor]) -> None:
+        if not given:  # the batch is the example, so what calibration computes is what there is to check
+            prepared.compare(heads)
+        if (given or prepared.small is None) and (config.open or accuracy_first):
+            sampler(batch, heads)
+
+    statistics = Statistics(network, batches, seen)
+    problem = _problem(prepared, batches, statistics, sampler, given)
+    config, choice = choose_setting(problem, config, accuracy_first)
     if choice is not None and choice.departs:
         _log.warning("%s", choice.warning())
     network, report = calibrate(with_codes(network, config), batches, config, statistics)
@@ -126,6 +154,7 @@ def convert(
     if config.correct == "mean":
         network = correct_means(network, batches, source)
     snn = SpikingNetwork(network, config, report, refits, choice)
+    snn.checked = prepared.checked
     if isinstance(example, Graph) and "dataset" in example.source:
         snn.origin = {"dataset": example.source, "fingerprint": example.fingerprint}
         snn.origin |= {"class_names": list(example.class_names)}
@@ -141,8 +170,36 @@ def prepare(
     config: ConvertConfig,
     handlers: Mapping[type[nn.Module], Handler] | None = None,
     output: object = None,
+    check: Check = "auto",
 ) -> ir.Network:
     """The description with its neurons in place, not calibrated; arguments and errors as for :func:`convert`."""
+    prepared = _prepared(model, example, config, handlers, output, check)
+    prepared.compare(None)
+    return prepared.network
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A description with its neurons, on what it is compared with its source, and the smaller call where that is a sample.
+
+    ``compare`` takes the heads of the network on the example where they are known, else it computes them.
+    """
+
+    network: ir.Network
+    checked: SourceCheck
+    small: SampledCall | None
+    compare: Callable[[Mapping[str, Tensor] | None], None]
+
+
+def _prepared(
+    model: nn.Module,
+    example: object,
+    config: ConvertConfig,
+    handlers: Mapping[type[nn.Module], Handler] | None,
+    output: object,
+    check: Check,
+) -> Prepared:
+    refuse_unknown(check)
     if example is None:
         raise InputTypeError(
             "the example is None; pass what the model is called with, such as a tensor or a tuple of them"
@@ -150,18 +207,38 @@ def prepare(
     args, kwargs = call_of(example)
     check_model(model)
     check_example("example", kwargs or args)
+    limited = current_limit() is not None
+    if limited:  # the model itself holds a message for every edge, so it runs on a part of the graph
+        args, kwargs = small_call(args, kwargs)
     try:
         with untouched(model), torch.no_grad():
             source = lower(model, copied(args), copied(kwargs), handlers or {}, output)
     except ConversionError as refused:
         if refused.__cause__ is not None:  # the model's own code raised: where it does so by itself, that is the reason
-            _result_on_example(model, args, kwargs)
+            result_on_example(model, args, kwargs)
         raise
-    expected = _result_on_example(model, args, kwargs)
-    _check_same(expected, source, args, kwargs, output)
+    checked, small, compare = check_source(model, source, args, kwargs, output, check)
+    if limited:  # calibration sees the whole graph, so what it computes is not what the model gave
+        compare(None)
+        checked, small, compare = replace(checked, kind="part", why=PART), None, compared
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
-    return network
+    return Prepared(network, checked, small, compare)
+
+
+def _check_fits_limit(config: ConvertConfig) -> None:
+    """Refuse what looks at all spikes of a population at once where a memory limit holds.
+
+    Raises:
+        ConfigError: as said.
+    """
+    every = [config, *config.layers.values()]
+    asked = [name for name in ("horizon", "events", "refit") if any(getattr(own, name) for own in every)]
+    if asked and current_limit() is not None:
+        raise ConfigError(
+            f"{', '.join(asked)} and a memory limit: what a spike is worth is compared among all neurons of a population at "
+            f"once. Convert without the limit, or leave {', '.join(asked)} out"
+        )
 
 
 def check_example(name: str, value: object) -> None:
@@ -240,59 +317,19 @@ def check_model(model: nn.Module) -> None:
             )
 
 
-def _result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-    """What the model itself gives on the example.
-
-    Raises:
-        InputError: it fails, which is the error's cause, or gives values that are not finite.
-    """
-    try:
-        with untouched(model), torch.no_grad():
-            expected: object = model(*copied(args), **copied(kwargs))  # it may write to what it is given
-    except Exception as failure:
-        what = f"{type(failure).__name__}: {failure}"
-        raise InputError(
-            f"{type(model).__name__} itself fails on the example ({what}). Pass what it runs on"
-        ) from failure
-    for tensor in ir.pack(expected, lambda item: isinstance(item, Tensor))[1].values():
-        if isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all()):
-            raise InputError(
-                f"{type(model).__name__} gives values that are NaN or infinite on the example. Check the values of the example"
-            )
-    return expected
-
-
-def _check_same(
-    expected: object, source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object], output: object
-) -> None:
-    """The description computes what the model computes, to float accuracy; else a handler is wrong.
-
-    The bound, 1e-3 of the largest value of a head, is far above summation order and far below any missing term.
-    """
-    heads: dict[str, Tensor] = {}
-    with torch.no_grad():
-        run_float(source, bind(source, args, kwargs), heads=heads)
-    structure, found = ir.pack(expected, lambda item: isinstance(item, Tensor))
-    wanted = list(found.values())
-    if output is not None:
-        structure, kept = ir.renumbered(ir.chosen(structure, output))
-        wanted = [wanted[number] for number in kept]
-    if structure != source.structure:
-        why = f"has the structure {structure}, the description {source.structure}."
-        raise ConversionError([Refusal("model", "output", why, "")])
-    for way, whole, got in zip(ir.paths(structure), wanted, head_values(source, heads), strict=True):
-        _check_head("output" if way == () else f"output {ir.told(way)}", whole, got)
-
-
-def _check_head(what: str, expected: object, got: Tensor) -> None:
-    if not isinstance(expected, Tensor) or expected.shape != got.shape:
-        shape = list(expected.shape) if isinstance(expected, Tensor) else type(expected).__name__
-        raise ConversionError([Refusal("model", what, f"is {shape}, the description gives {list(got.shape)}.", "")])
-    largest = float(expected.abs().max()) if expected.numel() else 0.0
-    error = float((expected - got).abs().max()) if expected.numel() else 0.0
-    if not error <= 1e-3 * max(largest, 1e-6):
-        why = f"differs by {error:.3g} from the description (largest output {largest:.3g})."
-        raise ConversionError([Refusal("model", what, why, "A handler does not compute what its layer computes.")])
+def _problem(
+    prepared: Prepared,
+    batches: Callable[[], Iterable[dict[str, Any]]],
+    statistics: Statistics,
+    sampler: Sampler,
+    given: bool,
+) -> Problem:
+    """What settings are judged by: the calibration data, or the sample where the source was compared on one."""
+    network, small = prepared.network, prepared.small
+    if small is not None and not given:
+        sample = bind(network, small.args, small.kwargs)
+        return Problem(network, lambda: [sample], statistics, small.seeds, Statistics(network, lambda: [sample]))
+    return Problem(network, batches, statistics, sampler.counted, sample=sampler.sample())
 
 
 def _batches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, Self
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from gcn2snn import ir
 from gcn2snn.errors import ConfigError
-from gcn2snn.network_state import in_order, tensors_of, thresholds_of, with_tensors, wrong_values
+from gcn2snn.network_state import device_of, in_order, tensors_of, thresholds_of, with_tensors, wrong_values
 
 
 class DescribedModule(nn.Module):
@@ -42,8 +43,12 @@ class DescribedModule(nn.Module):
 
     def device(self) -> torch.device:
         """Where its tensors are."""
-        held = (tensor.device for node in self.network for tensor in node.tensors().values())
-        return next(held, torch.device("cpu"))
+        return device_of(self.network)
+
+    def without_autocast(self) -> AbstractContextManager[object]:
+        """A context in which sums keep the network's number type; entering one that changes nothing would cost a short call."""
+        kind = self.device().type
+        return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
     def refuse_tracing(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Refuse calls by which torch.jit and torch.fx record a module.

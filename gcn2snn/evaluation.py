@@ -13,8 +13,9 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, needed_rows, preset_of
 from gcn2snn.engines import bind, choose_engine, operators
-from gcn2snn.errors import ConfigError, DataError, InputError, InputTypeError, refuses_misfits
+from gcn2snn.errors import ConfigError, DataError, InputError, InputTypeError, MissingPackageError, refuses_misfits
 from gcn2snn.graph import Graph
+from gcn2snn.neighbours import seeds_of
 from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -71,12 +72,16 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One call with labels: arguments of the network, labels [rows] and which rows count, bool [rows]."""
+    """One call with labels: arguments of the network, labels [rows], which rows count, bool [rows], and their numbers.
+
+    ``numbers``: of the rows in the whole graph that the batch is a part of, [rows]; None: one batch after the other.
+    """
 
     args: tuple[object, ...]
     kwargs: Mapping[str, Any]
     labels: Tensor
     mask: Tensor
+    numbers: Tensor | None = None
 
 
 def evaluate(
@@ -103,7 +108,8 @@ def evaluate(
     Args:
         snn: converted network.
         data: one of: a :class:`gcn2snn.Graph`; a PyTorch Geometric ``Data`` or batch; a DGL graph; a loader of batches, each
-            one of these or a tuple ``(argument, ..., labels)``; or, with ``labels``, what the network is called with (a tensor,
+            one of these or a tuple ``(argument, ..., labels)``, where of a batch around seed nodes (PyG's ``NeighborLoader``,
+            :class:`gcn2snn.NeighbourBatches`) the seeds are scored; or, with ``labels``, what the network is called with (a tensor,
             a tuple of arguments, or a dict of keywords). Arguments of the network are found in graph objects by their
             names: ``x``, ``edge_index``, ``edge_weight`` (or ``edge_attr``), ``batch``; in DGL graphs features are
             ``ndata["feat"]`` (or the argument's own name).
@@ -124,6 +130,7 @@ def evaluate(
         DataError: there are no labels, no rows to score, or a label that the network has no output for.
         ConfigError: the engine cannot run this wait, or the preset is unknown.
         InputError, InputTypeError: the data do not fit the network.
+        MissingPackageError: a loader of PyTorch Geometric needs a package that is not installed.
     """
     if not isinstance(snn, SpikingNetwork):
         raise InputTypeError(
@@ -144,7 +151,8 @@ def evaluate(
         scores = ir.one_tensor(snn.count(counting, *batch.args, engine=chosen, **batch.kwargs))
         checked, scored = _checked(batch, scores)
         source = ir.one_tensor(snn.source(*batch.args, **batch.kwargs))
-        place = before + scored.nonzero().flatten()
+        numbers = torch.arange(before, before + scored.numel()) if batch.numbers is None else batch.numbers
+        place = numbers.to(scored.device)[scored]
         parts.append(RowPredictions.of(place, checked[scored], source[scored], scores[scored], temperature))
         before += scored.numel()
     if not sum(part.row.numel() for part in parts):
@@ -206,7 +214,7 @@ def batches_of(snn: SpikingNetwork, data: object, labels: object = None, mask: o
     elif isinstance(data, Iterable) and not isinstance(data, str | bytes):
         if labels is not None:
             raise DataError("a loader brings its labels with every batch; leave labels= out")
-        for item in data:
+        for item in _items(data):
             if _is_graph(item):
                 yield _of_graph(snn, item, None, mask)
             elif isinstance(item, tuple | list) and len(item) > 1:
@@ -221,6 +229,24 @@ def batches_of(snn: SpikingNetwork, data: object, labels: object = None, mask: o
             f"data is {type(data).__name__}; pass a Graph, a PyTorch Geometric or DGL graph, a loader of batches, or the "
             f"network's arguments with labels="
         )
+
+
+def _items(loader: Iterable[object]) -> Iterator[object]:
+    """The batches of a loader.
+
+    Raises:
+        MissingPackageError: PyTorch Geometric's sampler needs a compiled package, and there is none.
+    """
+    try:
+        yield from loader
+    except ImportError as error:
+        if "pyg-lib" not in str(error):
+            raise
+        raise MissingPackageError(
+            f"{type(loader).__name__} of PyTorch Geometric needs pyg-lib or torch-sparse, and neither is installed "
+            f"(https://pytorch-geometric.readthedocs.io/en/latest/install/installation.html). "
+            f"gcn2snn.NeighbourBatches(data, fan_out, batch_size) and gcn2snn.ClusterBatches(data, parts) need neither"
+        ) from None
 
 
 def _is_call(data: object) -> bool:
@@ -249,11 +275,19 @@ def _of_graph(snn: SpikingNetwork, data: Any, labels: object, mask: object) -> B
     if labels is None:
         where = 'ndata["label"]' if dgl else "data.y"
         raise DataError(f"there are no labels: {where} is missing. Set it, or pass labels=, the class of each row")
-    return _batch(args, {}, labels, _mask_of(data, mask), data)
+    batch = _batch(args, {}, labels, _mask_of(data, mask), data)
+    return batch if seeds_of(data) is None else replace(batch, numbers=data.n_id)
 
 
 def _mask_of(data: object, mask: object) -> object:
-    """The mask itself, the one of that name in the data, or their test mask."""
+    """The mask itself, the one of that name in the data, or their test mask; of a batch around seed nodes the seeds."""
+    seeds = seeds_of(data)
+    if seeds is not None:
+        return seeds if mask is None else seeds & torch.as_tensor(_named_mask(data, mask))
+    return _named_mask(data, mask)
+
+
+def _named_mask(data: object, mask: object) -> object:
     if mask is not None and not isinstance(mask, str):
         return mask
     name = mask or "test_mask"

@@ -41,6 +41,22 @@ def peak_memory() -> int:
     return largest if sys.platform == "darwin" else largest * 1024  # macOS counts bytes, other systems kilobytes
 
 
+def memory_of(device: torch.device) -> int:
+    """Bytes of memory that a device has; for "cpu" the machine's own.
+
+    Raises:
+        BackendError: the system does not tell.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        raise BackendError("this system does not say how much memory it has; give it with --memory") from None
+
+
 def resident_memory() -> int:
     """Memory of this process that is in use now, bytes; the largest so far where the system has no /proc."""
     try:

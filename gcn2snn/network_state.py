@@ -32,6 +32,12 @@ def wrong_values(name: str, new: object, old: Tensor) -> str:
     return ""
 
 
+@ir.once_per_network
+def device_of(network: ir.Network) -> torch.device:
+    """Where the tensors of a description are."""
+    return next((tensor.device for node in network for tensor in node.tensors().values()), torch.device("cpu"))
+
+
 def tensors_of(network: ir.Network) -> dict[str, Tensor]:
     """Every tensor of a description as ``NODE.FIELD``."""
     return {f"{node.name}.{field}": tensor for node in network for field, tensor in node.tensors().items()}

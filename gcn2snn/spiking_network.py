@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.described_module import DescribedModule
-from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, preset_of
+from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, preset_of, watching
 from gcn2snn.engines import (
     Observer,
     Recording,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gcn2snn.model_folder import Measured
-    from gcn2snn.verify import VerifyReport
+    from gcn2snn.verify import SourceCheck, VerifyReport
 
 _PROCESS = [os.getpid()]
 """The process that has threads to compute with. They do not follow it through a fork."""
@@ -76,8 +77,7 @@ class SpikingNetwork(DescribedModule):
         network: calibrated description.
         config: how it was converted.
         report: how well each population's code fits.
-        refits: what a refit kept of a population, and how far its aggregation is from the source's.
-        choice: what was measured to choose the configuration, or None."""
+        refits, choice: what a refit kept of a population; what was measured to choose the configuration, or None."""
 
     def __init__(
         self,
@@ -90,6 +90,7 @@ class SpikingNetwork(DescribedModule):
         super().__init__(network)
         self.config = config
         self.report, self.refits, self.choice = tuple(report), tuple(refits), choice
+        self.checked: SourceCheck | None = None  # what a conversion compared with the source; files do not keep it
         self.documents: Documents | None = None
         self.origin: dict[str, object] = {}  # JSON values about data, training and source; files keep them
         self._known: dict[str, Value] | None = None
@@ -110,7 +111,7 @@ class SpikingNetwork(DescribedModule):
 
             return call(self, args, kwargs)
         self.refuse_tracing(args, kwargs)
-        with torch.no_grad(), torch.autocast(self.device().type, enabled=False):
+        with torch.no_grad(), self.without_autocast():
             chosen = choose_engine(self.network, self.config.wait, "auto")
             inputs = self._bound(args, kwargs, sparse=chosen == "closed")
             return self._run(inputs, chosen, self.config.wait, None, None)
@@ -197,8 +198,7 @@ class SpikingNetwork(DescribedModule):
             if isinstance(node, ir.Neuron) and isinstance(value, Spikes):
                 found[node.name] = value
 
-        wait = self.config.wait if wait is None else wait
-        self._run(self._bound(args, kwargs), engine, wait, observe, None)
+        self._run(self._bound(args, kwargs), engine, self.config.wait if wait is None else wait, observe, None)
         return found
 
     def energy(
@@ -245,9 +245,8 @@ class SpikingNetwork(DescribedModule):
         from gcn2snn.pictures import draw
 
         wait = self.config.wait if wait is None else wait
-        inputs = self._bound(args, kwargs)
         with misfits("plot", {"rows": rows, "neurons": neurons, "limit": limit}):
-            return draw(self.network, inputs, wait, rows=rows, neurons=neurons, limit=limit)
+            return draw(self.network, self._bound(args, kwargs), wait, rows=rows, neurons=neurons, limit=limit)
 
     def counter(self, wait: int | None = None, *, event_driven: bool = False) -> EventCounter:
         """A fresh counter for :meth:`count`; the counts of several calls add up in it."""
@@ -263,12 +262,7 @@ class SpikingNetwork(DescribedModule):
         **kwargs: object,
     ) -> ir.Returned:
         """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
-
-        def seen(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
-            counter(node, args, value)
-            if observe is not None:
-                observe(node, args, value)
-
+        seen = watching(counter, observe)
         return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None, foreign=observe is not None)
 
     @torch.no_grad()
@@ -292,7 +286,7 @@ class SpikingNetwork(DescribedModule):
         network = self.network.only(output)
         kept = [row for row in self.report if row.name in network]
         chosen = SpikingNetwork(network, self.config, kept, [r for r in self.refits if r.name in network], self.choice)
-        chosen.origin = dict(self.origin)
+        chosen.origin, chosen.checked = dict(self.origin), self.checked
         return chosen
 
     @torch.no_grad()
@@ -320,11 +314,12 @@ class SpikingNetwork(DescribedModule):
 
     def summary(self) -> str:
         """A table of the layers: operation, spikes, population, code, scale; and what was measured to choose these."""
-        return summary(self.network) + ("" if self.choice is None else f"\n\n{self.choice.told()}")
+        told = [x.told() for x in (self.choice, self.checked) if x is not None]
+        return "\n\n".join([summary(self.network), *filter(None, told)])
 
     def __repr__(self) -> str:
-        body = "\n".join(f"  {line}" for line in layers(self.network).splitlines())
-        return f"{type(self).__name__}({headline(self.network)}\n{body}\n)"
+        told = layers(self.network) + ("" if self.checked is None else f"\n{self.checked.told()}")
+        return f"{type(self).__name__}({headline(self.network)}\n{indent(told.rstrip(), '  ')}\n)"
 
     def documents_of(self) -> Documents:
         """What classifies new texts with this network.

@@ -8,13 +8,14 @@ from gcn2snn.kernels import backend, reference
 from gcn2snn.kernels.bucketed import moments, phase_gemm_bucketed, phase_spmm_bucketed, up_to
 from gcn2snn.kernels.counts import event_count, spike_count
 from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
-from gcn2snn.kernels.encode import decode, decode_torch, encode, encode_torch
+from gcn2snn.kernels.encode import decode, decode_into, decode_torch, encode, encode_torch
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.fingerprint import fingerprint
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.input_words import binary_entries, binary_values, looks_sparse
+from gcn2snn.kernels.mismatch import Mismatch
 from gcn2snn.kernels.phase import LAST_THRESHOLDS, PhaseCode, Spikes
-from gcn2snn.kernels.phase_conv2d import phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
+from gcn2snn.kernels.phase_conv2d import event_driven, phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
 from gcn2snn.kernels.phase_spmm import phase_spmm, phase_spmm_fire
 from gcn2snn.kernels.reference import per_channel
@@ -28,17 +29,20 @@ __all__ = [
     "MAX_ENTRIES",
     "Fire",
     "Geometry",
+    "Mismatch",
     "PhaseCode",
     "Spikes",
     "backend",
     "binary_entries",
     "binary_values",
     "decode",
+    "decode_into",
     "decode_torch",
     "emit_step",
     "encode",
     "encode_torch",
     "event_count",
+    "event_driven",
     "fingerprint",
     "fire_step",
     "looks_sparse",

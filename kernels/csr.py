@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
 from gcn2snn.kernels.derived import Derived, contents, either, versions
+from gcn2snn.kernels.sort_entries import sort_entries
 from gcn2snn.kernels.symmetry import check_symmetric
 
 T = TypeVar("T")
@@ -92,11 +93,10 @@ class CSR:
         _check_entries(value.numel())
         _check_range("row", row, shape[0])
         _check_range("column", col, shape[1])
-        order = torch.argsort(row.long() * shape[1] + col.long(), stable=True)
         counts = torch.bincount(row.long(), minlength=shape[0])
         rowptr = torch.zeros(shape[0] + 1, dtype=torch.int64, device=row.device)
         torch.cumsum(counts, 0, out=rowptr[1:])
-        return cls(rowptr.int(), col[order].int(), value[order], shape[1], symmetric)
+        return cls(rowptr.int(), *sort_entries(row, col, value, rowptr, shape[1]), shape[1], symmetric)
 
     @classmethod
     @refuses_misfits

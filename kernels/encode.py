@@ -80,6 +80,22 @@ def decode_checked(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     return decode_torch(spikes, dtype)
 
 
+def decode_into(spikes: Spikes, out: Tensor) -> None:
+    """``decode`` to a tensor that is there, of codes that a population of ours has sent: they are not checked.
+
+    >>> values = torch.zeros(1, 2)
+    >>> decode_into(Spikes(torch.tensor([[1, 0]], dtype=torch.int8), torch.tensor(8.0), PhaseCode(2.0, 4)), values)
+    >>> values
+    tensor([[4., 0.]])
+    """
+    if choose(out.device) == "native" and out.is_contiguous():
+        from gcn2snn.kernels import native
+
+        native.decode(spikes, out.dtype, out)
+    else:
+        out.copy_(decode_checked(spikes, out.dtype))
+
+
 def pixels_last(x: Tensor) -> bool:
     """Whether x is images [N, C, H, W] with channels last in memory."""
     return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)

@@ -53,6 +53,11 @@ class Geometry:
         left, right, top, bottom = self.padding
         return left == right and top == bottom
 
+    def is_diagonal(self, weight: tuple[int, ...]) -> bool:
+        """Whether a weight [out, in / groups, kH, kW] multiplies each channel by a number of its own and does nothing else."""
+        plain = (self.stride, self.padding, weight[1:]) == ((1, 1), (0, 0, 0, 0), (1, 1, 1))
+        return plain and self.groups == weight[0]
+
     def output_size(self, image: Pair, kernel: Pair) -> Pair:
         """Rows and columns of the result for ``image`` rows and columns.
 

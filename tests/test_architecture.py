@@ -26,6 +26,7 @@ GROUND = (
     "files",
     "torch_file",
     "machine",
+    "memory",
     "prediction",
     "kernels",
     "encoding",
@@ -41,9 +42,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "files": ("errors", "schema", "owner_lock", "leftovers"),
     "torch_file": ("errors", "files"),
     "machine": ("errors",),
+    "memory": ("errors",),
     "prediction": ("errors", "files"),
     "kernels": ("errors", "files", "owner_lock", "leftovers"),
     "encoding": ("errors", "kernels"),
+    "neighbours": ("errors",),
     "training_loop": ("errors", "schema", "files"),
     "run_summary": ("errors", "schema", "files"),
     "run_folder": (
@@ -88,7 +91,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "opaque_call",
         "pictures",
     ),
-    "evaluation": (*GROUND, "ir", "engines", "energy", "spiking_network"),
+    "evaluation": (*GROUND, "neighbours", "ir", "engines", "energy", "spiking_network"),
     "textgcn": (
         *GROUND,
         "training_loop",
@@ -113,13 +116,26 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "formats": (*GROUND, "ir", "engines", "network_state", "spiking_network", "textgcn"),
     "frontends": (*GROUND, "ir", "matrices", "textgcn"),
-    "conversion": (*GROUND, "ir", "engines", "passes", "frontends", "spiking_network", "textgcn"),
+    "source_check": (*GROUND, "ir", "engines", "verify", "frontends"),
+    "conversion": (
+        *GROUND,
+        "neighbours",
+        "ir",
+        "engines",
+        "passes",
+        "verify",
+        "frontends",
+        "source_check",
+        "spiking_network",
+        "textgcn",
+    ),
     "estimator": (*GROUND, "datasets", "spiking_network", "textgcn", "conversion"),
     "tune": (*GROUND, "ir", "engines", "energy", "passes", "frontends", "conversion"),
 }
 CORE = tuple(ALLOWED)
 ALLOWED |= {"cnn": CORE}
 ALLOWED |= {"bench": (*CORE, "cnn"), "reproduce": (*CORE, "cnn")}
+ALLOWED |= {"plan": (*GROUND, "bench")}
 ALLOWED |= {"report": (*CORE, "reproduce")}
 ALLOWED |= {"serve": (*GROUND, "datasets", "energy", "spiking_network", "artefact")}
 ALLOWED |= {"cli": tuple(ALLOWED)}

@@ -29,6 +29,7 @@ class Case:
         device: device type it needs, empty for any.
         ours: runs a kernel of this package (its backend is reported).
         memory: bytes it allocates, for cases that may not fit; they are skipped when less than twice that is free.
+        apart: it runs in a process of its own, whose memory is not this one's.
         lacks: what a problem lacks for which the case is not meant, empty where it is meant for it.
     """
 
@@ -41,6 +42,7 @@ class Case:
     ours: bool = False
     memory: Callable[[Problem], int] | None = None
     lacks: Callable[[Problem], str] | None = None
+    apart: bool = False
 
     def missing(self, problem: Problem) -> str:
         """What the problem lacks for this case, or where the case runs instead; empty when it is one of its problems."""
@@ -138,6 +140,22 @@ def _messages(p: Problem) -> int:
     return 8 * p.matrix.nnz * p.channels
 
 
+@case("aggregate", "torch int8 embedding_bag", product_bytes(1), device="cpu")
+def _int8_bag(p: Problem) -> Work:
+    """A product with eight bits a value and no spikes (FBGEMM's, one scale and offset for each row)."""
+    a, packed = p.matrix, torch.ops.quantized.embedding_bag_byte_prepack(p.x)
+    product = torch.ops.quantized.embedding_bag_byte_rowwise_offsets
+    return lambda: (product(packed, a.col, a.rowptr, False, 0, False, a.value, None, True),)  # rounded, not compared
+
+
+@case("aggregate", "PyG SimpleConv, CSR adjacency", WIDE, package="torch_geometric")
+def _pyg_csr(p: Problem) -> Work:
+    from torch_geometric.nn import SimpleConv
+
+    layer, matrix = SimpleConv(aggr="sum"), int64_csr(p.matrix)
+    return lambda: layer(p.x, matrix)
+
+
 @case("aggregate", "PyG SimpleConv", package="torch_geometric", memory=_messages)
 def _pyg(p: Problem) -> Work:
     from torch_geometric.nn import SimpleConv
@@ -156,7 +174,7 @@ def _dgl(p: Problem) -> Work:
     return lambda: dgl.ops.u_mul_e_sum(graph, p.x, p.matrix.value)
 
 
-@case("aggregate", "scipy CSR", FLOAT, package="scipy", device="cpu")
+@case("aggregate", "scipy CSR, one thread", FLOAT, package="scipy", device="cpu")
 def _scipy(p: Problem) -> Work:
     from scipy.sparse import csr_matrix
 

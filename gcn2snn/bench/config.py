@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+
 from gcn2snn.bench.cases import CASES, Case
+from gcn2snn.bench.commands import COMMAND_CASES
 from gcn2snn.bench.images import IMAGE_CASES
-from gcn2snn.bench.problems import SHAPES, synthetic
+from gcn2snn.bench.problems import SHAPES, Problem
 from gcn2snn.datasets import find
 from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError
-from gcn2snn.kernels import MAX_ENTRIES
+from gcn2snn.kernels import CSR, MAX_ENTRIES
 from gcn2snn.machine import device_named
 
 DEFAULT_ENTRIES = (1e5, 1e6)
@@ -36,10 +39,13 @@ class BenchConfig:
         channels: columns of the dense operand.
         rounds: timed rounds after the one that warms up.
         seconds: a case gets fewer rounds when that many would take longer.
-        clock: "wall", or "cpu" for processor time.
-        threads: of torch and of the kernels, None leaves them.
+        clock: "cpu", processor time, which other processes hardly change; or "wall". None: "cpu" on a CPU, "wall" on CUDA.
+        threads: of torch and of the kernels; None: one with processor time, which counts those that wait too, else as they are.
         device: "cpu" or "cuda".
         plot: picture of time against entries, or None.
+        plot_events: picture of the ratio against the events that remain, or None.
+        commands: whole commands in processes of their own.
+        network: file of a converted network, for the command that evaluates it.
 
     Raises:
         ConfigError: an option has a value it cannot have, or none of the cases is for the operands.
@@ -60,10 +66,13 @@ class BenchConfig:
     channels: int = 200
     rounds: int = 9
     seconds: float = 20.0
-    clock: str = "wall"
+    clock: str | None = None
     threads: int | None = None
     device: str = "cpu"
     plot: Path | None = None
+    plot_events: Path | None = None
+    commands: bool = False
+    network: Path | None = None
 
     def __post_init__(self) -> None:
         _check_machine(self)
@@ -74,9 +83,14 @@ class BenchConfig:
         _check_plot(self)
 
     @property
+    def timer(self) -> str:
+        """The clock: "cpu" or "wall"."""
+        return self.clock or ("wall" if self.device == "cuda" else "cpu")
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Entries of the synthetic matrices."""
-        named = self.graphs or self.entries or self.images or self.features
+        named = self.graphs or self.entries or self.images or self.features or self.commands
         return tuple(int(count) for count in (self.entries if named else DEFAULT_ENTRIES))
 
     @property
@@ -89,6 +103,11 @@ class BenchConfig:
         """Cases that run on images."""
         return list(self._chosen(IMAGE_CASES.values()))
 
+    @property
+    def command_cases(self) -> list[Case]:
+        """Cases that run whole commands."""
+        return list(self._chosen(COMMAND_CASES.values()))
+
     def _chosen(self, cases: Iterable[Case]) -> Iterator[Case]:
         groups, names = ({getattr(case, key) for case in _all_cases()} for key in ("group", "name"))
         for case in cases:
@@ -97,7 +116,7 @@ class BenchConfig:
 
 
 def _all_cases() -> list[Case]:
-    return [*CASES.values(), *IMAGE_CASES.values()]
+    return [*CASES.values(), *IMAGE_CASES.values(), *COMMAND_CASES.values()]
 
 
 def _matches(name: str, wanted: tuple[str, ...], known: set[str]) -> bool:
@@ -108,7 +127,7 @@ def _matches(name: str, wanted: tuple[str, ...], known: set[str]) -> bool:
 def _check_machine(config: BenchConfig) -> None:
     if config.device not in ("cpu", "cuda"):
         raise ConfigError(f"device is {config.device!r}; allowed are cpu and cuda")
-    if config.clock not in ("wall", "cpu") or (config.clock, config.device) == ("cpu", "cuda"):
+    if config.clock not in ("wall", "cpu", None) or (config.clock, config.device) == ("cpu", "cuda"):
         raise ConfigError(f"clock is {config.clock!r} on {config.device}; allowed are wall, and on a CPU also cpu")
     device_named(config.device)
 
@@ -140,6 +159,10 @@ def _check_operands(config: BenchConfig) -> None:
     for name in config.graphs:
         if not Path(name).exists():
             find(name)
+    if config.network is not None and not config.commands:
+        raise ConfigError("--network is evaluated by a command of its own; add --commands, or leave it out")
+    if config.network is not None and not config.network.is_file():
+        raise ArtefactError(f"{config.network} does not exist; --network needs a file of `gcn2snn convert`")
     if config.weights is not None and not config.images:
         raise ConfigError("--weights are those of ResNet-20 on images; add --images N, or leave it out")
     if config.weights is not None and not config.weights.is_file():
@@ -165,6 +188,8 @@ def _check_cases(config: BenchConfig) -> None:
     chosen = config.matrix_cases
     if config.images and not config.image_cases:
         raise ConfigError("no chosen case runs on --images; choose others with --group and --case, or leave it out")
+    if config.commands and not config.command_cases:
+        raise ConfigError("no chosen case is a command; choose others with --group and --case, or leave --commands out")
     if (config.graphs or config.sizes or config.features) and not chosen:
         raise ConfigError(
             "the chosen cases run on images only; give --images N and no graph or matrix, or choose other cases"
@@ -172,26 +197,38 @@ def _check_cases(config: BenchConfig) -> None:
     here = [case for case in chosen if case.device in ("", config.device)]
     if (config.graphs or config.sizes or config.features) and not here:
         raise ConfigError(f"no chosen case runs on {config.device}; choose others with --group and --case, or --device")
-    if config.sizes and all(case.lacks and case.lacks(synthetic(1, SHAPES[0], 1)) for case in here):
-        raise ConfigError(
-            "the chosen cases need a text graph and none runs on a synthetic matrix; "
-            "give --graph, for example --graph r8, and no --entries"
-        )
+    lacking = [[case.lacks(_unfilled(size)) if case.lacks else "" for case in here] for size in config.sizes]
+    if lacking and all(all(reasons) for reasons in lacking):
+        reasons = "; ".join(dict.fromkeys(reason for reasons in lacking for reason in reasons))
+        raise ConfigError(f"none of the chosen cases runs on the synthetic matrices: {reasons}")
+
+
+def _unfilled(entries: int) -> Problem:
+    """A synthetic matrix with the rows that so many entries would have, and none of them."""
+    rows, nothing = max(entries // 100, 1), torch.zeros(0)
+    matrix = CSR(torch.zeros(rows + 1, dtype=torch.int32), nothing.int(), nothing, rows)
+    return Problem("", matrix, 1)
 
 
 def _check_plot(config: BenchConfig) -> None:
-    if config.plot is None:
-        return
-    if config.plot.suffix.lower() not in PICTURES:
-        raise ConfigError(f"--plot {config.plot} is no picture that can be drawn; allowed are {', '.join(PICTURES)}")
-    if not any(case.group == "aggregate" for case in config.matrix_cases) or not (
-        config.graphs or config.sizes or config.features
-    ):
+    drawn = config.graphs or config.sizes or config.features
+    if config.plot is not None and not (drawn and any(case.group == "aggregate" for case in config.matrix_cases)):
         raise ConfigError(
             "--plot draws the group aggregate over the entries of matrices; measure that group on --entries or --graph"
         )
-    folder = next(parent for parent in config.plot.absolute().parents if parent.exists())
-    if config.plot.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(f"--plot {config.plot} cannot be written in {folder}; name a file in a folder of yours")
+    events = any(case.group == "inference by events" for case in config.matrix_cases)
+    if config.plot_events is not None and not (config.graphs and events):
+        raise ConfigError("--plot-events draws the group inference by events; measure that group on --graph")
+    for option, path in (("--plot", config.plot), ("--plot-events", config.plot_events)):
+        if path is not None:
+            _check_picture(option, path)
+
+
+def _check_picture(option: str, path: Path) -> None:
+    if path.suffix.lower() not in PICTURES:
+        raise ConfigError(f"{option} {path} is no picture that can be drawn; allowed are {', '.join(PICTURES)}")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"{option} {path} cannot be written in {folder}; name a file in a folder of yours")
     if find_spec("matplotlib") is None:
         raise MissingPackageError("the plot needs matplotlib: pip install 'gcn2snn[plot]'")

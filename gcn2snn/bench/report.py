@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,19 @@ from gcn2snn.bench.timing import Measurement
 from gcn2snn.errors import MissingPackageError
 from gcn2snn.files import replacing
 
-COLUMNS = ("case", "backend", "median ms", "min ms", "ratio", "useful MB", "of copy", "peak MiB", "difference")
+COLUMNS = (
+    *("case", "processor", "backend", "median ms", "min ms", "ratio"),
+    *("useful MB", "of copy", "peak MiB", "joules", "difference"),
+)
 
 
 def row(result: Measurement) -> tuple[str, ...]:
     """Cells of one measurement, in the order of ``COLUMNS``."""
     if not result.rounds:
-        return (result.case, "", "-", "-", "-", "-", "-", "-", result.note)
+        return (result.case, *["-"] * (len(COLUMNS) - 2), result.note)
     return (
         result.case,
+        result.processor,
         result.backend,
         _number(result.median_ms, 2),
         _number(result.min_ms, 2),
@@ -27,6 +32,7 @@ def row(result: Measurement) -> tuple[str, ...]:
         _number(result.useful_mb, 0),
         "-" if result.copy_fraction is None else f"{result.copy_fraction:.0%}",
         _number(result.peak_mib, 0),
+        _number(result.joules, 3),
         result.note or ("-" if result.difference is None else f"{result.difference:.0e}"),
     )
 
@@ -76,6 +82,36 @@ def plot(results: Sequence[Measurement], entries: dict[str, int], path: Path, gr
         axes.grid(True, which="both", alpha=0.3)
     panels[0].set_ylabel("median time (ms)")
     panels[-1].legend(fontsize=8, loc="lower right")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower())
+    return path
+
+
+def plot_events(results: Sequence[Measurement], path: Path, group: str = "inference by events") -> Path:
+    """Ratio to the source network against the share of events that remain, a line for each graph.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError("the plot needs matplotlib: pip install 'gcn2snn[plot]'") from error
+    points: dict[str, list[tuple[float, float]]] = {}
+    for result in results:
+        share = re.search(r"(\d+)% of events", result.case)
+        if result.group == group and share and result.ratio is not None:
+            points.setdefault(f"{result.problem} ({result.processor})", []).append((float(share[1]), result.ratio))
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, line in points.items():
+        axes.plot(*zip(*sorted(line), strict=True), marker="o", lw=2, label=name)
+    axes.axhline(1.0, color="gray", lw=1, ls="--", label="source network, our kernels")
+    axes.set(
+        xlabel="share of the first messages' additions that remain (%)", ylabel="time over the source's", ylim=(0, None)
+    )
+    axes.grid(True, alpha=0.3)
+    axes.legend(fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower())
     return path

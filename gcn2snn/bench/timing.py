@@ -16,11 +16,25 @@ import torch
 from torch import Tensor
 
 from gcn2snn.bench.cases import Case, Work
+from gcn2snn.bench.machine_power import PowerCounter
 from gcn2snn.bench.problems import Problem
+from gcn2snn.bench.processor import processor
 from gcn2snn.errors import NotRunError
 from gcn2snn.kernels import backend
 
-CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
+try:
+    import resource
+except ImportError:  # Windows, which does not tell what ended processes took
+    resource = None  # type: ignore[assignment]
+
+
+def processor_time() -> float:
+    """Seconds of processor time of this process and of the commands that it ran to their end."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN) if resource is not None else None
+    return time.process_time() + (ended.ru_utime + ended.ru_stime if ended is not None else 0.0)
+
+
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": processor_time}
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,8 @@ class Measurement:
         difference: from the first result of the group that is a tensor, largest, relative to its largest element; None for spikes.
         note: why it was skipped, or how many spikes differ from those of the first case.
         applies: False when the case is not meant for the problem; then ``note`` says what the problem lacks.
+        processor: what gave the number.
+        joules: that the processor's own counters add up in one run, median; None where they cannot be read.
     """
 
     problem: str
@@ -55,6 +71,8 @@ class Measurement:
     difference: float | None = None
     note: str = ""
     applies: bool = True
+    processor: str = ""
+    joules: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """Fields, by name."""
@@ -150,6 +168,8 @@ class _Runs:
     def __init__(self, problem: Problem, ready: list[tuple[Case, Work]], clock: Callable[[], float]):
         self.problem, self.ready, self.clock = problem, ready, clock
         self.seconds: dict[str, list[float]] = {case.name: [] for case, _ in ready}
+        self.joules: dict[str, list[float]] = {case.name: [] for case, _ in ready}
+        self.power = PowerCounter()
         self.peak: dict[str, float | None] = {}
         self.difference: dict[str, tuple[float | None, str]] = {}
 
@@ -157,7 +177,8 @@ class _Runs:
         """Run each once: caches fill, memory is measured, results are compared."""
         wanted: object = None
         for case, work in self.ready:
-            self.peak[case.name], got = _peak_memory(work, self.problem.device)
+            peak, got = _peak_memory(work, self.problem.device)
+            self.peak[case.name] = None if case.apart else peak
             if wanted is None and isinstance(got, Tensor):  # what is no tensor is not compared
                 wanted = got
             self.difference[case.name] = _difference(got, wanted)
@@ -168,7 +189,10 @@ class _Runs:
             for case, work in self.ready:
                 spent = self.seconds[case.name]
                 if number == 0 or sum(spent) + statistics.median(spent) <= seconds:
+                    before = self.power.read() if self.power.readable else []
                     spent.append(_timed(work, self.problem.device, self.clock))
+                    if before:
+                        self.joules[case.name].append(self.power.joules(before, self.power.read()))
 
     def results(self, bandwidth: float | None) -> list[Measurement]:
         """One measurement a case."""
@@ -195,6 +219,8 @@ class _Runs:
                     self.peak[case.name],
                     difference,
                     note,
+                    processor=processor(self.problem.device.type),
+                    joules=statistics.median(self.joules[case.name]) if self.joules[case.name] else None,
                 )
             )
         return found

@@ -18,6 +18,7 @@ from gcn2snn.cli.explain import explain
 from gcn2snn.cli.export import export
 from gcn2snn.cli.info import info
 from gcn2snn.cli.loudness import verbose
+from gcn2snn.cli.plan import plan
 from gcn2snn.cli.predict import predict
 from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
@@ -48,6 +49,7 @@ add(app, tune)
 add(app, report)
 add(app, reproduce)
 add(app, bench)
+add(app, plan)
 add(app, info)
 add(app, doctor)
 app.add_typer(datasets, name="datasets")

@@ -40,11 +40,20 @@ def bench(
     rounds: Annotated[int, typer.Option(help="Timed rounds after the one that warms up.")] = 9,
     seconds: Annotated[float, typer.Option(help="A case gets fewer rounds when that many would take longer.")] = 20.0,
     clock: Annotated[
-        str, typer.Option(help="wall, or cpu: processor time, for busy machines (use --threads 1).")
-    ] = "wall",
-    threads: Annotated[int | None, typer.Option(help="Threads of torch and of the kernels.")] = None,
+        str | None, typer.Option(help="cpu: processor time, which busy machines hardly change, or wall [cuda: wall].")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of torch and of the kernels [1 with processor time].")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     plot: Annotated[Path | None, typer.Option(help="Draw time against entries to this file (png, svg, pdf).")] = None,
+    plot_events: Annotated[
+        Path | None, typer.Option(help="Draw the ratio to the source against the events that remain.")
+    ] = None,
+    commands: Annotated[
+        bool, typer.Option(help="Whole commands: their cold start, and --network's evaluation.")
+    ] = False,
+    network: Annotated[Path | None, typer.Option(help="With --commands: a converted network to evaluate.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder to search first for datasets.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output, the rest on standard error.")
@@ -77,6 +86,9 @@ def bench(
         threads=threads,
         device=device,
         plot=plot,
+        plot_events=plot_events,
+        commands=commands,
+        network=network,
     )
     _run(config, data_dir, as_json, markdown)
 
@@ -87,21 +99,25 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
 
     import torch
 
-    from gcn2snn.bench import copy_bandwidth, left_out, measure
+    from gcn2snn.bench import PowerCounter, copy_bandwidth, left_out, measure
     from gcn2snn.kernels import backend
     from gcn2snn.machine import environment
 
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    if config.threads is not None or config.timer == "cpu":
+        torch.set_num_threads(config.threads or 1)
     if config.device == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # peers of kernels with float32's precision
     out = console(as_json)
     about: dict[str, Any] = backend.describe(config.device)
-    rate = copy_bandwidth(config.device, clock=config.clock)
-    about |= {"copy_gb_per_s": rate / 1e9, "channels": config.channels, "rounds": config.rounds, "clock": config.clock}
+    rate = copy_bandwidth(config.device, clock=config.timer)
+    about |= {"copy_gb_per_s": rate / 1e9, "channels": config.channels, "rounds": config.rounds, "clock": config.timer}
     cells = (f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}" for key, value in about.items())
     out.print(", ".join(cells))
+    power = PowerCounter()
+    out.print(
+        "joules: of the whole processor, other processes included" if power.readable else f"joules: {power.missing}"
+    )
     results: list[Measurement] = []
     problems: list[dict[str, Any]] = []
     for problem, cases in _problems(config, data_dir):
@@ -111,7 +127,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
             cases,
             rounds=config.rounds,
             seconds=config.seconds,
-            clock=config.clock,
+            clock=config.timer,
             bandwidth=rate,
             tell=lambda line: print(line, file=sys.stderr),
         )
@@ -124,6 +140,11 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
 
         draw(results, {p["name"]: p["entries"] for p in problems if "entries" in p}, config.plot)
         out.print(f"wrote {config.plot}")
+    if config.plot_events is not None:
+        from gcn2snn.bench import plot_events
+
+        plot_events(results, config.plot_events)
+        out.print(f"wrote {config.plot_events}")
     hint(as_json, "gcn2snn bench -h lists --group, --case and --plot")
     if as_json:
         measured = [result.as_json() for result in results]
@@ -132,7 +153,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
 
 def _problems(config: BenchConfig, data_dir: Path | None) -> Iterator[tuple[Any, list[Case]]]:
     """Each problem when its turn comes, and the cases to measure on it."""
-    from gcn2snn.bench import SHAPES, ImageProblem, feature_graph, synthetic, text_graph
+    from gcn2snn.bench import SHAPES, CommandProblem, ImageProblem, feature_graph, synthetic, text_graph
 
     for name in config.graphs:
         yield text_graph(name, config.channels, config.device, data_dir), config.matrix_cases
@@ -143,14 +164,18 @@ def _problems(config: BenchConfig, data_dir: Path | None) -> Iterator[tuple[Any,
             yield synthetic(count, kind, config.channels, config.device), config.matrix_cases
     for count in config.images:
         yield ImageProblem(count, config.weights, config.device), config.image_cases
+    if config.commands:
+        yield CommandProblem(config.network, data_dir), config.command_cases
 
 
 def _described(problem: Any) -> dict[str, Any]:
     """Name and size of a problem, for the output."""
-    from gcn2snn.bench import ImageProblem
+    from gcn2snn.bench import CommandProblem, ImageProblem
 
     if isinstance(problem, ImageProblem):
         return {"name": problem.name, "images": problem.count}
+    if isinstance(problem, CommandProblem):
+        return {"name": problem.name, "network": None if problem.network is None else str(problem.network)}
     matrix = problem.matrix
     longest = int(matrix.rowptr.diff().max())
     return {"name": problem.name, "nodes": matrix.shape[0], "entries": matrix.nnz, "longest_row": longest}

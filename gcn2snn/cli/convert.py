@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gcn2snn.cli.loudness import hint, note
-from gcn2snn.cli.options import AsJson, DataDir, MovedCorpus, Tokeniser, given, refuse_given, refuse_other_format
+from gcn2snn.cli.options import (
+    AsJson,
+    Check,
+    DataDir,
+    Memory,
+    MovedCorpus,
+    Tokeniser,
+    given,
+    refuse_given,
+    refuse_other_format,
+)
 from gcn2snn.cli.origins import graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
 from gcn2snn.cli.settings import setting
@@ -87,6 +97,7 @@ def convert(
     ] = None,
     args: Arguments = None,
     head: Head = None,
+    check: Check = None,
     stem: Annotated[str | None, typer.Option(help="Images: cifar or imagenet, for models that have both.")] = None,
     normalise: Annotated[str | None, typer.Option(help="Images: how they were normalised in training.")] = None,
     input_code: Annotated[str | None, setting(ConvertConfig, "input", "--input")] = None,
@@ -97,6 +108,7 @@ def convert(
     tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    memory: Memory = None,
     as_json: AsJson = False,
 ) -> None:
     """Convert a trained network: every neuron fires at most once, no retraining.
@@ -153,9 +165,9 @@ def convert(
         )
         wanted = Own(str(run), args, weights, data, data_dir, head)
         images = {"normalise": normalise, "calibration_images": calibration_images}
-        convert_own(wanted, out, config, accuracy_first, images, force, as_json)
+        convert_own(wanted, out, config, accuracy_first, images, force, as_json, check)
         return
-    refuse_given({"args": args, "head": head}, "it goes with a model of your own, MODULE:FACTORY")
+    refuse_given({"args": args, "head": head, "check": check}, "it goes with a model of your own, MODULE:FACTORY")
 
     if model is not None or (run is not None and is_image_run(run)):
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, "this is a network on images")

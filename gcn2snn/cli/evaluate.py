@@ -14,6 +14,7 @@ from gcn2snn.cli.options import (
     Data,
     DataDir,
     Energy,
+    Memory,
     MovedCorpus,
     Tokeniser,
     refuse_given,
@@ -62,6 +63,7 @@ def evaluate(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file of --predictions.")] = False,
+    memory: Memory = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare a converted network with its source on the test split.

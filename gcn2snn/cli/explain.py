@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gcn2snn.cli.loudness import hint, note
-from gcn2snn.cli.options import AsJson, DataDir
+from gcn2snn.cli.options import AsJson, Check, DataDir
 from gcn2snn.cli.own_models import Arguments, Head, Own, head_of, is_own
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def explain(
         Path | None, typer.Option(help="Trained weights; what converts does not depend on them.")
     ] = None,
     head: Head = None,
+    check: Check = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,6 +56,8 @@ def explain(
         raise ConfigError(f"{target!r} is no package.module:factory, for example models:build or net.gcn:GCN")
     if data is not None and inputs:
         raise ConfigError("--data brings the arguments and --input makes some up; give one of them")
+    if check is not None and data is None and not inputs:
+        raise ConfigError("--check says what the model is run on; give --data or --input too, or leave it out")
     own = Own(target, args, weights, data, data_dir, head)
     model = own.model()
     fates = layer_fates(model)
@@ -62,7 +65,7 @@ def explain(
     steps: list[tuple[str, str, str]] | None = None
     if data is not None or inputs:
         try:
-            steps, refusals = _steps(own, model, inputs or []), []
+            steps, refusals = _steps(own, model, inputs or [], check), []
         except ConversionError as error:
             refusals = list(error.refusals)
     rows = [
@@ -108,7 +111,7 @@ def _needs(model: Any) -> str:
     )
 
 
-def _steps(own: Own, model: Any, inputs: list[str]) -> list[tuple[str, str, str]]:
+def _steps(own: Own, model: Any, inputs: list[str], check: str | None) -> list[tuple[str, str, str]]:
     """The nodes that the whole model becomes, before any scale is measured.
 
     Raises:
@@ -126,7 +129,8 @@ def _steps(own: Own, model: Any, inputs: list[str]) -> list[tuple[str, str, str]
         example = calibration_batches(load_images(own.data, "train", own.data_dir), "unit", 2)[0]
     else:
         example = own_data(model, own.data, own.data_dir).example
-    network = prepare(model, example, ConvertConfig(), output=head_of(own.head))
+    more: dict[str, Any] = {"output": head_of(own.head), "check": check or "auto"}
+    network = prepare(model, example, ConvertConfig(), **more)
     shown = [node for node in network if not isinstance(node, ir.Operator | ir.Result)]
     kinds = {ir.UncalibratedNeuron: "population", ir.UncalibratedCoder: "input coder"}
     sizes = {

@@ -66,7 +66,37 @@ MovedCorpus = Annotated[
     Path | None,
     typer.Option("--corpus", help="Where the own corpus of this run is now; it must be the one it was trained on."),
 ]
+Check = Annotated[
+    str | None,
+    typer.Option(
+        help="Own model on a graph: what it is run on to see that it is read right: full, sample (neighbourhoods of some "
+        "nodes), or auto: a sample of large graphs [auto]."
+    ),
+]
 Energy = Annotated[str, typer.Option(help=f"Joules per operation: one of {', '.join(PRESETS)}.")]
+
+
+def hold_memory(context: typer.Context, size: str | None) -> str | None:
+    """Hold the memory limit that was asked for until the verb ends.
+
+    Raises:
+        ConfigError: it is no size, or too small.
+    """
+    if size is not None:
+        from gcn2snn.memory import memory_limit
+
+        context.with_resource(memory_limit(size))
+    return size
+
+
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        callback=hold_memory,
+        help="Run layer by layer and some rows at a time, with values of layers in so much memory, such as 1GB; the graph's "
+        "matrices come on top. What does not fit goes to files in the system's temporary folder.",
+    ),
+]
 
 
 Clock = Annotated[

@@ -21,12 +21,14 @@ def convert(
     images: dict[str, Any],
     force: bool,
     as_json: bool,
+    check: str | None = None,
 ) -> None:
     """Convert the model with scales measured on the data, and write the network beside the current folder's files.
 
     Raises:
         ConfigError: there are no data, or weights are missing.
     """
+    from gcn2snn.cli.options import refuse_given
     from gcn2snn.cli.output import console, emit, megabytes
     from gcn2snn.cli.own_data import are_images
     from gcn2snn.cli.tables import conversion_tables
@@ -34,20 +36,22 @@ def convert(
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
     from gcn2snn.passes import choice_dict
+    from gcn2snn.source_check import refuse_unknown
 
+    if check is not None:
+        refuse_unknown(check)
     target = out or Path(f"{short_name(own.target)}-snn.safetensors")
     refuse_existing(target, force)
     data = needed_data(own, "the scales of the populations are measured on data")
     if are_images(data):
+        refuse_given({"check": check}, f"{data} is image data")
         content, snn = _of_images(own, data, target, config, images, accuracy_first)
     else:
-        from gcn2snn.cli.options import refuse_given
-
         refuse_given(images, f"{data} is no image data")
-        snn = _of_graph(own, data, target, config, accuracy_first)
+        snn = _of_graph(own, data, target, config, accuracy_first, check)
         content = {"snn": str(target), "config": to_dict(snn.config), "origin": snn.origin}
         content |= {"populations": [vars(row) for row in snn.report]}
-        content |= {"choice": choice_dict(snn.choice, timed=True)}
+        content |= {"choice": choice_dict(snn.choice, timed=True), "check": snn.checked and snn.checked.to_dict()}
     if own.weights is None:
         note(f"no --weights: {own.target} was converted with the weights that it makes itself")
     if as_json:
@@ -56,6 +60,8 @@ def convert(
     screen = console(as_json)
     for each in conversion_tables(snn):
         screen.print(each)
+    if snn.checked is not None and snn.checked.told():
+        screen.print(snn.checked.told())
     screen.print(f"{own.target} on {data} written to {target}; peak memory {megabytes(peak_memory())}")
     hint(as_json, f"gcn2snn evaluate {target}")
 
@@ -76,14 +82,22 @@ def needed_data(own: Own, why: str) -> str:
     return own.data
 
 
-def _of_graph(own: Own, data: str, target: Path, config: ConvertConfig, accuracy_first: bool = False) -> Any:
+def _of_graph(
+    own: Own,
+    data: str,
+    target: Path,
+    config: ConvertConfig,
+    accuracy_first: bool = False,
+    check: str | None = None,
+) -> Any:
     from gcn2snn.artefact import save
     from gcn2snn.cli.own_data import own_data
     from gcn2snn.conversion import convert as convert_model
 
     model = own.model()
     found = own_data(model, data, own.data_dir)
-    snn = convert_model(model, found.example, config, output=head_of(own.head), accuracy_first=accuracy_first)
+    more: dict[str, Any] = {"output": head_of(own.head), "accuracy_first": accuracy_first, "check": check or "auto"}
+    snn = convert_model(model, found.example, config, **more)
     snn.origin = own.origin(data) | {"class_names": list(found.call.class_names)}
     save(snn, target, force=True)  # looked for before any work was done
     return snn

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
+    from gcn2snn.energy.by_rows import watching
     from gcn2snn.energy.count import EventCounter
     from gcn2snn.energy.event_driven import EventDrivenUpdates
     from gcn2snn.energy.events import LayerEvents, PopulationEvents
@@ -34,6 +35,7 @@ _HOME = {
     "joules": "gcn2snn.energy.report",
     "needed_rows": "gcn2snn.energy.wanted_rows",
     "preset_of": "gcn2snn.energy.presets",
+    "watching": "gcn2snn.energy.by_rows",
 }
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "joules",
     "needed_rows",
     "preset_of",
+    "watching",
 ]
 
 __getattr__, __dir__ = names_on_demand(__name__, _HOME)

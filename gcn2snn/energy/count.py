@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from functools import singledispatchmethod
 
@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.encoding import binary_spikes, encode_binary
+from gcn2snn.energy.aggregation import aggregation_events
 from gcn2snn.energy.effective import (
     convolution_operations,
     dense_operations,
     lookup_operations,
-    sparse_operations,
     windows_at,
 )
 from gcn2snn.energy.event_driven import EventDrivenUpdates
@@ -72,7 +72,9 @@ class EventCounter:
         self.samples = 0
         self._counts: dict[str, Tensor | None] = {}
         self._matrices: dict[str, int] = {}  # bytes of the sparse operands, the largest seen of each
+        self._places = {node.name: place for place, node in enumerate(network)}
         self._rows_meet = _rows_meet(network)
+        self.continues = False  # the next results are further rows of a run whose first rows were seen
 
     @property
     def neurons(self) -> int:
@@ -87,8 +89,18 @@ class EventCounter:
     def __call__(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
         if self.event_driven is not None:
             self.event_driven(node, args, value)
-        if not isinstance(value, CSR):
-            self._counts[node.name] = self._visit(node, args, value)
+        self.see(node, args, value)
+
+    def see(self, node: ir.Node, args: tuple[Value, ...], value: Value) -> Tensor | None:
+        """Count a node's result; the spikes that it carries, None where it is a potential or an operator."""
+        if isinstance(value, CSR):
+            return None
+        self._counts[node.name] = self._visit(node, args, value)
+        return self._counts[node.name]
+
+    def set_counts(self, name: str, counts: Tensor | None) -> None:
+        """Say what spikes the result of a node carries, which was counted elsewhere."""
+        self._counts[name] = counts
 
     def go_on(self, network: ir.Network) -> EventCounter:
         """A counter that has seen the same nodes, for a network that goes on from here."""
@@ -119,27 +131,33 @@ class EventCounter:
     def report(self, preset: str = "fp32") -> EnergyReport:
         """Everything counted so far."""
         return EnergyReport(
-            layers=tuple(self.rows.values()),
+            layers=tuple(sorted(self.rows.values(), key=self._place)),
             neurons=self.neurons,
             updates=self.updates,
             preset=preset_of(preset),
-            populations=tuple(self.populations.values()),
+            populations=tuple(sorted(self.populations.values(), key=self._place)),
             footprint=_tensor_bytes(self.network) + sum(self._matrices.values()),
             samples=max(self.samples, 1),
             event_driven=None if self.event_driven is None else sum(self.event_driven.updates.values()),
         )
+
+    def _place(self, row: LayerEvents | PopulationEvents) -> int:
+        """Where a node stands in the network: runs of some rows at a time come to it in another order."""
+        return self._places[row.name]
 
     def _count_of(self, node: ir.Node) -> Tensor | None:
         return self._counts[node.inputs[-1]]
 
     def _samples(self, value: Tensor) -> int:
         """Independent rows of a value."""
-        return 1 if self._rows_meet else value.shape[0]
+        return int(not self.continues) if self._rows_meet else value.shape[0]
 
     def _steps_into(self, node: ir.Node, counts: Tensor | None) -> int:
         """Time steps in which a node's spikes can arrive; values that are no spikes arrive once."""
-        if counts is None:
-            return 1
+        return 1 if counts is None else self._timesteps(node)
+
+    def _timesteps(self, node: ir.Node) -> int:
+        """Time steps in which spikes can arrive at a node."""
         return self.steps or input_timesteps(self.network, node)
 
     def _operand(self, node: ir.Aggregate | ir.AggregateMax, value: Value) -> CSR:
@@ -272,21 +290,18 @@ class EventCounter:
     @_visit.register
     def _aggregate(self, node: ir.Aggregate, args: tuple[Value, ...], value: Tensor) -> None:
         counts = self._count_of(node)
-        matrix = self._operand(node, args[0])
         seen = dense_value(args[1]) if counts is None else counts
-        events = 0
-        if counts is not None:
-            events = int((matrix.column_counts.double() @ counts.to(torch.float64)).sum())
-        zeros = matrix.nnz - int(torch.count_nonzero(matrix.value))
-        effective = events
-        if zeros or counts is None:
-            effective = sparse_operations(matrix, (seen != 0).double() if counts is None else counts)
-        operations = matrix.nnz * value.shape[1]
-        dense = operations * self._steps_into(node, counts)
-        row = _row(node, "synapse", operations, events=events, dense=dense, shape="sparse")
-        pairs = matrix.shape[0] * matrix.shape[1]
-        row = replace(row, connections=pairs, missing=pairs - matrix.nnz + zeros, stored=matrix.nnz)
-        self._add(node, counts, value, replace(row, effective=effective, inputs=seen.numel()))
+        self.add_aggregation(node, matrix_value(args[0]), [(slice(0, len(seen)), counts is not None, seen)])
+
+    def add_aggregation(self, node: ir.Aggregate, matrix: CSR, parts: Iterable[tuple[slice, bool, Tensor]]) -> None:
+        """Count an aggregation by the rows that it reads.
+
+        Args:
+            node, matrix: what is computed.
+            parts: rows, whether what follows are spikes, and these or the values there; all rows of the operand once.
+        """
+        row = aggregation_events(node, self._operand(node, matrix), parts, self._timesteps(node))
+        self.rows[node.name] = self.rows[node.name] + row if node.name in self.rows else row
 
     @_visit.register
     def _wire(self, node: ir.Wire, args: tuple[Value, ...], value: Value) -> Tensor | None:

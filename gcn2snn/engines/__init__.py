@@ -4,22 +4,22 @@ from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.choose import ENGINES, check_recordings, choose_engine, is_exact
 from gcn2snn.engines.chosen import run_chosen
+from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.interpreter import (
-    Observer,
     code_input,
     constant_values,
-    evaluate_node,
     fire,
     input_free,
     operators,
     replay,
     run,
-    run_closed,
     run_float,
     start_of,
     started,
 )
+from gcn2snn.engines.layerwise import ByRows, Panel, Rules, panels, run_by_rows
 from gcn2snn.engines.membrane import Recording
+from gcn2snn.engines.node_evaluation import Observer, evaluate_node
 from gcn2snn.engines.node_rules import (
     Value,
     activate,
@@ -32,13 +32,18 @@ from gcn2snn.engines.node_rules import (
 from gcn2snn.engines.pipeline import depths, latency, run_pipeline
 from gcn2snn.engines.plan import steps_to_heads
 from gcn2snn.engines.readout_rules import head_values, heads_of, read_out
+from gcn2snn.engines.row_store import RowStore
 from gcn2snn.engines.temporal import constants, run_temporal
 from gcn2snn.engines.topology import input_timesteps, network_dtype, path, sources
 
 __all__ = [
     "ENGINES",
+    "ByRows",
     "Observer",
+    "Panel",
     "Recording",
+    "RowStore",
+    "Rules",
     "Value",
     "activate",
     "apply",
@@ -61,11 +66,13 @@ __all__ = [
     "matrix_value",
     "network_dtype",
     "operators",
+    "panels",
     "path",
     "read_out",
     "replay",
     "run",
     "run_bucketed",
+    "run_by_rows",
     "run_chosen",
     "run_closed",
     "run_float",

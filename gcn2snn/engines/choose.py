@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gcn2snn import ir
 from gcn2snn.engines.topology import least_exact_wait
 from gcn2snn.errors import ConfigError
+from gcn2snn.memory import current_limit
 
 ENGINES = ("auto", "closed", "bucketed", "temporal")
 
@@ -23,7 +24,8 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
     spikes.
 
     Raises:
-        ConfigError: wait is negative, the engine is unknown, or the closed form is asked for where it is not exact.
+        ConfigError: wait is negative, the engine is unknown, the closed form is asked for where it is not exact, or a memory
+            limit holds and another engine would run.
     """
     if engine not in ENGINES:
         raise ConfigError(f"engine is {engine!r}; allowed are {', '.join(ENGINES)}")
@@ -40,7 +42,12 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
             "before all input is there. Use engine='bucketed' or 'temporal', or a longer wait"
         )
     if engine == "auto":
-        return "closed" if exact else "bucketed"
+        engine = "closed" if exact else "bucketed"
+    if engine != "closed" and current_limit() is not None:
+        raise ConfigError(
+            f"a memory limit holds, and the engine would be {engine!r}, which needs all values at once; only the closed form "
+            f"runs some rows at a time. Leave the limit out, or wait until all input is there (wait=None)"
+        )
     return engine
 
 

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.interpreter import Observer, run_closed
+from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.membrane import Recording
+from gcn2snn.engines.node_evaluation import Observer
 from gcn2snn.engines.node_rules import Value
 from gcn2snn.engines.temporal import run_temporal
 

@@ -1,38 +1,32 @@
-"""Running a network description node after node: as the source model (floats) or in closed form (Eq. 4).
+"""Running a network description node after node, and as the source model (floats).
 
-The engines in time are in ``engines/temporal.py`` (step by step) and ``engines/bucketed.py`` (only the moments that neurons look at).
+The closed form is in ``engines/closed.py``. The engines in time are in ``engines/temporal.py`` (step by step) and
+``engines/bucketed.py`` (only the moments that neurons look at).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite
-from gcn2snn.engines.fused import as_sent, fire_synapse, firing
+from gcn2snn.engines.fused import as_sent, firing
+from gcn2snn.engines.layerwise import ByRows, Rules, run_by_rows
+from gcn2snn.engines.node_evaluation import Closing, Coding, Firing, Fuse, Observer, evaluate_node
 from gcn2snn.engines.node_rules import Value, activate, apply, dense_value
-from gcn2snn.engines.plan import Fusion, steps_to_heads
-from gcn2snn.engines.sparse_inputs import sparse_codes, sparse_values
-from gcn2snn.engines.topology import check_calibrated
+from gcn2snn.engines.plan import steps_to_heads
+from gcn2snn.engines.sparse_inputs import sparse_values
 from gcn2snn.kernels import CSR, PhaseCode, Spikes, binary_values, encode, per_channel
-
-Observer = Callable[[ir.Node, tuple[Value, ...], Value], None]
-"""Called with each node, its inputs and its result."""
-
-Closing = Callable[[ir.Output, Tensor], Tensor]
-"""What an output makes of the sum that flows into it."""
-
-Fuse = Callable[[Fusion, tuple[Value, ...], Value], Spikes | None]
-"""Called with what may be done at once, the synapse's inputs and the other term of its sum; None: not at once."""
+from gcn2snn.memory import current_limit
 
 
 def run(
     network: ir.Network,
     inputs: Mapping[str, Value],
-    population: Callable[[ir.Neuron, Value], Value],
-    coder: Callable[[ir.Coder, Tensor], Value],
+    population: Firing,
+    coder: Coding,
     observe: Observer | None = None,
     known: Mapping[str, Value] | None = None,
     fuse: Fuse | None = None,
@@ -73,25 +67,6 @@ def run(
     return found[network.heads[0]]
 
 
-def evaluate_node(
-    node: ir.Node,
-    args: tuple[Value, ...],
-    inputs: Mapping[str, Value],
-    population: Callable[[ir.Neuron, Value], Value],
-    coder: Callable[[ir.Coder, Tensor], Value],
-) -> Value:
-    """Result of one node of any kind; arguments as for :func:`run`."""
-    if node.name in inputs:
-        return inputs[node.name]
-    if isinstance(node, ir.OneHot):
-        return 1.0 - 2.0**-node.binary if node.binary else 1.0
-    if isinstance(node, ir.Neuron):
-        return population(node, args[0])
-    if isinstance(node, ir.Coder):
-        return coder(node, dense_value(args[0]))
-    return apply(node, *args)
-
-
 def run_float(
     network: ir.Network,
     inputs: Mapping[str, Value],
@@ -100,35 +75,34 @@ def run_float(
 ) -> Tensor:
     """The source model's own result: ReLU or nothing where the neurons are, input data as they are; heads as for :func:`run`."""
     known = sparse_values(network, inputs) if observe is None else None
-    return run(network, inputs, activate, lambda node, x: x, observe, known, heads=heads)
+    return run_or_by_rows(network, inputs, activate, _as_it_is, observe, known, None, None, heads)
 
 
-def run_closed(
+def run_or_by_rows(
     network: ir.Network,
     inputs: Mapping[str, Value],
-    observe: Observer | None = None,
-    known: Mapping[str, Value] | None = None,
-    heads: dict[str, Tensor] | None = None,
+    population: Firing,
+    coder: Coding,
+    observe: Observer | None,
+    known: Mapping[str, Value] | None,
+    fuse: Fuse | None,
+    output: Closing | None,
+    heads: dict[str, Tensor] | None,
 ) -> Tensor:
-    """One evaluation per synapse: each population sends the phase of Eq. 4 of its exact potential.
+    """:func:`run`, or some rows at a time where a memory limit holds and whoever looks on can take that."""
+    limit = current_limit()
+    if limit is None or not (observe is None or isinstance(observe, ByRows)):
+        return run(network, inputs, population, coder, observe, known, fuse, output, heads)
+    found = run_by_rows(network, inputs, Rules(population, coder, observe, fuse, output), limit, known)
+    results = {name: dense_value(value) for name, value in found.items()}
+    if heads is not None:
+        heads |= results
+    return results[network.heads[0]]
 
-    Equal to the temporal engine for every wait >= T - 1 of the layers that feed it: all input has arrived before
-    phase 1 decides (docs/method.md). Each synapse is evaluated once; the temporal engine evaluates it T times.
 
-    Features of which most are zero are coded sparsely: the first layer then adds the values of the words that are not zero,
-    one after the other. For a row of n such words its potential differs from the dense product's by at most (n + C) eps
-    sum |w x|, which is how far the dense product may be from itself in another order. With an observer everything is dense.
-
-    ``heads``: as for :func:`run`.
-
-    Raises:
-        ConfigError: the network is not calibrated.
-    """
-    check_calibrated(network)
-    fuse = fire_synapse if observe is None else None  # observers need the potentials, which fusing never stores
-    if observe is None:
-        known = {**(known or {}), **sparse_codes(network, inputs, known or {})}
-    return run(network, inputs, fire, code_input, observe, known, fuse, started, heads)
+def _as_it_is(node: ir.Coder, x: Tensor) -> Value:
+    """Input data as the source model reads them."""
+    return x
 
 
 def replay(network: ir.Network, inputs: Mapping[str, Value], sent: Mapping[str, Spikes], observe: Observer) -> None:
@@ -159,9 +133,7 @@ def operators(network: ir.Network, inputs: Mapping[str, Value]) -> dict[str, CSR
     return {name: value for name, value in values.items() if isinstance(value, CSR)}
 
 
-def constant_values(
-    network: ir.Network, population: Callable[[ir.Neuron, Value], Value] | None = None
-) -> dict[str, Value]:
+def constant_values(network: ir.Network, population: Firing | None = None) -> dict[str, Value]:
     """Results that do not depend on any input, by node: a one-hot input's look-up, and the spikes of its population.
 
     Args:

@@ -57,9 +57,12 @@ def sparse_codes(network: ir.Network, inputs: Mapping[str, Value], known: Mappin
         InputError: a number is not finite.
     """
     found: dict[str, Value] = {}
+    kept = may_be_sparse(network)
+    if not kept:
+        return found
     for node in network.of(ir.Coder):
         name = node.inputs[0]
-        if node.name in known or name not in may_be_sparse(network):
+        if node.name in known or name not in kept:
             continue
         x = inputs[name]
         if node.kind == "analog" and isinstance(x, CSR):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -50,11 +50,10 @@ class _WatchedParameters(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: dict[str, object] | None = None,
     ) -> object:
-        name = getattr(func, "__name__", "")
-        written = [
-            (kwargs or {}).get("out"),
-            *(args[:1] if _writes(name) else args[1:2] if name == "embedding" else ()),
-        ]
+        place = _written(func)
+        if place is None and not kwargs:
+            return func(*args)
+        written = [(kwargs or {}).get("out"), *(() if place is None else args[place : place + 1])]
         for value in written:
             parameter = self._memory.pop(_memory(value), None) if isinstance(value, Tensor) else None
             if parameter is not None:
@@ -72,11 +71,14 @@ def _point_back(parameter: Tensor, memory: Tensor) -> Undo:
     return undo
 
 
-def _writes(name: str) -> bool:
-    """Whether a function of this name changes its first argument."""
-    return (
-        name in ("__setitem__", "__set__") or name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
-    )
+@cache
+def _written(func: Callable[..., object]) -> int | None:
+    """The place of the argument that a function changes, or None; asked at every step of a forward pass, so it is kept."""
+    name = getattr(func, "__name__", "")
+    public = name.endswith("_") and not name.endswith("__")
+    if name in ("__setitem__", "__set__") or name.startswith("__i") or public:
+        return 0
+    return 1 if name == "embedding" else None
 
 
 def _memory(tensor: Tensor) -> int | None:
@@ -113,12 +115,15 @@ def _copied_dgl(graph: Any) -> object:
 def _undo(value: object) -> list[Undo]:
     """What puts back the values of a tensor, or the items of a container and their values.
 
-    A large model has thousands of containers, most of them empty, so nothing is made for what cannot be written to.
+    A large model has thousands of containers, most of them empty, so little is done for these, and nothing is made for
+    what cannot be written to.
     """
     if isinstance(value, Tensor):
         own = not isinstance(value, nn.Parameter) and value.layout is torch.strided
         return [_put_back(value, value.detach().clone())] if own else []
     found: list[Undo]
+    if not value:
+        return [value.clear] if isinstance(value, dict | list) else []
     if isinstance(value, dict):
         items = dict(value)
         found, inside = [partial(_refill, value, items)], list(items.values())

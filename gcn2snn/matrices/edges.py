@@ -157,12 +157,7 @@ def with_loops(edges: Edges, loops: str, loop_weight: float = 1.0) -> Edges:
     every = torch.arange(min(edges.targets, edges.sources), device=edges.target.device)
     if loops == "add" or (loops == "remaining" and edges.sparse):
         return _append(edges, every, loop_weight)
-    kept = replace(
-        edges,
-        target=edges.target[~loop],
-        source=edges.source[~loop],
-        weight=None if edges.weight is None else edges.weight[~loop],
-    )
+    kept = _without(edges, loop) if bool(loop.any()) else edges
     if loops == "remove":
         return kept
     appended = _append(kept, every, loop_weight)
@@ -170,6 +165,11 @@ def with_loops(edges: Edges, loops: str, loop_weight: float = 1.0) -> Edges:
         assert appended.weight is not None
         appended.weight[kept.target.numel() + edges.target[loop]] = edges.weight[loop]
     return appended
+
+
+def _without(edges: Edges, loop: Tensor) -> Edges:
+    weight = None if edges.weight is None else edges.weight[~loop]
+    return replace(edges, target=edges.target[~loop], source=edges.source[~loop], weight=weight)
 
 
 def _append(edges: Edges, loops: Tensor, value: float) -> Edges:

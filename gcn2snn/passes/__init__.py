@@ -3,6 +3,7 @@
 from gcn2snn.passes.bias_correction import correct_means
 from gcn2snn.passes.calibration import PopulationReport, Statistics, calibrate
 from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
+from gcn2snn.passes.departure import Sampler
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
@@ -27,6 +28,7 @@ __all__ = [
     "Problem",
     "RefitProgress",
     "RefitReport",
+    "Sampler",
     "Setting",
     "Statistics",
     "Trial",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.config import ConvertConfig, LayerConfig
-from gcn2snn.encoding import check_finite
-from gcn2snn.engines import Value, dense_value, run_float
+from gcn2snn.config import ConvertConfig
+from gcn2snn.engines import ByRows, Panel, Value, dense_value, run_float
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import PhaseCode, decode, encode
-
-BINS = 8192
-"""Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
+from gcn2snn.passes.activation_counts import Histograms, Maxima, Quality
+from gcn2snn.passes.neurons import NO_EXCEPTION
 
 LEAST_BINS, HISTOGRAM_BYTES = 512, 256 * 2**20
 """A network of so many channels that their histograms would need more memory gets fewer bins, but not below the least."""
@@ -29,11 +27,11 @@ SCALE_CANDIDATES = 96
 LEAST_ERROR_SCALES = 48
 """Scales that ranking codes looks at, in the same range."""
 
-ERROR_UNITS = 2**30
-"""Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
-
 Batches = Callable[[], Iterable[Mapping[str, Value]]]
 """Gives the calibration inputs anew at each call; calibration passes over them up to three times."""
+
+Seen = Callable[[Mapping[str, Value], Mapping[str, Tensor]], None]
+"""Called with each batch and the source's outputs on it."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +77,10 @@ def calibrate(
 
     Source: Section II-C, Eq. 2; percentile and mse are ours.
     """
-    network = with_scales(network, statistics or Statistics(network, batches), config)
-    quality = _Quality()
-    _observe(network, batches, quality)
+    statistics = statistics or Statistics(network, batches)
+    network = with_scales(network, statistics, config)
+    quality = Quality()
+    statistics.show(network, quality)
     return network, [quality.report(node) for node in network.of(ir.Neuron)]
 
 
@@ -89,7 +88,9 @@ def with_scales(network: ir.Network, statistics: Statistics, config: ConvertConf
     """The network with the scales that the statistics give to its codes; arguments as for :func:`calibrate`."""
     config = config.settled()
     changes: dict[str, list[ir.Node]] = {}
-    for population in network.of(ir.UncalibratedNeuron):
+    populations = network.of(ir.UncalibratedNeuron)
+    statistics.search([node for node in populations if _rule(node, config) == ("mse", "layer")])
+    for population in populations:
         kind, per = _rule(population, config)
         changes[population.name] = [population.calibrated(statistics.scale(population, kind, per, config.percentile))]
     for coder in network.of(ir.UncalibratedCoder):
@@ -100,27 +101,46 @@ def with_scales(network: ir.Network, statistics: Statistics, config: ConvertConf
 class Statistics:
     """Largest magnitudes of every population on calibration data, and their histograms once a scale asks for them.
 
+    Args:
+        network: with neurons inserted.
+        batches: calibration inputs.
+        seen: called with each batch and the source's outputs on it, in the pass over the data that is made here.
+
     Raises:
         InputError: there are no batches, or an activation is not finite.
     """
 
-    def __init__(self, network: ir.Network, batches: Batches):
+    def __init__(self, network: ir.Network, batches: Batches, seen: Seen | None = None):
         self.network, self.batches = network, batches
-        maxima = _Maxima()
-        if _observe(network, batches, maxima) == 0:
+        maxima = Maxima()
+        count = _observe(network, batches, maxima, seen)
+        if count == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
         self.maxima = maxima.found
+        self._rows = maxima.rows if count == 1 and not maxima.again else {}
         self._counts: dict[str, dict[str, Tensor]] = {}
         self._scales: dict[tuple[object, ...], Tensor] = {}
         self._errors: dict[tuple[object, ...], float] = {}
+        self._shares: dict[tuple[object, ...], Tensor] = {}
+        self._ranked: dict[tuple[str, str], Tensor] = {}
 
     def counts(self, name: str, per: str) -> Tensor:
         """Histogram of magnitude / maximum of a population, [C or 1, bins]; the first one is another pass over the data."""
         if per not in self._counts:
-            found = _Histograms(self.maxima, per)
-            _observe(self.network, self.batches, found)
+            found = Histograms(self.maxima, per)
+            self.show(self.network, found)
             self._counts[per] = found.counts
         return self._counts[per][name]
+
+    def show(self, network: ir.Network, visitor: Callable[[ir.Node, Tensor], None]) -> None:
+        """Show the visitor the activations of every population once more, of a large graph some rows that were kept.
+
+        ``network``: the one of the statistics, with any codes and scales.
+        """
+        if not self._rows:
+            _observe(network, self.batches, visitor)
+        for name, rows in self._rows.items():
+            visitor(network[name], rows)
 
     def largest(self, coder: ir.InputCode) -> Tensor:
         """Scale of an input coder, []: the largest magnitude; 1 where all data are 0."""
@@ -142,31 +162,52 @@ class Statistics:
         maxima = self.maxima[node.name]
         top = maxima if per == "channel" else maxima.max()
         if kind != "max":
-            counts = self.counts(node.name, per)
-            capped = node.activation.cap is not None
             factor = (
-                _percentile(counts, percentile) if kind == "percentile" else _least_error(counts, node.coding, capped)
+                _percentile(self.counts(node.name, per), percentile) if kind == "percentile" else self._share(node, per)
             )
             top = top * (factor if per == "channel" else factor[0]).to(top)
         return _under_cap(node, torch.where(top > 0, top, 1.0), kind)
 
+    def search(self, nodes: Sequence[ir.Population]) -> None:
+        """Find the scales of least error of whole layers together: a table of errors is read once for all that share a code."""
+        groups: dict[tuple[PhaseCode, bool], list[ir.Population]] = {}
+        for node in nodes:
+            if (node.name, node.coding, "layer") not in self._shares:
+                groups.setdefault((replace(node.coding, signed=False), node.activation.cap is not None), []).append(
+                    node
+                )
+        for (coding, capped), members in groups.items():
+            counts = torch.cat([self.counts(node.name, "layer") for node in members])
+            shares = _least_error(counts, coding, capped).split(1)
+            self._shares |= {(node.name, node.coding, "layer"): own for node, own in zip(members, shares, strict=True)}
+
+    def _share(self, node: ir.Population, per: str) -> Tensor:
+        """Scale of least error as a share of the maximum, [C or 1]."""
+        key = (node.name, node.coding, per)
+        if key not in self._shares:
+            self._shares[key] = _least_error(self.counts(node.name, per), node.coding, node.activation.cap is not None)
+        return self._shares[key]
+
     def least_error(self, node: ir.Population, coding: PhaseCode, per: str) -> float:
         """Sum of squared encoding errors of a population under a code, with the scales of least error, from the histograms.
 
-        Bins are taken together and fewer scales are looked at than for a scale itself: this ranks codes.
+        Bins are taken together, fewer scales are looked at than for a scale itself, and sums are in single precision: this
+        ranks codes.
         """
         key = (node.name, coding, per)
         if key not in self._errors:
+            if (node.name, per) not in self._ranked:
+                counts = self.counts(node.name, per)
+                self._ranked[node.name, per] = counts.view(counts.shape[0], LEAST_BINS, -1).sum(2).float()
             self._errors[key] = self._least_error(node, coding, per)
         return self._errors[key]
 
     def _least_error(self, node: ir.Population, coding: PhaseCode, per: str) -> float:
-        maxima, capped = self.maxima[node.name].double(), node.activation.cap is not None
-        counts = self.counts(node.name, per)
+        maxima, capped = self.maxima[node.name], node.activation.cap is not None
+        counts = self._ranked[node.name, per]
         top = maxima if per == "channel" else maxima.max()[None]
-        counts = counts.view(counts.shape[0], LEAST_BINS, -1).sum(2)
-        _, error = _ranking_errors(replace(coding, signed=False), capped, LEAST_BINS, LEAST_ERROR_SCALES, counts.device)
-        return float(((counts.double() @ error).amin(1) * top**2).sum())
+        error = _ranking_errors(replace(coding, signed=False), capped, counts.device)
+        return float(((counts @ error).amin(1).double() * top.double() ** 2).sum())
 
 
 def _under_cap(node: ir.Population, scale: Tensor, kind: str) -> Tensor:
@@ -183,75 +224,27 @@ def _under_cap(node: ir.Population, scale: Tensor, kind: str) -> Tensor:
 
 
 def _rule(node: ir.Population, config: ConvertConfig) -> tuple[str, str]:
-    own = config.layers.get(node.name, LayerConfig())
+    own = config.layers.get(node.name, NO_EXCEPTION)
     return own.scale or config.scale, own.per or config.per
 
 
-def _observe(network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None]) -> int:
-    """Show the visitor every activation of every batch; returns the number of batches."""
+def _observe(
+    network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None], seen: Seen | None = None
+) -> int:
+    """Show the visitor every activation of every batch, ``seen`` every batch and what it gives; returns their number."""
 
-    def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
+    def observe(node: ir.Node, args: tuple[Value, ...], value: Value, panel: Panel) -> None:
         if isinstance(node, ir.Population | ir.InputCode):
-            x = dense_value(value)
-            check_finite(f"the activation of {node.name}", x)
-            visitor(node, x)
+            visitor(node, dense_value(value))
 
     count = 0
     with torch.no_grad():
         for count, batch in enumerate(batches(), start=1):  # noqa: B007 - the number of the last one is the result
-            run_float(network, batch, observe)
+            heads: dict[str, Tensor] = {}
+            run_float(network, batch, ByRows(observe), heads)
+            if seen is not None:
+                seen(batch, heads)
     return count
-
-
-def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
-    """What the population can send of x: |x| when signed, else the positive part; channels first, [C, values]."""
-    signed = not isinstance(node, ir.Population) or node.coding.signed
-    x = x.abs() if signed else x.clamp(min=0)
-    return x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
-
-
-def _largest_of_channels(x: Tensor, signed: bool) -> Tensor:
-    """The largest of :func:`magnitudes` in each channel, without a copy of the values."""
-    axes = [axis for axis in range(x.dim()) if axis != 1] if x.dim() > 1 else []
-    if not x.numel():
-        return x.new_zeros(x.shape[1] if x.dim() > 1 else 1)
-    high = x.amax(axes) if axes else x.max()[None]
-    if not signed:
-        return high.clamp(min=0)
-    return torch.maximum(high, -(x.amin(axes) if axes else x.min()[None]))
-
-
-class _Maxima:
-    """Largest magnitude of each channel."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, Tensor] = {}
-
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
-        largest = _largest_of_channels(x, signed=not isinstance(node, ir.Population) or node.coding.signed)
-        self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
-
-
-class _Histograms:
-    """Counts of magnitude / maximum in equal bins, for each channel or for the layer as a whole."""
-
-    def __init__(self, maxima: dict[str, Tensor], per: str) -> None:
-        self.maxima = maxima if per == "channel" else {name: top.max()[None] for name, top in maxima.items()}
-        self.counts: dict[str, Tensor] = {}
-        self.bins = BINS
-        rows = sum(top.numel() for top in self.maxima.values())
-        while self.bins > LEAST_BINS and 8 * rows * self.bins > HISTOGRAM_BYTES:
-            self.bins //= 2
-
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
-        if not isinstance(node, ir.Population):
-            return
-        top, size = self.maxima[node.name], self.bins
-        values = magnitudes(node, x).reshape(top.numel(), -1)
-        bins = (values / top.clamp(min=1e-30)[:, None] * size).long().clamp_(max=size - 1)
-        bins += torch.arange(values.shape[0], device=values.device)[:, None] * size
-        counts = torch.bincount(bins.flatten(), minlength=values.shape[0] * size).view(-1, size)
-        self.counts[node.name] = self.counts[node.name] + counts if node.name in self.counts else counts
 
 
 def _percentile(counts: Tensor, percentile: float) -> Tensor:
@@ -280,44 +273,10 @@ def _error_table(
     return shares, (values - decode(encode(values, shares, coding), torch.float64)).square()
 
 
-_errors = lru_cache(maxsize=8)(_error_table)  # populations often share a code; a table takes 6 megabytes
-_ranking_errors = lru_cache(maxsize=64)(_error_table)  # small ones
+_errors = lru_cache(maxsize=16)(_error_table)  # populations often share a code; a table takes up to 6 megabytes
 
 
-class _Quality:
-    """Counts and error sums of each population with its final scale, all in integers."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, dict[str, int]] = {}
-
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
-        if not isinstance(node, ir.Neuron):
-            return
-        spikes = encode(x, node.scale, node.coding, node.horizon)
-        active, fired = int(torch.count_nonzero(x)), int(spikes.fired.sum())
-        sums = self.sums.setdefault(
-            node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
-        )
-        sums["neurons"] += x.numel()
-        sums["active"] += active
-        sums["fired"] += fired
-        sums["silent"] += active - fired  # what is 0 never fires
-        # what would round to phase 0 if there were one: z >= Q * threshold_1
-        over = replace(node.coding, timesteps=1, last="midpoint")
-        sums["over"] += int(encode(x, node.scale * over.base, over).fired.sum())
-        error = decode(spikes, x.dtype).sub_(x).div_(x).abs_().nan_to_num_(nan=0.0)  # 0 / 0 where nothing is to be sent
-        sums["error"] += int(error.double().mul_(ERROR_UNITS).round_().sum(dtype=torch.int64))
-
-    def report(self, node: ir.Neuron) -> PopulationReport:
-        sums = self.sums[node.name]
-        active = max(sums["active"], 1)
-        return PopulationReport(
-            node.name,
-            sums["neurons"],
-            float(node.scale.min()),
-            float(node.scale.max()),
-            100 * sums["over"] / active,
-            100 * sums["silent"] / active,
-            100 * sums["error"] / ERROR_UNITS / active,
-            sums["fired"] / max(sums["neurons"], 1),
-        )
+@lru_cache(maxsize=64)
+def _ranking_errors(coding: PhaseCode, capped: bool, device: torch.device) -> Tensor:
+    """Squared errors by which codes are ranked, [LEAST_BINS, scales]."""
+    return _error_table(coding, capped, LEAST_BINS, LEAST_ERROR_SCALES, device)[1].float()

@@ -15,7 +15,8 @@ from gcn2snn import ir
 from gcn2snn.engines import Value, dense_value, run_float
 from gcn2snn.errors import ConfigError, InputError, refuses_misfits
 from gcn2snn.kernels import PhaseCode, decode, encode, per_channel
-from gcn2snn.passes.calibration import Batches, magnitudes
+from gcn2snn.passes.activation_counts import magnitudes
+from gcn2snn.passes.calibration import Batches
 
 BASES = (1.01, 3.0)
 """Where the search looks."""

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines import Value, choose_engine, run_bucketed, run_closed, run_float
+from gcn2snn.memory import current_limit
 from gcn2snn.passes.calibration import Batches
+from gcn2snn.passes.side_by_side import run_side_by_side
 
 COMPARED_ROWS = 1024
 """Rows of the output on which settings are compared, unless one batch alone has more."""
@@ -51,16 +53,24 @@ class Sample:
         """The divergence: "kl" of classes, else "squared"."""
         return "kl" if self.classes else "squared"
 
-    def departure(self, network: ir.Network, wait: int | None = None) -> tuple[Tensor, float]:
-        """Divergence of each row of a calibrated network from the source by :attr:`measure`, [rows], and percent of rows of
-        another class. The mean over the rows of a head is
+    def departures(self, networks: Sequence[ir.Network], wait: int | None = None) -> list[tuple[Tensor, float]]:
+        """Divergence of each row of calibrated networks from the source by :attr:`measure`, [rows], and percent of rows of
+        another class, for each network. The mean over the rows of a head is
 
         kl: mean over rows of sum_c p_c (log p_c - log q_c), p and q the softmax of the source's and the network's outputs
         squared: sum (y - x)^2 / sum (x - mean of x)^2
 
         and of several heads each counts alike. A short ``wait`` is run as it is, at the moments that neurons look.
+
+        Args:
+            networks: conversions of one network, which differ in what their populations are.
+            wait: w, the same for all.
         """
-        found = [_results(network, batch, wait) for batch in self.compared]
+        found = [_results(networks, batch, wait) for batch in self.compared]
+        return [self._departure(networks[0], results) for results in zip(*found, strict=True)]
+
+    def _departure(self, network: ir.Network, found: Sequence[Heads]) -> tuple[Tensor, float]:
+        """Of one network, from its results for each batch."""
         parts, changed = [], []
         for name in network.heads:
             pairs = [(self._kept(a[name]), self._kept(b[name])) for a, b in zip(self.outputs, found, strict=True)]
@@ -74,14 +84,19 @@ class Sample:
         return output.reshape(output.shape[0] if output.dim() else 1, -1).double()
 
 
-def _results(network: ir.Network, inputs: Mapping[str, Value], wait: int | None) -> Heads:
-    heads: dict[str, Tensor] = {}
+def _results(networks: Sequence[ir.Network], inputs: Mapping[str, Value], wait: int | None) -> Sequence[Heads]:
+    closed = choose_engine(networks[0], wait, "auto") == "closed"
+    if closed and current_limit() is None:
+        return run_side_by_side(networks, inputs)
+    found: list[dict[str, Tensor]] = []
     with torch.no_grad():
-        if choose_engine(network, wait, "auto") == "closed":
-            run_closed(network, inputs, heads=heads)
-        else:
-            run_bucketed(network, inputs, wait, heads=heads)
-    return heads
+        for network in networks:
+            found.append({})
+            if closed:
+                run_closed(network, inputs, heads=found[-1])
+            else:
+                run_bucketed(network, inputs, wait, heads=found[-1])
+    return found
 
 
 def _divergences(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -98,23 +113,39 @@ def _squared_errors(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     return errors * (len(errors) / (values - values.mean()).square().sum().clamp(min=1e-30))
 
 
-def sample_of(network: ir.Network, batches: Batches, counted: int | None = None) -> Sample:
+class Sampler:
     """Batches for a comparison, as many as :data:`COMPARED_ROWS` allows, at least one; every second one corrects means.
 
     Which ones they are follows from a hash of what the source computes on them, so the order of the data changes nothing.
-    No more than these are held in memory.
+    No more than these are held in memory. A sampler is shown every batch with the source's outputs on it.
     """
-    kept: list[_Item] = []
+
+    def __init__(self, network: ir.Network, counted: int | None = None):
+        self.network, self.counted = network, counted
+        self._kept: list[_Item] = []
+
+    def __call__(self, batch: Mapping[str, Value], heads: Heads) -> None:
+        first = heads[self.network.heads[0]]
+        key = hashlib.sha256(first.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+        self._kept = _prefix(sorted([*self._kept, _Item(key, batch, heads)], key=lambda item: item.key))
+
+    def sample(self) -> Sample:
+        """What was kept."""
+        compared = self._kept[1::2] or self._kept
+        inputs, outputs = [item.batch for item in compared], [item.heads for item in compared]
+        classes = all(_are_classes(self.network, name) for name in self.network.heads)
+        return Sample([item.batch for item in self._kept[::2]], inputs, outputs, classes, self.counted)
+
+
+def sample_of(network: ir.Network, batches: Batches, counted: int | None = None) -> Sample:
+    """What a :class:`Sampler` keeps of all batches."""
+    sampler = Sampler(network, counted)
     with torch.no_grad():
         for batch in batches():
             heads: dict[str, Tensor] = {}
-            output = run_float(network, batch, heads=heads)
-            key = hashlib.sha256(output.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
-            kept = _prefix(sorted([*kept, _Item(key, batch, heads)], key=lambda item: item.key))
-    compared = kept[1::2] or kept
-    inputs = [item.batch for item in compared]
-    classes = all(_are_classes(network, name) for name in network.heads)
-    return Sample([item.batch for item in kept[::2]], inputs, [item.heads for item in compared], classes, counted)
+            run_float(network, batch, heads=heads)
+            sampler(batch, heads)
+    return sampler.sample()
 
 
 def _are_classes(network: ir.Network, name: str) -> bool:

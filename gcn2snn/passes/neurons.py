@@ -11,6 +11,9 @@ from gcn2snn.kernels import PhaseCode
 
 MAXIMA = (ir.MaxPool, ir.AggregateMax)
 NEEDS_SPIKES = (ir.Synapse, *MAXIMA)
+NO_EXCEPTION = LayerConfig()
+"""What holds for a population that a configuration does not name; made once, since configurations check what they hold."""
+
 PASSED_ON = (ir.Wire, ir.BatchNorm)
 """Nodes behind which a potential is still a potential, and a sum a sum."""
 
@@ -42,7 +45,7 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
 
 def coding_of(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:
     """Phase code of a population: T steps of base Q, each cut into ``group`` phases of base Q^(1/group)."""
-    own = config.layers.get(name, LayerConfig())
+    own = config.layers.get(name, NO_EXCEPTION)
     base, timesteps, group = (
         own.base or config.common_base,
         own.timesteps or config.timesteps,

@@ -14,11 +14,13 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import PAPER, ConvertConfig, LayerConfig
 from gcn2snn.errors import InputError
-from gcn2snn.passes.bias_correction import correct_means
+from gcn2snn.kernels import PhaseCode
+from gcn2snn.memory import current_limit
+from gcn2snn.passes.bias_correction import correct_means, goals_of
 from gcn2snn.passes.calibration import Batches, Statistics, with_scales
 from gcn2snn.passes.choose_base import optimal_base
-from gcn2snn.passes.departure import sample_of
-from gcn2snn.passes.neurons import coding_of
+from gcn2snn.passes.departure import Sample, sample_of
+from gcn2snn.passes.neurons import NO_EXCEPTION, coding_of
 from gcn2snn.passes.settings import FEW_ROWS, Setting, candidates
 
 WIDER = 1.25
@@ -26,6 +28,10 @@ WIDER = 1.25
 
 BASE_POWERS = (0.4, 0.55, 0.65, 0.75, 0.85, 0.95, 1.05, 1.2, 1.35, 1.5, 1.75, 2.1, 2.6)
 """Powers of the plain base among which a population's own base is found."""
+
+CORRECTED_VALUES = 2**16
+"""Values of a channel by which means are corrected while settings are compared; the network that is made in the end is corrected
+on all of them. With 4,096, divergences of a network without batch norm moved by a fifth, and another setting was chosen."""
 
 TIE = 0.1
 """Settings whose divergence is within this share of the least are alike."""
@@ -137,12 +143,17 @@ class Problem:
         batches: calibration inputs.
         statistics: of the network on them.
         counted: only so many first rows of each output count (documents of a text graph); None: all.
+        compared: where ``batches`` are a sample of what ``statistics`` come from: the statistics of the sample itself, from
+            which the networks that are compared get their scales. Degrees differ in it, and with them what layers compute.
+        sample: of these batches, where it was taken already.
     """
 
     network: ir.Network
     batches: Batches
     statistics: Statistics
     counted: int | None = None
+    compared: Statistics | None = None
+    sample: Sample | None = None
 
 
 def choose_setting(
@@ -164,23 +175,28 @@ def choose_setting(
     if not config.open and not (accuracy_first and config.group == 1):
         return config, None
     start = time.perf_counter()
-    sample = sample_of(problem.network, problem.batches, problem.counted)
+    sample = problem.sample or sample_of(problem.network, problem.batches, problem.counted)
     settings = candidates(config, sample.rows >= FEW_ROWS, accuracy_first)
     if len(settings) == 1 or not sample.rows:
         return configured(settings[0], config, problem), None
-    trials: list[Trial] = []
-    departures: list[Tensor] = []
-    for setting in settings:
-        own = configured(setting, config, problem)
-        network = with_scales(with_codes(problem.network, own), problem.statistics, own)
-        if own.correct == "mean":
-            network = correct_means(network, lambda: sample.fitted)
-        rows, changed = sample.departure(network, own.wait)
-        trials.append(Trial(str(setting), float(rows.mean()), changed))
-        departures.append(rows)
-    chosen = first_of_the_best(departures)
+    judged = problem if problem.compared is None else replace(problem, statistics=problem.compared)
+    configs = [configured(setting, config, judged) for setting in settings]
+    networks = [with_scales(with_codes(problem.network, own), judged.statistics, own) for own in configs]
+    if any(own.correct == "mean" for own in configs):
+        # Under a memory limit the goals are worked out some rows at a time, by the correction itself.
+        goals = None if current_limit() else goals_of(networks[0], sample.fitted, CORRECTED_VALUES)
+        networks = [
+            correct_means(network, lambda: sample.fitted, goals=goals) if own.correct == "mean" else network
+            for own, network in zip(configs, networks, strict=True)
+        ]
+    found = sample.departures(networks, config.wait)
+    chosen = first_of_the_best([rows for rows, _ in found])
+    trials = [
+        Trial(str(setting), float(rows.mean()), changed)
+        for setting, (rows, changed) in zip(settings, found, strict=True)
+    ]
     choice = Choice(tuple(trials), chosen, sample.measure, sample.rows, time.perf_counter() - start)
-    return configured(settings[chosen], config, problem), choice
+    return configs[chosen] if judged is problem else configured(settings[chosen], config, problem), choice
 
 
 def configured(setting: Setting, config: ConvertConfig, problem: Problem) -> ConvertConfig:
@@ -193,7 +209,7 @@ def configured(setting: Setting, config: ConvertConfig, problem: Problem) -> Con
     power = WIDER if setting.base == "own wider" else 1.0
     layers = dict(config.layers)
     for node in problem.network.of(ir.UncalibratedNeuron):
-        exception = layers.get(node.name, LayerConfig())
+        exception = layers.get(node.name, NO_EXCEPTION)
         if exception.base is None:
             best = _own_base(node, own, exception, problem.statistics)
             layers[node.name] = replace(exception, base=round(best**power, 4))
@@ -213,13 +229,19 @@ def plain_base(timesteps: int, group: int = 1) -> float:
 
 def _own_base(node: ir.UncalibratedNeuron, config: ConvertConfig, own: LayerConfig, statistics: Statistics) -> float:
     """The base of least squared error for a population, scales of least error included."""
-    coding = coding_of(config, node.name, node.coding.signed)
+    codes = _codes(coding_of(config, node.name, node.coding.signed))
     per = own.per or config.per
+    errors = [statistics.least_error(node, coding, per) for coding in codes]
+    best = codes[min(range(len(codes)), key=lambda number: errors[number])]
+    return float(best.base**best.group)
+
+
+@cache
+def _codes(coding: PhaseCode) -> tuple[PhaseCode, ...]:
+    """The code with each of the bases among which a population's own is found."""
     plain = plain_base(coding.timesteps)
-    bases = [base for base in (plain**power for power in BASE_POWERS) if base**coding.timesteps < 1e30]
-    errors = [statistics.least_error(node, replace(coding, base=base), per) for base in bases]
-    best = min(range(len(bases)), key=lambda number: errors[number])
-    return float(bases[best] ** coding.group)
+    bases = (plain**power for power in BASE_POWERS)
+    return tuple(replace(coding, base=base) for base in bases if base**coding.timesteps < 1e30)
 
 
 def with_codes(network: ir.Network, config: ConvertConfig) -> ir.Network:

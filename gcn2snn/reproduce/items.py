@@ -197,6 +197,12 @@ ITEMS: dict[str, Item] = {
         "minutes",
         ("rows", "seeds", "weights", "data_dir"),
     ),
+    "scale": Item(
+        "gcn2snn.reproduce.scale:scale",
+        "a power-law graph of 30 million edges under a memory limit; --limit: its nodes",
+        "five minutes",
+        ("limit",),
+    ),
     "motifs": Item(
         "gcn2snn.reproduce.motifs:motifs",
         "a GIN that classifies graphs, BA-2Motifs",

@@ -6,12 +6,19 @@ Importing this compiles nothing; :func:`load` does.
 from gcn2snn.kernels.native.coding import decode, encode
 from gcn2snn.kernels.native.conv import conv2d
 from gcn2snn.kernels.native.loading import Native, load
+from gcn2snn.kernels.native.prepared import Conv2d, Decode, Encode, Gemm, Spmm, Words
 from gcn2snn.kernels.native.products import decodes_in_registers, gemm_steps, phase_spmm, spmm, spmm_steps
 from gcn2snn.kernels.native.step import emit_step, fire_step
 from gcn2snn.kernels.native.words import binary_entries, binary_values, spmm_sparse
 
 __all__ = [
+    "Conv2d",
+    "Decode",
+    "Encode",
+    "Gemm",
     "Native",
+    "Spmm",
+    "Words",
     "binary_entries",
     "binary_values",
     "conv2d",

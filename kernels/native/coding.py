@@ -27,10 +27,10 @@ def encode(x: Tensor, fire: Fire) -> Tensor:
     return code
 
 
-def decode(spikes: Spikes, dtype: torch.dtype) -> Tensor:
-    """Values of spikes, [N, C, ...]."""
+def decode(spikes: Spikes, dtype: torch.dtype, out: Tensor | None = None) -> Tensor:
+    """Values of spikes, [N, C, ...], in a new tensor or in ``out``, which is contiguous."""
     code = spikes.code.contiguous()
-    out = torch.empty(code.shape, dtype=dtype)
+    out = torch.empty(code.shape, dtype=dtype) if out is None else out
     if not code.numel():
         return out
     scale = spikes.scale.detach().to(dtype)

@@ -31,26 +31,15 @@ def conv2d(
         fire: the population that reads.
         look: ``(limits, moment_of)`` of :func:`gcn2snn.kernels.bucketed.moments` for neurons that do not wait for all input.
     """
-    weight, dtype, coding = weight.detach().contiguous(), weight.dtype, spikes.coding
-    images, channels, height, width = spikes.code.shape
-    outputs, kernel = weight.shape[0], (weight.shape[2], weight.shape[3])
-    rows, cols = geometry.output_size((height, width), kernel)
-    out = torch.empty(images, rows, cols, outputs, dtype=fire.coding.code_dtype if fire else dtype)
+    weight, dtype = weight.detach().contiguous(), weight.dtype
+    keep = Keep()
+    structure = conv_structure(keep, spikes, weight, bias, geometry)
+    size = (structure.images, structure.rows, structure.cols, weight.shape[0])
+    out = torch.empty(size, dtype=fire.coding.code_dtype if fire else dtype)
     result = out.permute(0, 3, 1, 2)
     if not out.numel():
         return result
-    keep, scale = Keep(), spikes.scale.detach().to(dtype)
-    levels = level_table(coding, dtype)
-    structure = Conv(
-        *(images, height, width, geometry.groups, channels // geometry.groups, outputs // geometry.groups, rows, cols),
-        *(*kernel, *geometry.stride, geometry.padding[0], geometry.padding[2], *geometry.dilation),
-        code=keep.pointer(spikes.code.permute(0, 2, 3, 1), coding.code_dtype),
-        levels=keep.pointer(levels if scale.dim() else levels * scale, dtype),
-        timesteps=coding.timesteps,
-        channel_scale=keep.pointer(scale if scale.dim() else None, dtype),
-        weight=keep.pointer(weight, dtype),
-        bias=keep.pointer(bias, dtype),
-    )
+    structure.code = keep.pointer(spikes.code.permute(0, 2, 3, 1), spikes.coding.code_dtype)
     if add is not None:
         structure.add = keep.strided(add.detach(), dtype)
         steps = add.stride() if add.dim() == 5 else (0, *add.stride())
@@ -58,7 +47,7 @@ def conv2d(
     if fire is None:
         structure.out = keep.pointer(out, dtype)
     else:
-        _fill_in_neurons(structure, keep, fire, out, dtype, result.shape)
+        fill_in_neurons(structure, keep, fire, out, dtype, result.shape)
     if look is not None:
         limits, moment_of = look
         structure.step_of = keep.pointer(first_moments(limits, spikes.code.dtype), torch.int32)
@@ -67,7 +56,24 @@ def conv2d(
     return result
 
 
-def _fill_in_neurons(
+def conv_structure(keep: Keep, spikes: Spikes, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Conv:
+    """What a convolution reads but for the codes themselves and a second input; it writes nothing yet."""
+    (images, channels, height, width), coding, dtype = spikes.code.shape, spikes.coding, weight.dtype
+    outputs, kernel = weight.shape[0], (weight.shape[2], weight.shape[3])
+    rows, cols = geometry.output_size((height, width), kernel)
+    scale, levels = spikes.scale.detach().to(dtype), level_table(coding, dtype)
+    return Conv(
+        *(images, height, width, geometry.groups, channels // geometry.groups, outputs // geometry.groups, rows, cols),
+        *(*kernel, *geometry.stride, geometry.padding[0], geometry.padding[2], *geometry.dilation),
+        levels=keep.pointer(levels if scale.dim() else levels * scale, dtype),
+        timesteps=coding.timesteps,
+        channel_scale=keep.pointer(scale if scale.dim() else None, dtype),
+        weight=keep.pointer(weight, dtype),
+        bias=keep.pointer(bias, dtype),
+    )
+
+
+def fill_in_neurons(
     structure: Conv, keep: Keep, fire: Fire, out: Tensor, dtype: torch.dtype, shape: torch.Size
 ) -> None:
     """The population that writes ``out`` and its horizon, which is read through strides of [N, out, H', W']."""

@@ -40,7 +40,7 @@ def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | N
 def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | None, fire: Fire | None) -> Tensor:
     """Potentials [rows, C] in float32, or the codes that ``fire`` makes of them."""
     channels, scale = spikes.code.shape[1], spikes.scale.detach().float().contiguous()
-    table = _register_levels(spikes.coding) if scale.dim() else _register_levels(spikes.coding) * scale
+    table = register_levels(spikes.coding) if scale.dim() else register_levels(spikes.coding) * scale
     out = torch.empty(matrix.shape[0], channels, dtype=fire.coding.code_dtype if fire else torch.float32)
     if not out.numel():
         return out
@@ -95,7 +95,7 @@ def spmm_steps(
     keep = Keep()
     structure = keep.steps(fire, dtype, out, look, bias, add)
     if dtype == torch.float32 and spikes.scale.dim() == 0 and decodes_in_registers(spikes):
-        levels = _register_levels(spikes.coding) * spikes.scale.detach().float()
+        levels = register_levels(spikes.coding) * spikes.scale.detach().float()
         tables = torch.where(torch.arange(levels.shape[0]) <= look[0][:, None], levels, 0.0)
         _call_with_codes("phase_steps", matrix, spikes, tables, structure)
         return out.to(fire.coding.code_dtype)
@@ -151,7 +151,7 @@ def _wider(spikes: Spikes, fire: Fire) -> torch.dtype:
 
 
 @lru_cache(maxsize=64)
-def _register_levels(coding: PhaseCode) -> Tensor:
+def register_levels(coding: PhaseCode) -> Tensor:
     """Value of each phase at scale 1, as long as the table in the registers; kept, so callers must not change it."""
     table = torch.zeros(loading.load().register_phases + 1)
     table[1 : coding.timesteps + 1] = coding.levels(torch.float32)

@@ -8,7 +8,8 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.interpreter import run_closed, run_float
+from gcn2snn.engines.closed import run_closed
+from gcn2snn.engines.interpreter import run_float
 from gcn2snn.engines.temporal import Recording, run_temporal
 from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.kernels import CSR

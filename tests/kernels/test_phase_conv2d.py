@@ -36,6 +36,7 @@ GEOMETRIES = {
     "stride": (33, 10, (3, 3), Geometry((2, 2), (1, 1, 1, 1))),
     "asymmetric groups": (20, 24, (3, 3), Geometry((1, 1), (1, 0, 2, 1), (1, 1), 2)),
     "1x1": (6, 70, (1, 1), Geometry()),
+    "diagonal": (6, 6, (1, 1), Geometry(groups=6)),
     "1x1 stride": (5, 7, (1, 1), Geometry((2, 2))),
     "depthwise, dilated": (6, 12, (2, 4), Geometry((2, 1), (2, 3, 0, 1), (2, 2), 6)),
     "wide padding": (40, 16, (3, 3), Geometry(padding=(5, 4, 4, 4))),

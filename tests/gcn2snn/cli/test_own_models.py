@@ -119,6 +119,7 @@ def test_converted_with_its_weights_and_evaluated(folder: Path) -> None:
         "convert", "ownnet.gcn:small", "--weights", "weights.pt", "--data", "data.pt", "--out", "a.safetensors"
     )
     assert found["origin"]["model"] == "ownnet.gcn:small"
+    assert found["check"]["kind"] == "full"
     snn = package.load("a.safetensors")
     state = torch.load("weights.pt", weights_only=True)["state_dict"]
     assert torch.equal(snn.network["first.message"].weight, state["module.first.lin.weight"])  # type: ignore[attr-defined]
@@ -268,6 +269,8 @@ def test_explain_by_running() -> None:
         (("--input", "y=3"), "forward has no 'y'; it takes x, edge_index, edge_weight"),
         (("--input", "x=wide"), "--input 'x=wide' is no NAME=SIZES"),
         (("--input", "x=2", "--data", "data.pt"), "give one of them"),
+        (("--check", "full"), "--check says what the model is run on; give --data or --input too"),
+        (("--data", "data.pt", "--check", "some"), "check is 'some'; allowed are auto, full, sample"),
     ],
 )
 def test_explain_refuses(words: tuple[str, ...], message: str) -> None:

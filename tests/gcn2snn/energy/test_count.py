@@ -11,7 +11,7 @@ from gcn2snn.energy.count import EventCounter
 from gcn2snn.energy.events import LayerEvents
 from gcn2snn.energy.presets import PRESETS
 from gcn2snn.energy.report import EnergyReport
-from gcn2snn.engines.interpreter import run_closed
+from gcn2snn.engines.closed import run_closed
 from gcn2snn.kernels import CSR, PhaseCode
 from gcn2snn.spiking_network import SpikingNetwork
 

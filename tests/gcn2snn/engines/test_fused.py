@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import fused, plan
+from gcn2snn.engines import closed, fused, plan
 from gcn2snn.engines import interpreter as spiking
-from gcn2snn.engines.interpreter import run_closed
+from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.node_rules import apply
 from gcn2snn.kernels import CSR, PhaseCode, Spikes
 
@@ -53,7 +53,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[Spikes | None]:
             found.append(spikes)
         return spikes
 
-    monkeypatch.setattr(spiking, "fire_synapse", spy)
+    monkeypatch.setattr(closed, "fire_synapse", spy)
+    monkeypatch.setattr(closed, "run_prepared", lambda *args: None)
     return found
 
 

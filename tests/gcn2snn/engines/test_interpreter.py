@@ -13,7 +13,8 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.interpreter import run_closed, run_float
+from gcn2snn.engines.closed import run_closed
+from gcn2snn.engines.interpreter import run_float
 from gcn2snn.engines.membrane import Recording
 from gcn2snn.engines.pipeline import run_pipeline
 from gcn2snn.engines.readout_rules import read_out

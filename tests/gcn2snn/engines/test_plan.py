@@ -9,7 +9,7 @@ import torch
 
 from gcn2snn import ir
 from gcn2snn.engines import plan as planning
-from gcn2snn.engines.interpreter import run_closed
+from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.plan import steps_to_heads
 from gcn2snn.kernels import PhaseCode
 

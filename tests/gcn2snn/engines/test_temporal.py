@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.interpreter import run_closed
+from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.membrane import Recording
 from gcn2snn.engines.temporal import run_temporal
 from gcn2snn.kernels import PhaseCode, Spikes, decode, reference

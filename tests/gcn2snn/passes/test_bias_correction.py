@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from gcn2snn import ConvertConfig, convert
+from gcn2snn import ConvertConfig, convert, ir
+from gcn2snn.engines import bind
 from gcn2snn.kernels import decode
+from gcn2snn.passes.bias_correction import correct_means, goals_of
 from gcn2snn.spiking_network import SpikingNetwork
 
 
@@ -45,6 +47,20 @@ def test_correct_means_gives_each_channel_its_mean(batch_norm: str) -> None:
     assert _largest_departure(snn, x) < 0.6 * _largest_departure(plain, x)
     # Sums are kept to 2^-24 of the largest difference.
     assert (snn(x) - snn.source(x)).mean(0).abs().max() < 1e-4
+
+
+def test_goals_that_are_known_change_nothing_and_a_part_of_the_values_little() -> None:
+    x = torch.cat(_batches())
+    network = convert(_model(), x, ConvertConfig.paper()).network
+    batches = [bind(network, (part,), {}) for part in x.split(40)]
+    whole = correct_means(network, lambda: batches)
+    shared = correct_means(network, lambda: batches, goals=goals_of(network, batches))
+    some = correct_means(network, lambda: batches, goals=goals_of(network, batches, 400))
+    for node in whole.of(ir.Neuron):
+        own, other, part = (each[node.name] for each in (whole, shared, some))
+        assert torch.equal(own.start, other.start)
+        assert (own.start - part.start).abs().max() < 0.05 * node.scale.max()
+    assert not torch.equal(whole["2"].start, some["2"].start)  # 3,600 values of a channel: some were left out
 
 
 def test_correct_means_leaves_the_source_and_the_order_alone() -> None:

@@ -10,7 +10,8 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.errors import InputError
-from gcn2snn.passes.calibration import BINS, _percentile, calibrate
+from gcn2snn.passes.activation_counts import BINS
+from gcn2snn.passes.calibration import _percentile, calibrate
 from gcn2snn.passes.neurons import insert_neurons
 
 WEIGHT = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])

@@ -21,7 +21,7 @@ THROUGH = through(3)
 def compared(own: torch.Tensor, source: torch.Tensor, counted: int | None = None) -> tuple[float, float]:
     inputs = [{"x": own}]
     columns = source.shape[1]
-    rows, changed = Sample(inputs, inputs, [{"output": source}], columns > 1, counted).departure(through(columns))
+    rows, changed = Sample(inputs, inputs, [{"output": source}], columns > 1, counted).departures([through(columns)])[0]
     return float(rows.mean()), changed
 
 

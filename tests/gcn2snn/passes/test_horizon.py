@@ -15,7 +15,8 @@ from gcn2snn import artefact, ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
-from gcn2snn.engines.interpreter import fire, run_closed
+from gcn2snn.engines.closed import run_closed
+from gcn2snn.engines.interpreter import fire
 from gcn2snn.engines.temporal import run_temporal
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import CSR, PhaseCode, encode, reference

@@ -13,7 +13,8 @@ from network_kinds import IMAGE_KINDS
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.energy.count import EventCounter
-from gcn2snn.engines.interpreter import fire, run_closed
+from gcn2snn.engines.closed import run_closed
+from gcn2snn.engines.interpreter import fire
 from gcn2snn.engines.node_rules import Value
 from gcn2snn.tune.prefix import PrefixRuns
 

@@ -1,0 +1,148 @@
+"""What is counted over a network's activations while calibration runs: largest values, histograms, how well a code fits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gcn2snn import ir
+from gcn2snn.encoding import check_finite
+from gcn2snn.kernels import decode, encode, per_channel
+from gcn2snn.passes.some_rows import SEEN_ROWS, some_rows
+
+BINS = 8192
+"""Histogram bins between 0 and the maximum; counts are integers, so the order of the data changes nothing."""
+
+KEPT_BYTES = 256 * 2**20
+"""Rows of activations of a large graph that are kept between two looks at them; a network with more is run again."""
+
+PART_VALUES = 2**20
+"""Activations that are counted at a time."""
+
+ERROR_UNITS = 2**30
+"""Relative errors are added up as whole multiples of 2^-30, so that the sum, too, has no order."""
+
+
+def magnitudes(node: ir.Node, x: Tensor) -> Tensor:
+    """What the population can send of x: |x| when signed, else the positive part; channels first, [C, values]."""
+    signed = not isinstance(node, ir.Population) or node.coding.signed
+    x = x.abs() if signed else x.clamp(min=0)
+    return x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
+
+
+def _largest_of_channels(x: Tensor, signed: bool) -> Tensor:
+    """The largest of :func:`magnitudes` in each channel, without a copy of the values."""
+    axes = [axis for axis in range(x.dim()) if axis != 1] if x.dim() > 1 else []
+    if not x.numel():
+        return x.new_zeros(x.shape[1] if x.dim() > 1 else 1)
+    high = x.amax(axes) if axes else x.max()[None]
+    if not signed:
+        return high.clamp(min=0)
+    return torch.maximum(high, -(x.amin(axes) if axes else x.min()[None]))
+
+
+class Maxima:
+    """Largest magnitude of each channel.
+
+    ``rows``: some of the activations where a batch has many (a large graph), so that no further pass is needed for what is
+    counted on some rows; ``again``: another pass is needed, for a population has few rows, or the rows of all are too many.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, Tensor] = {}
+        self.rows: dict[str, Tensor] = {}
+        self.again = False
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if isinstance(node, ir.Population):
+            large = x.dim() > 1 and x.shape[0] > SEEN_ROWS
+            self.again |= (
+                not large or node.name in self.rows or sum(rows.nbytes for rows in self.rows.values()) > KEPT_BYTES
+            )
+            if not self.again:
+                self.rows[node.name] = some_rows(x)
+        largest = _largest_of_channels(x, signed=not isinstance(node, ir.Population) or node.coding.signed)
+        if not bool(torch.isfinite(largest).all()):
+            check_finite(f"the activation of {node.name}", x)
+        self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
+
+
+class Histograms:
+    """Counts of magnitude / maximum in equal bins, for each channel or for the layer as a whole."""
+
+    def __init__(self, maxima: dict[str, Tensor], per: str) -> None:
+        self.maxima = maxima if per == "channel" else {name: top.max()[None] for name, top in maxima.items()}
+        self.counts: dict[str, Tensor] = {}
+        self.bins = BINS
+        rows = sum(top.numel() for top in self.maxima.values())
+        while self.bins > LEAST_BINS and 8 * rows * self.bins > HISTOGRAM_BYTES:
+            self.bins //= 2
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if not isinstance(node, ir.Population):
+            return
+        x = some_rows(x)
+        top, size = self.maxima[node.name].clamp(min=1e-30), self.bins
+        whole = top.numel() == 1
+        rows = x.reshape(1, -1) if whole else x
+        factor = top if whole else per_channel(top, x.dim())
+        first = torch.arange(
+            top.numel(), device=x.device, dtype=torch.int32 if top.numel() * size < 2**31 else torch.int64
+        )
+        first = first * size if whole else per_channel(first * size, x.dim())
+        counts = torch.zeros(top.numel() * size, dtype=torch.int64, device=x.device)
+        # Parts that stay in the cache: new memory for every step costs more than the steps.
+        most = PART_VALUES if whole else max(1, PART_VALUES * x.shape[0] // max(x.numel(), 1))
+        for part in rows.split(most, 1 if whole else 0):
+            bins = (part / factor).mul_(size)
+            bins = (bins.abs_() if node.coding.signed else bins).to(first.dtype).clamp_(0, size - 1).add_(first)
+            counts += torch.bincount(bins.flatten(), minlength=counts.numel())
+        counts = counts.view(-1, size)
+        self.counts[node.name] = self.counts[node.name] + counts if node.name in self.counts else counts
+
+
+def _nonzero(x: Tensor) -> int:
+    return int(torch.count_nonzero(x))
+
+
+class Quality:
+    """Counts and error sums of each population with its final scale, all in integers."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, dict[str, int]] = {}
+
+    def __call__(self, node: ir.Node, x: Tensor) -> None:
+        if not isinstance(node, ir.Neuron):
+            return
+        x = some_rows(x)
+        spikes = encode(x, node.scale, node.coding, None if node.horizon is None else some_rows(node.horizon))
+        active, fired = _nonzero((x != 0).view(torch.int8)), _nonzero(spikes.code)
+        sums = self.sums.setdefault(
+            node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)
+        )
+        sums["neurons"] += x.numel()
+        sums["active"] += active
+        sums["fired"] += fired
+        sums["silent"] += active - fired  # what is 0 never fires
+        # What would round to phase 0 if there were one: |x| >= Q * threshold_1 * s.
+        over = replace(node.coding, timesteps=1, last="midpoint")
+        bar = per_channel((node.scale.double() * (over.base * over.thresholds()[0])).to(x.dtype), x.dim())
+        sums["over"] += _nonzero(((x.abs() if node.coding.signed else x) >= bar).view(torch.int8))
+        error = decode(spikes, x.dtype).sub_(x).div_(x).abs_().nan_to_num_(nan=0.0)  # 0 / 0 where nothing is to be sent
+        units = error.mul_(ERROR_UNITS).round_().flatten()
+        # No error is above 2, so the sum of a part is exact in double precision, which torch adds up ten times as fast as integers.
+        sums["error"] += sum(int(part.sum(dtype=torch.float64)) for part in units.split(2**22))
+
+    def report(self, node: ir.Neuron) -> PopulationReport:
+        sums = self.sums[node.name]
+        active = max(sums["active"], 1)
+        return PopulationReport(
+            node.name,
+            sums["neurons"],
+            float(node.scale.min()),
+            float(node.scale.max()),
+            100 * sums["over"] / active,
+            100 * sums["silent"] / active,
+            100 * sums["error"] / ERROR_UNITS / active,
+            sums["fired"] / max(sums["neurons"], 1),
+        )

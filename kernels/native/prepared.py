@@ -1,0 +1,242 @@
+"""Operations with all that does not depend on the spikes worked out beforehand, for networks whose calls are short.
+
+Each gives the bits of the public operation of its kind, without its checks: codes come from a population of ours, and sizes
+that do not meet raise :class:`Mismatch`, upon which the caller takes the public operation, whose error says what is wrong. An
+object serves one thread at a time, for its C structures point to the operands of the call. What it was made from is not
+written to meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gcn2snn.kernels.csr import CSR
+from gcn2snn.kernels.encode import as_images, as_pixels, pixels_last
+from gcn2snn.kernels.epilogue import Fire
+from gcn2snn.kernels.event_blocks import event_blocks
+from gcn2snn.kernels.geometry import Geometry
+from gcn2snn.kernels.mismatch import Mismatch
+from gcn2snn.kernels.native import loading
+from gcn2snn.kernels.native.coding import level_table, rows_and_channels
+from gcn2snn.kernels.native.conv import conv_structure, fill_in_neurons
+from gcn2snn.kernels.native.products import phase_spmm, register_levels
+from gcn2snn.kernels.native.signatures import PREFIX, SUFFIX
+from gcn2snn.kernels.native.structures import Epilogue, Keep
+from gcn2snn.kernels.phase import PhaseCode, Spikes
+from gcn2snn.kernels.phase_gemm import BLOCK_VALUES
+
+Call = Callable[..., None]
+
+
+def _function(name: str) -> Call:
+    library = loading.load().library
+    assert library is not None, "only networks of the backend native are prepared"
+    function: Call = getattr(library, PREFIX + name)
+    return function
+
+
+class Decode:
+    """Codes -> the values they carry, any shape: ``decode``."""
+
+    def __init__(self, scale: Tensor, coding: PhaseCode, dtype: torch.dtype):
+        scale = scale.detach().to(dtype)
+        self.dtype, self.timesteps = dtype, coding.timesteps
+        self.own, self.of = scale.contiguous() if scale.dim() else None, scale
+        self.table = level_table(coding, dtype) if scale.dim() else level_table(coding, dtype) * scale
+        self.function = _function(f"decode_{SUFFIX[dtype]}_{SUFFIX[coding.code_dtype]}")
+
+    def __call__(self, code: Tensor) -> Tensor:
+        if not code.is_contiguous():
+            if pixels_last(code):
+                return as_images(self(as_pixels(code)), code.shape)
+            code = code.contiguous()
+        out = torch.empty(code.shape, dtype=self.dtype)
+        if out.numel():
+            rows, channels, repeat = rows_and_channels(code, self.of)
+            self.function(
+                code, rows, channels, self.table, self.timesteps, self.own, repeat, out, torch.get_num_threads()
+            )
+        return out
+
+
+class Encode:
+    """Potentials -> codes of a population, any shape: ``encode``."""
+
+    def __init__(self, fire: Fire, dtype: torch.dtype):
+        self.fire, self.dtype, self.stored = fire, dtype, fire.coding.code_dtype
+        self.shape: torch.Size | None = None
+        self.function = _function(f"encode_{SUFFIX[dtype]}_{SUFFIX[self.stored]}")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if not x.is_contiguous():
+            if self.fire.horizon is None and pixels_last(x):
+                return as_images(self(as_pixels(x)), x.shape)
+            x = x.contiguous()
+        if x.shape != self.shape:
+            self._prepare(x)
+        code = torch.empty(x.shape, dtype=self.stored)
+        if code.numel():
+            self.structure.code = code.data_ptr()
+            self.function(x, *self.numbers, self.structure, torch.get_num_threads())
+        return code
+
+    def _prepare(self, x: Tensor) -> None:
+        if x.dtype != self.dtype:
+            raise Mismatch
+        self.fire.check_horizon(tuple(x.shape))
+        self.keep = Keep()
+        self.numbers = rows_and_channels(x, self.fire.scale) if x.numel() else (0, 0, 0)
+        place = torch.empty(1, dtype=self.stored)
+        self.structure = self.keep.fire(self.fire, self.dtype, place, (self.numbers[0], self.numbers[1]), x.shape)
+        self.shape = x.shape
+
+
+class Gemm:
+    """decode(codes) W^T + bias + add, fired if there is a population: ``phase_gemm`` and ``phase_gemm_fire``, of few rows."""
+
+    def __init__(self, scale: Tensor, coding: PhaseCode, weight: Tensor, bias: Tensor | None, fire: Fire | None):
+        self.weight, self.transposed, self.bias = weight, weight.t(), bias
+        self.decode = Decode(scale, coding, weight.dtype)
+        self.encode = None if fire is None else Encode(fire, weight.dtype)
+
+    def __call__(self, code: Tensor, add: Tensor | None = None) -> Tensor:
+        if code.shape[0] * max(code.shape[1], 1) > BLOCK_VALUES:
+            raise Mismatch  # block by block
+        x = self.decode(code)
+        if self.encode is None:
+            potential = functional.linear(x, self.weight, self.bias)
+        elif self.bias is None:
+            potential = torch.mm(x, self.transposed)
+        else:
+            potential = torch.addmm(self.bias, x, self.transposed)
+        if add is not None:
+            if add.shape != potential.shape:
+                raise Mismatch
+            potential += add
+        return potential if self.encode is None else self.encode(potential)
+
+
+class Conv2d:
+    """Codes of a population that reads a convolution, event by event: ``phase_conv2d_fire`` where it goes by events."""
+
+    def __init__(
+        self, scale: Tensor, coding: PhaseCode, weight: Tensor, bias: Tensor | None, geometry: Geometry, fire: Fire
+    ):
+        self.of, self.weight, self.bias, self.geometry, self.fire = (
+            Spikes(weight, scale, coding),
+            weight,
+            bias,
+            geometry,
+            fire,
+        )
+        self.stored = fire.coding.code_dtype
+        self.shape: torch.Size | None = None
+        self.function = _function(f"conv_{SUFFIX[weight.dtype]}_{SUFFIX[coding.code_dtype]}")
+
+    def __call__(self, code: Tensor, add: Tensor | None = None) -> Tensor:
+        if code.shape != self.shape:
+            self._prepare(code)
+        pixels = code.permute(0, 2, 3, 1).contiguous()
+        out = torch.empty(self.size, dtype=self.stored)
+        result = out.permute(0, 3, 1, 2)
+        structure = self.structure
+        structure.code, self.population.code, structure.add = pixels.data_ptr(), out.data_ptr(), None
+        if add is not None:
+            if add.shape != result.shape or add.dtype != self.weight.dtype:
+                raise Mismatch
+            structure.add = add.data_ptr()
+            structure.add_image, structure.add_channel, structure.add_row, structure.add_col = add.stride()
+        if self.full:
+            self.function(structure, torch.get_num_threads())
+        return result
+
+    def _prepare(self, code: Tensor) -> None:
+        self.keep = Keep()
+        structure = conv_structure(self.keep, self.of.with_code(code), self.weight, self.bias, self.geometry)
+        self.size = (structure.images, structure.rows, structure.cols, self.weight.shape[0])
+        self.full = all(self.size)
+        shape = torch.Size((self.size[0], self.size[3], *self.size[1:3]))
+        self.fire.check_horizon(tuple(shape))
+        fill_in_neurons(structure, self.keep, self.fire, torch.empty(1, dtype=self.stored), self.weight.dtype, shape)
+        self.structure, self.population, self.shape = structure, structure.fire, code.shape
+
+
+class Spmm:
+    """A decode(codes) + bias + add, fired if there is a population: ``phase_spmm`` and ``phase_spmm_fire`` in float32."""
+
+    def __init__(self, scale: Tensor, coding: PhaseCode, bias: Tensor | None, fire: Fire | None, channels: int):
+        scale = scale.detach().float().contiguous()
+        self.fire, self.channels, self.bias = fire, channels, bias
+        self.timesteps, self.is_signed = coding.timesteps, int(coding.signed)
+        self.table = register_levels(coding) if scale.dim() else register_levels(coding) * scale
+        self.stored = torch.float32 if fire is None else fire.coding.code_dtype
+        self.keep, real = Keep(), torch.float32
+        own = self.keep.pointer(scale if scale.dim() else None, real)
+        self.structure = Epilogue(scale=own, bias=self.keep.pointer(bias, real))
+        self.rows = -1
+        self.function = _function("phase_spmm")
+
+    def __call__(self, matrix: CSR, spikes: Spikes, add: Tensor | None = None) -> Tensor:
+        code, entries = spikes.code, matrix.checked
+        rows = entries.shape[0]
+        if code.shape[0] != entries.shape[1] or not entries.value.is_cpu:
+            raise Mismatch
+        if event_blocks(matrix, spikes) is not None:
+            return phase_spmm(matrix, spikes, self.bias, add, self.fire)
+        if self.fire is not None and rows != self.rows:
+            self._prepare(rows)
+        out, structure = torch.empty(rows, self.channels, dtype=self.stored), self.structure
+        structure.add = None
+        if add is not None:
+            if add.shape != out.shape or add.dtype != torch.float32:
+                raise Mismatch
+            add = add.contiguous()
+            structure.add = add.data_ptr()
+        if self.fire is None:
+            structure.out = out.data_ptr()
+        else:
+            self.population.code = out.data_ptr()
+        if out.numel():
+            operands = (
+                entries.rowptr,
+                entries.col,
+                rows,
+                entries.values(torch.float32),
+                code.contiguous(),
+                *code.shape,
+            )
+            self.function(*operands, self.table, self.timesteps, self.is_signed, structure, torch.get_num_threads())
+        return out
+
+    def _prepare(self, rows: int) -> None:
+        assert self.fire is not None, "a product without a population needs no more than its rows"
+        shape = (rows, self.channels)
+        self.fire.check_horizon(shape)
+        self.of_rows = Keep()
+        place = torch.empty(1, dtype=self.stored)
+        self.population = self.of_rows.fire(self.fire, torch.float32, place, shape, torch.Size(shape))
+        self.structure.fire, self.rows = ctypes.addressof(self.population), rows
+
+
+class Words:
+    """Input data -> the values of their binary words, any shape; None where a number is not finite: ``binary_values``."""
+
+    def __init__(self, scale: Tensor, timesteps: int, dtype: torch.dtype):
+        self.scale, self.timesteps, self.dtype = scale.detach().to(dtype).contiguous(), timesteps, dtype
+        self.function = _function(f"code_words_{SUFFIX[dtype]}")
+
+    def __call__(self, x: Tensor) -> Tensor | None:
+        if x.dtype != self.dtype or not x.is_cpu or (self.scale.dim() and x.shape[1] != self.scale.numel()):
+            raise Mismatch
+        x = x.contiguous()
+        out, bad = torch.empty_like(x), torch.zeros(1, dtype=torch.int64)
+        if x.numel():
+            rows, columns, repeat = rows_and_channels(x, self.scale)
+            numbers = (self.scale.dim(), repeat, self.timesteps)
+            self.function(x, rows, columns, self.scale, *numbers, out, bad, torch.get_num_threads())
+        return None if bad.item() else out

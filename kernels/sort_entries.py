@@ -1,0 +1,41 @@
+"""Entries in the order of their rows and columns, some rows at a time, so that sorting takes little memory of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SORTED_AT_ONCE = 1 << 22
+"""Entries that are sorted together: the numbers that order them take 16 bytes each, four times what an entry takes."""
+
+
+def sort_entries(
+    row: Tensor, col: Tensor, value: Tensor, rowptr: Tensor, columns: int, at_once: int = SORTED_AT_ONCE
+) -> tuple[Tensor, Tensor]:
+    """(columns, values) of a matrix in compressed rows; entries at equal positions stay in the order given.
+
+    >>> row, col, value = torch.tensor([1, 0, 1]), torch.tensor([2, 1, 0]), torch.tensor([5.0, 6.0, 7.0])
+    >>> sort_entries(row, col, value, torch.tensor([0, 1, 3]), 3)
+    (tensor([1, 0, 2], dtype=torch.int32), tensor([6., 7., 5.]))
+
+    Args:
+        row, col, value: of each entry, in range, [nnz].
+        rowptr: where each row begins, [rows + 1].
+        columns: of the matrix.
+        at_once: entries that are sorted together, more where one row has more; on a CPU only.
+    """
+    if row.numel() <= at_once or row.device.type != "cpu":
+        order = torch.argsort(row.long() * columns + col.long(), stable=True)
+        return col[order].int(), value[order]
+    sorted_col, sorted_value = torch.empty_like(col, dtype=torch.int32), torch.empty_like(value)
+    cuts = torch.searchsorted(rowptr, torch.arange(at_once, row.numel(), at_once))
+    ends = torch.cat([cuts, torch.tensor([rowptr.numel() - 1])]).unique().tolist()
+    begin = 0
+    for end in ends:
+        part = slice(int(rowptr[begin]), int(rowptr[end]))
+        chosen = (row >= begin).logical_and_(row < end).nonzero().flatten()
+        chosen = chosen[torch.argsort((row[chosen].long() - begin) * columns + col[chosen].long(), stable=True)]
+        sorted_col[part] = col[chosen].int()
+        sorted_value[part] = value[chosen]
+        begin = end
+    return sorted_col, sorted_value

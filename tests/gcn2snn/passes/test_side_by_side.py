@@ -1,0 +1,61 @@
+"""Conversions that run side by side give what each gives by itself."""
+
+import pytest
+import torch
+from torch import nn
+
+import gcn2snn
+from gcn2snn.conversion import prepare
+from gcn2snn.engines import bind, run_closed
+from gcn2snn.passes import Problem, Statistics, configured, correct_means, with_codes
+from gcn2snn.passes import side_by_side as module
+from gcn2snn.passes.calibration import with_scales
+from gcn2snn.passes.settings import SETTINGS
+from gcn2snn.passes.side_by_side import run_side_by_side
+
+
+class Branches(nn.Module):
+    """Convolutions, both poolings, a concatenation, a sum with what comes before every population, and a batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        self.norm, self.last = nn.BatchNorm2d(8), nn.Linear(8 * 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a = nn.functional.max_pool2d(self.first(x).relu(), 2)
+        b = self.second(a).relu() + a
+        both = self.norm(torch.cat([a, b], 1)).relu()
+        found: torch.Tensor = self.last(nn.functional.avg_pool2d(both, 2).flatten(1))
+        return found
+
+
+@pytest.mark.parametrize("most", [1, 10, 1000])
+def test_every_network_gives_its_own_result(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    torch.manual_seed(0)
+    model, x = Branches().eval(), torch.rand(5, 2, 8, 8)
+    monkeypatch.setattr(module, "STACKED_ROWS", most)
+    network = prepare(model, x, gcn2snn.ConvertConfig())
+    inputs = bind(network, (x,), {})
+    statistics = Statistics(network, lambda: [inputs])
+    problem = Problem(network, lambda: [inputs], statistics)
+    networks = []
+    for setting in SETTINGS[:4]:
+        config = configured(setting, gcn2snn.ConvertConfig(), problem)
+        own = with_scales(with_codes(network, config), statistics, config)
+        networks.append(correct_means(own, lambda: [inputs]) if setting.correct == "mean" else own)
+    found = run_side_by_side(networks, inputs)
+    for own, heads in zip(networks, found, strict=True):
+        torch.testing.assert_close(heads[own.heads[0]], run_closed(own, inputs), rtol=1e-4, atol=1e-5)
+    assert not torch.equal(found[0]["output"], found[1]["output"])
+
+
+def test_a_graph_runs_one_network_after_the_other() -> None:
+    geometric = pytest.importorskip("torch_geometric.nn")
+    torch.manual_seed(0)
+    model = geometric.GCN(4, 6, 2, 3).eval()
+    x, edges = torch.rand(40, 4), torch.randint(0, 40, (2, 90))
+    snn = gcn2snn.convert(model, (x, edges))
+    assert snn.choice is not None
+    (heads,) = run_side_by_side([snn.network], bind(snn.network, (x, edges), {}))
+    assert torch.equal(heads["output"], snn(x, edges))

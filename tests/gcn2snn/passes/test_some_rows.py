@@ -1,0 +1,49 @@
+"""Activations of very many rows are counted on some of them, and kept, so that the network is run once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import gcn2snn
+from gcn2snn.passes import calibration, some_rows
+
+
+def test_few_rows_are_all_taken() -> None:
+    x = torch.rand(7, 2)
+    assert some_rows.some_rows(x) is x
+    assert some_rows.some_rows(x[0, 0]).dim() == 0
+
+
+def test_rows_are_spread_over_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(some_rows, "SEEN_ROWS", 10)
+    x = torch.arange(1000)[:, None]
+    found = some_rows.some_rows(x).flatten()
+    assert torch.equal(found // 100, torch.arange(10))
+    assert torch.equal(found, some_rows.some_rows(x).flatten())
+
+
+def test_a_large_batch_is_run_once_for_all_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maxima are those of all rows; histograms and reports come from the rows that were kept."""
+    for module in (some_rows, calibration):
+        monkeypatch.setattr(module, "SEEN_ROWS", 50)
+    runs = 0
+    whole = calibration.run_float
+
+    def counted(*args: object, **kwargs: object) -> torch.Tensor:
+        nonlocal runs
+        runs += 1
+        return whole(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(calibration, "run_float", counted)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).eval()
+    x = torch.rand(500, 4)
+    config = gcn2snn.ConvertConfig(base=1.3, scale="max", per="channel", correct="none")
+    snn = gcn2snn.convert(model, x, config)
+    assert runs == 1
+    (neuron,) = snn.network.of(gcn2snn.ir.Neuron)
+    largest = torch.relu(model[0](x)).amax(0)
+    assert torch.equal(neuron.scale, torch.where(largest > 0, largest, 1.0))
+    assert snn.report[0].neurons == 50 * 6
