@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import ArtefactError, Gcn2SnnError, InputError, MissingPackageError
+from gcn2snn.errors import (
+    ArtefactError,
+    Gcn2SnnError,
+    InputError,
+    InputTypeError,
+    MissingPackageError,
+    kind_of,
+    refuses_misfits,
+)
 from gcn2snn.kernels import CSR, MAX_ENTRIES
 from gcn2snn.schema import Count, Json, Sha256, Stored
 
@@ -58,6 +66,7 @@ class Graph:
     source: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         nodes = self.raw.shape[0]
         if self.raw.shape[1] != nodes:
             raise InputError(f"an adjacency is square, got {self.raw.shape}")
@@ -82,6 +91,35 @@ class Graph:
         if self.num_documents < 0:
             object.__setattr__(self, "num_documents", nodes)
 
+    def _check_kinds(self) -> None:
+        """Refuse fields of other types; sizes are compared afterwards.
+
+        Raises:
+            InputTypeError: as said.
+            InputError: a matrix or tensor without values, or labels that are no classes.
+        """
+        if not isinstance(self.raw, CSR):
+            raise InputTypeError(f"raw is {kind_of(self.raw)}; a gcn2snn.CSR is needed, as CSR.from_coo makes it")
+        self.raw.check_kinds()
+        wanted: dict[str, tuple[torch.dtype, ...]] = dict.fromkeys(
+            ("train_mask", "test_mask", "val_mask"), (torch.bool,)
+        )
+        wanted |= {"labels": (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8), "features": FLOATS}
+        for name, dtypes in wanted.items():
+            tensor = getattr(self, name)
+            if tensor is None and name in ("val_mask", "features"):
+                continue
+            if not isinstance(tensor, Tensor) or tensor.dtype not in dtypes or tensor.layout is not torch.strided:
+                raise InputTypeError(f"{name} is {kind_of(tensor)}; a dense tensor of {dtypes[0]} is needed")
+            if tensor.is_nested or tensor.device.type == "meta":
+                raise InputError(f"{name} is nested or on the device 'meta', so it has no values to read")
+        for name in ("class_names", "node_names"):
+            if not all(isinstance(text, str) for text in _sequence(name, getattr(self, name))):
+                raise InputTypeError(f"{name} holds something else than texts; a name for each is needed")
+        if not isinstance(self.num_documents, int) or not isinstance(self.source, dict):
+            got = f"{kind_of(self.num_documents)} and {kind_of(self.source)}"
+            raise InputTypeError(f"num_documents and source are {got}; a whole number and a dict are needed")
+
     def __repr__(self) -> str:
         """``Graph(karate: 34 nodes, 156 entries, 4 classes, 4 training and 30 test nodes, no features)``."""
         name = self.source.get("dataset", "unnamed")
@@ -94,6 +132,7 @@ class Graph:
         )
 
     @classmethod
+    @refuses_misfits
     def from_scipy(cls, matrix: Any, **fields: Any) -> Graph:
         """The graph of a symmetric scipy sparse array [nodes, nodes] with sorted rows; ``fields`` are the other fields.
 
@@ -222,6 +261,7 @@ class Graph:
         return save_tensors(Path(path), tensors, kind="graph", version=GRAPH_FORMAT, meta=meta)
 
     @classmethod
+    @refuses_misfits
     def load(cls, path: str | Path) -> Graph:
         """Read what :meth:`save` wrote.
 
@@ -257,6 +297,16 @@ class Graph:
         return graph
 
 
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+def _sequence(name: str, values: object) -> tuple[object, ...]:
+    """Names as they were given, or an error about them."""
+    if not isinstance(values, tuple | list):
+        raise InputTypeError(f"{name} is {kind_of(values)}; a tuple of texts is needed")
+    return tuple(values)
+
+
 class StoredGraph(Stored):
     """What stands beside the tensors of a graph."""
 
@@ -284,6 +334,7 @@ def _check_stored(tensors: dict[str, Tensor]) -> None:
         raise InputError("features hold values that are NaN or infinite")
 
 
+@refuses_misfits
 def normalise(raw: CSR) -> CSR:
     """D^-1/2 (A + I) D^-1/2, computed in float64, returned in float32; an isolated node keeps its self-loop.
 

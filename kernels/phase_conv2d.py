@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
@@ -24,6 +24,7 @@ KERNEL_ROWS = 16  # of the compiled kernel, kKernelRows of events.h
 LEAST_OUTPUTS = 8  # of a group, float32 lanes of an AVX2 vector
 
 
+@refuses_misfits
 def phase_conv2d(
     spikes: Spikes,
     weight: Tensor,
@@ -77,6 +78,7 @@ def phase_conv2d(
     return _convolve(spikes, dense, bias, add, geometry)
 
 
+@refuses_misfits
 def phase_conv2d_fire(
     spikes: Spikes,
     weight: Tensor,
@@ -127,6 +129,7 @@ def phase_conv2d_fire(
     return encode(potential, fire.scale, fire.coding, fire.horizon)
 
 
+@refuses_misfits
 def phase_conv2d_bucketed(
     spikes: Spikes,
     weight: Tensor,

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gcn2snn.config import TrainConfig, to_dict
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, misfits, refuses_misfits
 from gcn2snn.graph import Graph
 from gcn2snn.machine import device_named
 from gcn2snn.textgcn.model import TextGCN
@@ -95,6 +95,7 @@ class Trainer:
     True
     """
 
+    @refuses_misfits
     def __init__(self, graph: Graph, config: TrainConfig):
         self.graph, self.config = graph, config
         self.device = device_named(config.device)
@@ -289,5 +290,8 @@ def fit(
 
     Source: Yao et al. 2019, Section 4 (parameters); docs/method.md.
     """
+    with misfits("fit", {"trainer": trainer, "checkpoint": checkpoint}):
+        trainer.loop  # noqa: B018 - what is no trainer has none, and the training calls code of the caller's
+        checkpoint = None if checkpoint is None else Path(checkpoint)
     train_to_end(trainer, checkpoint=checkpoint, on_start=on_start, on_epoch=on_epoch)
     return trainer.trained()
