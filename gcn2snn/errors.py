@@ -139,6 +139,9 @@ MISFITS = (
 )
 """What Python and torch raise for arguments that they cannot work with."""
 
+UNCHANGED = ("OutOfMemoryError", "NotFittedError")
+"""Kinds of these that say what they mean: of torch, and of scikit-learn. This module imports neither."""
+
 
 @contextlib.contextmanager
 def misfits(what: str, arguments: Mapping[str, object] | None = None) -> Iterator[None]:
@@ -158,7 +161,7 @@ def misfits(what: str, arguments: Mapping[str, object] | None = None) -> Iterato
     except Gcn2SnnError:
         raise
     except MISFITS as error:
-        if type(error).__name__ == "OutOfMemoryError":  # of torch, which this module does not import
+        if type(error).__name__ in UNCHANGED:
             raise
         given = ", ".join(f"{name}: {kind_of(value)}" for name, value in (arguments or {}).items()) or "these arguments"
         kind = InputTypeError if isinstance(error, TypeError | AttributeError) else InputError

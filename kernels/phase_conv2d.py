@@ -205,6 +205,11 @@ def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:
     It does not pay where groups have fewer outputs than a vector has lanes (depthwise), nor for signed populations: no ReLU
     silences them, and with nine in ten neurons firing there is little to skip. The choice never depends on the spikes
     themselves, so a batch gives the same bits as its parts.
+
+    >>> from gcn2snn.kernels import PhaseCode
+    >>> spikes = Spikes(torch.ones(1, 3, 8, 8, dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4))
+    >>> [event_driven(spikes, torch.rand(outputs, 3, 3, 3), Geometry()) for outputs in (64, 2)]
+    [True, False]
     """
     outputs = weight.shape[0] // geometry.groups
     return weight.shape[2] <= KERNEL_ROWS and outputs >= LEAST_OUTPUTS and not spikes.coding.signed
