@@ -23,7 +23,7 @@ ifneq ($(wildcard ../shared/data),)
 export GCN2SNN_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test slow gpu lint types docs axe wheel lock sbom audit min-versions clean
+.PHONY: demo test slow coverage gpu lint types docs axe wheel lock sbom audit min-versions clean
 
 demo: $(DEMO_STAMP)  ## train a Text GCN on R8, convert it, compare both
 	$(BIN)/gcn2snn train r8 --out $(RUN) --resume
@@ -35,6 +35,13 @@ test: $(STAMP)  ## the default suite, file by file on the cores, so that a train
 
 slow: $(STAMP)  ## the long runs too
 	$(BIN)/pytest -m "slow or not slow"
+
+# Under a tracer everything takes two to three times as long. The table's last line is the share of lines and branches.
+coverage: $(STAMP)  ## lines and branches that the default suite runs
+	$(BIN)/coverage erase
+	$(BIN)/coverage run $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
 
 gpu: $(STAMP)  ## on a machine with a CUDA device: every kernel and network against its reference, then the benchmark
 	$(BIN)/pytest -m gpu

@@ -21,7 +21,7 @@ from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
 from gcn2snn.cnn.weights import fit_weights, load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
-from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.errors import ArtefactError, ConfigError, DataError, refuses_misfits
 from gcn2snn.files import refuse_existing
 from gcn2snn.machine import peak_memory
 from gcn2snn.passes import choice_dict
@@ -201,6 +201,7 @@ def source_of(
     return images, module, origin | {"weights": weights.name, "run": str(run) if run else ""}
 
 
+@refuses_misfits
 def calibration_batches(images: ImageSet, normalise: str, count: int, size: int = 100) -> list[torch.Tensor]:
     """Normalised training images for calibration.
 

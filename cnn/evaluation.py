@@ -13,7 +13,7 @@ from gcn2snn import ir
 from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, InputTypeError, kind_of
 from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -97,6 +97,11 @@ def predict(
     Raises:
         DataError: images of another number of channels than the normalisation, or files that do not decode.
     """
+    if not isinstance(images, ImageSet) or not callable(network) or not callable(normalise):
+        got = ", ".join(kind_of(value) for value in (network, images, normalise))
+        raise InputTypeError(f"a network, an ImageSet and a Normalisation are needed, got {got}")
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise InputTypeError(f"batch_size is {kind_of(batch_size)}; a whole number of images, at least 1, is needed")
     found: list[Tensor] = []
     probability: list[Tensor] = []
     seconds, done = 0.0, 0

@@ -12,7 +12,7 @@ import torch
 from gcn2snn.cnn.cifar import ARCHIVES, load_cifar
 from gcn2snn.cnn.image_set import ArrayImages, FolderImages, ImageSet
 from gcn2snn.datasets import Archive, download_package, fetched_root, search_roots
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, refuses_misfits
 from gcn2snn.files import save_bytes
 
 SPLITS = ("train", "test")
@@ -65,6 +65,7 @@ IMAGE_DATASETS = {
 """Every dataset of images by name; a new one is an entry here and a reader."""
 
 
+@refuses_misfits
 def load_images(name: str, split: str, data_dir: str | Path | None = None) -> ImageSet:
     """Images of one split.
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import ConfigError, DataError, MissingPackageError
+from gcn2snn.errors import ConfigError, DataError, MissingPackageError, refuses_misfits
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ NORMALISATIONS = {
 """What checkpoints were trained with; "unit" is x / 255, "none" leaves 0..255."""
 
 
+@refuses_misfits
 def find_normalisation(name: str) -> Normalisation:
     """Entry of ``NORMALISATIONS``.
 
@@ -106,6 +107,7 @@ class ImageSet(abc.ABC):
         """Channels of the images."""
         return self.pixels(torch.zeros(1, dtype=torch.int64)).shape[1]
 
+    @refuses_misfits
     def first(self, count: int | None) -> ImageSet:
         """The first images, or all when there are fewer or ``count`` is None.
 
@@ -116,6 +118,7 @@ class ImageSet(abc.ABC):
             raise DataError(f"{count} images were asked for; allowed are 1 and more, or leave the limit out for all")
         return self if count is None or count >= len(self) else self.subset(torch.arange(count))
 
+    @refuses_misfits
     def balanced(self, count: int, seed: int = 0) -> ImageSet:
         """``count`` images drawn by seed, evenly from the classes as long as they last."""
         generator = torch.Generator().manual_seed(seed)
@@ -148,9 +151,11 @@ class ArrayImages(ImageSet):
         super().__init__(labels, class_names)
         self.images = images
 
+    @refuses_misfits
     def pixels(self, index: Tensor) -> Tensor:
         return self.images[index]
 
+    @refuses_misfits
     def subset(self, index: Tensor) -> ArrayImages:
         return ArrayImages(self.images[index], self.labels[index], self.class_names)
 
@@ -169,9 +174,11 @@ class FolderImages(ImageSet):
         self.resize = resize
         self.crop = crop
 
+    @refuses_misfits
     def pixels(self, index: Tensor) -> Tensor:
         return torch.stack([read_image(self.paths[i], self.resize, self.crop) for i in index.tolist()])
 
+    @refuses_misfits
     def subset(self, index: Tensor) -> FolderImages:
         paths = [self.paths[i] for i in index.tolist()]
         return FolderImages(paths, self.labels[index], self.class_names, self.resize, self.crop)

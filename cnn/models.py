@@ -13,7 +13,7 @@ from gcn2snn.cnn.resnet8 import ResNet8
 from gcn2snn.cnn.resnet_cifar import CifarResNet
 from gcn2snn.cnn.small import SmallCNN
 from gcn2snn.cnn.vgg import VGG
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, refuses_misfits
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ MODELS: dict[str, ModelEntry] = {
 """Every model by name; docs/images.md says where their weights come from."""
 
 
+@refuses_misfits
 def build_model(name: str, classes: int, in_channels: int = 3, stem: str = "") -> nn.Module:
     """An untrained model in ``eval()`` mode.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.dgl_dataset import TextGraphDGLDataset as TextGraphDGLDataset
     from gcn2snn.datasets.fetching import fetch
     from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
-    from gcn2snn.datasets.loading import is_graph_file, load, load_graph
+    from gcn2snn.datasets.loading import file_of_graph, is_graph_file, load, load_graph
     from gcn2snn.datasets.locate import fetched_root, located, search_roots
     from gcn2snn.datasets.options import TextGraphOptions, suitable_min_count
     from gcn2snn.datasets.package_client import download_package
@@ -61,6 +61,7 @@ _HOME = {
     "import_tokeniser": "gcn2snn.datasets.tokenisers",
     "is_graph_file": "gcn2snn.datasets.loading",
     "load": "gcn2snn.datasets.loading",
+    "file_of_graph": "gcn2snn.datasets.loading",
     "load_graph": "gcn2snn.datasets.loading",
     "load_labelled": "gcn2snn.datasets.graph_file",
     "located": "gcn2snn.datasets.locate",
@@ -97,6 +98,7 @@ __all__ = [
     "download_package",
     "fetch",
     "fetched_root",
+    "file_of_graph",
     "find",
     "import_tokeniser",
     "is_graph_file",

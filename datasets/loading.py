@@ -237,6 +237,33 @@ def cached_path(name: str, corpus_hash: str, options: TextGraphOptions) -> Path:
     return cache_folder() / "graphs" / f"{name}-{key[:16]}.safetensors"
 
 
+def file_of_graph(graph: Graph) -> Path:
+    """The file of a graph in the cache folder, from which processes read their parts; it is written where it is not there yet.
+
+    >>> file_of_graph(load_graph("karate")).suffix
+    '.safetensors'
+
+    Args:
+        graph: of :func:`load_graph`.
+
+    Raises:
+        ArtefactError: the cache folder cannot be written.
+    """
+    built = graph.source.get("graph")
+    if isinstance(built, str) and is_graph_file(Path(built)):
+        return Path(built)
+    source, name = graph.source, str(graph.source.get("dataset", "graph")).lower()
+    if graph.vocabulary and "corpus_hash" in source:
+        kept = cached_path(name, source["corpus_hash"], TextGraphOptions(**source["options"]))
+        if kept.exists():
+            return kept
+    own = cache_folder() / "graphs" / f"{Path(name).name}-{graph.fingerprint[:16]}.safetensors"
+    if not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        graph.save(own)
+    return own
+
+
 def published_row(name_or_path: str | Path) -> Dataset | None:
     """The row of a published name; None for a path that exists."""
     if not isinstance(name_or_path, str | os.PathLike):

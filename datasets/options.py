@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, misfits, refuses_misfits
 
 Documents = Literal["all", "training"]
 Cleaning = Literal["published", "unicode", "spaces"]
@@ -55,6 +55,10 @@ class TextGraphOptions:
     quotes: bool = True
 
     def __post_init__(self) -> None:
+        with misfits("TextGraphOptions", vars(self)):
+            self._check()
+
+    def _check(self) -> None:
         if not 2 <= self.window <= 4096:
             raise ConfigError(f"window is {self.window}; a window holds 2 to 4096 tokens (20 is the published size)")
         if self.min_count is not None and self.min_count < 1:
@@ -97,6 +101,7 @@ class TextGraphOptions:
         return asdict(self)
 
 
+@refuses_misfits
 def suitable_min_count(documents: int) -> int:
     """The ``min_count`` of an own corpus of this size: the largest k with 80 k^3 <= documents, and 1 for small ones.
 

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, refuses_misfits
 
 Kind = Literal["text", "planetoid", "builtin"]
 
@@ -296,6 +296,7 @@ def names() -> tuple[str, ...]:
     return tuple(DATASETS)
 
 
+@refuses_misfits
 def find(name: str) -> Dataset:
     """The row of a dataset; upper and lower case are the same.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.tokenisers import tokeniser_named
-from gcn2snn.errors import InputTypeError
+from gcn2snn.errors import InputTypeError, kind_of
 
 if TYPE_CHECKING:
     from regex import Pattern
@@ -50,6 +50,9 @@ def words_of(text: str, options: TextGraphOptions) -> list[str]:
         text: of a document, or a new text.
         options: ``cleaning`` and ``tokeniser`` count; cleaning ``None`` is that of own corpora.
     """
+    if not isinstance(text, str) or not isinstance(options, TextGraphOptions):
+        got = f"{kind_of(text)} and {kind_of(options)}"
+        raise InputTypeError(f"words_of got {got}; a text and TextGraphOptions are needed")
     # Yao et al. strip bytes before decoding; only ASCII spaces matter, and clean_text turns the others into spaces.
     if options.cleaning == "published":
         return clean_text(text).split()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.errors import ArtefactError, Gcn2SnnError
+from gcn2snn.errors import ArtefactError, Gcn2SnnError, refuses_misfits
 from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import check_folder, find_folder
@@ -23,6 +23,7 @@ from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments, check_documents
 
 
+@refuses_misfits
 def save(
     snn: SpikingNetwork, path: str | Path, origin: dict[str, object] | None = None, *, force: bool = False
 ) -> Path:
@@ -53,6 +54,7 @@ def save(
     return write_network(Path(path), snn, kept)
 
 
+@refuses_misfits
 def load(path: str | Path) -> SpikingNetwork:
     """Read what :func:`save` wrote.
 
@@ -119,6 +121,7 @@ class StoredNetwork(Stored):
     origin: dict[str, object]
 
 
+@refuses_misfits
 def from_pretrained(source: str | Path, revision: str | None = None) -> SpikingNetwork:
     """The network of a folder that ``snn.save_pretrained`` wrote, with the same bits.
 

@@ -126,6 +126,7 @@ def convert(
         raise ConfigError("row_weights are given, but no refit is asked for; set refit=True in the configuration")
     prepared = _prepared(model, example, config, handlers, output, check)
     network, given = prepared.network, calibration is not None
+    measured = bool(config.open) or accuracy_first
     batches = _batches(network, example, calibration)
     sampler = Sampler(network, example.num_documents if isinstance(example, Graph) else None)
     if given:
@@ -134,7 +135,7 @@ def convert(
     def seen(batch: Mapping[str, Value], heads: Mapping[str, Tensor]) -> None:
         if not given:  # the batch is the example, so what calibration computes is what there is to check
             prepared.compare(heads)
-        if (given or prepared.small is None) and (config.open or accuracy_first):
+        if measured and (given or prepared.small is None):
             sampler(batch, heads)
 
     statistics = Statistics(network, batches, seen)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels import PhaseCode, Spikes, decode, per_channel
 from gcn2snn.kernels import encode as _encode
 
@@ -19,6 +19,7 @@ Numbers: TypeAlias = "Tensor | np.ndarray | Sequence[object]"
 """An array of numbers as callers have it: a tensor, a NumPy array, or nested lists."""
 
 
+@refuses_misfits
 def encode(
     x: Numbers,
     scale: Numbers | float,
@@ -102,6 +103,7 @@ def check_scale(scale: Tensor) -> Tensor:
     return scale
 
 
+@refuses_misfits
 def encode_binary(x: Tensor, scale: Tensor, timesteps: int) -> Tensor:
     """Sign-magnitude binary code of the input data: sign(x) * floor(min(|x| / s * 2^T, 2^T - 1)), int32.
 

@@ -5,9 +5,16 @@ Every class is also the built-in exception a caller would expect, so ``except Va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import ctypes
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Gcn2SnnError(Exception):
@@ -76,6 +83,10 @@ class BackendError(Gcn2SnnError, RuntimeError):
     """A compute backend was asked for that is not available here."""
 
 
+class RankError(Gcn2SnnError, RuntimeError):
+    """Another process of a job on several has failed, ended, or does not answer."""
+
+
 class NotRunError(Gcn2SnnError, RuntimeError):
     """Why one case of a benchmark or one row of a table cannot be run here; it stands in its place."""
 
@@ -120,3 +131,84 @@ class ConversionError(Gcn2SnnError, ValueError):
         self.refusals = tuple(refusals)
         lines = "\n".join(f"  - {refusal}" for refusal in self.refusals)
         super().__init__(f"the model cannot become a one-spike network ({len(self.refusals)} reason(s)):\n{lines}")
+
+
+MISFITS = (
+    *(TypeError, ValueError, RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError),
+    ctypes.ArgumentError,
+)
+"""What Python and torch raise for arguments that they cannot work with."""
+
+UNCHANGED = ("OutOfMemoryError", "NotFittedError")
+"""Kinds of these that say what they mean: of torch, and of scikit-learn. This module imports neither."""
+
+
+@contextlib.contextmanager
+def misfits(what: str, arguments: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Errors of others that arguments cause become one of ours, which lists the arguments; a device out of memory stays one.
+
+    >>> with misfits("the sum", {"x": [1, "a"]}):
+    ...     sum([1, "a"])
+    Traceback (most recent call last):
+    gcn2snn.errors.InputTypeError: the sum cannot work with x: list of 2 (TypeError: unsupported operand type(s) for +: ...
+
+    Raises:
+        InputTypeError: for a TypeError or an AttributeError.
+        InputError: for the others of ``MISFITS``.
+    """
+    try:
+        yield
+    except Gcn2SnnError:
+        raise
+    except MISFITS as error:
+        if type(error).__name__ in UNCHANGED:
+            raise
+        given = ", ".join(f"{name}: {kind_of(value)}" for name, value in (arguments or {}).items()) or "these arguments"
+        kind = InputTypeError if isinstance(error, TypeError | AttributeError) else InputError
+        reason = " ".join(str(error).split())[:300]
+        raise kind(
+            f"{what} cannot work with {given} ({type(error).__name__}: {reason}). Compare kinds, sizes and contents with "
+            f"what it takes"
+        ) from error
+
+
+def refuses_misfits(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, whose arguments are refused as :func:`misfits` does; a wrong number or name of them stays a TypeError.
+
+    For functions that call no code of the caller's, whose errors are the caller's own.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except MISFITS as error:
+            if isinstance(error, Gcn2SnnError):
+                raise
+            caught = error
+        given = signature.bind(*args, **kwargs).arguments
+        with misfits(
+            function.__qualname__, {name: value for name, value in given.items() if name not in ("self", "cls")}
+        ):
+            raise caught
+        raise AssertionError
+
+    return checked
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in a few words: type, shape and dtype of arrays, else type and, where it is short, content."""
+    name = type(value).__name__
+    try:
+        shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    except (RuntimeError, ValueError, TypeError):  # a nested tensor, a parameter of a layer that has seen no input, ...
+        return name
+    if isinstance(shape, tuple) and not isinstance(value, type):
+        layout = str(getattr(value, "layout", "")).removeprefix("torch.")
+        words = [name, str(list(shape)), str(dtype), layout if layout != "strided" else ""]
+        return " ".join(word for word in words if word)
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        said = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "an integer of many digits"
+        return said if len(said) <= 40 else f"{name} of {len(said)} characters"
+    return f"{name} of {len(value)}" if isinstance(value, list | tuple | dict | set) else name

@@ -13,7 +13,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.energy import EnergyReport, EventCounter, WantedRows, needed_rows, preset_of
 from gcn2snn.engines import bind, choose_engine, operators
-from gcn2snn.errors import ConfigError, DataError, InputError, InputTypeError, MissingPackageError
+from gcn2snn.errors import ConfigError, DataError, InputError, InputTypeError, MissingPackageError, refuses_misfits
 from gcn2snn.graph import Graph
 from gcn2snn.neighbours import seeds_of
 from gcn2snn.prediction import RowPredictions
@@ -334,6 +334,7 @@ def _first(frame: Mapping[str, object], names: tuple[str, ...], wanted: str) -> 
     raise InputError(f"the DGL graph has no {wanted!r}: it holds {sorted(frame)}, looked for were {', '.join(names)}")
 
 
+@refuses_misfits
 def _batch(args: tuple[object, ...], kwargs: Mapping[str, object], labels: object, mask: object, data: object) -> Batch:
     try:
         known = torch.as_tensor(labels)

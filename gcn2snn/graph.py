@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import ArtefactError, Gcn2SnnError, InputError, MissingPackageError
+from gcn2snn.errors import (
+    ArtefactError,
+    Gcn2SnnError,
+    InputError,
+    InputTypeError,
+    MissingPackageError,
+    kind_of,
+    refuses_misfits,
+)
 from gcn2snn.kernels import CSR, MAX_ENTRIES
 from gcn2snn.schema import Count, Json, Sha256, Stored
 
@@ -58,6 +66,7 @@ class Graph:
     source: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         nodes = self.raw.shape[0]
         if self.raw.shape[1] != nodes:
             raise InputError(f"an adjacency is square, got {self.raw.shape}")
@@ -82,6 +91,35 @@ class Graph:
         if self.num_documents < 0:
             object.__setattr__(self, "num_documents", nodes)
 
+    def _check_kinds(self) -> None:
+        """Refuse fields of other types; sizes are compared afterwards.
+
+        Raises:
+            InputTypeError: as said.
+            InputError: a matrix or tensor without values, or labels that are no classes.
+        """
+        if not isinstance(self.raw, CSR):
+            raise InputTypeError(f"raw is {kind_of(self.raw)}; a gcn2snn.CSR is needed, as CSR.from_coo makes it")
+        self.raw.check_kinds()
+        wanted: dict[str, tuple[torch.dtype, ...]] = dict.fromkeys(
+            ("train_mask", "test_mask", "val_mask"), (torch.bool,)
+        )
+        wanted |= {"labels": (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8), "features": FLOATS}
+        for name, dtypes in wanted.items():
+            tensor = getattr(self, name)
+            if tensor is None and name in ("val_mask", "features"):
+                continue
+            if not isinstance(tensor, Tensor) or tensor.dtype not in dtypes or tensor.layout is not torch.strided:
+                raise InputTypeError(f"{name} is {kind_of(tensor)}; a dense tensor of {dtypes[0]} is needed")
+            if tensor.is_nested or tensor.device.type == "meta":
+                raise InputError(f"{name} is nested or on the device 'meta', so it has no values to read")
+        for name in ("class_names", "node_names"):
+            if not all(isinstance(text, str) for text in _sequence(name, getattr(self, name))):
+                raise InputTypeError(f"{name} holds something else than texts; a name for each is needed")
+        if not isinstance(self.num_documents, int) or not isinstance(self.source, dict):
+            got = f"{kind_of(self.num_documents)} and {kind_of(self.source)}"
+            raise InputTypeError(f"num_documents and source are {got}; a whole number and a dict are needed")
+
     def __repr__(self) -> str:
         """``Graph(karate: 34 nodes, 156 entries, 4 classes, 4 training and 30 test nodes, no features)``."""
         name = self.source.get("dataset", "unnamed")
@@ -94,6 +132,7 @@ class Graph:
         )
 
     @classmethod
+    @refuses_misfits
     def from_scipy(cls, matrix: Any, **fields: Any) -> Graph:
         """The graph of a symmetric scipy sparse array [nodes, nodes] with sorted rows; ``fields`` are the other fields.
 
@@ -222,6 +261,7 @@ class Graph:
         return save_tensors(Path(path), tensors, kind="graph", version=GRAPH_FORMAT, meta=meta)
 
     @classmethod
+    @refuses_misfits
     def load(cls, path: str | Path) -> Graph:
         """Read what :meth:`save` wrote.
 
@@ -257,6 +297,16 @@ class Graph:
         return graph
 
 
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+def _sequence(name: str, values: object) -> tuple[object, ...]:
+    """Names as they were given, or an error about them."""
+    if not isinstance(values, tuple | list):
+        raise InputTypeError(f"{name} is {kind_of(values)}; a tuple of texts is needed")
+    return tuple(values)
+
+
 class StoredGraph(Stored):
     """What stands beside the tensors of a graph."""
 
@@ -284,6 +334,7 @@ def _check_stored(tensors: dict[str, Tensor]) -> None:
         raise InputError("features hold values that are NaN or infinite")
 
 
+@refuses_misfits
 def normalise(raw: CSR) -> CSR:
     """D^-1/2 (A + I) D^-1/2, computed in float64, returned in float32; an isolated node keeps its self-loop.
 
@@ -296,23 +347,49 @@ def normalise(raw: CSR) -> CSR:
     Raises:
         InputError: a row of A + I sums to zero or less, so it has no inverse square root.
     """
-    nodes, device = raw.shape[0], raw.device
-    row = torch.repeat_interleave(torch.arange(nodes, dtype=torch.int32, device=device), raw.rowptr.diff())
-    degree = torch.ones(nodes, dtype=torch.float64, device=device).index_add_(0, row, raw.value.double())
+    return replace(normalise_rows(raw, 0, degrees_of(raw)), symmetric=True)
+
+
+def degrees_of(rows: CSR, first: int = 0) -> Tensor:
+    """d_i, the sum of each row of A + I, [rows] float64; ``first`` is the number of the first row.
+
+    Raises:
+        InputError: a row sums to zero or less.
+    """
+    row = torch.repeat_interleave(
+        torch.arange(rows.shape[0], dtype=torch.int32, device=rows.device), rows.rowptr.diff()
+    )
+    degree = torch.ones(rows.shape[0], dtype=torch.float64, device=rows.device)
+    degree.index_add_(0, row, rows.value.double())
     if bool((degree <= 0).any()):
         bad = int((degree <= 0).nonzero()[0])
         raise InputError(
-            f"node {bad} has degree {float(degree[bad])}; symmetric normalisation needs positive degrees. "
+            f"node {first + bad} has degree {float(degree[bad])}; symmetric normalisation needs positive degrees. "
             f"Remove negative edge weights"
         )
+    return degree
+
+
+def normalise_rows(raw: CSR, first: int, degree: Tensor) -> CSR:
+    """Some rows of :func:`normalise`, the same bit for bit as in the whole matrix.
+
+    Args:
+        raw: rows of A, [rows, nodes].
+        first: number of the first of them.
+        degree: d of every node that they read and of the rows themselves, [nodes] float64; others may be anything.
+    """
+    rows, device = raw.shape[0], raw.device
+    row = torch.repeat_interleave(torch.arange(rows, dtype=torch.int32, device=device), raw.rowptr.diff())
     inverse_root = degree.rsqrt()
-    value = inverse_root[row]
+    own = degree[first : first + rows]
+    value = inverse_root[first : first + rows][row]
     value *= inverse_root[raw.col]
+    row += first
     loop = raw.col == row
     value *= raw.value + loop if bool(loop.any()) else raw.value
-    lacks_loop = torch.ones(nodes, dtype=torch.bool, device=device)
-    lacks_loop[row[loop]] = False
-    below = torch.bincount(row[raw.col < row], minlength=nodes)
+    lacks_loop = torch.ones(rows, dtype=torch.bool, device=device)
+    lacks_loop[row[loop] - first] = False
+    below = torch.bincount(row[raw.col < row] - first, minlength=rows)
     del row, loop
     shift = lacks_loop.cumsum(0)  # entries that rows 0 to i have gained
     place = (raw.rowptr[:-1] + below + shift - 1)[lacks_loop]
@@ -323,8 +400,8 @@ def normalise(raw: CSR) -> CSR:
     old[place] = False
     col = torch.empty(entries, dtype=torch.int32, device=device)
     col[old] = raw.col
-    col[place] = lacks_loop.nonzero().squeeze(1).int()
+    col[place] = (lacks_loop.nonzero().squeeze(1) + first).int()
     merged = torch.empty(entries, dtype=torch.float32, device=device)
     merged[old] = value.float()
-    merged[place] = (1.0 / degree[lacks_loop]).float()
-    return CSR(rowptr, col, merged, nodes, symmetric=True)
+    merged[place] = (1.0 / own[lacks_loop]).float()
+    return CSR(rowptr, col, merged, raw.num_cols)

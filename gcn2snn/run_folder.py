@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,9 @@ from gcn2snn.schema import Json
 from gcn2snn.training_loop import AnyTrainer, Trainable, history_lines, train_to_end
 
 METRICS_FILE, STATE_FILE, MODEL_FILE = "metrics.jsonl", "state.safetensors", "model.safetensors"
+
+CHECKPOINTS = "checkpoints"
+"""Folder in a run folder with the state of a training on several processes."""
 
 _PLACE = ("dataset", "path")
 """Keys of a dataset's description that say where it lies and not what it is; a corpus may have been moved."""
@@ -114,6 +118,7 @@ def make_room(folder: Path, *, force: bool) -> None:
     if force and os.path.lexists(folder / RUN_FILE):
         for name in _OWN_FILES:
             (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def open_run(folder: Path, origin: Json) -> dict[str, object] | None:
@@ -171,8 +176,14 @@ def train_in(folder: Path, trainer: AnyTrainer, on_epoch: Callable[[AnyTrainer],
     """Run a trainer to its end, with its checkpoint and a line of metrics for each epoch in the folder.
 
     Raises:
+        ArtefactError: the folder holds the state of a training on several processes.
         KeyboardInterrupt: passed on; what is in the folder is whole, and the same call continues it.
     """
+    if (folder / CHECKPOINTS).is_dir():
+        raise ArtefactError(
+            f"{folder} holds the state of a training on several processes. Continue it with the same options by "
+            f"`torchrun --nproc-per-node K -m gcn2snn train ... --resume`, K any number from 1 on, or --force to start over"
+        )
 
     def loaded(trainer: AnyTrainer) -> None:
         save_text(folder / METRICS_FILE, history_lines(trainer.history))  # epochs after the checkpoint are run again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,12 +24,10 @@ from gcn2snn.engines import (
     check_recordings,
     choose_engine,
     input_free,
-    run_bucketed,
-    run_closed,
+    run_chosen,
     run_float,
-    run_temporal,
 )
-from gcn2snn.errors import ConfigError, Gcn2SnnError, InputError
+from gcn2snn.errors import ConfigError, misfits, refuses_misfits
 from gcn2snn.kernels import Spikes
 from gcn2snn.network_summary import code_values, headline, layers, summary
 from gcn2snn.passes import Choice, PopulationReport, RefitReport
@@ -113,17 +112,9 @@ class SpikingNetwork(DescribedModule):
             return call(self, args, kwargs)
         self.refuse_tracing(args, kwargs)
         with torch.no_grad(), self.without_autocast():
-            try:
-                chosen = choose_engine(self.network, self.config.wait, "auto")
-                inputs = self._bound(args, kwargs, sparse=chosen == "closed")
-                return self._run(inputs, chosen, self.config.wait, None, None)
-            except (Gcn2SnnError, torch.OutOfMemoryError):
-                raise
-            except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
-                raise InputError(
-                    f"the network cannot compute with these arguments ({type(error).__name__}: {error}); compare their kinds, "
-                    f"sizes and contents with those of the example"
-                ) from error
+            chosen = choose_engine(self.network, self.config.wait, "auto")
+            inputs = self._bound(args, kwargs, sparse=chosen == "closed")
+            return self._run(inputs, chosen, self.config.wait, None, None)
 
     def simulate(
         self,
@@ -154,7 +145,8 @@ class SpikingNetwork(DescribedModule):
             check_recordings(self.network, recordings, engine)
             engine = "temporal"
         plain = observe is None and recordings is None and choose_engine(self.network, wait, engine) == "closed"
-        return self._run(self._bound(args, kwargs, sparse=plain), engine, wait, observe, recordings)
+        inputs = self._bound(args, kwargs, sparse=plain)
+        return self._run(inputs, engine, wait, observe, recordings, foreign=observe is not None)
 
     def _bound(self, args: Sequence[object], kwargs: Mapping[str, object], sparse: bool = False) -> dict[str, Value]:
         """The inputs of a call by name; in a forked child the first one goes over to one thread.
@@ -164,7 +156,9 @@ class SpikingNetwork(DescribedModule):
         if _PROCESS[0] != os.getpid():
             _PROCESS[0] = os.getpid()
             torch.set_num_threads(1)
-        return bind(self.network, args, kwargs, sparse=sparse)
+        names = [node.name for node in self.network.of(ir.Input)]
+        with misfits("the network", dict(zip(names, args, strict=False)) | dict(kwargs)):
+            return bind(self.network, args, kwargs, sparse=sparse)
 
     def _run(
         self,
@@ -173,16 +167,16 @@ class SpikingNetwork(DescribedModule):
         wait: int | None,
         observe: Observer | None,
         recordings: dict[str, Recording] | None,
+        *,
+        foreign: bool = False,
     ) -> ir.Returned:
-        chosen, heads = choose_engine(self.network, wait, engine), dict[str, Tensor]()
-        if chosen == "closed":
-            if self._known is None:  # spikes that no input changes, coded once for all calls
-                self._known = input_free(self.network)
-            run_closed(self.network, inputs, observe, self._known if observe is None else None, heads)
-        elif chosen == "bucketed":
-            run_bucketed(self.network, inputs, wait, observe=observe, heads=heads)
-        else:
-            run_temporal(self.network, inputs, wait, recordings, observe=observe, heads=heads)
+        """Run bound inputs; with ``foreign`` the observer is the caller's, so that errors may be the caller's own."""
+        chosen = choose_engine(self.network, wait, engine)
+        if chosen == "closed" and self._known is None:  # spikes that no input changes, coded once for all calls
+            self._known = input_free(self.network)
+        known = self._known if observe is None else None
+        with contextlib.nullcontext() if foreign else misfits("the network", inputs):
+            heads = run_chosen(chosen, self.network, inputs, wait, observe, recordings, known)
         return ir.assembled(self.network.structure, list(heads.values()))
 
     @torch.no_grad()
@@ -251,7 +245,8 @@ class SpikingNetwork(DescribedModule):
         from gcn2snn.pictures import draw
 
         wait = self.config.wait if wait is None else wait
-        return draw(self.network, self._bound(args, kwargs), wait, rows=rows, neurons=neurons, limit=limit)
+        with misfits("plot", {"rows": rows, "neurons": neurons, "limit": limit}):
+            return draw(self.network, self._bound(args, kwargs), wait, rows=rows, neurons=neurons, limit=limit)
 
     def counter(self, wait: int | None = None, *, event_driven: bool = False) -> EventCounter:
         """A fresh counter for :meth:`count`; the counts of several calls add up in it."""
@@ -267,15 +262,19 @@ class SpikingNetwork(DescribedModule):
         **kwargs: object,
     ) -> ir.Returned:
         """Output potentials of a call whose spikes and additions are added to ``counter``, at the counter's wait."""
-        return self._run(self._bound(args, kwargs), engine, counter.wait, watching(counter, observe), None)
+        seen = watching(counter, observe)
+        return self._run(self._bound(args, kwargs), engine, counter.wait, seen, None, foreign=observe is not None)
 
     @torch.no_grad()
     def source(self, *args: object, observe: Observer | None = None, **kwargs: object) -> ir.Returned:
         """What the source model gives: the same description with its ReLUs instead of neurons."""
         heads: dict[str, Tensor] = {}
-        run_float(self.network, self._bound(args, kwargs, sparse=observe is None), observe, heads)
+        inputs = self._bound(args, kwargs, sparse=observe is None)
+        with misfits("the network", inputs) if observe is None else contextlib.nullcontext():
+            run_float(self.network, inputs, observe, heads)
         return ir.assembled(self.network.structure, list(heads.values()))
 
+    @refuses_misfits
     def head(self, output: object) -> SpikingNetwork:
         """A network that gives one of several results, for what needs one: ``evaluate``, ``export``, a report.
 
@@ -305,7 +304,9 @@ class SpikingNetwork(DescribedModule):
         from gcn2snn.verify import verify
 
         wait = self.config.wait if wait is None else wait
-        return verify(self.network, self._bound(args, kwargs), wait, tolerance)
+        inputs = self._bound(args, kwargs)
+        with misfits("verify", {**inputs, "tolerance": tolerance}):
+            return verify(self.network, inputs, wait, tolerance)
 
     def layers_table(self, *args: object, **kwargs: Any) -> list[dict[str, object]]:
         """A row per population and the output: its code, its spikes and its errors on these inputs, as JSON values."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels import phase_gemm as dense
 from gcn2snn.kernels import phase_spmm as sparse
 from gcn2snn.kernels.backend import choose
@@ -22,6 +22,7 @@ from gcn2snn.kernels.reference import first_crossing
 from gcn2snn.kernels.spmm import spmm
 
 
+@refuses_misfits
 def phase_spmm_bucketed(
     matrix: CSR,
     spikes: Spikes,
@@ -80,6 +81,7 @@ def phase_spmm_bucketed(
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
 
 
+@refuses_misfits
 def phase_gemm_bucketed(
     spikes: Spikes,
     weight: Tensor,
@@ -130,6 +132,7 @@ def phase_gemm_bucketed(
     return first_crossing(potentials, moment_of.tolist(), fire.scale, fire.coding, fire.horizon)
 
 
+@refuses_misfits
 def moments(spikes: Spikes, fire: Fire, wait: int) -> tuple[Tensor, Tensor]:
     """The moments at which neurons look: ``limits`` [M] (last input phase seen), ``moment_of`` [T_out] (index into it).
 
@@ -145,6 +148,7 @@ def moments(spikes: Spikes, fire: Fire, wait: int) -> tuple[Tensor, Tensor]:
     return limits.int(), moment_of.int()
 
 
+@refuses_misfits
 def up_to(spikes: Spikes, phase: int) -> Spikes:
     """The spikes sent until a phase, the others silent.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.phase import Spikes
 
 
+@refuses_misfits
 def spike_count(spikes: Spikes) -> Tensor:
     """Number of neurons that fired, [], int64, on the device of the codes.
 
@@ -20,6 +21,7 @@ def spike_count(spikes: Spikes) -> Tensor:
     return node_spike_counts(spikes).sum()
 
 
+@refuses_misfits
 def event_count(spikes: Spikes, fan_out: Tensor) -> Tensor:
     """Synaptic additions that the spikes cause: sum over nodes of fan_out times the spikes of the node.
 

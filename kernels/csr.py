@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
 from gcn2snn.kernels.derived import Derived, contents, either, versions
 from gcn2snn.kernels.sort_entries import sort_entries
 from gcn2snn.kernels.symmetry import check_symmetric
@@ -73,6 +73,7 @@ class CSR:
         return self.value.dtype
 
     @classmethod
+    @refuses_misfits
     def from_coo(
         cls, row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int], *, symmetric: bool = False
     ) -> CSR:
@@ -98,11 +99,13 @@ class CSR:
         return cls(rowptr.int(), *sort_entries(row, col, value, rowptr, shape[1]), shape[1], symmetric)
 
     @classmethod
+    @refuses_misfits
     def from_dense(cls, dense: Tensor, *, symmetric: bool = False) -> CSR:
         """The entries of a dense matrix that are not zero (small matrices and tests)."""
         row, col = dense.nonzero(as_tuple=True)
         return cls.from_coo(row, col, dense[row, col], (dense.shape[0], dense.shape[1]), symmetric=symmetric)
 
+    @refuses_misfits
     def validate(self) -> CSR:
         """Check every invariant and return self.
 
@@ -114,7 +117,22 @@ class CSR:
         self._validate_values()
         return self
 
+    def check_kinds(self) -> None:
+        """Refuse parts that are no dense tensors with values, and a size that is no whole number.
+
+        Raises:
+            InputTypeError: as said.
+        """
+        for name in ("rowptr", "col", "value"):
+            part = getattr(self, name)
+            dense = isinstance(part, Tensor) and part.layout is torch.strided and not part.is_nested
+            if not dense or part.device.type == "meta":
+                raise InputTypeError(f"{name} is {kind_of(part)}; a dense tensor with values is needed")
+        if not isinstance(self.num_cols, int) or isinstance(self.num_cols, bool) or self.num_cols < 0:
+            raise InputTypeError(f"num_cols is {kind_of(self.num_cols)}; a whole number of columns is needed")
+
     def _validate_indices(self) -> None:
+        self.check_kinds()
         if self.rowptr.dtype != torch.int32 or self.col.dtype != torch.int32:
             got = f"{self.rowptr.dtype} and {self.col.dtype}"
             raise InputTypeError(f"rowptr and col must be int32, got {got}. Convert with .int()")
@@ -152,6 +170,7 @@ class CSR:
     def _check_symmetric(self) -> None:
         check_symmetric(self._rows_of_entries(), self.col, self.value, self.shape)
 
+    @refuses_misfits
     def validate_contents(self) -> CSR:
         """Check every invariant again where the contents differ from those that were checked last, and return self.
 
@@ -181,6 +200,7 @@ class CSR:
         """Whether all three tensors are."""
         return all(tensor.is_contiguous() for tensor in (self.rowptr, self.col, self.value))
 
+    @refuses_misfits
     def values(self, dtype: torch.dtype) -> Tensor:
         """Contiguous values in ``dtype``: those that are stored, or a converted copy."""
         if dtype == self.value.dtype:
@@ -189,6 +209,7 @@ class CSR:
             return self.value.to(dtype).contiguous()
         return self._derived.get("values", contents(self.value), lambda: self.value.to(dtype).contiguous())
 
+    @refuses_misfits
     def torch_csr(self, dtype: torch.dtype) -> Tensor:
         """``torch.sparse_csr`` tensor with values of ``dtype`` over the storage of this matrix where that is possible."""
         entries = self.checked
@@ -245,6 +266,7 @@ class CSR:
         words += [] if self.device.type == "cpu" else [str(self.device)]
         return f"CSR({', '.join(words)})"
 
+    @refuses_misfits
     def rows(self, index: Tensor) -> CSR:
         """The sub-matrix of the rows in ``index`` ([k], int64), in that order."""
         counts = self.rowptr.diff().long()[index]
@@ -254,17 +276,20 @@ class CSR:
         entry = start + torch.arange(int(rowptr[-1]), device=self.device)
         return CSR(rowptr.int(), self.col[entry], self.value[entry], self.num_cols)
 
+    @refuses_misfits
     def to(self, target: torch.device | str | torch.dtype) -> CSR:
         """The same matrix on another device, or with values of another dtype."""
         if isinstance(target, torch.dtype):
             return replace(self, value=self.value.to(target))
         return replace(self, rowptr=self.rowptr.to(target), col=self.col.to(target), value=self.value.to(target))
 
+    @refuses_misfits
     def to_dense(self) -> Tensor:
         """Dense copy, [rows, columns]; for tests and small matrices only."""
         dense = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
         return dense.index_put_((self.row, self.col.long()), self.value, accumulate=True)
 
+    @refuses_misfits
     def to_torch(self) -> Tensor:
         """``torch.sparse_csr`` view of the same storage."""
         return torch.sparse_csr_tensor(self.rowptr, self.col, self.value, self.shape, check_invariants=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 from gcn2snn.kernels.reference import per_channel
 
 
+@refuses_misfits
 def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None = None) -> Spikes:
     """Phase of the spike that x / scale sends: fast :func:`gcn2snn.kernels.reference.encode`, equal bit for bit.
 
@@ -47,6 +48,7 @@ def encode(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None =
     return encode_torch(x.detach(), scale, coding, horizon)
 
 
+@refuses_misfits
 def decode(spikes: Spikes, dtype: torch.dtype = torch.float32) -> Tensor:
     """Value that each spike carries: fast :func:`gcn2snn.kernels.reference.decode`, equal bit for bit.
 
@@ -144,6 +146,7 @@ def check_storage(spikes: Spikes) -> None:
     check_scale(spikes.scale, code.shape[min(1, code.dim() - 1)] if code.dim() else 1)
 
 
+@refuses_misfits
 def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | None) -> Spikes:
     """``encode`` in plain torch, operands unchecked: a binary search with the same comparisons; NaN is silent.
 
@@ -161,6 +164,7 @@ def encode_torch(x: Tensor, scale: Tensor, coding: PhaseCode, horizon: Tensor | 
     return Spikes(torch.where(z < 0, -phase, phase) if coding.signed else phase, scale, coding)
 
 
+@refuses_misfits
 def decode_torch(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     """``decode`` in plain torch, codes unchecked.
 

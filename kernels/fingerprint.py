@@ -6,6 +6,8 @@ import torch
 import xxhash
 from torch import Tensor
 
+from gcn2snn.errors import refuses_misfits
+
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}  # by bytes an element
 
 
@@ -19,6 +21,7 @@ GOLDEN = signed(0x9E3779B97F4A7C15)
 ROUNDS = ((30, signed(0xBF58476D1CE4E5B9)), (27, signed(0x94D049BB133111EB)))
 
 
+@refuses_misfits
 def fingerprint(tensor: Tensor) -> int:
     """Hash of the contents, the dtype and the shape of a tensor; the layout in memory does not enter.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, kind_of
 
 Pair = tuple[int, int]
 Sides = tuple[int, int, int, int]
@@ -40,9 +40,12 @@ class Geometry:
             ("dilation", self.dilation, 2, 1),
             ("groups", (self.groups,), 1, 1),
         ):
-            if len(value) != count or any(number < least for number in value):
+            whole = isinstance(value, tuple | list) and all(isinstance(number, int) for number in value)
+            if not whole or len(value) != count or any(number < least for number in value):
                 order = "(left, right, top, bottom)" if name == "padding" else f"{count} number(s)"
-                raise InputError(f"{name} is {value}; {order} of at least {least} are needed")
+                raise InputError(
+                    f"{name} is {value if whole else kind_of(value)}; {order} of at least {least} are needed"
+                )
 
     @property
     def is_symmetric(self) -> bool:

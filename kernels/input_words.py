@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels import reference
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
@@ -15,6 +15,7 @@ MOST_BITS = 24  # a float32 holds 24 bits of a whole number
 SAMPLE = 4096
 
 
+@refuses_misfits
 def binary_values(x: Tensor, scale: Tensor, timesteps: int, name: str = "x") -> Tensor:
     """Value that the binary word of each number carries: fast :func:`gcn2snn.kernels.reference.binary_values`.
 
@@ -50,6 +51,7 @@ def binary_values(x: Tensor, scale: Tensor, timesteps: int, name: str = "x") -> 
     return reference.binary_values(x, scale, timesteps)
 
 
+@refuses_misfits
 def binary_entries(
     x: Tensor | CSR, scale: Tensor, timesteps: int, name: str = "x", most: int | None = None
 ) -> CSR | None:
@@ -99,6 +101,7 @@ def _of_entries(x: CSR, scale: Tensor, timesteps: int, name: str) -> CSR:
     return CSR(before[x.rowptr.long()], x.col[sent], value[sent], x.num_cols)
 
 
+@refuses_misfits
 def looks_sparse(x: Tensor, share: float) -> bool:
     """Whether at most this share of the numbers is not zero, judged by a few thousand spread over the tensor.
 

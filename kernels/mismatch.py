@@ -2,4 +2,11 @@
 
 
 class Mismatch(Exception):  # noqa: N818 - no error that users see
-    """The operands do not fit what was prepared; the public operation computes with them, or says what is wrong."""
+    """The operands do not fit what was prepared; the public operation computes with them, or says what is wrong.
+
+    >>> try:
+    ...     raise Mismatch("another dtype")
+    ... except Mismatch as reason:
+    ...     print(reason)
+    another dtype
+    """

@@ -5,11 +5,12 @@ from __future__ import annotations
 import weakref
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, kind_of
 from gcn2snn.kernels.derived import Derived
 
 LAST_THRESHOLDS = ("midpoint", "half")
@@ -47,14 +48,26 @@ class PhaseCode:
     last: str = "midpoint"
 
     def __post_init__(self) -> None:
+        for name, value, kind in (
+            ("base", self.base, Real),
+            ("timesteps", self.timesteps, Integral),
+            ("group", self.group, Integral),
+        ):
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise ConfigError(
+                    f"{name} is {kind_of(value)}; a {'whole ' if kind is Integral else ''}number is needed"
+                )
+        for name, flag in (("signed", self.signed), ("shift", self.shift)):
+            if not isinstance(flag, bool):
+                raise ConfigError(f"{name} is {kind_of(flag)}; True or False is needed")
         if not (1.0 < self.base < float("inf")):
             raise ConfigError(f"base is {self.base}; a phase code needs a finite base Q > 1, for example 1.3")
         if not 1 <= self.timesteps <= 255:
             raise ConfigError(f"timesteps is {self.timesteps}; allowed are 1 to 255")
         if self.group < 1:
             raise ConfigError(f"group is {self.group}; allowed are 1 and more neurons that share a membrane")
-        if self.last not in LAST_THRESHOLDS:
-            raise ConfigError(f"last is {self.last!r}; allowed are {', '.join(LAST_THRESHOLDS)}")
+        if not isinstance(self.last, str) or self.last not in LAST_THRESHOLDS:
+            raise ConfigError(f"last is {kind_of(self.last)}; allowed are {', '.join(LAST_THRESHOLDS)}")
         if self.last == "half" and not self.shift:
             raise ConfigError(
                 "last='half' needs shifted thresholds; those of Eq. 3 round down, also at the last phase. Use shift=True"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
@@ -24,6 +24,7 @@ KERNEL_ROWS = 16  # of the compiled kernel, kKernelRows of events.h
 LEAST_OUTPUTS = 8  # of a group, float32 lanes of an AVX2 vector
 
 
+@refuses_misfits
 def phase_conv2d(
     spikes: Spikes,
     weight: Tensor,
@@ -77,6 +78,7 @@ def phase_conv2d(
     return _convolve(spikes, dense, bias, add, geometry)
 
 
+@refuses_misfits
 def phase_conv2d_fire(
     spikes: Spikes,
     weight: Tensor,
@@ -127,6 +129,7 @@ def phase_conv2d_fire(
     return encode(potential, fire.scale, fire.coding, fire.horizon)
 
 
+@refuses_misfits
 def phase_conv2d_bucketed(
     spikes: Spikes,
     weight: Tensor,
@@ -202,6 +205,11 @@ def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:
     It does not pay where groups have fewer outputs than a vector has lanes (depthwise), nor for signed populations: no ReLU
     silences them, and with nine in ten neurons firing there is little to skip. The choice never depends on the spikes
     themselves, so a batch gives the same bits as its parts.
+
+    >>> from gcn2snn.kernels import PhaseCode
+    >>> spikes = Spikes(torch.ones(1, 3, 8, 8, dtype=torch.int8), torch.tensor(1.0), PhaseCode(2.0, 4))
+    >>> [event_driven(spikes, torch.rand(outputs, 3, 3, 3), Geometry()) for outputs in (64, 2)]
+    [True, False]
     """
     outputs = weight.shape[0] // geometry.groups
     return weight.shape[2] <= KERNEL_ROWS and outputs >= LEAST_OUTPUTS and not spikes.coding.signed

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale
@@ -17,6 +17,7 @@ from gcn2snn.kernels.phase import Spikes
 BLOCK_VALUES = 1 << 20
 
 
+@refuses_misfits
 def phase_gemm(
     spikes: Spikes,
     weight: Tensor,
@@ -67,6 +68,7 @@ def phase_gemm(
     return out
 
 
+@refuses_misfits
 def phase_gemm_fire(
     spikes: Spikes,
     weight: Tensor,

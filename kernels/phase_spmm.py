@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
@@ -14,6 +14,7 @@ from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.spmm import check_device, spmm
 
 
+@refuses_misfits
 def phase_spmm(
     matrix: CSR,
     spikes: Spikes,
@@ -67,6 +68,7 @@ def phase_spmm(
     return finish(spmm(matrix, decode_checked(spikes, dtype)), bias, add)
 
 
+@refuses_misfits
 def phase_spmm_fire(
     matrix: CSR,
     spikes: Spikes,

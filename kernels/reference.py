@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from gcn2snn.errors import refuses_misfits
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.phase import PhaseCode, Spikes
@@ -13,6 +14,7 @@ from gcn2snn.kernels.phase import PhaseCode, Spikes
 CHANNEL_BLOCK = 16  # input channels that a convolution sums before it goes on to others
 
 
+@refuses_misfits
 def per_channel(scale: Tensor, dims: int) -> Tensor:
     """View a scalar or [C] tensor so that it broadcasts along axis 1 of a ``dims``-dimensional tensor.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.spmm import check_device, spmm
 
 
+@refuses_misfits
 def spmm_features(matrix: CSR, x: CSR) -> Tensor:
     """A X of two sparse matrices as a dense one: what an aggregation makes of sparse features.
 

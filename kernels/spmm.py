@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import check_float
 
 
+@refuses_misfits
 def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
     """diag(rows) A diag(columns) X, differentiable in X; the backward pass is diag(columns) A^T diag(rows) G.
 

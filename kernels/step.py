@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.encode import as_pixels, check_storage, pixels_last
 from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
@@ -15,6 +15,7 @@ from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import per_channel
 
 
+@refuses_misfits
 def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> bool:
     """Write the codes of the spikes of phases ``first`` to ``last``, and silence elsewhere; say whether there are any.
 
@@ -53,6 +54,7 @@ def emit_step(spikes: Spikes, first: int, last: int, out: Tensor) -> bool:
     return bool(sent.any())
 
 
+@refuses_misfits
 def fire_step(
     potential: Tensor, arriving: Tensor | None, code: Tensor, fire: Fire, phase: int, until: int | None = None
 ) -> None:

@@ -20,6 +20,7 @@ from gcn2snn.cli.info import info
 from gcn2snn.cli.loudness import verbose
 from gcn2snn.cli.plan import plan
 from gcn2snn.cli.predict import predict
+from gcn2snn.cli.ranks import as_rank
 from gcn2snn.cli.report import report
 from gcn2snn.cli.reproduce import reproduce
 from gcn2snn.cli.serve import serve
@@ -27,6 +28,7 @@ from gcn2snn.cli.show import show
 from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
 from gcn2snn.cli.verbs import SETTINGS, STOPPED, UsageError, add, refuse_usage
+from gcn2snn.distributed import launched
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
 
 app = typer.Typer(
@@ -66,13 +68,13 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> None:
-    """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C (143 after SIGTERM)."""
+    """Run the command line: exit code 2 and one line for an error of ours, 130 after Ctrl-C (143 after SIGTERM).
+
+    As one of several processes that torchrun started, it meets the others first (docs/distributed.md).
+    """
     try:
-        code = app(prog_name="gcn2snn", standalone_mode=False)
-    except UsageError as error:
-        sys.exit(refuse_usage(error))
-    except typer.Abort:
-        code = 130
+        launch = launched()
+        code = _run() if launch is None else as_rank(launch, sys.argv[1:], _run)
     except InterruptedRunError as error:
         print(f"gcn2snn: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -89,4 +91,15 @@ def main() -> None:
         sys.exit(2)
     if code == 130:  # what Typer makes of a Ctrl-C outside a verb
         print(f"gcn2snn: {STOPPED}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the verb that the command line names; its exit code."""
+    try:
+        code = app(prog_name="gcn2snn", standalone_mode=False)
+    except UsageError as error:
+        sys.exit(refuse_usage(error))
+    except typer.Abort:
+        return 130
+    return code if isinstance(code, int) else 0

@@ -22,6 +22,7 @@ from gcn2snn.cli.options import (
 )
 from gcn2snn.cli.origins import graph_of, origin_of
 from gcn2snn.cli.own_models import Arguments, Head, Own, is_own
+from gcn2snn.cli.ranks import convert_on_ranks, refuse_on_ranks
 from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import conversion_tables
 from gcn2snn.config import ConvertConfig
@@ -157,6 +158,9 @@ def convert(
     from gcn2snn.cli.images import convert as convert_images
     from gcn2snn.cli.origins import is_image_run
 
+    alone = {"a model of your own": run is not None and is_own(run)}
+    alone["a network on images"] = model is not None or (run is not None and run.exists() and is_image_run(run))
+    refuse_on_ranks(alone, "several share out the rows of the graph that a Text GCN was trained on")
     if run is not None and is_own(run):
         from gcn2snn.cli.own import convert as convert_own
 
@@ -225,6 +229,7 @@ def _convert_run(
     from gcn2snn.cli.progress import channels_shown
     from gcn2snn.config import to_dict
     from gcn2snn.conversion import convert as convert_model
+    from gcn2snn.distributed import current
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
     from gcn2snn.passes import choice_dict
@@ -233,14 +238,20 @@ def _convert_run(
     from gcn2snn.textgcn import NewDocuments, load_model, validation_of
 
     summary = read_run(run, "graph")
-    refuse_existing(out, force)
+    if (job := current()) is None or job.ranks.first:
+        refuse_existing(out, force)
     if summary["status"] != "finished":
         note(f"{run} is not finished; its best weights so far are converted. gcn2snn train ... --resume continues it")
-    graph = find_graph(summary)
-    with channels_shown() as on_channels:
-        model = load_model(run, graph)
-        snn = convert_model(model, graph, config, on_channels=on_channels, accuracy_first=accuracy_first)
-    if isinstance(snn.documents, NewDocuments):  # probabilities of new texts, calibrated on the validation documents
+    if job is not None:
+        snn = convert_on_ranks(job, run, summary, lambda: find_graph(summary), config, accuracy_first)
+    else:
+        graph = find_graph(summary)
+        with channels_shown() as on_channels:
+            model = load_model(run, graph)
+            snn = convert_model(model, graph, config, on_channels=on_channels, accuracy_first=accuracy_first)
+    if job is None and isinstance(
+        snn.documents, NewDocuments
+    ):  # probabilities of new texts, calibrated on the validation documents
         if "temperature" in summary:  # fitted while the validation documents were still new to the network
             own = float(summary["temperature"])
         else:
@@ -248,6 +259,8 @@ def _convert_run(
             held = labels >= 0
             own = temperature(snn(graph.adjacency)[held], labels[held])
         snn.documents = replace(snn.documents, temperature=own)
+    if job is not None and not job.ranks.first:
+        return
     artefact.save(snn, out, {**snn.origin, **origin_of(summary), "run": str(run)}, force=True)
     if as_json:
         content = {"snn": str(out), "run": str(run), "config": to_dict(snn.config), "dataset": summary["dataset"]}

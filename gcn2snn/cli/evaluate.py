@@ -85,8 +85,10 @@ def evaluate(
         unseen_of,
     )
     from gcn2snn.cli.output import console, emit
+    from gcn2snn.cli.ranks import agree_on_file, evaluate_on_ranks, refuse_on_ranks
     from gcn2snn.clock import hertz, timing_of
     from gcn2snn.config import to_dict
+    from gcn2snn.distributed import current, node_names
     from gcn2snn.energy import preset_of
     from gcn2snn.errors import ConfigError
     from gcn2snn.evaluation import evaluate as compare
@@ -106,6 +108,19 @@ def evaluate(
         refuse_existing(predictions, force)
     snn = network_file(snn)
     network, origin = load_with_origin(snn)
+    alone: dict[str, object] = {
+        "--layers": layers,
+        "--event-driven": event_driven,
+        "--rows wanted": rows == "wanted",
+        "--data": data,
+        "a network on images": origin.get("kind") == "images",
+    }
+    alone |= {
+        "a network on data of your own": origin.get("kind") == "own",
+        "an inductive network": is_inductive(origin),
+    }
+    refuse_on_ranks(alone, "several share out the rows of the graph that a Text GCN was trained on")
+    job, traffic, args = current(), None, tuple[object, ...]()
     if origin.get("kind") == "images":
         of_graphs = {"event_driven": event_driven or None, "rows": None if rows == "all" else rows}
         refuse_given({"corpus": corpus, "tokeniser": tokeniser, **of_graphs}, f"{snn} is a network on images")
@@ -117,6 +132,16 @@ def evaluate(
     data = data_of(origin, data)
     if data is None:
         refuse_unknown_origin(snn, network, origin)
+        dataset = origin["dataset"]
+    if data is None and job is not None:
+        agree_on_file(job, snn)
+        result, traffic, share, file = evaluate_on_ranks(
+            job, network, lambda: graph_of(origin, data_dir, corpus, tokeniser), engine, energy
+        )
+        title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+        names = node_names(file) if job.ranks.first and predictions is not None else ()
+        classes = share.outline.class_names
+    elif data is None:
         graph = graph_of(origin, data_dir, corpus, tokeniser)
         if is_inductive(origin):
             refuse_given({"engine": None if engine == "auto" else engine}, "new documents need the closed form")
@@ -127,7 +152,7 @@ def evaluate(
             _evaluate_unseen(snn, network, origin, graph, unseen, energy, predictions, as_json, cycles)
             return
         result = compare(network, graph, engine=engine, preset=energy, event_driven=event_driven, rows=counted)
-        args, dataset = call(graph), origin["dataset"]
+        args = call(graph)
         title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
         names, classes = graph.node_names, graph.class_names
     else:
@@ -146,7 +171,7 @@ def evaluate(
         dataset = {"dataset": given.name}
         title = f"{given.name}: {result.test_nodes} test rows"
         names, classes = (), given.class_names
-    if predictions is not None and result.rows is not None:
+    if predictions is not None and result.rows is not None and (job is None or job.ranks.first):
         result.rows.save(predictions, classes, names)
     checks = network.verify(*args) if layers else None
     timing = timing_of(network.network, network.config.wait)
@@ -155,6 +180,7 @@ def evaluate(
         content |= {"verify": checks.table()} if checks else {}
         content |= {"predictions": str(predictions)} if predictions else {}
         content |= {"timing": timing.to_dict(cycles)}
+        content |= {"traffic": traffic.to_dict()} if traffic else {}
         emit(content | result.to_dict() | {"peak_memory_bytes": peak_memory()})
         return
     screen = console(as_json)
@@ -163,6 +189,8 @@ def evaluate(
     screen.print(
         result.energy.told_rows + result.energy.told_event_driven + result.energy.verdict, markup=False, soft_wrap=True
     )
+    if traffic is not None:
+        screen.print(str(traffic), markup=False)
     if cycles is not None:
         screen.print(timing.told(cycles), markup=False)
     if checks:

@@ -48,10 +48,13 @@ def predict(
 
       tail -f news.txt | gcn2snn predict runs/demo/snn.safetensors --json
     """
-    from gcn2snn.cli.origins import allow_tokeniser
+    from gcn2snn.artefact import load
+    from gcn2snn.cli.origins import allow_tokeniser, network_file
+    from gcn2snn.cli.ranks import agree_on_file, texts_on_ranks
     from gcn2snn.cli.text_lines import lines_of
     from gcn2snn.clock import hertz
     from gcn2snn.datasets import TextGraphOptions, refuse_other_tokeniser
+    from gcn2snn.distributed import current
     from gcn2snn.energy import preset_of
     from gcn2snn.errors import ConfigError
 
@@ -68,11 +71,16 @@ def predict(
     if text:
         refuse_given({"encoding": encoding}, "it is the encoding of a file, and --text is given")
     allow_tokeniser(tokeniser)
-    snn = _network(network)
+    file_of_network = network_file(network)
+    snn = load(file_of_network)
+    job = current()
+    if job is not None:
+        agree_on_file(job, file_of_network)
     refuse_other_tokeniser(tokeniser, snn.documents_of().tokeniser)
     batches = iter([text]) if text else lines_of(file, encoding)
+    batches = batches if job is None else texts_on_ranks(job, batches)
     answers = _answers(snn, batches, energy, strict)
-    if csv is not None:
+    if csv is not None and (job is None or job.ranks.first):
         _write_csv(csv, answers, top, cycles)
     else:
         for given, answer in answers:
@@ -80,21 +88,20 @@ def predict(
     hint(as_json, f"gcn2snn serve {network}")
 
 
-def _network(path: Path) -> SpikingNetwork:
-    from gcn2snn.artefact import load
-    from gcn2snn.cli.origins import network_file
-
-    return load(network_file(path))
-
-
 def _answers(
     snn: SpikingNetwork, batches: Iterable[list[str]], energy: str, strict: bool
 ) -> Iterator[tuple[str, Prediction]]:
+    from gcn2snn.cli.ranks import predict_on_ranks
+    from gcn2snn.distributed import current
     from gcn2snn.errors import InputError
 
     count = unknown = 0
     for batch in batches:
-        for given, answer in zip(batch, snn.documents_of().predict(snn, batch, energy), strict=True):
+        if (job := current()) is None:
+            found = snn.documents_of().predict(snn, batch, energy)
+        else:
+            found = predict_on_ranks(job, snn, batch, energy)
+        for given, answer in zip(batch, found, strict=True):
             count += 1
             if not answer.known_words:
                 unknown += 1

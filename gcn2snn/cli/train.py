@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from gcn2snn.cli.options import (
     refuse_given,
     refuse_other_format,
 )
+from gcn2snn.cli.ranks import graph_on_ranks, refuse_on_ranks
 from gcn2snn.cli.settings import setting
 from gcn2snn.config import NEW_DOCUMENTS as NEW
 from gcn2snn.config import TrainConfig
@@ -133,6 +135,12 @@ def train(
     from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names
 
+    alone = {
+        "--inductive": inductive,
+        f"{dataset}, which are images,": dataset.lower() in IMAGE_DATASETS,
+        "--model": model,
+    }
+    refuse_on_ranks(alone, "several share out the rows of one graph")
     if dataset.lower() in IMAGE_DATASETS or (model is not None and dataset.lower() not in names()):
         new_given = new | {"inductive": inductive or None}
         refuse_given(graph | text | new_given | {"corpus": corpus}, f"{dataset} are images")
@@ -168,6 +176,7 @@ def _train_graph(
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.cli.progress import epochs_shown
     from gcn2snn.datasets import load, load_graph
+    from gcn2snn.distributed import current, train_on_ranks
     from gcn2snn.errors import InterruptedRunError, exit_code_of
     from gcn2snn.machine import device_named
     from gcn2snn.run_folder import make_room, own_folder
@@ -175,18 +184,29 @@ def _train_graph(
 
     device_named(config.device)
     chosen = text_options(dataset, options)
-    with own_folder(folder, force=force, resume=resume):
-        graph = load_graph(dataset, data_dir, chosen)
+    job = current()
+    first = job is None or job.ranks.first  # it alone owns the folder
+    with own_folder(folder, force=force, resume=resume) if first else contextlib.nullcontext():
+        if job is None:
+            graph = load_graph(dataset, data_dir, chosen)
+        else:
+            job.use(device_named(config.device))
+            share = graph_on_ranks(job, lambda: load_graph(dataset, data_dir, chosen))[0]
+            graph = share.outline
         unseen = None
         if config.inductive:
             refuse_seen_documents(graph)
             unseen = UnseenDocuments.of(load(dataset, data_dir, chosen, notes=False))
         split_of(graph, config)
-        make_room(folder, force=force)
+        if first:
+            make_room(folder, force=force)
         stages = 2 if config.inductive else 1
         with epochs_shown(stages * config.epochs, _measures, every=20) as on_epoch:
             try:
-                summary = train_run(graph, config, folder, unseen=unseen, on_epoch=on_epoch)
+                if job is None:
+                    summary = train_run(graph, config, folder, unseen=unseen, on_epoch=on_epoch)
+                else:
+                    summary = train_on_ranks(share, config, folder, on_epoch)
             except KeyboardInterrupt as stop:  # typer would end the program without a word
                 kept = "the state of the training" if config.inductive else "the best weights so far"
                 text = f"interrupted; {folder} holds {kept}. Give the same command and --resume to continue"

@@ -145,7 +145,8 @@ class EventCounter:
         """Where a node stands in the network: runs of some rows at a time come to it in another order."""
         return self._places[row.name]
 
-    def _count_of(self, node: ir.Node) -> Tensor | None:
+    def count_into(self, node: ir.Node) -> Tensor | None:
+        """Spikes of each neuron that a node reads last, as the input of that node has them; None where it reads no spikes."""
         return self._counts[node.inputs[-1]]
 
     def _samples(self, value: Tensor) -> int:
@@ -254,7 +255,7 @@ class EventCounter:
 
     @_visit.register
     def _lookup(self, node: ir.Lookup, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
+        counts = self.count_into(node)
         assert counts is not None
         events = int(counts.sum(dtype=torch.float64)) * node.table.shape[1]
         dense = value.numel() * self._steps_into(node, counts)
@@ -263,7 +264,7 @@ class EventCounter:
 
     @_visit.register
     def _dense(self, node: ir.Dense, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
+        counts = self.count_into(node)
         spikes = 0 if counts is None else int(counts.sum(dtype=torch.float64))
         operations = value.shape[0] * node.weight.numel()
         dense = operations * self._steps_into(node, counts)
@@ -272,7 +273,7 @@ class EventCounter:
 
     @_visit.register
     def _conv(self, node: ir.Conv, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
+        counts = self.count_into(node)
         seen = dense_value(args[0]) if counts is None else counts
         windows = windows_at(node, seen.shape)
         outwards = node.weight.shape[0] // node.groups
@@ -289,7 +290,7 @@ class EventCounter:
 
     @_visit.register
     def _aggregate(self, node: ir.Aggregate, args: tuple[Value, ...], value: Tensor) -> None:
-        counts = self._count_of(node)
+        counts = self.count_into(node)
         seen = dense_value(args[1]) if counts is None else counts
         self.add_aggregation(node, matrix_value(args[0]), [(slice(0, len(seen)), counts is not None, seen)])
 
@@ -368,7 +369,7 @@ class EventCounter:
 
     @_visit.register
     def _max_pool(self, node: ir.MaxPool, args: tuple[Value, ...], value: Value) -> Tensor:
-        counts = self._count_of(node)
+        counts = self.count_into(node)
         assert counts is not None
         return value.fired.float() if isinstance(value, Spikes) else (dense_value(value) != 0).float()
 

@@ -107,6 +107,6 @@ def preset_of(name: str) -> EnergyPreset:
     Raises:
         ConfigError: unknown name.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError(f"energy preset {name!r} is unknown; allowed are {', '.join(PRESETS)}")
     return PRESETS[name]

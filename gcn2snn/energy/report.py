@@ -182,7 +182,7 @@ class EnergyReport:
                 "ann_with_memory": self.ann_total_joules,
                 "snn_with_memory": self.snn_total_joules,
             },
-            "rows": self.rows,
+            "counted_rows": self.rows,
             "neurons": self.neurons,
             "updates": self.updates,
             "preset": asdict(self.preset),

@@ -3,6 +3,7 @@
 from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.choose import ENGINES, check_recordings, choose_engine, is_exact
+from gcn2snn.engines.chosen import run_chosen
 from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.interpreter import (
     code_input,
@@ -72,6 +73,7 @@ __all__ = [
     "run",
     "run_bucketed",
     "run_by_rows",
+    "run_chosen",
     "run_closed",
     "run_float",
     "run_pipeline",

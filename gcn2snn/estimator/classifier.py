@@ -18,7 +18,7 @@ from torch import Tensor
 from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import Corpus, TextGraphOptions, build_text_graph, clean_corpus
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, refuses_misfits
 from gcn2snn.estimator.inputs import class_numbers, seed_of, texts_of
 from gcn2snn.graph import Graph
 from gcn2snn.textgcn import FloatDocuments, Trainer, Vocabulary, fit
@@ -133,6 +133,7 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
+    @refuses_misfits
     def fit(self, X: object, y: object) -> TextGCNClassifier:
         """Train on texts of which all or some have a label.
 
@@ -173,12 +174,14 @@ class TextGCNClassifier(ClassifierMixin, BaseEstimator):
             self.snn_ = snn
         return self
 
+    @refuses_misfits
     def predict(self, X: object) -> NDArray[np.generic]:
         """The most probable class of each text, [texts]; arguments and errors as :meth:`predict_proba`."""
         probability = self.predict_proba(X)
         found: NDArray[np.generic] = self.classes_[probability.argmax(1)]
         return found
 
+    @refuses_misfits
     def predict_proba(self, X: object) -> NDArray[np.float64]:
         """Probability of each class, [texts, classes], float64, in the order of ``classes_``.
 

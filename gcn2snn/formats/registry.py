@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines import bind
-from gcn2snn.errors import ConfigError, InputError, InputTypeError
+from gcn2snn.errors import ConfigError, InputError, InputTypeError, refuses_misfits
 from gcn2snn.files import refuse_existing
 from gcn2snn.formats.arrays import check_arrays, write_arrays
 from gcn2snn.formats.brian2_script import brian2_ready, check_brian2, write_brian2
@@ -88,6 +88,7 @@ def check_ready(format: str, python: str | None = None) -> None:
     _format(format).ready(python)
 
 
+@refuses_misfits
 def export(
     snn: SpikingNetwork,
     format: str,

@@ -50,7 +50,8 @@ class _WatchedParameters(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: dict[str, object] | None = None,
     ) -> object:
-        place = _written(func)
+        # A compiler that follows these lines cannot follow a cache.
+        place = _place_of(func) if torch.compiler.is_compiling() else _written(func)
         if place is None and not kwargs:
             return func(*args)
         written = [(kwargs or {}).get("out"), *(() if place is None else args[place : place + 1])]
@@ -71,14 +72,17 @@ def _point_back(parameter: Tensor, memory: Tensor) -> Undo:
     return undo
 
 
-@cache
-def _written(func: Callable[..., object]) -> int | None:
-    """The place of the argument that a function changes, or None; asked at every step of a forward pass, so it is kept."""
+def _place_of(func: Callable[..., object]) -> int | None:
+    """The place of the argument that a function changes, or None."""
     name = getattr(func, "__name__", "")
     public = name.endswith("_") and not name.endswith("__")
     if name in ("__setitem__", "__set__") or name.startswith("__i") or public:
         return 0
     return 1 if name == "embedding" else None
+
+
+_written = cache(_place_of)
+"""The same, kept: it is asked at every step of a forward pass."""
 
 
 def _memory(tensor: Tensor) -> int | None:

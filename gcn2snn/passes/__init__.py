@@ -2,12 +2,13 @@
 
 from gcn2snn.passes.activation_counts import PopulationReport
 from gcn2snn.passes.bias_correction import correct_means
-from gcn2snn.passes.calibration import Statistics, calibrate
+from gcn2snn.passes.calibration import Statistics, calibrate, with_scales
 from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
 from gcn2snn.passes.departure import Sampler
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
 from gcn2snn.passes.neurons import coding_of, insert_neurons
+from gcn2snn.passes.over_ranks import Joined, joined_over
 from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_asked, refit_values, refittable
 from gcn2snn.passes.setting_choice import (
     Choice,
@@ -25,6 +26,7 @@ __all__ = [
     "SETTINGS",
     "Choice",
     "FanOut",
+    "Joined",
     "PopulationReport",
     "Problem",
     "RefitProgress",
@@ -44,6 +46,7 @@ __all__ = [
     "fan_out",
     "fold_batch_norm",
     "insert_neurons",
+    "joined_over",
     "layer_bases",
     "measure_activations",
     "merge_linear",
@@ -55,4 +58,5 @@ __all__ = [
     "rules_of",
     "set_horizons",
     "with_codes",
+    "with_scales",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite
 from gcn2snn.kernels import decode, encode, per_channel
+from gcn2snn.passes.over_ranks import total_over_ranks
 from gcn2snn.passes.some_rows import SEEN_ROWS, some_rows
 
 BINS = 8192
@@ -163,7 +164,9 @@ class Quality:
         sums["error"] += sum(int(part.sum(dtype=torch.float64)) for part in units.split(2**22))
 
     def report(self, node: ir.Neuron) -> PopulationReport:
-        sums = self.sums[node.name]
+        names = list(self.sums[node.name])
+        counts = torch.tensor([self.sums[node.name][name] for name in names], dtype=torch.int64)
+        sums = dict(zip(names, total_over_ranks(counts).tolist(), strict=True))
         active = max(sums["active"], 1)
         return PopulationReport(
             node.name,

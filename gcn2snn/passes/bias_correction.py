@@ -15,6 +15,7 @@ from gcn2snn.engines import Value, activate, code_input, dense_value, evaluate_n
 from gcn2snn.kernels import per_channel
 from gcn2snn.memory import current_limit
 from gcn2snn.passes.calibration import Batches
+from gcn2snn.passes.over_ranks import largest_over_ranks, total_over_ranks
 from gcn2snn.passes.some_rows import some_rows
 
 STEPS = 6
@@ -169,7 +170,8 @@ def moves(node: ir.Neuron, potential: Tensor) -> Tensor:
 
 def _mean_difference(goal: Sequence[Tensor], have: Sequence[Tensor]) -> Tensor:
     differences = [a - b for a, b in zip(goal, have, strict=True)]
-    unit = max(float(x.abs().max()) if x.numel() else 0.0 for x in differences) or 1.0
+    highest = max(float(x.abs().max()) if x.numel() else 0.0 for x in differences)
+    unit = float(largest_over_ranks(torch.tensor(highest, dtype=torch.float64))) or 1.0
     return _mean(differences, unit).to(differences[0].dtype)
 
 
@@ -187,4 +189,5 @@ def _sums(x: Tensor) -> Sums:
 def _mean_of(sums: Sequence[Sums], unit: float) -> Tensor:
     """Mean from the sums of batches, taken in whole units, so that their order changes nothing."""
     total = torch.stack([(part * (SUM_UNITS / unit)).round().long() for part, _ in sums]).sum(0)
-    return total.double() * (unit / SUM_UNITS) / max(sum(count for _, count in sums), 1)
+    count = int(total_over_ranks(torch.tensor(sum(count for _, count in sums))))
+    return total_over_ranks(total).double() * (unit / SUM_UNITS) / max(count, 1)

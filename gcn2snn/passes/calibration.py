@@ -23,6 +23,7 @@ from gcn2snn.passes.activation_counts import (
     Quality,
 )
 from gcn2snn.passes.neurons import NO_EXCEPTION
+from gcn2snn.passes.over_ranks import largest_over_ranks, total_over_ranks
 
 SCALE_CANDIDATES = 96
 """Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum; under a cap Q, too."""
@@ -95,8 +96,11 @@ class Statistics:
         count = _observe(network, batches, maxima, seen)
         if count == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
-        self.maxima = maxima.found
-        self._rows = maxima.rows if count == 1 and not maxima.again else {}
+        self.maxima = {name: largest_over_ranks(top) for name, top in maxima.found.items()}
+        again = bool(
+            largest_over_ranks(torch.tensor(float(maxima.again)))
+        )  # ranks with more and with fewer rows do alike
+        self._rows = maxima.rows if count == 1 and not again else {}
         self._counts: dict[str, dict[str, Tensor]] = {}
         self._scales: dict[tuple[object, ...], Tensor] = {}
         self._errors: dict[tuple[object, ...], float] = {}
@@ -108,7 +112,7 @@ class Statistics:
         if per not in self._counts:
             found = Histograms(self.maxima, per)
             self.show(self.network, found)
-            self._counts[per] = found.counts
+            self._counts[per] = {name: total_over_ranks(counts) for name, counts in found.counts.items()}
         return self._counts[per][name]
 
     def show(self, network: ir.Network, visitor: Callable[[ir.Node, Tensor], None]) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines import Value, dense_value, run_float
-from gcn2snn.errors import ConfigError, InputError
+from gcn2snn.errors import ConfigError, InputError, refuses_misfits
 from gcn2snn.kernels import PhaseCode, decode, encode, per_channel
 from gcn2snn.passes.activation_counts import magnitudes
 from gcn2snn.passes.calibration import Batches
@@ -29,6 +29,7 @@ LOG_BINS = 8192
 LOG_SPAN = 20.0
 
 
+@refuses_misfits
 def expected_error(
     base: float, timesteps: int, mu: float = 0.0, sigma: float = 1.0, shift: bool = True, last: str = "midpoint"
 ) -> float:
@@ -66,6 +67,7 @@ def expected_error(
     return float((np.abs(x - value) / x * density * WEIGHTS * (high - low) / 2).sum())
 
 
+@refuses_misfits
 def optimal_base(
     timesteps: int, mu: float = 0.0, sigma: float = 1.0, shift: bool = True, last: str = "midpoint"
 ) -> float:
@@ -152,6 +154,7 @@ def measure_activations(network: ir.Network, batches: Batches) -> dict[str, Acti
     return found
 
 
+@refuses_misfits
 def layer_bases(network: ir.Network, batches: Batches, timesteps: int | None = None) -> dict[str, float]:
     """The base of least encoding error for each population, from what its activations are.
 

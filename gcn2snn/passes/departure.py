@@ -15,6 +15,7 @@ from gcn2snn import ir
 from gcn2snn.engines import Value, choose_engine, run_bucketed, run_closed, run_float
 from gcn2snn.memory import current_limit
 from gcn2snn.passes.calibration import Batches
+from gcn2snn.passes.over_ranks import rows_over_ranks, total_over_ranks
 from gcn2snn.passes.side_by_side import run_side_by_side
 
 COMPARED_ROWS = 1024
@@ -46,6 +47,11 @@ class Sample:
     @property
     def rows(self) -> int:
         """Rows of the outputs that are compared."""
+        return int(total_over_ranks(torch.tensor(self._rows_here)))
+
+    @property
+    def _rows_here(self) -> int:
+        """Those of this process."""
         return sum(self._kept(output).shape[0] for heads in self.outputs for output in heads.values())
 
     @property
@@ -75,9 +81,10 @@ class Sample:
         for name in network.heads:
             pairs = [(self._kept(a[name]), self._kept(b[name])) for a, b in zip(self.outputs, found, strict=True)]
             own = _divergences(pairs) if self.classes else _squared_errors(pairs)
-            parts.append(own * (self.rows / (len(network.heads) * max(len(own), 1))))
+            parts.append(own * (self._rows_here / (len(network.heads) * max(len(own), 1))))
             changed += [(a.argmax(1) != b.argmax(1)).double() for a, b in pairs if self.classes]
-        return torch.cat(parts), 100 * float(torch.cat(changed).mean()) if changed else 0.0
+        share = 100 * float(rows_over_ranks(torch.cat(changed)).mean()) if changed else 0.0
+        return rows_over_ranks(torch.cat(parts)), share
 
     def _kept(self, output: Tensor) -> Tensor:
         output = output if self.counted is None else output[: self.counted]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -103,7 +104,11 @@ def make_app(options: ServeOptions, served: Served) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        served.answer(["ready"])  # loads the kernels, so that the first request is as quick as the others
+        try:
+            served.answer(["ready"])  # loads the kernels, so that the first request is as quick as the others
+        except Exception:
+            traceback.print_exc()  # the server logs nothing, and a worker must not end without a word
+            raise
         measuring = asyncio.create_task(_measure(service.meters))
         async with service.batcher:
             yield

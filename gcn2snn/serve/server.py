@@ -214,9 +214,11 @@ class _Workers(Multiprocess):
             if old.pid is None or old.process.is_alive():
                 continue
             forget_worker(old.pid)
+            if self.received:  # told to stop, perhaps while it was starting
+                continue
             if old.exitcode == STARTUP_FAILURE:
                 self.failed = True
-            elif not self.received and old.exitcode not in (-signal.SIGTERM, -signal.SIGINT):  # not told to stop
+            elif old.exitcode not in (-signal.SIGTERM, -signal.SIGINT):  # not told to stop
                 print(
                     f"gcn2snn: warning: worker {old.pid} died (exit code {old.exitcode}); the requests that it was answering are "
                     f"lost, and another worker takes its place",

@@ -6,10 +6,21 @@ from gcn2snn.textgcn.graph_runs import call, load_model, train_run, validation_o
 from gcn2snn.textgcn.inductive_training import InductiveTrainer, refuse_seen_documents
 from gcn2snn.textgcn.model import TextGCN
 from gcn2snn.textgcn.new_documents import NewDocuments, Vocabulary
-from gcn2snn.textgcn.training import Trainer, fit, make_model, split_of
+from gcn2snn.textgcn.training import (
+    Epoch,
+    Trainer,
+    fit,
+    key_of_text_training,
+    make_model,
+    random_state,
+    refuse_wrong_numbers,
+    restore_random_state,
+    split_of,
+)
 from gcn2snn.textgcn.unseen_documents import UnseenDocuments, UnseenEvaluation, evaluate_unseen
 
 __all__ = [
+    "Epoch",
     "FloatDocuments",
     "InductiveTrainer",
     "NewDocuments",
@@ -22,9 +33,13 @@ __all__ = [
     "check_documents",
     "evaluate_unseen",
     "fit",
+    "key_of_text_training",
     "load_model",
     "make_model",
+    "random_state",
     "refuse_seen_documents",
+    "refuse_wrong_numbers",
+    "restore_random_state",
     "split_of",
     "train_run",
     "validation_of",

@@ -104,14 +104,18 @@ def call(graph: Graph, device: torch.device | str = "cpu") -> tuple[object, ...]
     return (adjacency,) if graph.features is None else (adjacency, graph.features.to(device))
 
 
-def load_model(folder: Path, graph: Graph) -> TextGCN:
+def load_model(folder: Path, graph: Graph, fingerprint: str | None = None) -> TextGCN:
     """The trained network of a run, in evaluation mode.
+
+    Args:
+        folder: of the run.
+        graph: it was trained on, or its outline without entries, whose ``fingerprint`` is that of the whole graph.
 
     Raises:
         ArtefactError: the run is unfinished, damaged, or belongs to another graph.
     """
     summary = load_summary(folder, "graph")
-    if graph.fingerprint != summary["fingerprint"]:
+    if (fingerprint or graph.fingerprint) != summary["fingerprint"]:
         raise ArtefactError(
             f"{folder} was trained on another graph than the {graph.source.get('dataset')} that is here now. Train again"
         )

@@ -179,7 +179,7 @@ class InductiveTrainer:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"mean.{index}": tensor for index, tensor in enumerate(self.mean)}
         tensors |= optimizer_state(self.optimizer) | random_state(self.device)
-        key = key_of_text_training(self.graph, self.config)
+        key = key_of_text_training(self.graph.fingerprint, self.config)
         save_state(path, tensors, kind=STATE, key=key, history=self.history, temperature=self.temperature)
 
     def load(self, path: Path) -> None:
@@ -188,7 +188,7 @@ class InductiveTrainer:
         Raises:
             ArtefactError: damaged, or of a training with another seed, other options or another graph.
         """
-        key = key_of_text_training(self.graph, self.config)
+        key = key_of_text_training(self.graph.fingerprint, self.config)
         read = loaded_state(path, kind=STATE, key=key, epoch=InductiveEpoch, schema=_StoredState)
         with read as (tensors, history, meta):
             refuse_wrong_numbers(tensors)

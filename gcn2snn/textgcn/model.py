@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gcn2snn.errors import refuses_misfits
 from gcn2snn.kernels import CSR, spmm
 
 
@@ -34,6 +35,7 @@ class TextGCN(nn.Module):
         silent: nodes at the front of the graph that have no row of W_0: it is never read, so training leaves it as it is.
     """
 
+    @refuses_misfits
     def __init__(
         self,
         inputs: int,

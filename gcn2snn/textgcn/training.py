@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gcn2snn.config import TrainConfig, to_dict
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, misfits, refuses_misfits
 from gcn2snn.graph import Graph
 from gcn2snn.machine import device_named
 from gcn2snn.textgcn.model import TextGCN
@@ -95,6 +95,7 @@ class Trainer:
     True
     """
 
+    @refuses_misfits
     def __init__(self, graph: Graph, config: TrainConfig):
         self.graph, self.config = graph, config
         self.device = device_named(config.device)
@@ -163,7 +164,7 @@ class Trainer:
     @property
     def key(self) -> str:
         """Hash of all that the training depends on."""
-        return key_of_text_training(self.graph, self.config)
+        return key_of_text_training(self.graph.fingerprint, self.config)
 
     def save(self, path: Path) -> None:
         """Write weights, optimiser, random state and history, so that :meth:`load` continues exactly."""
@@ -190,10 +191,10 @@ class Trainer:
         self.history = history
 
 
-def key_of_text_training(graph: Graph, config: TrainConfig) -> str:
-    """Hash of all that the weights depend on; how often a checkpoint is written changes nothing."""
+def key_of_text_training(fingerprint: str, config: TrainConfig) -> str:
+    """Hash of all that the weights depend on, the graph by its fingerprint; how often a checkpoint is written changes nothing."""
     options = {name: value for name, value in to_dict(config).items() if name != "save_every"}
-    return key_of_training(options, graph.fingerprint)
+    return key_of_training(options, fingerprint)
 
 
 def refuse_wrong_numbers(tensors: dict[str, Tensor]) -> None:
@@ -289,5 +290,8 @@ def fit(
 
     Source: Yao et al. 2019, Section 4 (parameters); docs/method.md.
     """
+    with misfits("fit", {"trainer": trainer, "checkpoint": checkpoint}):
+        trainer.loop  # noqa: B018 - what is no trainer has none, and the training calls code of the caller's
+        checkpoint = None if checkpoint is None else Path(checkpoint)
     train_to_end(trainer, checkpoint=checkpoint, on_start=on_start, on_epoch=on_epoch)
     return trainer.trained()

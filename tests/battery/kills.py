@@ -1,4 +1,4 @@
-"""Verbs killed with SIGKILL at random moments: the same command then gives what an unbroken one gives, and nothing stays behind.
+"""Every verb killed with SIGKILL at random moments: given again it makes what an unbroken one makes, and nothing stays behind.
 
 python tests/battery/kills.py --seed 7 --tries 300
 """

@@ -31,7 +31,11 @@ def test_a_part_of_a_battery_is_clean(name: str, tries: int, least: int, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "tries"), [("corruptions", 100), ("extremes", 120), ("kills", 300), ("signals", 60), ("races", 200)]
+    ("name", "tries"),
+    [
+        *(("corruptions", 100), ("extremes", 120), ("odd_inputs", 100), ("kills", 300), ("signals", 60)),
+        *(("races", 200), ("service", 100_000)),
+    ],
 )
 def test_a_battery_is_clean(name: str, tries: int, tmp_path: Path) -> None:
     run(name, tries, seed=11, folder=tmp_path)

@@ -1,9 +1,10 @@
-"""Every verb that writes, on a small corpus, and what must be there afterwards."""
+"""Every verb, on a small corpus, and what must be there afterwards."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,22 @@ from pathlib import Path
 from commands import ran
 from safetensors import safe_open
 from sources import texts
+from torch import nn
 
-PASSING = ("seconds", "train_seconds", "peak_memory_bytes", "environment", "run", "path", "snn", "files")
+SAID = "../stdout"
+"""What a verb prints, for those that write nothing else; commands keep it beside the folder that they work in."""
+PASSING = (
+    "seconds",
+    "train_seconds",
+    "peak_memory_bytes",
+    "environment",
+    "run",
+    "path",
+    "snn",
+    "files",
+    "build_seconds",
+    "normalise_seconds",
+)
 """Keys whose values differ from run to run and from folder to folder."""
 
 
@@ -37,15 +52,15 @@ class Verb:
 
     def result(self, folder: Path) -> dict[str, str]:
         """What the files hold that does not depend on time and place."""
-        return {name: content(folder / name, str(folder)) for name in self.made}
+        return {name: content(folder / name) for name in self.made}
 
 
-def content(file: Path, place: str) -> str:
+def content(file: Path) -> str:
     """Hash of a file, of its tensors, or of its JSON without times and places."""
     if not file.exists():
         return "missing"
-    if file.suffix == ".json":
-        values = plain(json.loads(file.read_text().replace(place, "PLACE")))
+    if file.suffix == ".json" or file.name == "stdout":
+        values = plain(json.loads(re.sub(r"/[^\"]*/(whole|place)/", "PLACE/", file.read_text())))
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     if file.suffix == ".safetensors":
         with safe_open(file, framework="np") as tensors:
@@ -77,6 +92,8 @@ def verbs(trials: int = 4) -> list[Verb]:
     )
     images = ("train", "digits", "--out", "{}/images", "--epochs", "2", "--quiet")
     network = "{}/run/snn.safetensors"
+    show = ("show", network, "--kind", "raster", "--out", "{}/snn.png")
+    figure = ("reproduce", "fig6", "--out", "{}/figures")
     export = ("export", network, "--format", "npz", "--out", "{}/snn.npz")
     return [
         Verb("train", train, (*train, "--resume"), ("run/model.safetensors", "run/run.json")),
@@ -107,13 +124,46 @@ def verbs(trials: int = 4) -> list[Verb]:
         ),
         Verb("export", (*export, "--quiet"), (*export, "--force", "--quiet"), ("snn.npz",)),
         Verb("report", ("report", network, "--quiet"), ("report", network, "--force", "--quiet"), ("run/snn.html",)),
+        Verb("show", (*show, "--quiet"), (*show, "--force", "--quiet"), ("snn.png",)),
+        Verb("reproduce", (*figure, "--quiet"), (*figure, "--quiet"), ("figures/fig6.csv",)),
         Verb(
             "tune",
             ("tune", "{}/run", "--trials", str(trials), "--quiet"),
             ("tune", "{}/run", "--trials", str(trials), "--force", "--quiet"),
             ("run/tune.json", "run/tuned.safetensors"),
         ),
+        *readers(network),
     ]
+
+
+def readers(network: str) -> list[Verb]:
+    """Verbs that write nothing: what they print, where it is the same each time, and caches and locks that they may touch."""
+    explain = ("explain", "verbs:small_model", "--input", "input=20x6", "--json")
+    same = [("info", network, "--json"), explain, ("datasets", "info", "karate", "--json")]
+    timing = (
+        "bench",
+        "--entries",
+        "1e3",
+        "--shape",
+        "uniform",
+        "--channels",
+        "8",
+        "--case",
+        "spmm",
+        "--rounds",
+        "1",
+        "--json",
+    )
+    passing = [("doctor", "--json"), timing]
+    return [
+        *(Verb(words[0], words, words, (SAID,)) for words in same),
+        *(Verb(words[0], words, words, ()) for words in passing),
+    ]
+
+
+def small_model() -> nn.Module:
+    """The model that ``explain`` reads."""
+    return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)).eval()
 
 
 def prepared(folder: Path) -> tuple[Path, list[Verb], dict[str, dict[str, str]], dict[str, float]]:

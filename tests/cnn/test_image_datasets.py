@@ -181,7 +181,7 @@ def test_no_registry_stands_in_the_tree() -> None:
     hosts = ["registry." + "npmjs", "files.python" + "hosted", "pypi." + "org"]
     for folder in ("gcn2snn", "cnn", "datasets", "kernels", "docs", "tests"):
         for path in (root / folder).rglob("*"):
-            if path.suffix in (".py", ".md", ".toml", ".json"):
+            if path.is_file() and path.suffix in (".py", ".md", ".toml", ".json"):
                 text = path.read_text(encoding="utf-8")
                 assert not [host for host in hosts if host in text], path
 

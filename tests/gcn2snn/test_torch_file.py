@@ -64,3 +64,17 @@ def test_read_torch_refuses_an_archive_that_unfolds(tmp_path: Path) -> None:
         ArtefactError, match=r"has [\d,]+ bytes and would unfold to 4,0[\d,]+; torch.save does not pack"
     ):
         read_torch(tmp_path / "y.pt", ArtefactError, "Save x")
+
+
+def test_containers_are_looked_into_up_to_a_depth(tmp_path: Path) -> None:
+    def nested(levels: int) -> object:
+        content: object = torch.zeros(2, device="meta")
+        for _ in range(levels):
+            content = [content]
+        return content
+
+    torch.save(nested(50), tmp_path / "x.pt")
+    with pytest.raises(DataError, match="has no values"):
+        read_torch(tmp_path / "x.pt", DataError, "Save x")
+    torch.save(nested(51), tmp_path / "x.pt")
+    read_torch(tmp_path / "x.pt", DataError, "Save x")

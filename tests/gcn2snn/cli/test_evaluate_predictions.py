@@ -54,7 +54,7 @@ def test_documents_of_a_corpus_of_ones_own(tmp_path: Path) -> None:
     assert counted["alpha"]["event_driven"] > counted["alpha"]["total"] == found["alpha"]["total"]
     assert "event_driven" not in found
     wanted = parsed("evaluate", run / "snn.safetensors", "--rows", "wanted")
-    assert (wanted["rows"], found["rows"]) == ("wanted", "all")
+    assert (wanted["counted_rows"], found["counted_rows"]) == ("wanted", "all")
     assert wanted["joules"]["ann"] < found["joules"]["ann"]
     assert "--rows is some; allowed are all and wanted" in failed("evaluate", run / "snn.safetensors", "--rows", "some")
 

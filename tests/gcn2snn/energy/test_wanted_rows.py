@@ -64,7 +64,7 @@ def test_it_is_said() -> None:
     graph = gcn2snn.datasets.load_graph("karate")
     result = gcn2snn.evaluate(converted(graph), graph, rows="wanted")
     assert "only what the scored rows need" in str(result)
-    assert result.to_dict()["rows"] == "wanted"
+    assert result.to_dict()["counted_rows"] == "wanted"
 
 
 def test_images_and_other_words_are_refused() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import gcn2snn
-from gcn2snn.passes import activation_counts, some_rows
+from gcn2snn.passes import activation_counts, calibration, some_rows
 
 
 def test_few_rows_are_all_taken() -> None:

@@ -13,7 +13,7 @@ from network_kinds import GRAPH_KINDS, IMAGE_KINDS
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import interpreter as spiking
+from gcn2snn.engines import closed as spiking
 from gcn2snn.engines import node_rules as synapse
 from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.interpreter import run_float

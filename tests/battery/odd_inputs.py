@@ -1,0 +1,79 @@
+"""Odd values in the place of each argument of public functions and of networks of each kind: a result, or an error of ours.
+
+Clean is also a TypeError about the number or the names of arguments. Memory is limited, so that a value without end is too much.
+
+    python tests/battery/odd_inputs.py --seed 7 --tries 100
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import inspect
+import os
+import random
+import resource
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from calls import Call, calls_of
+from odd_values import odd
+from tally import Tally, run_as_command
+
+MEMORY = 8 << 30
+
+
+def attempt(tally: Tally, call: Call, chance: random.Random) -> None:
+    """One call with one odd argument, sometimes two."""
+    given = call.make()
+    what = []
+    for name in chance.sample(list(given), k=min(len(given), chance.choice([1, 1, 1, 2]))):
+        try:
+            told, given[name] = odd(given[name], chance)
+        except (
+            Exception
+        ) as error:  # what is odd is refused by the constructor of a matrix, by an error that is looked at there
+            told = f"not made: {type(error).__name__}"
+        what.append(f"{name} {told}")
+
+    def once() -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                call.run(given)
+            except TypeError:
+                if _binds(call, given):
+                    raise
+        return ""
+
+    tally.attempt(call.kind, f"{call.name}({', '.join(what)})", once)
+
+
+def _binds(call: Call, given: dict[str, object]) -> bool:
+    """Whether number and names of arguments are right."""
+    try:
+        inspect.signature(call.function).bind(**given)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
+    """``tries`` of each function."""
+    faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    os.chdir(folder)
+    for call in calls_of(folder):
+        chance = random.Random(f"{seed} {call.name}")
+        torch.manual_seed(seed)
+        for _ in range(tries):
+            if tally.time_is_up():
+                return
+            attempt(tally, call, chance)
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_command("odd inputs", run, 100))

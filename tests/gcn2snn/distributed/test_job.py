@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+import pytest
+from rank_processes import members, on_ranks
+
+from gcn2snn.distributed import Job, Launch, current
+from gcn2snn.errors import ConfigError, DataError, RankError
+
+
+def _facts(job: Job) -> str:
+    job.agree({"torch": "1"}, "never")
+    with pytest.raises(ConfigError) as error:
+        job.agree({"torch": "1", "the data": f"hash {job.ranks.rank}"}, "Copy them")
+    return str(error.value)
+
+
+def test_agree_names_the_first_difference_on_every_rank() -> None:
+    said = "ranks differ in the data: rank 0 has hash 0, rank 1 has hash 1. Copy them"
+    assert on_ranks(2, _facts) == [said, said]
+
+
+def _made(job: Job) -> str:
+    return job.once_on_each_machine("work", lambda: f"by {job.ranks.rank}")
+
+
+def test_one_rank_of_a_machine_works_for_all() -> None:
+    assert on_ranks(2, _made) == ["by 0", "by 0"]
+
+
+def _waits(rank: int) -> int:
+    job = current()
+    assert job is not None
+    if rank == 1:
+        raise DataError("the corpus is gone")
+    job.ranks.wait()
+    return 0
+
+
+def test_an_error_of_one_rank_ends_all_with_its_words_on_rank_0() -> None:
+    first, second = members(2, _waits, answers=[0, 1])
+    assert first == (2, "gcn2snn: error: rank 1: the corpus is gone\n")
+    assert second == (2, "")
+
+
+def _same_error(rank: int) -> int:
+    raise DataError("no such file")
+
+
+def test_an_error_of_all_ranks_is_said_once() -> None:
+    assert members(2, _same_error, answers=[0, 1]) == [(2, "gcn2snn: error: no such file\n"), (2, "")]
+
+
+def _mistake(rank: int) -> int:
+    if rank == 1:
+        raise ZeroDivisionError("a mistake of ours")
+    return _waits(rank)
+
+
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    first, _ = members(2, _mistake, answers=[0, 1])
+    assert first[0] == 2
+    assert "rank 1: Traceback" in first[1]
+    assert "ZeroDivisionError: a mistake of ours" in first[1]
+
+
+def _dies(rank: int) -> int:
+    if rank == 1:
+        os._exit(9)
+    return _waits(rank)
+
+
+def test_a_rank_that_dies_ends_the_job() -> None:
+    ((code, said),) = members(2, _dies, answers=[0])
+    assert code == 2
+    assert said.startswith("gcn2snn: error: rank 1 has ended or not answered")
+    assert said.count("\n") == 1
+
+
+def _hangs(rank: int) -> int:
+    if rank == 1:
+        time.sleep(1000)
+    return _waits(rank)
+
+
+def test_a_rank_that_hangs_ends_the_job_within_the_timeout() -> None:
+    ((code, said),) = members(2, _hangs, timeout=2.0, answers=[0])
+    assert (code, said.startswith("gcn2snn: error: rank 1 has ended or not answered for 2 s (GCN2SNN_TIMEOUT)")) == (
+        2,
+        True,
+    )
+
+
+def _first_dies(rank: int) -> int:
+    if rank == 0:
+        os._exit(9)
+    return _waits(rank + 5)
+
+
+def test_without_rank_0_the_others_say_so() -> None:
+    ((code, said),) = members(2, _first_dies, timeout=5.0, answers=[1])
+    assert (code, said) == (2, "")  # its stream is silenced; torchrun says which process ended
+
+
+def test_a_port_in_use_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        monkeypatch.setenv("MASTER_PORT", str(port))
+        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is in use .* Set MASTER_PORT"):
+            Job.join(Launch(0, 2, 0, 0, 2, "127.0.0.1", port, timeout=5.0))
+
+
+def test_ranks_that_do_not_come_are_waited_for_no_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rank_processes import free_port
+
+    port = free_port()
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(port))
+    with pytest.raises(RankError, match="rank 0 did not meet 1 other"):
+        Job.join(Launch(0, 2, 0, 0, 2, "127.0.0.1", port, timeout=1.0))
