@@ -30,6 +30,7 @@ GROUND = (
     "prediction",
     "kernels",
     "encoding",
+    "normalisation",
     "graph",
 )
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -60,7 +61,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "training_loop",
         "run_summary",
     ),
-    "graph": ("errors", "schema", "files", "kernels"),
+    "normalisation": ("errors", "kernels"),
+    "graph": ("errors", "schema", "files", "kernels", "normalisation"),
     "datasets": GROUND,
     "ir": GROUND,
     "matrices": (*GROUND, "ir"),

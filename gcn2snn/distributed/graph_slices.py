@@ -12,8 +12,9 @@ from gcn2snn.distributed.communicator import Communicator
 from gcn2snn.distributed.halo import Halo, Partition, with_halo
 from gcn2snn.errors import ArtefactError, InputError
 from gcn2snn.files import stored_header
-from gcn2snn.graph import GRAPH_FORMAT, Graph, StoredGraph, degrees_of, normalise_rows
+from gcn2snn.graph import GRAPH_FORMAT, Graph, StoredGraph
 from gcn2snn.kernels import CSR
+from gcn2snn.normalisation import degrees_of, normalise_rows
 from gcn2snn.schema import checked
 
 AGAIN = "Delete it and build the graph again"

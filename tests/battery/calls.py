@@ -15,8 +15,8 @@ import gcn2snn
 from gcn2snn import cnn, datasets, kernels
 from gcn2snn.config import ConvertConfig, LayerConfig, TrainConfig
 from gcn2snn.encoding import encode_binary
-from gcn2snn.graph import normalise
 from gcn2snn.kernels import CSR, Fire, Geometry, PhaseCode, Spikes
+from gcn2snn.normalisation import normalise
 from gcn2snn.passes import expected_error
 from gcn2snn.spiking_network import SpikingNetwork
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
 from gcn2snn.files import save_tensors
-from gcn2snn.graph import Graph, normalise
+from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR
+from gcn2snn.normalisation import normalise
 
 
 def random_graph(nodes: int = 7, *, loops: bool = False, seed: int = 0, **changes: Any) -> Graph:
