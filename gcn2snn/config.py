@@ -36,6 +36,10 @@ def own_errors(cls: Class) -> Class:
 def _explain(error: ValidationError) -> str:
     parts = []
     for item in error.errors():
+        own = item.get("ctx", {}).get("error")
+        if not item["loc"] and own is not None:  # of __post_init__, whose sentence is complete
+            parts.append(str(own))
+            continue
         name = ".".join(str(part) for part in item["loc"]) or "configuration"
         parts.append(f"{name} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}")
     return "; ".join(parts)

@@ -81,7 +81,7 @@ def _tensor_of(name: str, values: Numbers | float) -> Tensor:
         tensor = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputTypeError(
-            f"{name} is {type(values).__name__} that holds no array of numbers ({error}). Pass a tensor, a NumPy array or lists"
+            f"{name} is of type {type(values).__name__} and holds no array of numbers ({error}). Pass a tensor, a NumPy array or lists"
         ) from error
     if tensor.is_complex() or tensor.is_quantized:
         raise InputTypeError(f"{name} has dtype {tensor.dtype}; real numbers are needed")

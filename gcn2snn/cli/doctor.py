@@ -89,7 +89,8 @@ def _backends() -> Iterator[Finding]:
 
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         about = backend.describe(device)
-        told = f"{about['backend']}, {about['threads']} threads, decodes by {about['decode']}"
+        threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
+        told = f"{about['backend']}, {threads}, decodes by {about['decode']}"
         if about["backend"] == "native":
             told += f"; {native.load().origin}"
         slow = about["backend"] == "torch"

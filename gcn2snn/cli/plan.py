@@ -50,7 +50,7 @@ def plan(
     from gcn2snn.memory import bytes_of
     from gcn2snn.plan import HALOS, Problem, least_ranks, make_plan, measured_rates, rates_of_bench
 
-    if nodes != int(nodes) or edges != int(edges):
+    if not (nodes.is_integer() and edges.is_integer()):  # false for NaN and infinity, too
         raise ConfigError(f"nodes is {nodes:g} and edges is {edges:g}; both are whole numbers, such as 1e9")
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"device is {device!r}; allowed are cpu and cuda")

@@ -41,7 +41,7 @@ class Problem:
         halo: rows of other ranks that a rank reads, counted; None where they were not.
 
     Raises:
-        ConfigError: a number is not positive, there are more ranks than nodes, or a halo is larger than what others have.
+        ConfigError: a number is not positive and finite, there are more ranks than nodes, or a halo is larger than what others have.
     """
 
     nodes: int
@@ -55,7 +55,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         least = {"nodes": self.nodes, "classes": self.classes, "ranks": self.ranks, "network": self.network}
-        wrong = [f"{name} is {value}" for name, value in least.items() if value <= 0]
+        wrong = [f"{name} is {value}" for name, value in least.items() if not 0 < value < math.inf]
         wrong += [
             f"{name} is {value}" for name, value in (("edges", self.edges), ("features", self.features)) if value < 0
         ]

@@ -49,6 +49,9 @@ def test_tables_show_memory_traffic_and_time(bench: Path) -> None:
     ("words", "match"),
     [
         (("--nodes", "10.5"), "whole numbers"),
+        (("--nodes", "nan"), "whole numbers"),
+        (("--edges", "inf"), "whole numbers"),
+        (("--network", "nan"), "network is nan"),
         (("--ranks", 20_000), "20,000 ranks for 10,000 nodes"),
         (("--memory", "much"), "no amount of memory"),
         (("--halo", 1), "a rank reads at most"),

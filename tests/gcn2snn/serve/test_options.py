@@ -35,7 +35,7 @@ def test_a_relative_file_is_called_after_the_folder_that_it_is_in(
         ({"port": 70000}, "port = 70000: input should be less than or equal to 65535"),
         ({"port": -1}, "port = -1"),
         ({"workers": 0}, "workers = 0"),
-        ({"queue": 10}, "queue = 10 is smaller than max_texts = 1000"),
+        ({"queue": 10}, "^queue = 10 is smaller than max_texts = 1000"),
         ({"batch": 0}, "batch = 0"),
         ({"max_bytes": 1}, "max_bytes = 1"),
         ({"body_seconds": 0}, "body_seconds = 0"),
