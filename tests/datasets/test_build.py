@@ -37,7 +37,7 @@ from gcn2snn.owner_lock import owned
 
 pytest.importorskip("duckdb")
 
-GIGABYTE = 10**9
+GIGABYTE = 8 * 10**9
 ODD = (
     "label\ttext\n"
     "good\tThe film is fine, fine film of a day\n"
@@ -298,7 +298,7 @@ def test_a_full_disk_keeps_what_is_done_and_nothing_half_written(
             "OutOfMemoryException",
             "could not allocate block of size",
             ConfigError,
-            "1,000MB is too little for this corpus",
+            "8,000MB is too little for this corpus",
         ),
         ("OutOfMemoryException", "adjust max_temp_directory_size", ArtefactError, "Free space, or choose another"),
     ],
