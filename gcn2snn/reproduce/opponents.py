@@ -19,13 +19,14 @@ from gcn2snn.engines import Value, bind, run_float
 from gcn2snn.evaluation import evaluate
 from gcn2snn.files import save_json, save_text
 from gcn2snn.graph import Graph
+from gcn2snn.passes import round_weights
 from gcn2snn.reproduce.integer_costs import Cost, grid_cost, source_cost, spiking_cost
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import spread
 from gcn2snn.reproduce.seeded_runs import Runs, available, left_out
 from gcn2snn.reproduce.table5 import PAPER, seeds_of
 from gcn2snn.reproduce.table5_search import PooledSearch
-from gcn2snn.reproduce.uniform_code import eight_bits, fit_clips, pruned, run_uniform, ternary
+from gcn2snn.reproduce.uniform_code import fit_clips, pruned, run_uniform, ternary
 from gcn2snn.textgcn import load_model
 
 SPIKING = ("paper", "measured", "tuned")
@@ -115,7 +116,10 @@ class Contest:
         rows: dict[str, object] = {}
         for bits in BITS:
             clips = fit_clips(self.network, [self.inputs], bits)
-            for kind, network, width in (("8-bit", eight_bits(self.network), 8), ("ternary", ternary(self.network), 2)):
+            for kind, network, width in (
+                ("8-bit", round_weights(self.network), 8),
+                ("ternary", ternary(self.network), 2),
+            ):
                 made = run_uniform(network, self.inputs, bits, clips)
                 name = f"{bits}-bit activations, {kind} weights"
                 rows |= self._grid(name, made.output, network, made.energy, bits, width)

@@ -82,7 +82,7 @@ def run_uniform(
     """The network with a uniform grid where the spiking network has a population.
 
     Args:
-        network: converted, its weights on a grid already (:func:`eight_bits`, :func:`ternary`).
+        network: converted, its weights on a grid already (``round_weights``, :func:`ternary`).
         inputs: by Input name.
         bits: of activations.
         clips: of :func:`fit_clips`.
@@ -109,11 +109,6 @@ def run_uniform(
     return UniformRun(output, counter.report())
 
 
-def eight_bits(network: ir.Network) -> ir.Network:
-    """Weights of 8 bits, a step for each output channel."""
-    return round_weights(network)
-
-
 def ternary(network: ir.Network) -> ir.Network:
     """Weights in {-a, 0, a} for each output channel: a the mean magnitude of those above 0.7 of the mean magnitude.
 
@@ -122,9 +117,9 @@ def ternary(network: ir.Network) -> ir.Network:
     Source: Li and Liu 2016, Ternary Weight Networks, without retraining.
     """
     kept = _outer_layers(network)
-    return _with_weights(
-        network, lambda name, weight: _ternary_rows(weight) if name not in kept else _rounded_rows(weight)
-    )
+    narrow = _with_weights(network, lambda name, weight: _ternary_rows(weight))
+    rounded_network = round_weights(network)
+    return narrow.replace({name: [rounded_network[name]] for name in kept})
 
 
 def _outer_layers(network: ir.Network) -> set[str]:
@@ -140,14 +135,9 @@ def _ternary_rows(weight: Tensor) -> Tensor:
     return (flat.sign() * large * size).view_as(weight)
 
 
-def _rounded_rows(weight: Tensor) -> Tensor:
-    largest = weight.abs().flatten(1).amax(1).view(-1, *[1] * (weight.dim() - 1))
-    return on_grid(weight, largest, 127)
-
-
 def pruned(network: ir.Network, share: float) -> ir.Network:
     """Weights of 8 bits of which a share of each tensor, the smallest, is zero."""
-    return _with_weights(eight_bits(network), lambda name, weight: _without_smallest(weight, share))
+    return _with_weights(round_weights(network), lambda name, weight: _without_smallest(weight, share))
 
 
 def _without_smallest(weight: Tensor, share: float) -> Tensor:

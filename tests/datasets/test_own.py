@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import json
 import logging
-import lzma
 import os
-import sys
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from gcn2snn.datasets import TextGraphOptions, load, load_graph
-from gcn2snn.errors import DataError, MissingPackageError
+from gcn2snn.errors import DataError
 
 ROWS = [
     ("red apple\ttree", "fruit", "train", "a"),
@@ -388,28 +384,3 @@ def test_an_own_corpus_says_its_choices_and_what_would_mislead(
     caplog.clear()
     load_graph(path, notes=False)
     assert not caplog.messages
-
-
-@pytest.mark.parametrize("suffix", [".csv.gz", ".jsonl.bz2", ".tsv.xz"])
-def test_packed_files_give_the_same_corpus(tmp_path: Path, suffix: str) -> None:
-    plain = tmp_path / f"own{Path(suffix).stem}"
-    (write_jsonl if plain.suffix == ".jsonl" else write_table)(plain)
-    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[Path(suffix).suffix]
-    packed = tmp_path / f"own{suffix}"
-    packed.write_bytes(pack(plain.read_bytes()))
-    assert load(packed, options=KEEP).hash == load(plain, options=KEEP).hash
-
-
-def test_parquet_gives_the_same_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    duckdb = pytest.importorskip("duckdb")
-    table, path = write_table(tmp_path / "own.csv"), tmp_path / "own.parquet"
-    duckdb.sql(f"COPY (SELECT * FROM read_csv('{table}')) TO '{path}' (FORMAT parquet)").fetchall()
-    assert load(path, options=KEEP).hash == load(table, options=KEEP).hash
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(
-        DataError, match=r"own.parquet cannot be read as Parquet: .* Write it again, or save it as JSONL"
-    ):
-        load(path)
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(MissingPackageError, match=r"own.parquet needs DuckDB: pip install 'gcn2snn\[scale\]'"):
-        load(path)
