@@ -65,7 +65,10 @@ def convert_share(
     batch: Mapping[str, Value] = {**inputs, **local.operators}
     ranks = graph.ranks
     documents = min(max(graph.outline.num_documents - graph.own.start, 0), graph.own.stop - graph.own.start)
-    with torch.no_grad(), joined_over(Joined(_copied(ranks.sum_), _copied(ranks.largest_), ranks.rows_everywhere)):
+    joined = Joined(
+        _copied(ranks.sum_), _copied(ranks.largest_), ranks.rows_everywhere, graph.own.start, graph.num_nodes
+    )
+    with torch.no_grad(), joined_over(joined):
         statistics = Statistics(local.network, lambda: [batch])
         problem = Problem(local.network, lambda: [batch], statistics, documents)
         config, choice = choose_setting(problem, config, accuracy_first)

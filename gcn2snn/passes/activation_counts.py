@@ -10,7 +10,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite
 from gcn2snn.kernels import decode, encode, per_channel
-from gcn2snn.passes.over_ranks import total_over_ranks
+from gcn2snn.passes.over_ranks import Place, total_over_ranks
 from gcn2snn.passes.some_rows import SEEN_ROWS, some_rows
 
 BINS = 8192
@@ -74,27 +74,46 @@ def _largest_of_channels(x: Tensor, signed: bool) -> Tensor:
 class Maxima:
     """Largest magnitude of each channel.
 
-    ``rows``: some of the activations where a batch has many (a large graph), so that no further pass is needed for what is
-    counted on some rows; ``again``: another pass is needed, for a population has few rows, or the rows of all are too many.
+    Some of the activations are kept where a batch has many (a large graph), so that no further pass is needed for what is
+    counted on some rows. ``again``: another pass is needed, for a population has few rows, there are several batches, or the
+    rows of all populations are too many.
     """
 
     def __init__(self) -> None:
         self.found: dict[str, Tensor] = {}
-        self.rows: dict[str, Tensor] = {}
         self.again = False
+        self._parts: dict[str, list[Tensor]] = {}
+        self._bytes = 0
 
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
+    def __call__(self, node: ir.Node, x: Tensor, place: Place, fresh: bool) -> None:
+        """Look at an activation.
+
+        Args:
+            node, x: what has it, and its value or a part of its rows.
+            place: of the rows.
+            fresh: whether it is the first part of a batch.
+        """
         if isinstance(node, ir.Population):
-            large = x.dim() > 1 and x.shape[0] > SEEN_ROWS
-            self.again |= (
-                not large or node.name in self.rows or sum(rows.nbytes for rows in self.rows.values()) > KEPT_BYTES
-            )
-            if not self.again:
-                self.rows[node.name] = some_rows(x)
+            self._keep(node.name, x, place, fresh)
         largest = _largest_of_channels(x, signed=not isinstance(node, ir.Population) or node.coding.signed)
         if not bool(torch.isfinite(largest).all()):
             check_finite(f"the activation of {node.name}", x)
         self.found[node.name] = torch.maximum(self.found[node.name], largest) if node.name in self.found else largest
+
+    def _keep(self, name: str, x: Tensor, place: Place, fresh: bool) -> None:
+        """Keep the rows that are counted, of one batch and up to :data:`KEPT_BYTES`."""
+        small = x.dim() < 2 or place.rows <= SEEN_ROWS
+        another = fresh and name in self._parts
+        self.again |= small or another or self._bytes > KEPT_BYTES
+        if not self.again:
+            rows = some_rows(x, place)
+            self._bytes += rows.nbytes
+            self._parts.setdefault(name, []).append(rows)
+
+    @property
+    def rows(self) -> dict[str, Tensor]:
+        """The rows that were kept, by population."""
+        return {name: torch.cat(parts) if len(parts) > 1 else parts[0] for name, parts in self._parts.items()}
 
 
 class Histograms:
@@ -108,10 +127,11 @@ class Histograms:
         while self.bins > LEAST_BINS and 8 * rows * self.bins > HISTOGRAM_BYTES:
             self.bins //= 2
 
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
+    def __call__(self, node: ir.Node, x: Tensor, place: Place, fresh: bool) -> None:
+        """Count an activation; arguments as for :class:`Maxima`."""
         if not isinstance(node, ir.Population):
             return
-        x = some_rows(x)
+        x = some_rows(x, place)
         top, size = self.maxima[node.name].clamp(min=1e-30), self.bins
         whole = top.numel() == 1
         rows = x.reshape(1, -1) if whole else x
@@ -141,11 +161,14 @@ class Quality:
     def __init__(self) -> None:
         self.sums: dict[str, dict[str, int]] = {}
 
-    def __call__(self, node: ir.Node, x: Tensor) -> None:
+    def __call__(self, node: ir.Node, x: Tensor, place: Place, fresh: bool) -> None:
+        """Count an activation; arguments as for :class:`Maxima`."""
         if not isinstance(node, ir.Neuron):
             return
-        x = some_rows(x)
-        spikes = encode(x, node.scale, node.coding, None if node.horizon is None else some_rows(node.horizon))
+        own, x = x.shape[:1], some_rows(x, place)
+        by_rows = node.horizon is not None and node.horizon.dim() > 1 and node.horizon.shape[:1] == own
+        horizon = some_rows(node.horizon, place) if by_rows and node.horizon is not None else node.horizon
+        spikes = encode(x, node.scale, node.coding, horizon)
         active, fired = _nonzero((x != 0).view(torch.int8)), _nonzero(spikes.code)
         sums = self.sums.setdefault(
             node.name, dict.fromkeys(("neurons", "active", "fired", "silent", "over", "error"), 0)

@@ -23,7 +23,7 @@ from gcn2snn.passes.activation_counts import (
     Quality,
 )
 from gcn2snn.passes.neurons import NO_EXCEPTION
-from gcn2snn.passes.over_ranks import largest_over_ranks, total_over_ranks
+from gcn2snn.passes.over_ranks import Place, largest_over_ranks, place_over_ranks, total_over_ranks
 
 SCALE_CANDIDATES = 96
 """Scales that the search for the least encoding error looks at, from 0.25 to 1.05 Q times the maximum; under a cap Q, too."""
@@ -33,6 +33,9 @@ LEAST_ERROR_SCALES = 48
 
 Batches = Callable[[], Iterable[Mapping[str, Value]]]
 """Gives the calibration inputs anew at each call; calibration passes over them up to three times."""
+
+Visitor = Callable[[ir.Node, Tensor, Place, bool], None]
+"""Looks at an activation or some of its rows: where they lie, and whether they are the first ones of a batch."""
 
 Seen = Callable[[Mapping[str, Value], Mapping[str, Tensor]], None]
 """Called with each batch and the source's outputs on it."""
@@ -115,7 +118,7 @@ class Statistics:
             self._counts[per] = {name: total_over_ranks(counts) for name, counts in found.counts.items()}
         return self._counts[per][name]
 
-    def show(self, network: ir.Network, visitor: Callable[[ir.Node, Tensor], None]) -> None:
+    def show(self, network: ir.Network, visitor: Visitor) -> None:
         """Show the visitor the activations of every population once more, of a large graph some rows that were kept.
 
         ``network``: the one of the statistics, with any codes and scales.
@@ -123,7 +126,7 @@ class Statistics:
         if not self._rows:
             _observe(network, self.batches, visitor)
         for name, rows in self._rows.items():
-            visitor(network[name], rows)
+            visitor(network[name], rows, Place(0, len(rows)), True)
 
     def largest(self, coder: ir.InputCode) -> Tensor:
         """Scale of an input coder, []: the largest magnitude; 1 where all data are 0."""
@@ -211,14 +214,12 @@ def _rule(node: ir.Population, config: ConvertConfig) -> tuple[str, str]:
     return own.scale or config.scale, own.per or config.per
 
 
-def _observe(
-    network: ir.Network, batches: Batches, visitor: Callable[[ir.Node, Tensor], None], seen: Seen | None = None
-) -> int:
+def _observe(network: ir.Network, batches: Batches, visitor: Visitor, seen: Seen | None = None) -> int:
     """Show the visitor every activation of every batch, ``seen`` every batch and what it gives; returns their number."""
 
     def observe(node: ir.Node, args: tuple[Value, ...], value: Value, panel: Panel) -> None:
         if isinstance(node, ir.Population | ir.InputCode):
-            visitor(node, dense_value(value))
+            visitor(node, dense_value(value), place_over_ranks(panel.part.start, panel.rows), panel.first)
 
     count = 0
     with torch.no_grad():

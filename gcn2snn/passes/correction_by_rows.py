@@ -25,6 +25,8 @@ from gcn2snn.engines import (
 from gcn2snn.kernels import Spikes, per_channel
 from gcn2snn.memory import MemoryLimit
 from gcn2snn.passes.bias_correction import STEPS, SUM_UNITS, moves
+from gcn2snn.passes.over_ranks import Place
+from gcn2snn.passes.some_rows import some_rows
 
 PART_VALUES = 1 << 20
 """Numbers of a part."""
@@ -79,7 +81,8 @@ def correct_by_rows(network: ir.Network, items: Sequence[Item], source: ir.Netwo
         potentials = [
             _potential(network, item, own, node.inputs[0], limit) for item, own in zip(items, sent, strict=True)
         ]
-        parts = [x[part] for x in potentials for part in _parts(x)]
+        seen = [some_rows(x) for x in potentials]
+        parts = [x[part] for x in seen for part in _parts(x)]
         shift = _shift(plain, goals[node.name].value(), parts)
         changes[node.name] = [replace(node, start=shift)]
         for x, own, store in zip(potentials, sent, stores, strict=True):
@@ -109,7 +112,7 @@ def _shift(node: ir.Neuron, wanted: Tensor, potentials: Sequence[Tensor]) -> Ten
 
 def _difference(goal: Sequence[Value], have: Sequence[Value]) -> Tensor:
     """Mean over rows of what an output should be and is not, [C]."""
-    differences = [dense_value(a) - dense_value(b) for a, b in zip(goal, have, strict=True)]
+    differences = [some_rows(dense_value(a)) - some_rows(dense_value(b)) for a, b in zip(goal, have, strict=True)]
     mean = _Mean(max(float(x.abs().max()) if x.numel() else 0.0 for x in differences) or 1.0)
     for x in differences:
         mean.add(x)
@@ -130,7 +133,7 @@ def _goals(
 
     def look(node: ir.Node, args: tuple[Value, ...], value: Value, panel: Panel) -> None:
         if node.name in means:
-            means[node.name].add(dense_value(value))
+            means[node.name].add(some_rows(dense_value(value), Place(panel.part.start, panel.rows)))
 
     results: dict[str, list[Value]] = {name: [] for name in outputs}
     with torch.no_grad():

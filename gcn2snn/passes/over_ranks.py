@@ -22,11 +22,28 @@ class Joined:
         total: the sum over the processes.
         largest: the largest of each number.
         rows: the rows of all, one after the other.
+        before: rows of the processes before this one, where all share out the rows of one graph.
+        every: rows of all processes together; None: this process's rows are counted as if they were all.
     """
 
     total: Join
     largest: Join
     rows: Join
+    before: int = 0
+    every: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value with some of the rows lies among all of them.
+
+    Args:
+        first: rows before it.
+        rows: of all.
+    """
+
+    first: int
+    rows: int
 
 
 _joined: list[Joined] = []
@@ -55,3 +72,15 @@ def largest_over_ranks(values: Tensor) -> Tensor:
 def rows_over_ranks(values: Tensor) -> Tensor:
     """The rows of all processes."""
     return _joined[-1].rows(values) if _joined else values
+
+
+def place_over_ranks(first: int, rows: int) -> Place:
+    """Where rows lie among those of all processes.
+
+    Args:
+        first: rows of this process before them.
+        rows: of this process.
+    """
+    if not _joined or _joined[-1].every is None:
+        return Place(first, rows)
+    return Place(_joined[-1].before + first, _joined[-1].every)

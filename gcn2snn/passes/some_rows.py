@@ -7,23 +7,34 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from gcn2snn.passes.over_ranks import Place, place_over_ranks
+
 SEEN_ROWS = 1 << 16
 """Rows of one batch from which histograms, corrections and reports are made. A percentage of that many rows is off by at most
 0.3 points in 95 of 100 cases; largest values are always those of all rows (docs/decisions/0116)."""
 
 
-def some_rows(x: Tensor) -> Tensor:
-    """The value itself, or where it has more than :data:`SEEN_ROWS` rows so many of them, the same ones at every call.
+def some_rows(x: Tensor, place: Place | None = None) -> Tensor:
+    """The value itself, or where there are more than :data:`SEEN_ROWS` rows so many of them, the same ones at every call.
+
+    Which rows these are depends on the number of all rows alone. A value with a part of them gives those that lie in it, so
+    the parts of a panel or of a process together give what the whole gives.
 
     >>> some_rows(torch.rand(5, 2)).shape
     torch.Size([5, 2])
 
     Args:
         x: [rows, ...].
+        place: where its rows lie; default: they are all of this process.
     """
-    if x.dim() == 0 or x.shape[0] <= SEEN_ROWS:
+    if x.dim() == 0:
         return x
-    return x.index_select(0, _numbers(x.shape[0], SEEN_ROWS).to(x.device))
+    place = place or place_over_ranks(0, x.shape[0])
+    if place.rows <= SEEN_ROWS:
+        return x
+    numbers = _numbers(place.rows, SEEN_ROWS)
+    ends = torch.searchsorted(numbers, torch.tensor([place.first, place.first + x.shape[0]]))
+    return x.index_select(0, (numbers[int(ends[0]) : int(ends[1])] - place.first).to(x.device))
 
 
 @lru_cache(maxsize=4)

@@ -9,6 +9,7 @@ from gcn2snn import ConvertConfig, Graph, SpikingNetwork, TrainConfig, convert, 
 from gcn2snn.datasets import TextGraphOptions
 from gcn2snn.distributed import Communicator, Job, convert_share, documents_on_first, share_in_memory
 from gcn2snn.errors import ConfigError
+from gcn2snn.passes import activation_counts, some_rows
 from gcn2snn.textgcn import NewDocuments, TextGCN, Trainer, split_of
 
 
@@ -47,6 +48,27 @@ def test_counts_and_maxima_give_the_network_of_one_process(
         assert {name: x.tolist() for name, x in snn.state_dict().items()} == {
             name: x.tolist() for name, x in one.state_dict().items()
         }
+
+
+def _converted_from_some_rows(job: Job, model: TextGCN, graph: Graph, config: ConvertConfig) -> SpikingNetwork:
+    """With fewer rows counted than the graph has, as for one of more than 65,536 nodes."""
+    for module in (some_rows, activation_counts):
+        module.SEEN_ROWS = 11
+    return _converted(job, model, graph, config)
+
+
+def test_ranks_count_the_rows_that_one_process_counts(
+    karate: tuple[Graph, TextGCN], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, model = karate
+    config = ConvertConfig.paper(scale="mse", per="channel", correct="mean")
+    for module in (some_rows, activation_counts):
+        monkeypatch.setattr(module, "SEEN_ROWS", 11)
+    one = convert(model, graph, config)
+    assert one.report[0].neurons == 11 * 8
+    for snn in on_ranks(2, _converted_from_some_rows, model, graph, config):
+        assert snn.report == one.report
+        torch.testing.assert_close(dict(snn.state_dict()), dict(one.state_dict()))
 
 
 def test_what_is_left_open_is_measured_on_all_ranks(karate: tuple[Graph, TextGCN]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 import gcn2snn
 from gcn2snn import ir
 from gcn2snn.engines import layerwise
+from gcn2snn.passes import activation_counts, some_rows
 
 pytest.importorskip("torch_geometric")
 from torch_geometric.nn import GCNConv, SAGEConv
@@ -25,9 +26,13 @@ class Two(nn.Module):
         return self.second(self.first(x, edge_index).relu(), edge_index)
 
 
+@pytest.mark.parametrize("counted", [NODES, 90])
 @pytest.mark.parametrize("batches", [1, 2])
-def test_a_conversion_by_rows_is_that_of_the_whole(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_by_rows_is_that_of_the_whole(batches: int, counted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the graph has more rows than are counted."""
     monkeypatch.setattr(layerwise, "LEAST_ROWS", 50)
+    for module in (some_rows, activation_counts):
+        monkeypatch.setattr(module, "SEEN_ROWS", counted)
     torch.manual_seed(0)
     model = Two().double().eval()
     data = [(torch.rand(NODES, 5).double(), torch.randint(0, NODES, (2, 1600))) for _ in range(batches)]

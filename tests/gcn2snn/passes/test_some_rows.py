@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
 
 import gcn2snn
 from gcn2snn.passes import activation_counts, calibration, some_rows
+from gcn2snn.passes.over_ranks import Joined, Place, joined_over, place_over_ranks
 
 
 def test_few_rows_are_all_taken() -> None:
@@ -22,6 +25,23 @@ def test_rows_are_spread_over_the_whole(monkeypatch: pytest.MonkeyPatch) -> None
     found = some_rows.some_rows(x).flatten()
     assert torch.equal(found // 100, torch.arange(10))
     assert torch.equal(found, some_rows.some_rows(x).flatten())
+
+
+def test_parts_give_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the panels of a memory limit and the ranks of a job are."""
+    monkeypatch.setattr(some_rows, "SEEN_ROWS", 37)
+    x = torch.rand(500, 2)
+    whole = some_rows.some_rows(x)
+    edges = [0, 3, 3, 200, 499, 500]
+    parts = [some_rows.some_rows(x[a:b], Place(a, 500)) for a, b in pairwise(edges)]
+    assert torch.cat(parts).equal(whole)
+    on_ranks = []
+    for a, b in pairwise(edges):
+        nothing = Joined(lambda y: y, lambda y: y, lambda y: y, a, 500)
+        with joined_over(nothing):
+            on_ranks.append(some_rows.some_rows(x[a:b]))
+            assert place_over_ranks(1, b - a) == Place(a + 1, 500)
+    assert torch.cat(on_ranks).equal(whole)
 
 
 def test_a_large_batch_is_run_once_for_all_counts(monkeypatch: pytest.MonkeyPatch) -> None:
