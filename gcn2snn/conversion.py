@@ -18,10 +18,9 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import Value, bind, choose_engine
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
-from gcn2snn.frontends import Handler, SampledCall, copied, lower, untouched
+from gcn2snn.frontends import Call, Handler, SampledCall, copied, lower, small_call, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.memory import current_limit
-from gcn2snn.neighbours import small_call
 from gcn2snn.passes import (
     Problem,
     RefitProgress,
@@ -209,8 +208,8 @@ def _prepared(
     check_model(model)
     check_example("example", kwargs or args)
     limited = current_limit() is not None
-    if limited:  # the model itself holds a message for every edge, so it runs on a part of the graph
-        args, kwargs = small_call(args, kwargs)
+    if limited:
+        args, kwargs = _part_to_read(model, args, kwargs)
     try:
         with untouched(model), torch.no_grad():
             source = lower(model, copied(args), copied(kwargs), handlers or {}, output)
@@ -225,6 +224,19 @@ def _prepared(
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
     return Prepared(network, checked, small, compare)
+
+
+def _part_to_read(model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
+    """A part of a large graph, for the model itself holds a message for every edge; all of it where the model needs that.
+
+    A model with a table for its nodes, say, runs on no part of them.
+    """
+    part = small_call(args, kwargs)
+    try:
+        result_on_example(model, *part)
+    except InputError:
+        return args, kwargs
+    return part
 
 
 def _check_fits_limit(config: ConvertConfig) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.errors import InputError
+from gcn2snn.frontends.call_cut import Call, Cut, GraphSize, NotSampledError, graph_size, num_edges
 
 SEEDS = 256
 """Nodes whose neighbourhoods are taken, chosen by a fixed generator."""
@@ -22,12 +20,8 @@ FAN = 32
 SAMPLED_VALUES = 1 << 24
 """Values of all messages of a layer in the sample at most: 64 MiB in single precision, of which PyG holds two or three copies."""
 
-Call = tuple[tuple[object, ...], dict[str, object]]
-"""Positional and keyword arguments of a model."""
-
-
-class NotSampledError(InputError):
-    """A call from which no smaller one can be made; the message is the reason."""
+SMALL_NODES = 2048
+"""Nodes of the part of a graph on which a model is read under a memory limit."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +70,41 @@ def sampled_call(network: ir.Network, args: tuple[object, ...], kwargs: Mapping[
     for kind, why in WHOLE_GRAPHS.items():
         if network.of(kind):
             raise NotSampledError(why)
-    found = [value for value in (*args, *kwargs.values()) if num_edges(value)]
-    if len(found) != 1:
-        raise NotSampledError(f"the call has {len(found)} lists of edges, and a sample is made of one")
-    reader = _reader_of(found[0], (*args, *kwargs.values()))
-    source, target = reader.ends if _along_the_edges(network) else reader.ends[::-1]
+    size = graph_size(args, kwargs)
+    source, target = size.ends if _along_the_edges(network) else size.ends[::-1]
     limit = max(SAMPLED_VALUES // _width(network), FAN)
-    nodes, edges, seeds, left_out = _neighbourhoods(source, target, reader.count, _hops(network), limit)
-    cut = _Cut(found[0], nodes, edges, reader)
-    shorter = tuple(cut(value) for value in args), {name: cut(value) for name, value in kwargs.items()}
-    return SampledCall(*shorter, seeds, nodes.numel(), edges.numel(), left_out, reader.edges)
+    nodes, edges, seeds, left_out = _neighbourhoods(source, target, size.count, _hops(network), limit)
+    shorter = Cut(size, nodes, edges).call(args, kwargs)
+    return SampledCall(*shorter, seeds, nodes.numel(), edges.numel(), left_out, size.edges)
+
+
+def small_call(args: tuple[object, ...], kwargs: Mapping[str, object]) -> Call:
+    """The call on a few nodes and all edges between them, which is enough to read a model on; as it is where it has none.
+
+    The nodes are the ends of edges spread over the list, at most :data:`SMALL_NODES`. No network needs to be known.
+
+    >>> x, edges = torch.rand(9000, 3), torch.arange(9000).repeat(2, 2).roll(1, 1)
+    >>> (part, inside), _ = small_call((x, edges), {})
+    >>> len(part) <= SMALL_NODES, int(inside.max()) < len(part)
+    (True, True)
+    """
+    try:
+        size = graph_size(args, kwargs)
+        if size.count <= SMALL_NODES:
+            return args, dict(kwargs)
+        return Cut(size, *_inside(size)).call(args, kwargs)
+    except NotSampledError:
+        return args, dict(kwargs)
+
+
+def _inside(size: GraphSize) -> tuple[Tensor, Tensor]:
+    """Ends of edges spread over the list, ascending, and the numbers of all edges between them."""
+    step = max(size.edges // (SMALL_NODES // 2), 1)
+    nodes = torch.cat([end[::step][: SMALL_NODES // 2] for end in size.ends]).long().unique()
+    among = torch.zeros(size.count, dtype=torch.bool, device=nodes.device)
+    among[nodes] = True
+    source, target = size.ends
+    return nodes, (among[source.long()] & among[target.long()]).nonzero().flatten()
 
 
 WHOLE_GRAPHS: dict[type[ir.Node], str] = {
@@ -99,27 +118,6 @@ WHOLE_GRAPHS: dict[type[ir.Node], str] = {
 
 AGGREGATIONS = (ir.Aggregate, ir.AggregateMax)
 """Steps that go one edge further into the graph."""
-
-
-def num_edges(value: object) -> int:
-    """Edges of a graph object or edge index; 0 for everything else."""
-    if isinstance(value, Tensor):
-        index = value.layout is torch.strided and not value.is_floating_point() and value.dim() == 2
-        return value.shape[1] if index and value.shape[0] == 2 else 0
-    if _is_data(value):
-        return num_edges(getattr(value, "edge_index", None))
-    return _dgl_edges(value) if hasattr(value, "num_src_nodes") else 0
-
-
-def _dgl_edges(graph: Any) -> int:
-    """Edges of a DGL graph of one kind of nodes and edges; 0 for all others. DGL may be absent, so it has no type here."""
-    single = len(graph.ntypes) == 1 and len(getattr(graph, "etypes", ())) == 1
-    return int(graph.num_edges()) if single and not graph.is_block else 0
-
-
-def _is_data(value: object) -> bool:
-    """Whether it is PyG's ``Data`` of one kind of nodes."""
-    return hasattr(value, "is_edge_attr") and not hasattr(value, "edge_types")
 
 
 def _width(network: ir.Network) -> int:
@@ -146,44 +144,6 @@ def _hops(network: ir.Network) -> int:
 
 def _along_the_edges(network: ir.Network) -> bool:
     return all(node.flow == "source_to_target" for node in network.of(ir.Adjacency))
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """The ends of the edges, and how many nodes and edges there are."""
-
-    ends: tuple[Tensor, Tensor]
-    count: int
-    edges: int
-
-
-def _reader_of(graph: Any, values: tuple[object, ...]) -> _Reader:
-    """Ends and counts of a graph.
-
-    Raises:
-        NotSampledError: it does not say how many nodes there are, or nodes and edges cannot be told apart by their number.
-    """
-    if hasattr(graph, "num_src_nodes"):
-        ends, count = graph.edges(), int(graph.num_nodes())
-    else:
-        index = graph if isinstance(graph, Tensor) else graph.edge_index
-        index = index.as_tensor() if hasattr(index, "as_tensor") else index
-        rows = {value.shape[0] for value in values if isinstance(value, Tensor) and _is_feature(value)}
-        rows = rows if isinstance(graph, Tensor) else {int(graph.num_nodes)}
-        rows.discard(index.shape[1])
-        if len(rows) != 1:
-            raise NotSampledError("the call does not say by one matrix of features how many nodes there are")
-        ends, count = (index[0], index[1]), rows.pop()
-    edges = ends[0].numel()
-    if count == edges:
-        raise NotSampledError("there are as many nodes as edges, so a tensor's rows could be either")
-    if any(bool((end.amin() < 0) | (end.amax() >= count)) for end in ends):
-        raise NotSampledError("an edge has an end outside the nodes")
-    return _Reader((ends[0], ends[1]), count, edges)
-
-
-def _is_feature(value: Tensor) -> bool:
-    return value.is_floating_point() and value.dim() >= 2
 
 
 def _neighbourhoods(
@@ -226,53 +186,3 @@ def _first_of_each(target: Tensor, number: Tensor) -> Tensor:
     start = torch.searchsorted(grouped, grouped)
     rank = torch.arange(len(grouped), device=grouped.device) - start
     return number[order[rank < FAN]]
-
-
-class _Cut:
-    """An argument -> what stands for it in the sample."""
-
-    def __init__(self, graph: object, nodes: Tensor, edges: Tensor, reader: _Reader):
-        self.graph, self.nodes, self.edges, self.reader = graph, nodes, edges, reader
-        self.number = nodes.new_full((reader.count,), -1)
-        self.number[nodes] = torch.arange(len(nodes), device=nodes.device)
-
-    def __call__(self, value: Any) -> object:
-        if value is not self.graph:
-            return self._rows(value)
-        if isinstance(value, Tensor):
-            return self._index(value)
-        return self._data(value) if _is_data(value) else self._dgl(value)
-
-    def _rows(self, value: object) -> object:
-        if isinstance(value, int) and not isinstance(value, bool) and value in (self.reader.count, self.reader.edges):
-            raise NotSampledError(f"{value} is an argument, and may be the number of nodes or edges")
-        if not isinstance(value, Tensor) or value.dim() == 0:
-            return value
-        kept = {self.reader.count: self.nodes, self.reader.edges: self.edges}.get(value.shape[0])
-        if kept is None:
-            return value
-        if value.layout not in (torch.strided, torch.sparse_coo):
-            raise NotSampledError(f"an argument is a tensor of layout {value.layout}")
-        return value.index_select(0, kept)
-
-    def _index(self, index: Tensor) -> Tensor:
-        index = index.as_tensor() if hasattr(index, "as_tensor") else index
-        return self.number[index[:, self.edges].long()].to(index.dtype)
-
-    def _data(self, data: Any) -> object:
-        sub = copy.copy(data)
-        for key, value in data.to_dict().items():
-            sub[key] = self._index(value) if key == "edge_index" else self._rows_of(key, value)
-        return sub
-
-    def _rows_of(self, key: str, value: object) -> object:
-        return len(self.nodes) if key == "num_nodes" else self._rows(value)
-
-    def _dgl(self, graph: Any) -> object:
-        import dgl
-
-        ends = tuple(self.number[end[self.edges].long()].to(graph.idtype) for end in self.reader.ends)
-        sub = dgl.graph(ends, num_nodes=len(self.nodes))
-        for frame, own in ((graph.ndata, sub.ndata), (graph.edata, sub.edata)):
-            own.update({key: self._rows(frame[key]) for key in frame})
-        return sub

@@ -1,8 +1,7 @@
-"""Parts of a graph that fit into memory: neighbourhoods of some nodes, clusters, a small part of an example."""
+"""Parts of a graph that fit into memory: neighbourhoods of some nodes, clusters."""
 
 from gcn2snn.neighbours.batches import ClusterBatches, NeighbourBatches, seeds_of
 from gcn2snn.neighbours.hops import Neighbourhood, incoming, neighbourhood
-from gcn2snn.neighbours.small_example import small_call
 
 __all__ = [
     "ClusterBatches",
@@ -11,5 +10,4 @@ __all__ = [
     "incoming",
     "neighbourhood",
     "seeds_of",
-    "small_call",
 ]

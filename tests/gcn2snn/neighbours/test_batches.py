@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import gcn2snn
 from gcn2snn.errors import InputError, InputTypeError, MissingPackageError
-from gcn2snn.neighbours import incoming, neighbourhood, seeds_of, small_call
+from gcn2snn.neighbours import incoming, neighbourhood, seeds_of
 
 pytest.importorskip("torch_geometric")
 from torch_geometric.data import Batch, Data
@@ -191,29 +191,3 @@ def test_what_cannot_be_sampled_is_refused(data: Data, changes: dict[str, object
         gcn2snn.NeighbourBatches(data.x, [-1], 4)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="parts is 0"):
         gcn2snn.ClusterBatches(data, 0)
-
-
-def test_a_small_part_of_a_call_keeps_what_belongs_together() -> None:
-    torch.manual_seed(0)
-    x, edges, weights = torch.rand(5000, 3), torch.randint(0, 5000, (2, 40_000)), torch.rand(40_000)
-    (part, inside), named = small_call((x, edges), {"weights": weights, "p": 0.5, "again": x})
-    assert isinstance(part, Tensor)
-    assert isinstance(inside, Tensor)
-    assert isinstance(named["again"], Tensor)
-    assert isinstance(named["weights"], Tensor)
-    assert 1000 < len(part) <= 2048
-    assert named["again"].equal(part)
-    assert (named["p"], named["weights"].shape[0]) == (0.5, inside.shape[1])
-    where = {float(first): number for number, first in enumerate(x[:, 0])}
-    numbers = torch.tensor([where[float(first)] for first in part[:, 0]])
-    kept = {tuple(pair) for pair in numbers[inside].t().tolist()}
-    both = torch.isin(edges, numbers).all(0)
-    assert kept == {tuple(pair) for pair in edges[:, both].t().tolist()}
-    assert inside.shape[1] == int(both.sum()) >= 1024
-
-
-def test_a_small_call_and_one_without_a_graph_stay_as_they_are() -> None:
-    x, edges = torch.rand(50, 3), torch.randint(0, 50, (2, 90))
-    assert small_call((x, edges), {}) == ((x, edges), {})
-    large = torch.rand(9000, 3)
-    assert small_call((large,), {"p": 1}) == ((large,), {"p": 1})
