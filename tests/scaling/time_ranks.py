@@ -3,8 +3,9 @@
     python tests/scaling/time_ranks.py RUN --threads 2
     torchrun --nproc-per-node 2 tests/scaling/time_ranks.py RUN
 
-Prints one JSON object on rank 0: the median, over so many rounds, of the time from when all ranks are ready to when all are
-done, and the bytes of rows that all ranks together sent in one evaluation.
+Prints one JSON object on rank 0. For one evaluation of each: the time from when all ranks are ready to when all are done, the
+processor time of all ranks together, the time that the slowest rank spends in exchanges, waiting for others included (medians
+over so many rounds), and the bytes of rows that all ranks together sent.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import argparse
 import json
 import statistics
 import time
+import unittest.mock
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from gcn2snn.artefact import load_with_origin
 from gcn2snn.cli.origins import graph_of, network_file
@@ -25,16 +29,31 @@ from gcn2snn.distributed import Communicator, Job, launched, read_share
 from gcn2snn.distributed.evaluation import network_on
 
 
-def timed(call: Callable[[], object], rounds: int, ranks: Communicator) -> float:
-    """Milliseconds of one call on all ranks, the median."""
-    found = []
-    for _ in range(rounds + 1):  # the first one warms up
-        ranks.wait()
+def timed(call: Callable[[], object], rounds: int, ranks: Communicator) -> dict[str, float]:
+    """Milliseconds of one call on all ranks, medians: elapsed, of the processors, and in exchanges."""
+    exchange, exchanged = ranks.exchange, [0.0]
+
+    def measured(*args: Any, **kwargs: Any) -> Tensor:
         start = time.perf_counter()
-        call()
-        ranks.wait()
-        found.append(1000 * (time.perf_counter() - start))
-    return statistics.median(found[1:])
+        rows = exchange(*args, **kwargs)
+        exchanged[-1] += time.perf_counter() - start
+        return rows
+
+    elapsed, processor = [], []
+    with unittest.mock.patch.object(ranks, "exchange", measured):
+        for _ in range(rounds + 1):  # the first one warms up
+            exchanged.append(0.0)
+            ranks.wait()
+            start, start_of_processor = time.perf_counter(), time.process_time()
+            call()
+            processor.append(time.process_time() - start_of_processor)
+            ranks.wait()
+            elapsed.append(time.perf_counter() - start)
+    own = [statistics.median(processor[1:]), statistics.median(exchanged[2:])]
+    every = ranks.everywhere(own)
+    found = {"ms": statistics.median(elapsed[1:]), "processor_ms": sum(each[0] for each in every)}
+    found["exchange_ms"] = max(each[1] for each in every)
+    return {name: round(1000 * seconds, 1) for name, seconds in found.items()}
 
 
 def main() -> None:
@@ -58,7 +77,7 @@ def main() -> None:
         calls = {"spiking": lambda: local.run_closed(inputs), "source": lambda: local.run_float(inputs)}
         result: dict[str, object] = {"ranks": ranks.size, "threads": torch.get_num_threads()}
         for name, call in calls.items():
-            result[f"{name}_ms"] = round(timed(call, given.rounds, ranks), 1)
+            result |= {f"{name}_{kind}": number for kind, number in timed(call, given.rounds, ranks).items()}
             before = sum(ranks.sent.values())
             call()
             result[f"{name}_bytes"] = int(ranks.ordered_sum([sum(ranks.sent.values()) - before])[0])
