@@ -14,7 +14,6 @@ from gcn2snn.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from gcn2snn.datasets.build import BuiltGraph, build_graph_file
-    from gcn2snn.datasets.build_memory import parse_size
     from gcn2snn.datasets.checks import chosen_note, corpus_warnings
     from gcn2snn.datasets.clean import CleanCorpus, clean_corpus
     from gcn2snn.datasets.corpus import Corpus
@@ -67,7 +66,6 @@ _HOME = {
     "located": "gcn2snn.datasets.locate",
     "marked_encoding": "gcn2snn.datasets.text_file",
     "names": "gcn2snn.datasets.registry",
-    "parse_size": "gcn2snn.datasets.build_memory",
     "refuse_binary": "gcn2snn.datasets.text_file",
     "refuse_other_tokeniser": "gcn2snn.datasets.tokenisers",
     "register_tokeniser": "gcn2snn.datasets.tokenisers",
@@ -108,7 +106,6 @@ __all__ = [
     "located",
     "marked_encoding",
     "names",
-    "parse_size",
     "refuse_binary",
     "refuse_other_tokeniser",
     "register_tokeniser",

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from gcn2snn.errors import ConfigError
 from gcn2snn.machine import resident_memory
-
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
-_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 LEAST = 400 * 10**6
 """Bytes beyond what the process holds at the start; DuckDB needs about a third of them."""
@@ -22,22 +18,6 @@ BYTES_PER_ENTRY = 160
 
 BYTES_PER_DOCUMENT = 400
 """Of a document while its name, label and split are held in lists; a million of a made corpus took 354 each."""
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size such as ``2GB`` (10^9 bytes each), ``512MiB`` (2^20 bytes each) or ``2000000000``.
-
-    >>> parse_size("2GB"), parse_size("1.5 GiB"), parse_size("300m")
-    (2000000000, 1610612736, 300000000)
-
-    Raises:
-        ConfigError: no size.
-    """
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise ConfigError(f"{text!r} is no size of memory. Give a number with a unit, such as 2GB, 1.5GiB or 800MB")
-    number, unit, binary = found.groups()
-    return int(float(number) * (1024 if binary else 1000) ** _POWERS[unit.upper()])
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,12 @@ from pathlib import Path
 from gcn2snn.errors import ConfigError
 
 UNITS = {"": 1, "B": 1}
-UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", start=1)}
-UNITS |= {f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", start=1)}
+UNITS |= {f"{letter}{b}": 1000**power for power, letter in enumerate("KMGT", start=1) for b in ("", "B")}
+UNITS |= {f"{letter}I{b}": 1024**power for power, letter in enumerate("KMGT", start=1) for b in ("", "B")}
 """Unit of a size, in capitals -> bytes."""
+
+MOST_BYTES = 2**63 - 1
+"""Beyond this no machine can address memory, and a size is a slip of the keyboard."""
 
 LEAST_BYTES = 10**5
 """Below this a panel would not hold a few rows of a common layer."""
@@ -37,20 +40,30 @@ _current: ContextVar[MemoryLimit | None] = ContextVar("memory_limit", default=No
 
 
 def bytes_of(size: str | int) -> int:
-    """A size in bytes: a whole number, or a number with a unit (KB, MB, GB, TB are powers of 1000; KiB and so on of 1024).
+    """A size in bytes: a whole number, or a number with a unit (KB, MB, GB, TB are powers of 1000; KiB and so on of 1024;
+    the B may be left out).
 
-    >>> bytes_of("1GB"), bytes_of("1.5 MiB"), bytes_of(4096)
-    (1000000000, 1572864, 4096)
+    >>> bytes_of("1GB"), bytes_of("1.5 MiB"), bytes_of("300m"), bytes_of(4096)
+    (1000000000, 1572864, 300000000, 4096)
 
     Raises:
-        ConfigError: it is no size.
+        ConfigError: it is no size, or one that no machine can address.
     """
     if isinstance(size, int) and not isinstance(size, bool):
-        return size
+        return _possible(size, f"{size:,}")
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", size) if isinstance(size, str) else None
     if found is None or found[2].upper() not in UNITS:
         raise ConfigError(f"{size!r} is no amount of memory; give a number of bytes, or one with a unit such as 1GB")
-    return int(float(found[1]) * UNITS[found[2].upper()])
+    return _possible(float(found[1]) * UNITS[found[2].upper()], repr(size))
+
+
+def _possible(size: float, shown: str) -> int:
+    """The size as a whole number, unless it is too large to be meant."""
+    if size > MOST_BYTES:  # infinity, too, which a text of many digits becomes
+        raise ConfigError(
+            f"{shown} is more memory than a machine can address; give a number of bytes up to {MOST_BYTES:.1g}"
+        )
+    return int(size)
 
 
 @contextmanager

@@ -188,12 +188,13 @@ def build(
 
     from gcn2snn.cli.origins import text_options
     from gcn2snn.cli.output import megabytes
-    from gcn2snn.datasets import build_graph_file, parse_size
+    from gcn2snn.datasets import build_graph_file
     from gcn2snn.errors import InterruptedRunError, exit_code_of
     from gcn2snn.machine import peak_memory
+    from gcn2snn.memory import bytes_of
 
     refuse_other_format(out, ".safetensors", what="a graph")
-    limit = parse_size(memory)
+    limit = bytes_of(memory)
     if out is not None:
         refuse_written(out, force, "--out")
     text: dict[str, object] = {"window": window, "min_count": min_count, "stop_words": stop_words}

@@ -56,6 +56,8 @@ def plan(
         raise ConfigError(f"device is {device!r}; allowed are cpu and cuda")
     problem = Problem(int(nodes), int(edges), features, tuple(hidden or [64]), classes, ranks, 1e9 * network, halo)
     room = bytes_of(memory) if memory is not None else memory_of(device_named(device))
+    if not room:
+        raise ConfigError(f"memory is {memory}; a rank has some, such as 64GB")
     if bench is not None:
         rates = rates_of_bench(bench)
     else:

@@ -24,6 +24,9 @@ FLOAT, PHASE, INDEX = 4, 1, 4
 PROCESS = 0.3e9
 """Bytes that Python, torch and this package take before any data."""
 
+MOST = 2**63 - 1
+"""Largest number of rows or entries that torch can count."""
+
 Kind = Literal["floats", "phases"]
 
 
@@ -41,7 +44,8 @@ class Problem:
         halo: rows of other ranks that a rank reads, counted; None where they were not.
 
     Raises:
-        ConfigError: a number is not positive and finite, there are more ranks than nodes, or a halo is larger than what others have.
+        ConfigError: a number is not positive and finite, or larger than an array can be; there are more entries than pairs of
+            nodes, more ranks than nodes, or a halo is larger than what others have.
     """
 
     nodes: int
@@ -54,14 +58,21 @@ class Problem:
     halo: float | None = None
 
     def __post_init__(self) -> None:
-        least = {"nodes": self.nodes, "classes": self.classes, "ranks": self.ranks, "network": self.network}
-        wrong = [f"{name} is {value}" for name, value in least.items() if not 0 < value < math.inf]
-        wrong += [
-            f"{name} is {value}" for name, value in (("edges", self.edges), ("features", self.features)) if value < 0
-        ]
-        wrong += [f"hidden is {width}" for width in self.hidden if width <= 0]
+        least = [("nodes", self.nodes), ("classes", self.classes), ("ranks", self.ranks)]
+        least += [("hidden", width) for width in self.hidden]
+        wrong = [f"{name} is {value:,}" for name, value in least if value <= 0]
+        sizes = [("edges", self.edges), ("features", self.features)]
+        wrong += [f"{name} is {value:,}" for name, value in sizes if value < 0]
         if wrong:
             raise ConfigError(f"{', '.join(wrong)}; sizes are positive (features may be 0: one-hot)")
+        if large := [name for name, value in [*least, *sizes] if value > MOST]:
+            raise ConfigError(f"{' and '.join(large)}: more than {MOST:.2g}, which is more than an array can have")
+        if not 0 < self.network < math.inf:
+            raise ConfigError(f"network is {self.network / 1e9:g} Gbit/s; a positive number is needed, such as 10")
+        if self.edges > self.nodes**2:
+            raise ConfigError(
+                f"edges is {self.edges:,}; the adjacency of {self.nodes:,} nodes has at most {self.nodes**2:,} entries"
+            )
         if self.ranks > self.nodes:
             raise ConfigError(f"{self.ranks:,} ranks for {self.nodes:,} nodes; a rank has one row or more")
         if self.halo is not None and not 0 <= self.halo <= self.nodes - self.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from gcn2snn.schema import Stored
 
 MOST_NODES, MOST_ENTRIES = 200_000, 4_000_000
 """Columns and entries of the matrix that is measured: beyond them a rate hardly changes, and this many are made in a second."""
+
+MOST_CHANNELS = 256
+"""Channels that are measured: wider rows take time and memory in proportion, and a rate hardly changes."""
 
 ROUNDS = 5
 """Measurements, of which the median counts."""
@@ -37,8 +41,8 @@ class Rates:
     source: str
 
     def __post_init__(self) -> None:
-        if min(self.floats, self.phases, self.dense) <= 0:
-            raise ConfigError(f"the rates of {self.source} are not all positive")
+        if not all(0 < rate < math.inf for rate in (self.floats, self.phases, self.dense)):
+            raise ConfigError(f"the rates of {self.source} are not all positive and finite. Measure them again")
 
 
 def measured_rates(nodes: int, edges: int, channels: int, device: str = "cpu") -> Rates:
@@ -50,10 +54,10 @@ def measured_rates(nodes: int, edges: int, channels: int, device: str = "cpu") -
 
     Args:
         nodes, edges: of the graph.
-        channels: of what is aggregated.
+        channels: of what is aggregated; at most :data:`MOST_CHANNELS` are measured.
         device: "cpu" or "cuda".
     """
-    columns = min(nodes, MOST_NODES)
+    columns, channels = min(nodes, MOST_NODES), min(channels, MOST_CHANNELS)
     degree = min(max(round(edges / nodes), 1), columns)
     rows = max(min(columns, MOST_ENTRIES // degree), 1)
     source = torch.Generator().manual_seed(0)

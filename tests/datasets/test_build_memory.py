@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcn2snn.datasets import SyntheticCorpus, build_counts, build_graph_file, build_memory, parse_size, tensor_file
+from gcn2snn.datasets import SyntheticCorpus, build_counts, build_graph_file, build_memory, tensor_file
 from gcn2snn.datasets.build_memory import BYTES_PER_ENTRY, Budget
 from gcn2snn.datasets.build_store import Store
 from gcn2snn.errors import ConfigError
@@ -55,8 +55,6 @@ def test_no_block_is_held_when_later_ones_come(made: Path, tmp_path: Path, monke
 def test_too_little_memory_is_refused_at_once(made: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--memory 30MB is too little: .* Give at least --memory \d+\.\dGB"):
         build_graph_file(made, 30 * 10**6, temp=tmp_path)
-    with pytest.raises(ConfigError, match=r"'two' is no size of memory. Give a number with a unit, such as 2GB"):
-        parse_size("two")
 
 
 def test_more_documents_than_memory_holds_the_names_of_are_refused(

@@ -12,7 +12,17 @@ from gcn2snn.memory import MemoryLimit, bytes_of, current_limit, memory_limit
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("1GB", 10**9), ("1 gib", 2**30), ("1.5MB", 1_500_000), ("12", 12), ("7B", 7), (99, 99)]
+    ("text", "size"),
+    [
+        ("1GB", 10**9),
+        ("1 gib", 2**30),
+        ("1.5MB", 1_500_000),
+        ("300m", 300 * 10**6),
+        ("2Gi", 2**31),
+        ("12", 12),
+        ("7B", 7),
+        (99, 99),
+    ],
 )
 def test_sizes(text: str | int, size: int) -> None:
     assert bytes_of(text) == size
@@ -22,6 +32,12 @@ def test_sizes(text: str | int, size: int) -> None:
 def test_what_is_no_size_is_refused(text: object) -> None:
     with pytest.raises(ConfigError, match=r"no amount of memory.*1GB"):
         bytes_of(text)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "TB", "99999999TB", 2**63])
+def test_more_than_a_machine_can_address_is_refused(text: str | int) -> None:
+    with pytest.raises(ConfigError, match="more memory than a machine can address"):
+        bytes_of(text)
 
 
 def test_a_limit_holds_in_its_block_and_thread_alone() -> None:

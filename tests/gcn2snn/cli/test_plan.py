@@ -54,6 +54,7 @@ def test_tables_show_memory_traffic_and_time(bench: Path) -> None:
         (("--network", "nan"), "network is nan"),
         (("--ranks", 20_000), "20,000 ranks for 10,000 nodes"),
         (("--memory", "much"), "no amount of memory"),
+        (("--memory", "0"), "memory is 0; a rank has some"),
         (("--halo", 1), "a rank reads at most"),
         (("--device", "tpu"), "device is 'tpu'"),
     ],

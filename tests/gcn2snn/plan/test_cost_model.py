@@ -92,7 +92,11 @@ def test_no_number_of_ranks_fits_where_every_column_travels_to_every_rank() -> N
         ({"edges": -1}, "edges is -1"),
         ({"hidden": (0,)}, "hidden is 0"),
         ({"ranks": 101}, "101 ranks for 100 nodes"),
-        ({"network": 0.0}, "network is 0.0"),
+        ({"network": 0.0}, "network is 0 Gbit/s; a positive number"),
+        ({"network": float("inf")}, "network is inf Gbit/s"),
+        ({"edges": 10_001}, "edges is 10,001; the adjacency of 100 nodes has at most 10,000 entries"),
+        ({"classes": 10**400}, "classes: more than 9.2e"),
+        ({"hidden": (4, 10**30), "features": 2**63}, "hidden and features: more than 9.2e"),
         ({"halo": 76.0}, "at most those that 3 others have, 75"),
     ],
 )

@@ -51,5 +51,10 @@ def test_measured_rates_are_positive_and_say_where_they_come_from() -> None:
     found = measured_rates(nodes=200, edges=800, channels=8)
     assert min(found.floats, found.phases, found.dense) > 0
     assert found.source == "measured on cpu"
-    with pytest.raises(ConfigError, match="not all positive"):
-        Rates(0.0, 1.0, 1.0, "nothing")
+    for wrong in (0.0, float("inf"), float("nan")):
+        with pytest.raises(ConfigError, match="not all positive and finite"):
+            Rates(wrong, 1.0, 1.0, "nothing")
+
+
+def test_wide_layers_are_measured_with_fewer_channels() -> None:
+    assert measured_rates(nodes=20, edges=80, channels=10**12).dense > 0
