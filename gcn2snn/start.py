@@ -41,7 +41,7 @@ def _run() -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
+        _say_stopped()
         return 130
     return 0
 
@@ -90,10 +90,16 @@ def _leave(number: int) -> None:
         for name, tidy in (("gcn2snn.owner_lock", "release_all"), ("gcn2snn.leftovers", "remove_all")):
             getattr(sys.modules.get(name), tidy, lambda: None)()
         sys.stdout.flush()
-        os.write(2, f"{STOPPED}\n".encode())
+        _say_stopped()
     except (OSError, ValueError, RuntimeError, AttributeError):  # closed, or interrupted while it was printing
         pass
     os._exit(128 + number)
+
+
+def _say_stopped() -> None:
+    """Of the processes that torchrun started, which are stopped together, the first one says so."""
+    if os.environ.get("RANK", "0") == "0":
+        os.write(2, f"{STOPPED}\n".encode())
 
 
 def _open_closed_streams() -> None:

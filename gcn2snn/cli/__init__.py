@@ -74,7 +74,9 @@ def main() -> None:
     """
     try:
         launch = launched()
-        code = _run() if launch is None else as_rank(launch, sys.argv[1:], _run)
+        if launch is not None:
+            sys.exit(as_rank(launch, sys.argv[1:], _run))
+        code = _run()
     except InterruptedRunError as error:
         print(f"gcn2snn: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

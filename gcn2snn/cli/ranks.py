@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, RankError, exit_code_of
 
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 VERBS = ("train", "evaluate", "predict", "convert")
 """What several processes can do together."""
 
+STOPPED_CODE = 130
+"""Exit code after Ctrl-C."""
+
+MEETING_GRACE = 10.0
+"""Seconds beyond twice the timeout, in which torch tries again, until a process that meets nobody is ended."""
+
+_heard: list[TextIO] = []
+"""The standard error that this rank had before it was silenced."""
+
 
 def as_rank(launch: Launch, words: Sequence[str], run: Callable[[], int]) -> int:
     """Run a verb as one rank of a job; the exit code.
@@ -34,6 +45,7 @@ def as_rank(launch: Launch, words: Sequence[str], run: Callable[[], int]) -> int
         words: of the command line, without the program's name.
         run: the verb; it raises errors of ours, and gives its exit code.
     """
+    _quieten_library()
     if launch.rank:
         _silence()
     asked = [word for word in words if not word.startswith("-")]
@@ -46,9 +58,10 @@ def as_rank(launch: Launch, words: Sequence[str], run: Callable[[], int]) -> int
     from gcn2snn.distributed import Job
 
     try:
-        job = Job.join(launch)
+        with _left_after(2 * launch.timeout + MEETING_GRACE, launch):
+            job = Job.join(launch)
     except Gcn2SnnError as error:
-        return _told(str(error))
+        return _told(str(error) if launch.local_rank == 0 else "")  # one line of each machine: the ranks have not met
     again = "; give the same command and --resume to continue from the last checkpoint" if asked[0] == "train" else ""
     return _as_member(job, words, run, again)
 
@@ -62,6 +75,8 @@ def _as_member(job: Job, words: Sequence[str], run: Callable[[], int], again: st
         job.agree({"the command": " ".join(words)}, "Give every process the same one")
         job.agree(versions, "Install the same packages on every machine")
         code = run()
+        if code == STOPPED_CODE:  # Ctrl-C where no verb was at work
+            raise KeyboardInterrupt
         job.end()
         return code
     except KeyboardInterrupt as stop:
@@ -180,18 +195,47 @@ def convert_on_ranks(
 def _stopped(job: Job, code: int, said: str) -> int:
     """The end after a signal, of a person or of torchrun."""
     if told := job.failed(said, "stopped"):
-        print(f"gcn2snn: {told}", file=sys.stderr)
+        print(f"gcn2snn: {told}", file=_spoken())
     return code
 
 
 def _told(message: str) -> int:
     """Print the one line of a failed job where there is one; the exit code."""
     if message:
-        print(f"gcn2snn: error: {message}", file=sys.stderr)
+        print(f"gcn2snn: error: {message}", file=_spoken(), flush=True)
     return 2
+
+
+def _spoken() -> TextIO:
+    """Where a rank says what only it can say: its standard error, also while that is silenced."""
+    return _heard[-1] if _heard else sys.stderr
+
+
+@contextlib.contextmanager
+def _left_after(seconds: float, launch: Launch) -> Iterator[None]:
+    """End the process where the block takes longer: a stranger behind the port who never answers is waited for without end."""
+
+    def leave() -> None:
+        place = f"{launch.address}:{launch.port}"
+        _told(f"{place} does not answer as rank 0 of a job would. Set MASTER_ADDR and MASTER_PORT as on rank 0")
+        os._exit(2)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _quieten_library() -> None:
+    """Let torch's own messages about sockets, with addresses of its functions, give way to the one line of ours."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read when torch is loaded, which has not happened yet
 
 
 def _silence() -> None:
     """Only rank 0 prints: the others would say the same, and what they alone know reaches rank 0 when they fail."""
+    _heard[:] = [sys.stderr]
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end
     logging.disable(logging.ERROR)

@@ -7,6 +7,7 @@ to the checkpoint in equal blocks of rows, so that what is read does not depend 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from gcn2snn.textgcn import Epoch, refuse_wrong_numbers
 NAME_FILE = "newest.json"
 """What says which checkpoint of the folder counts."""
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 class StoredCheckpoint(Stored):
@@ -37,6 +38,7 @@ class StoredCheckpoint(Stored):
     format: int
     of: Sha256
     folder: Annotated[str, Field(pattern=r"^epoch-[0-9]+$")]
+    files: dict[str, Sha256]
     history: Annotated[list[Json], Field(min_length=1)]
 
 
@@ -76,8 +78,10 @@ def save_checkpoint(
     with _told(folder):
         checkpoint.save({**state, **{name: tensor.cpu() for name, tensor in whole.items()}}, checkpoint_id=folder)
     ranks.wait()
+    with _told(folder):
+        hashes = _hashes(folder, ranks)
     if ranks.first:
-        content = {"format": CHECKPOINT_FORMAT, "of": key, "folder": folder.name}
+        content = {"format": CHECKPOINT_FORMAT, "of": key, "folder": folder.name, "files": hashes}
         save_json(place / NAME_FILE, {**content, "history": [asdict(epoch) for epoch in history]})
         for other in place.glob("epoch-*"):
             if other != folder:
@@ -121,6 +125,11 @@ def load_checkpoint(
     copies = {name: tensor.detach().cpu().clone() for name, tensor in whole.items()}
     folder = place / meta["folder"]
     with _told(folder, again):
+        if (found := _hashes(folder, ranks)) != meta["files"]:
+            names = sorted(
+                name for name in found.keys() | meta["files"].keys() if found.get(name) != meta["files"].get(name)
+            )
+            raise ArtefactError(f"{folder} is damaged: {', '.join(names)} is not what was saved. {again}")
         state = {name: _spread(block, even, ranks) for name, block in blocks.items()}
         checkpoint.load({**state, **copies}, checkpoint_id=folder)
     try:
@@ -133,6 +142,19 @@ def load_checkpoint(
         for name, tensor in whole.items():
             tensor.copy_(copies[name])
     return history
+
+
+def _hashes(folder: Path, ranks: Communicator) -> dict[str, str]:
+    """sha256 of every file of a checkpoint, on every rank; each rank reads some of them.
+
+    The library notices neither a changed number nor a file of another checkpoint.
+    """
+    names = sorted(file.name for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
+    own: dict[str, str] = {}
+    for name in names[ranks.rank :: ranks.size]:
+        with (folder / name).open("rb") as content:
+            own[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return {name: digest for part in ranks.everywhere(own) for name, digest in part.items()}
 
 
 def _even(rows: int, ranks: int) -> Partition:
@@ -176,7 +198,8 @@ def _told(
             yield
     except CheckpointException as error:
         first = next(iter(error.failures.values()))[0] if error.failures else error
-        raise ArtefactError(f"the checkpoint {folder} failed: {first}. {again}") from error
+        said = next(iter(str(first).strip().splitlines()), type(first).__name__)
+        raise ArtefactError(f"the checkpoint {folder} failed: {said.rstrip('.')}. {again}") from error
     except OSError as error:
         raise ArtefactError(f"the checkpoint {folder} failed: {error.strerror or error}. {again}") from error
     except RuntimeError as error:

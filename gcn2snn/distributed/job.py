@@ -123,7 +123,8 @@ class Job:
             ending: why it ends.
 
         Returns:
-            One message for the whole job on rank 0, nothing elsewhere, unless rank 0 cannot be reached.
+            One message for the whole job on rank 0, nothing elsewhere. Where rank 0 is gone itself, one of the others has it, if
+            the store is still there, as it is under torchrun.
         """
         _current.clear()
         for number in (
@@ -140,27 +141,35 @@ class Job:
                 said = self._reason(message) if ending == "lost" else message
                 self.store.set("told", "1")
                 return said
-            until = time.monotonic() + 2 * TELL_SECONDS
+            until = time.monotonic() + 3 * TELL_SECONDS  # torchrun kills a process 30 s after it has asked it to end
             while not self.store.check(["told"]) and time.monotonic() < until:
                 time.sleep(LOOK_SECONDS)
-        except RuntimeError:  # the store went with the process that kept it
-            return f"rank 0 at {self.launch.address} has ended, so rank {self.launch.rank} cannot go on"
-        return ""
+            instead = not self.store.check(["told"]) and self.store.add("instead of rank 0", 1) == 1
+        except (
+            RuntimeError
+        ):  # the store went with the process that kept it: rank 0, which may have said all there is to say
+            return ""
+        return self._gone(["0"]) if instead else ""
 
     def _reason(self, seen: str) -> str:
         """Which other rank failed and why: its own words if it left any, else that it is gone; ``seen`` is what this one saw."""
-        until = time.monotonic() + TELL_SECONDS
+        began = time.monotonic()
         while True:
             words = {rank: self._words(rank) for rank in range(self.launch.size)}
             for rank, found in words.items():
                 if found is not None and found[0] != "lost":
                     return f"rank {rank}: {found[1]}"
             silent = [str(rank) for rank, found in words.items() if found is None]
-            if not silent or time.monotonic() > until:
+            # One silent rank is the one that is gone; of several, some may be on their way to say what they saw.
+            if not silent or time.monotonic() - began > TELL_SECONDS * (1 if len(silent) == 1 else 2):
                 break
             time.sleep(LOOK_SECONDS)
         if not silent:
             return f"the ranks lost touch with each other: {seen}. Look at the network between them"
+        return self._gone(silent)
+
+    def _gone(self, silent: list[str]) -> str:
+        """What there is to say about ranks that left no words."""
         name, verb = ("rank", "has") if len(silent) == 1 else ("ranks", "have")
         return (
             f"{name} {', '.join(silent)} {verb} ended or not answered for {self.launch.timeout:.0f} s ({TIMEOUT_VARIABLE}), so the "
@@ -189,5 +198,5 @@ def _refusal(launch: Launch, said: str) -> ConfigError | RankError:
         )
     return RankError(
         f"rank {launch.rank} did not meet {launch.size - 1} other(s) at {place} within {launch.timeout:.0f} s "
-        f"({TIMEOUT_VARIABLE}): {said.splitlines()[0]}. Look whether all were started and the port is open between the machines"
+        f"({TIMEOUT_VARIABLE}): {said.splitlines()[0].rstrip('.')}. Look whether all were started and the port is open between the machines"
     )

@@ -81,5 +81,6 @@ def _number(environment: Mapping[str, str], name: str, least: int, most: int, us
     if not text and usual is not None:
         return usual
     if text is None or not text.isdecimal() or not least <= int(text) <= most:
-        raise ConfigError(f"{name} is {text!r}; a whole number from {least} to {most} is needed. torchrun sets it")
+        who = "Set it in seconds, or unset it" if name == TIMEOUT_VARIABLE else "torchrun sets it"
+        raise ConfigError(f"{name} is {text!r}; a whole number from {least} to {most} is needed. {who}")
     return int(text)

@@ -12,9 +12,12 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
+
+if TYPE_CHECKING:
+    from gcn2snn.distributed import Launch
 
 T = TypeVar("T")
 
@@ -117,6 +120,29 @@ def _command(rank: int, size: int, port: int, timeout: float, answer: Connection
     launch = Launch(rank, size, rank, 0, size, "127.0.0.1", port, timeout=timeout)
     code = as_rank(launch, ["evaluate", "network"], lambda: run(rank))
     answer.send((code, errors.getvalue()))
+
+
+def alone(launch: Launch) -> tuple[int | None, str]:
+    """Exit code and errors of the command line on one rank that may end itself before it has met any other."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = os.pipe()
+
+    def work() -> None:
+        from gcn2snn.cli.ranks import as_rank
+
+        sys.stderr = open(sender, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - open to the end
+        os.environ.update(MASTER_ADDR=launch.address, MASTER_PORT=str(launch.port))
+        os._exit(as_rank(launch, ["evaluate", "network"], lambda: 0))
+
+    process = context.Process(target=work)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    process.join(SECONDS)
+    process.kill()
+    os.close(sender)
+    with open(receiver, encoding="utf-8") as errors:
+        return process.exitcode, errors.read()
 
 
 def command(size: int, *words: object, **variables: str) -> list[tuple[int, str, str]]:

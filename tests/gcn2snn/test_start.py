@@ -50,6 +50,19 @@ def test_a_signal_while_an_object_is_removed_is_not_lost() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{start.STOPPED}\n")
 
 
+@pytest.mark.parametrize(("rank", "said"), [("0", f"{start.STOPPED}\n"), ("1", "")])
+def test_of_several_ranks_the_first_says_that_they_were_stopped(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], rank: str, said: str
+) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(cli, "main", stopped)
+    assert start._run() == 130
+    assert capfd.readouterr().err == said
+
+
 def test_a_signal_at_work_is_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "_received", [])
     frame = sys._getframe()

@@ -5,8 +5,9 @@ import socket
 import time
 
 import pytest
-from rank_processes import members, on_ranks
+from rank_processes import alone, environment, members, on_ranks
 
+from gcn2snn.cli import main
 from gcn2snn.distributed import Job, Launch, current
 from gcn2snn.errors import ConfigError, DataError, RankError
 
@@ -100,9 +101,27 @@ def _first_dies(rank: int) -> int:
     return _waits(rank + 5)
 
 
-def test_without_rank_0_the_others_say_so() -> None:
+def test_without_rank_0_and_its_store_the_others_end() -> None:
     ((code, said),) = members(2, _first_dies, timeout=5.0, answers=[1])
-    assert (code, said) == (2, "")  # its stream is silenced; torchrun says which process ended
+    assert (code, said) == (2, "")  # the store went with rank 0; what started the ranks says which process ended
+
+
+def _first_ends_and_leaves_the_store(rank: int) -> int:
+    job = current()
+    assert job is not None
+    job.store.set("told by nobody", "1")
+    if rank:
+        raise RankError("rank 0 is gone")
+    time.sleep(1000)
+    return 0
+
+
+def test_where_rank_0_hangs_one_of_the_others_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank 0 keeps the store here and is silent, as it is where torchrun keeps the store and rank 0 was killed."""
+    monkeypatch.setattr("gcn2snn.distributed.job.TELL_SECONDS", 0.3)
+    found = members(3, _first_ends_and_leaves_the_store, answers=[1, 2])
+    assert [code for code, _ in found] == [2, 2]
+    assert sorted(said.startswith("gcn2snn: error: rank 0 has ended or not answered") for _, said in found) == [0, 1]
 
 
 def test_a_port_in_use_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +135,17 @@ def test_a_port_in_use_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
             Job.join(Launch(0, 2, 0, 0, 2, "127.0.0.1", port, timeout=5.0))
 
 
+def test_a_stranger_behind_the_port_is_waited_for_no_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcn2snn.cli.ranks.MEETING_GRACE", 1.0)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        left, said = alone(Launch(1, 2, 0, 1, 1, "127.0.0.1", port, timeout=1.0))
+    assert left == 2
+    assert said.startswith(f"gcn2snn: error: 127.0.0.1:{port} does not answer as rank 0 of a job would")
+
+
 def test_ranks_that_do_not_come_are_waited_for_no_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     from rank_processes import free_port
 
@@ -124,3 +154,23 @@ def test_ranks_that_do_not_come_are_waited_for_no_longer_than_the_timeout(monkey
     monkeypatch.setenv("MASTER_PORT", str(port))
     with pytest.raises(RankError, match="rank 0 did not meet 1 other"):
         Job.join(Launch(0, 2, 0, 0, 2, "127.0.0.1", port, timeout=1.0))
+
+
+def _aborts(rank: int) -> int:
+    return 130
+
+
+def test_ctrl_c_outside_a_verb_ends_all_ranks_with_one_line() -> None:
+    assert members(2, _aborts, answers=[0, 1]) == [(130, "gcn2snn: stopped\n"), (130, "")]
+
+
+def test_what_the_ranks_have_said_of_a_stop_is_not_said_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line of one process, that the same command is to be given again, would contradict the ranks' own: --resume."""
+    monkeypatch.setattr("gcn2snn.cli.as_rank", lambda *_: 130)
+    for name, value in environment(0, 2, 29500).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert (stop.value.code, capsys.readouterr().err) == (130, "")

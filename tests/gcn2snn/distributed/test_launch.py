@@ -38,7 +38,7 @@ def test_launched_refuses_a_missing_variable(name: str) -> None:
         ({"RANK": "one"}, "RANK is 'one'"),
         ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0'; a whole number from 1"),
         ({"MASTER_PORT": "70000"}, "MASTER_PORT is '70000'"),
-        ({"GCN2SNN_TIMEOUT": "0"}, "GCN2SNN_TIMEOUT is '0'"),
+        ({"GCN2SNN_TIMEOUT": "0"}, "GCN2SNN_TIMEOUT is '0'; .* Set it in seconds, or unset it"),
     ],
 )
 def test_launched_refuses_numbers_out_of_range(change: dict[str, str], match: str) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed.checkpoint
+import torch.distributed.tensor  # with the one before: ranks are forks, which would load them one by one
 from rank_processes import on_ranks
 from torch import Tensor
 
@@ -89,9 +91,17 @@ def test_a_checkpoint_of_another_training_or_a_damaged_one_is_refused(tmp_path: 
     on_ranks(1, _trained, graph, CONFIG, 2, None, tmp_path)
     other = TrainConfig(hidden=8, epochs=9, patience=9, weight_decay=0.001, seed=4)
     assert "another seed, other options or other data" in on_ranks(1, _refused, graph, other, tmp_path)[0]
-    for file in (tmp_path / "epoch-2").glob("*.distcp"):
-        file.write_bytes(file.read_bytes()[:100])
-    assert "epoch-2 failed" in on_ranks(1, _refused, graph, CONFIG, tmp_path)[0]
+    (file,) = (tmp_path / "epoch-2").glob("*.distcp")
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for damaged in (whole[:100], b"", flipped):
+        file.write_bytes(damaged)
+        said = on_ranks(2, _refused, graph, CONFIG, tmp_path)
+        assert said[0] == said[1]
+        assert "epoch-2 is damaged: __0_0.distcp is not what was saved. Delete" in said[0]
+    file.unlink()
+    assert "__0_0.distcp is not what was saved" in on_ranks(1, _refused, graph, CONFIG, tmp_path)[0]
     (tmp_path / NAME_FILE).write_text("{}")
     assert "Delete" in on_ranks(1, _refused, graph, CONFIG, tmp_path)[0]
 
