@@ -62,12 +62,13 @@ def as_rank(launch: Launch, words: Sequence[str], run: Callable[[], int]) -> int
             job = Job.join(launch)
     except Gcn2SnnError as error:
         return _told(str(error) if launch.local_rank == 0 else "")  # one line of each machine: the ranks have not met
-    again = "; give the same command and --resume to continue from the last checkpoint" if asked[0] == "train" else ""
-    return _as_member(job, words, run, again)
+    if asked[0] == "train":
+        job.again = "; give the same command and --resume to continue from the last checkpoint"
+    return _as_member(job, words, run)
 
 
-def _as_member(job: Job, words: Sequence[str], run: Callable[[], int], again: str) -> int:
-    """Run a verb once the ranks have met; ``again`` says how a job goes on whose rank is lost."""
+def _as_member(job: Job, words: Sequence[str], run: Callable[[], int]) -> int:
+    """Run a verb once the ranks have met."""
     from gcn2snn.machine import environment
 
     versions = {name: value for name, value in environment().items() if name not in ("platform", "machine")}
@@ -84,8 +85,7 @@ def _as_member(job: Job, words: Sequence[str], run: Callable[[], int], again: st
     except InterruptedRunError as error:
         return _stopped(job, error.exit_code, str(error))
     except RankError as error:
-        told = job.failed(str(error), "lost")
-        return _told(told + again if told else "")
+        return _told(job.failed(str(error), "lost"))
     except SystemExit as stop:  # a command line that cannot be read: every rank has the same, and rank 0 has said so
         job.failed("stopped", "own")
         return stop.code if isinstance(stop.code, int) else 2
@@ -117,12 +117,12 @@ def graph_on_ranks(job: Job, load: Callable[[], Graph]) -> tuple[GraphShare, Pat
     from pathlib import Path
 
     from gcn2snn.datasets import file_of_graph
-    from gcn2snn.distributed import read_share
+    from gcn2snn.distributed import fingerprint_of, read_share
 
     file = Path(job.once_on_each_machine("graph", lambda: str(file_of_graph(load()))))
-    graph = read_share(file, job.ranks)
-    job.agree({"the graph (sha256)": graph.fingerprint}, "Give every machine the same data")
-    return graph, file
+    # Before the first rows travel: ranks with graphs of other sizes would give each other rows that nobody expects.
+    job.agree({"the graph (sha256)": fingerprint_of(file)}, "Give every machine the same data")
+    return read_share(file, job.ranks), file
 
 
 def agree_on_file(job: Job, file: Path) -> None:

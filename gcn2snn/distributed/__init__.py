@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gcn2snn.distributed.communicator import Communicator
     from gcn2snn.distributed.conversion import convert_share, documents_on_first
     from gcn2snn.distributed.evaluation import Traffic, evaluate_share, only_closed
-    from gcn2snn.distributed.graph_slices import GraphShare, node_names, read_share, share_in_memory
+    from gcn2snn.distributed.graph_slices import GraphShare, fingerprint_of, node_names, read_share, share_in_memory
     from gcn2snn.distributed.halo import Halo, Partition, with_halo
     from gcn2snn.distributed.job import Job, current
     from gcn2snn.distributed.launch import Launch, launched
@@ -35,6 +35,7 @@ _HOME = {
     "current": "gcn2snn.distributed.job",
     "documents_on_first": "gcn2snn.distributed.conversion",
     "evaluate_share": "gcn2snn.distributed.evaluation",
+    "fingerprint_of": "gcn2snn.distributed.graph_slices",
     "node_names": "gcn2snn.distributed.graph_slices",
     "only_closed": "gcn2snn.distributed.evaluation",
     "launched": "gcn2snn.distributed.launch",
@@ -59,6 +60,7 @@ __all__ = [
     "current",
     "documents_on_first",
     "evaluate_share",
+    "fingerprint_of",
     "launched",
     "node_names",
     "only_closed",

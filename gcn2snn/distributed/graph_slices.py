@@ -102,6 +102,15 @@ def read_share(path: Path, ranks: Communicator) -> GraphShare:
     return share_of(outline, meta["fingerprint"], raw, features, partition, ranks)
 
 
+def fingerprint_of(path: Path) -> str:
+    """The fingerprint that a graph file states, which costs no reading of the graph.
+
+    Raises:
+        ArtefactError: it is no graph file.
+    """
+    return checked(stored_header(path).get("meta"), StoredGraph, f"the header of {path}", AGAIN)["fingerprint"]
+
+
 def node_names(path: Path) -> tuple[str, ...]:
     """Names of all nodes in a graph file, which ranks do not keep.
 

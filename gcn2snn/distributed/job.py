@@ -41,6 +41,8 @@ class Job:
         self.launch = launch
         self.store = store
         self.ranks = Communicator(launch.rank, launch.size)
+        self.again = ""
+        """How a job goes on whose rank is lost; the end of the sentence that says so."""
 
     @classmethod
     def join(cls, launch: Launch) -> Job:
@@ -123,8 +125,8 @@ class Job:
             ending: why it ends.
 
         Returns:
-            One message for the whole job on rank 0, nothing elsewhere. Where rank 0 is gone itself, one of the others has it, if
-            the store is still there, as it is under torchrun.
+            One message for the whole job on rank 0, nothing elsewhere. Where rank 0 does not take part, because it is gone or
+            busy, one of the others has it, if the store is still there, as it is under torchrun.
         """
         _current.clear()
         for number in (
@@ -138,42 +140,49 @@ class Job:
             with contextlib.suppress(Exception):  # whatever state it is in, others must stop waiting for this rank
                 dist.destroy_process_group()
             if self.ranks.first:
-                said = self._reason(message) if ending == "lost" else message
+                said = self._reason(message, TELL_SECONDS) if ending == "lost" else message
+                spoken = self.store.add("speakers", 1) > 1
                 self.store.set("told", "1")
-                return said
+                return "" if spoken else said
             until = time.monotonic() + 3 * TELL_SECONDS  # torchrun kills a process 30 s after it has asked it to end
             while not self.store.check(["told"]) and time.monotonic() < until:
                 time.sleep(LOOK_SECONDS)
-            instead = not self.store.check(["told"]) and self.store.add("instead of rank 0", 1) == 1
+            if self.store.check(["told"]) or self.store.add("speakers", 1) > 1:
+                return ""
+            # Rank 0 is gone, or busy with what it cannot leave: then it finds that all is said.
+            return f"rank {self.launch.rank}: {message}" if ending == "own" else self._reason(message, 0.0)
         except (
             RuntimeError
         ):  # the store went with the process that kept it: rank 0, which may have said all there is to say
             return ""
-        return self._gone(["0"]) if instead else ""
 
-    def _reason(self, seen: str) -> str:
-        """Which other rank failed and why: its own words if it left any, else that it is gone; ``seen`` is what this one saw."""
+    def _reason(self, seen: str, patience: float) -> str:
+        """Which rank failed and why: its own words if it left any, else that it is gone, else that it was stopped.
+
+        Args:
+            seen: what this rank saw.
+            patience: seconds for other ranks to leave their words; twice as many while several have left none.
+        """
         began = time.monotonic()
         while True:
             words = {rank: self._words(rank) for rank in range(self.launch.size)}
             for rank, found in words.items():
-                if found is not None and found[0] != "lost":
+                if found is not None and found[0] == "own":
                     return f"rank {rank}: {found[1]}"
             silent = [str(rank) for rank, found in words.items() if found is None]
             # One silent rank is the one that is gone; of several, some may be on their way to say what they saw.
-            if not silent or time.monotonic() - began > TELL_SECONDS * (1 if len(silent) == 1 else 2):
+            if not silent or time.monotonic() - began > patience * (1 if len(silent) == 1 else 2):
                 break
             time.sleep(LOOK_SECONDS)
-        if not silent:
+        if not silent:  # torchrun stops the others when a rank is gone, so that a stop is a reason only where none is
+            for rank, found in words.items():
+                if found is not None and found[0] == "stopped":
+                    return f"rank {rank}: {found[1]}"
             return f"the ranks lost touch with each other: {seen}. Look at the network between them"
-        return self._gone(silent)
-
-    def _gone(self, silent: list[str]) -> str:
-        """What there is to say about ranks that left no words."""
         name, verb = ("rank", "has") if len(silent) == 1 else ("ranks", "have")
         return (
             f"{name} {', '.join(silent)} {verb} ended or not answered for {self.launch.timeout:.0f} s ({TIMEOUT_VARIABLE}), so the "
-            f"job ends. Look at the system's log there (memory is the usual reason)"
+            f"job ends. Look at the system's log there (memory is the usual reason){self.again}"
         )
 
     def _words(self, rank: int) -> tuple[Ending, str] | None:

@@ -3,13 +3,18 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
+import torch
 from rank_processes import alone, environment, members, on_ranks
 
+from gcn2snn import Graph, load_graph
 from gcn2snn.cli import main
+from gcn2snn.cli.ranks import graph_on_ranks
 from gcn2snn.distributed import Job, Launch, current
 from gcn2snn.errors import ConfigError, DataError, RankError
+from gcn2snn.kernels import CSR
 
 
 def _facts(job: Job) -> str:
@@ -174,3 +179,43 @@ def test_what_the_ranks_have_said_of_a_stop_is_not_said_again(
     with pytest.raises(SystemExit) as stop:
         main()
     assert (stop.value.code, capsys.readouterr().err) == (130, "")
+
+
+def _fails_while_rank_0_is_busy(rank: int) -> int:
+    job = current()
+    assert job is not None
+    if rank == 0:
+        time.sleep(4)
+    if rank == 1:
+        raise DataError("no such file")
+    job.ranks.wait()
+    return 0
+
+
+def test_of_a_busy_rank_0_and_a_failed_rank_one_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcn2snn.distributed.job.TELL_SECONDS", 0.3)
+    found = members(3, _fails_while_rank_0_is_busy, answers=[0, 1, 2])
+    assert [code for code, _ in found] == [2, 2, 2]
+    assert "".join(said for _, said in found) == "gcn2snn: error: rank 1: no such file\n"
+
+
+def _gives_its_graph(job: Job, files: list[str]) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "once_on_each_machine", lambda *_: files[job.ranks.rank])
+        with pytest.raises(ConfigError) as error:
+            graph_on_ranks(job, lambda: load_graph("karate"))
+    return str(error.value)
+
+
+def test_graphs_of_other_sizes_are_refused_before_rows_travel(tmp_path: Path) -> None:
+    files = []
+    for nodes in (6, 9):
+        source = torch.arange(nodes - 1)
+        ends = torch.cat([source, source + 1]), torch.cat([source + 1, source])
+        path = CSR.from_coo(*ends, torch.ones(2 * nodes - 2), (nodes, nodes))
+        mask = torch.arange(nodes) < 3
+        graph = Graph(path, torch.zeros(nodes, dtype=torch.int64), mask, ~mask, ("a",))
+        files.append(str(graph.save(tmp_path / f"{nodes}.safetensors")))
+    found = on_ranks(2, _gives_its_graph, files)
+    assert found[0] == found[1]
+    assert found[0].startswith("ranks differ in the graph (sha256): rank 0 has ")
