@@ -52,9 +52,10 @@ def as_rank(launch: Launch, words: Sequence[str], run: Callable[[], int]) -> int
     if not asked or any(word in ("-h", "--help") for word in words):
         return run() if launch.rank == 0 else 0
     if asked[0] not in VERBS:
-        return _told(
+        said = (
             f"gcn2snn {asked[0]} runs in one process; on several there are {', '.join(VERBS)}. Run it without torchrun"
         )
+        return _told(said if launch.rank == 0 else "")
     from gcn2snn.distributed import Job
 
     try:
