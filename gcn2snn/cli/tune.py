@@ -196,7 +196,15 @@ def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: boo
     rows = [_cells(point, point is result.chosen) for point in result.front]
     if result.chosen not in result.front:
         rows.append(_cells(result.chosen, True))
-    columns = ("estimated loss", "validation accuracy %", "same prediction %", "alpha (events)", "alpha (Eq. 6)", "")
+    columns = (
+        "estimated loss",
+        "validation accuracy %",
+        "same prediction %",
+        "alpha (events)",
+        "alpha (Eq. 6)",
+        "alpha (memory)",
+        "",
+    )
     screen = console(as_json)
     title = f"Front of {len(result.points)} configurations, validation data (source {result.source_accuracy:.2f} %)"
     screen.print(table(title, columns, rows, ("same prediction %", "alpha (Eq. 6)", "estimated loss")))
@@ -211,5 +219,5 @@ def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: boo
 def _cells(point: Point, chosen: bool) -> tuple[str, ...]:
     return (
         f"{point.loss:+.2f}", f"{point.accuracy:.2f}", f"{point.agreement:.2f}",
-        f"{point.alpha:.1f}", f"{point.alpha_eq6:.1f}", "chosen" if chosen else "",
+        f"{point.alpha:.1f}", f"{point.alpha_eq6:.1f}", f"{point.alpha_total:.1f}", "chosen" if chosen else "",
     )  # fmt: skip

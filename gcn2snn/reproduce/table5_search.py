@@ -115,6 +115,12 @@ class PooledSearch:
                 f"{self.folder / JOURNAL} without measuring anything twice"
             ) from error
 
+    @property
+    def summary(self) -> dict[str, object]:
+        """What the search chose, its front without the configurations, and what it cost (JSON values)."""
+        numbers = [{key: value for key, value in point.items() if key != "config"} for point in self.result["front"]]
+        return self.result | {"front": numbers}
+
     @cached_property
     def chosen(self) -> tuple[ConvertConfig, bool]:
         """The configuration the rule picks, or the nearest to it, and whether it is within the rule."""

@@ -6,21 +6,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gcn2snn.errors import ConfigError
-from gcn2snn.tune.loss import calibrated_losses
+from gcn2snn.tune.loss import factors, smooth_losses
 from gcn2snn.tune.point import Point, TuneConfig
 
 
-def calibrated(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points, each with the loss that its divergence stands for among all of them, instead of its own measured one."""
-    losses = calibrated_losses([point.divergence for point in points], [point.loss for point in points])
-    return tuple(replace(point, loss=loss) for point, loss in zip(points, losses, strict=True))
+def calibrated(points: Sequence[Point], source_accuracy: float, rows: int) -> tuple[Point, ...]:
+    """The points, each with the loss that its divergence stands for among all of them, instead of its own expected one.
+
+    Args:
+        points: with expected losses, as measured.
+        source_accuracy: percent of the validation rows.
+        rows: how many these are.
+    """
+    divergences, expected = [point.divergence for point in points], [point.loss for point in points]
+    counted = [source_accuracy - point.accuracy for point in points]
+    changed = [max(1 - point.agreement / 100, 1 / rows) for point in points]
+    by = factors(divergences, expected, counted, [100**2 * share / rows for share in changed])
+    smooth = smooth_losses(divergences, expected)
+    return tuple(replace(point, loss=loss * factor) for point, loss, factor in zip(points, smooth, by, strict=True))
 
 
 def front(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Points that no other one beats in both loss and alpha, from the most accurate to the cheapest."""
+    """Points that no other one beats in both loss and saving, from the most accurate to the cheapest."""
     kept: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.loss, -p.alpha)):
-        if not kept or point.alpha > kept[-1].alpha:
+    for point in sorted(points, key=lambda p: (p.loss, -p.saving)):
+        if not kept or point.saving > kept[-1].saving:
             kept.append(point)
     return tuple(kept)
 
@@ -36,13 +46,13 @@ def rank(point: Point, config: TuneConfig) -> tuple[float, float, float]:
     """Order in which a rule prefers points: those that fit first; within ``max_loss`` the cheapest, with ``min_alpha``
     the most accurate."""
     if config.min_alpha is not None:
-        return excess(point, config), point.loss, -point.alpha
-    return excess(point, config), -point.alpha, point.loss
+        return excess(point, config), point.loss, -point.saving
+    return excess(point, config), -point.saving, point.loss
 
 
 def beyond(point: Point, best: Point, config: TuneConfig) -> bool:
     """Whether a point is better than the best one so far in the goal that the rule maximises."""
-    return point.loss < best.loss if config.min_alpha is not None else point.alpha > best.alpha
+    return point.loss < best.loss if config.min_alpha is not None else point.saving > best.saving
 
 
 def nearest(points: Iterable[Point], config: TuneConfig) -> Point:

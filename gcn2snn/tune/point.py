@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -34,9 +35,10 @@ class Point:
         config: what was tried.
         accuracy: percent of the validation rows.
         agreement: percent of them on which source and spiking network predict the same.
-        loss: points of accuracy lost, as the rule sees it (``tune/loss.py``).
+        loss: points of accuracy lost: as expected when measured, as the rule sees it in what a search returns (``tune/loss.py``).
         alpha: by exact events.
         alpha_eq6: by Eq. 6.
+        alpha_total: with neuron updates and memory.
         divergence: Kullback-Leibler divergence of the predicted class probabilities from the source's, in nats; needs no
             label.
     """
@@ -47,10 +49,16 @@ class Point:
     loss: float
     alpha: float
     alpha_eq6: float
+    alpha_total: float
     divergence: float
 
+    @property
+    def saving(self) -> float:
+        """sqrt(alpha alpha_total): what a search makes large; a tenth less of either costs counts as a tenth."""
+        return math.sqrt(self.alpha * self.alpha_total)
 
-POINT_NUMBERS = ("accuracy", "agreement", "loss", "alpha", "alpha_eq6", "divergence")
+
+POINT_NUMBERS = ("accuracy", "agreement", "loss", "alpha", "alpha_eq6", "alpha_total", "divergence")
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ class StoredPoint(Stored):
     loss: float
     alpha: Amount
     alpha_eq6: Amount
+    alpha_total: Amount
     divergence: float
 
 

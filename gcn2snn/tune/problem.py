@@ -29,7 +29,7 @@ from gcn2snn.passes import (
 )
 from gcn2snn.prediction import temperature
 from gcn2snn.tune.contents import contents_hash
-from gcn2snn.tune.loss import divergence_of, loss_of
+from gcn2snn.tune.loss import divergence_of, expected_loss
 from gcn2snn.tune.point import Point
 from gcn2snn.tune.prefix import PrefixRuns
 from gcn2snn.tune.readout import Example, in_rows, read
@@ -108,7 +108,7 @@ class Problem:
         self.source = scores.argmax(1)
         self.divisor = temperature(scores, self.labels)
         self.probability = (scores / self.divisor).softmax(1)
-        self.source_accuracy = _percent(self.source == self.labels)
+        self.source_accuracy, self.rows = _percent(self.source == self.labels), len(self.labels)
         self.fingerprint = contents_hash([[repr(n), n.tensors()] for n in network], self.examples, self.labels, scores)
 
     def measure(self, config: ConvertConfig) -> Point:
@@ -191,7 +191,7 @@ class Pool:
         self.populations, self.cuttable = problems[0].populations, problems[0].cuttable
         self.refittable = problems[0].refittable
         right = torch.cat([problem.source == problem.labels for problem in problems])
-        self.source_accuracy = _percent(right)
+        self.source_accuracy, self.rows = _percent(right), len(right)
         self.fingerprint = contents_hash([problem.fingerprint for problem in problems])
 
     def measure(self, config: ConvertConfig) -> Point:
@@ -206,9 +206,10 @@ def measured(config: ConvertConfig, problems: Sequence[Problem]) -> Point:
     probability, source, labels = (
         torch.cat([getattr(problem, name) for problem in problems]) for name in ("probability", "source", "labels")
     )
-    loss = loss_of(probability, source, found, labels)
-    alpha, alpha_eq6 = (
-        len(runs) / sum(1 / getattr(energy, name) for _, energy in runs) for name in ("alpha_events", "alpha_eq6")
+    loss = expected_loss(probability, source, found)
+    alpha, alpha_eq6, alpha_total = (
+        len(runs) / sum(1 / getattr(energy, name) for _, energy in runs)
+        for name in ("alpha_events", "alpha_eq6", "alpha_total")
     )
     divergences = [
         (divergence_of(problem.probability, scores, problem.divisor), len(scores))
@@ -216,7 +217,7 @@ def measured(config: ConvertConfig, problems: Sequence[Problem]) -> Point:
     ]
     divergence = sum(own * count for own, count in divergences) / len(found)
     accuracy, agreement = _percent(found == labels), _percent(found == source)
-    return Point(config, accuracy, agreement, loss.bound, alpha, alpha_eq6, divergence)
+    return Point(config, accuracy, agreement, loss, alpha, alpha_eq6, alpha_total, divergence)
 
 
 def _key(node: ir.Neuron, config: ConvertConfig, rule: tuple[float | None, float | None] | None) -> Hashable:

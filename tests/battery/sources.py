@@ -312,7 +312,8 @@ def _cifar(folder: Path) -> Iterator[Source]:
 
 def _results(folder: Path) -> Iterator[Source]:
     journal = Journal(folder / "tune.journal", "key")
-    numbers = {"accuracy": 90.0, "agreement": 95.0, "loss": 0.1, "alpha": 5.0, "alpha_eq6": 4.0, "divergence": 0.01}
+    numbers = {"accuracy": 90.0, "agreement": 95.0, "loss": 0.1, "alpha": 5.0, "alpha_eq6": 4.0}
+    numbers |= {"alpha_total": 2.0, "divergence": 0.01}
     for base in (1.2, 1.3, 1.5):
         journal.add(Measured({"base": base}, Point(ConvertConfig(base=base), **numbers)))
     yield Source(

@@ -11,7 +11,7 @@ from gcn2snn.tune.choice import calibrated
 
 
 def point(loss: float, alpha: float) -> Point:
-    return Point(ConvertConfig(), 90.0 - loss, 100.0, loss, alpha, alpha, loss / 50)
+    return Point(ConvertConfig(), 90.0 - loss, 100.0, loss, alpha, alpha, alpha, loss / 50)
 
 
 def test_front_drops_equal_and_beaten_points() -> None:
@@ -20,11 +20,24 @@ def test_front_drops_equal_and_beaten_points() -> None:
     assert front([]) == ()
 
 
+def measured(counted: float, expected: float = 0.4) -> Point:
+    return Point(ConvertConfig(), 90.0 - counted, 99.0, expected, 20.0, 10.0, 2.0, 0.02)
+
+
 def test_a_lucky_point_is_worth_what_its_like_are() -> None:
-    """Ten configurations of one divergence, of which one seems to lose nothing: it gets the mean loss of them all."""
-    points = [Point(ConvertConfig(), 90.0, 99.0, loss, 20.0, 10.0, 0.02) for loss in (0.0, *[1.0] * 9)]
-    assert [point.loss for point in calibrated(points)] == pytest.approx([0.9] * 10)
-    assert calibrated([]) == ()
+    """Ten configurations of one divergence: that one counts less, or expects less, gives it no other loss than theirs."""
+    for points in ([measured(0.0), *[measured(0.4)] * 9], [measured(0.4, 0.0), *[measured(0.4)] * 9]):
+        losses = [point.loss for point in calibrated(points, 90.0, 1000)]
+        assert losses == pytest.approx([losses[0]] * 10)
+        assert 0.3 < losses[0] < 0.4
+    assert calibrated([], 90.0, 10) == ()
+
+
+def test_expected_losses_follow_what_is_counted_where_many_rows_were_counted() -> None:
+    points = [measured(0.2)] * 3
+    few, many = (calibrated(points, 90.0, rows)[0].loss for rows in (10, 1_000_000))
+    assert few == pytest.approx(0.4, rel=0.01)
+    assert many == pytest.approx(0.2, rel=0.01)
 
 
 def test_choose_the_cheapest_within_a_loss() -> None:
@@ -32,6 +45,15 @@ def test_choose_the_cheapest_within_a_loss() -> None:
     assert choose(points, TuneConfig(max_loss=0.3)).alpha == 9
     assert choose(points, TuneConfig(max_loss=0.5)).alpha == 30
     assert choose(points, TuneConfig(max_loss=0.0)).alpha == 5
+
+
+def test_a_rule_prefers_what_saves_most_by_additions_and_with_memory_together() -> None:
+    few_additions = Point(ConvertConfig(), 90.0, 100.0, 0.1, 40.0, 20.0, 2.0, 0.01)
+    few_updates = Point(ConvertConfig(), 90.0, 100.0, 0.2, 36.0, 18.0, 4.0, 0.02)
+    assert few_updates.saving == pytest.approx(12.0)
+    assert choose([few_additions, few_updates], TuneConfig(max_loss=0.3)) is few_updates
+    assert choose([few_additions, few_updates], TuneConfig(min_alpha=38)) is few_additions
+    assert front([few_updates, few_additions]) == (few_additions, few_updates)
 
 
 def test_choose_the_most_accurate_with_an_alpha() -> None:

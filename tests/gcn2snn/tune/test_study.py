@@ -52,7 +52,7 @@ def quick(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> Problem:
     def drawn(config: ConvertConfig) -> Point:
         chance = random.Random(repr(config))
         loss, alpha = chance.uniform(0.0, 5.0), chance.uniform(1.0, 50.0)
-        return Point(config, 90.0, 95.0, loss, alpha, 20.0, chance.uniform(0.5, 2.0) * loss / 50)
+        return Point(config, 90.0, 95.0, loss, alpha, 20.0, alpha / 10, chance.uniform(0.5, 2.0) * loss / 50)
 
     monkeypatch.setattr(problem, "measure", drawn)
     return problem
@@ -64,8 +64,8 @@ def test_the_front_is_what_nothing_beats(problem: Problem) -> None:
     assert seen == list(range(1, 10))
     assert len(result.points) == 9
     for a in result.front:
-        beaten = [b for b in result.points if b.loss <= a.loss and b.alpha >= a.alpha]
-        assert {(b.loss, b.alpha) for b in beaten} == {(a.loss, a.alpha)}
+        beaten = [b for b in result.points if b.loss <= a.loss and b.saving >= a.saving]
+        assert {(b.loss, b.saving) for b in beaten} == {(a.loss, a.saving)}
     losses = [p.loss for p in result.front]
     assert losses == sorted(set(losses))
     assert result.chosen in result.points
@@ -74,7 +74,7 @@ def test_the_front_is_what_nothing_beats(problem: Problem) -> None:
 
 
 def test_a_search_that_was_stopped_anywhere_gives_what_an_unbroken_one_gives(quick: Problem, tmp_path: Path) -> None:
-    """Stopped after each kind of trial (grid, neighbour, sampler) and in the middle of measuring one."""
+    """Stopped after each kind of trial (grid, descent, neighbour, sampler) and in the middle of measuring one."""
     config = TuneConfig(trials=30, seed=3, max_loss=ANY_LOSS)
     whole = tune(quick, config)
     journal = tmp_path / "tune.journal"
