@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
+from gcn2snn.energy import EnergyReport
 from gcn2snn.errors import ConfigError
 from gcn2snn.evaluation import evaluate
 from gcn2snn.files import save_json, save_text
@@ -155,10 +157,23 @@ def _measure(folder: Path, graph: Graph, *, mode: str | PooledSearch) -> dict[st
         met = {"met": within}
     else:
         config, met = ConvertConfig.paper(message=MESSAGES[mode]), {}
-    unit = evaluate(convert(model, graph, config), graph, event_driven=True).to_dict()
-    binary_config = ConvertConfig(**(to_dict(config) | {"one_hot": "binary"}))
-    binary = evaluate(convert(model, graph, binary_config), graph).to_dict()
-    return {"config": to_dict(config), "unit": unit, "binary": binary} | met
+    snn = convert(model, graph, config)
+    unit = evaluate(snn, graph, event_driven=True)
+    binary = with_binary_input(unit.energy, snn.network, snn.config.input_bits).alpha_eq6
+    return {"config": to_dict(config), "unit": unit.to_dict(), "binary": {"alpha": {"eq6": binary}}} | met
+
+
+def with_binary_input(energy: EnergyReport, network: ir.Network, bits: int) -> EnergyReport:
+    """The counts with each one-hot input as the ``bits`` spikes of 1.0 in binary, instead of one spike of 1.
+
+    The input is then 1 - 2^-bits, which is taken to change no spike behind it.
+    """
+    fed = {node.name for node in network if node.inputs and isinstance(network[node.inputs[-1]], ir.OneHot)}
+    layers = [
+        replace(layer, input_spikes=layer.input_spikes * bits) if layer.name in fed else layer
+        for layer in energy.layers
+    ]
+    return replace(energy, layers=tuple(layers))
 
 
 def _row(name: str, mode: str, results: list[dict[str, Any]]) -> Row:
