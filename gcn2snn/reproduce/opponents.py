@@ -62,8 +62,9 @@ def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
     for name, load in graphs.items():
         seeds = options.seeds or seeds_of(name)
         search = PooledSearch(out / name, load, seeds, options)
-        measures = {f"opponents-{mode}": functools.partial(_measure, mode=mode, search=search) for mode in modes}
-        depend = {"opponents-tuned": search.key} if "tuned" in modes else {}
+        names = {mode: f"opponents-{search.name if mode == 'tuned' else mode}" for mode in modes}
+        measures = {names[mode]: functools.partial(_measure, mode=mode, search=search) for mode in modes}
+        depend = {names["tuned"]: search.key} if "tuned" in modes else {}
         results[name] = runs.results(name, load, seeds, measures, depend)
     text = "\n\n".join([table(results), *left_out(missing, runs.broken), NOTES])
     content = {"results": results, "missing": missing, "broken": runs.broken}

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gcn2snn.config import ConvertConfig, TrainConfig
+from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.errors import ArtefactError, DataError, Gcn2SnnError
 from gcn2snn.reproduce.kept import keep, kept, key_of, run_key, say
 from gcn2snn.reproduce.options import ReproduceOptions
@@ -117,9 +117,9 @@ class PooledSearch:
 
     @property
     def summary(self) -> dict[str, object]:
-        """What the search chose, its front without the configurations, and what it cost (JSON values)."""
+        """What the search chose, what the rule takes, the front without configurations, and what it cost (JSON values)."""
         numbers = [{key: value for key, value in point.items() if key != "config"} for point in self.result["front"]]
-        return self.result | {"front": numbers}
+        return self.result | {"front": numbers, "taken": to_dict(self.chosen[0])}
 
     @cached_property
     def chosen(self) -> tuple[ConvertConfig, bool]:

@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 
 from gcn2snn import tune
-from gcn2snn.config import TrainConfig
+from gcn2snn.config import ConvertConfig, TrainConfig
+from gcn2snn.conversion import convert
 from gcn2snn.datasets import TextGraphOptions, load, load_graph
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.evaluation import evaluate
 from gcn2snn.reproduce import seeded_runs as seeds
 from gcn2snn.reproduce import t_curve as curves
 from gcn2snn.reproduce import table5
 from gcn2snn.reproduce import table5_search as table5_tuned
 from gcn2snn.reproduce.items import reproduce
 from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.textgcn import load_model
 
 pytest.importorskip("matplotlib")
 
@@ -243,3 +246,13 @@ def test_codings(small: Path, made: dict[str, Any]) -> None:
     assert all(0 <= row["accuracy"] <= 100 for row in found["rows"])
     with pytest.raises(ConfigError, match="there is no coding burst here"):
         reproduce("codings", small, ReproduceOptions(modes=("burst",)))
+
+
+def test_binary_inputs_are_worked_out_from_the_counts_of_one_spike(made: dict[str, Any], small: Path) -> None:
+    folder, graph = small / "small" / "seed0", seeds.load_graph("small", None)
+    model = load_model(folder, graph)
+    plain = convert(model, graph, ConvertConfig.paper())
+    worked_out = table5.with_binary_input(evaluate(plain, graph).energy, plain.network, plain.config.input_bits)
+    binary = convert(model, graph, ConvertConfig.paper(one_hot="binary"))
+    assert worked_out.alpha_eq6 == pytest.approx(evaluate(binary, graph).energy.alpha_eq6, rel=1e-3)
+    assert worked_out.alpha_eq6 < evaluate(plain, graph).energy.alpha_eq6
