@@ -32,7 +32,8 @@ def test_call_is_the_engine_that_is_exact(case):
     assert torch.equal(snn.simulate(*data.values(), wait=3), short(*data.values()))
     stepped = short.simulate(*data.values(), engine="temporal")
     assert torch.equal(stepped, run_temporal(snn.network, data, 3))
-    torch.testing.assert_close(stepped, short(*data.values()), rtol=1e-9, atol=1e-9)
+    # Both sum at most 9 x 6 products in single precision, each in its own order.
+    torch.testing.assert_close(stepped, short(*data.values()), rtol=1e-5, atol=1e-5)
 
 
 def test_spikes_of_both_engines_by_population(case):
