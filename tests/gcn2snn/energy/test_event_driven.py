@@ -107,6 +107,74 @@ def test_a_convolution_is_reached_through_its_windows() -> None:
     assert 2 <= second <= 1 + 16
 
 
+def counted(*nodes: ir.Node, **data: Value) -> dict[str, int]:
+    """Updates by population; the last node is the output."""
+    network = ir.Network((*nodes, ir.Output(name="output", inputs=(nodes[-1].name,))))
+    counter = EventDrivenUpdates(network)
+    run_closed(network, data, counter)
+    return counter.updates
+
+
+def test_both_sides_of_a_sum_reach_a_neuron() -> None:
+    """Codes of four and two steps are added: a step at which either sends is one at which the neuron is touched."""
+    short = ir.Neuron(name="short", inputs=("x",), coding=PhaseCode(2.0, 2, shift=False), scale=ONE)
+    add = ir.Add(name="sum", inputs=("first", "short"), coefficients=(1.0, 1.0))
+    source = ir.Input(name="x", size=(None, 3))
+    x = torch.tensor([[0.5, 0.25, 0.0625]])
+    # They fire at 1, 2, 4 of four steps and at 1, 2, never of two; the sums 1, 0.5 and 0.0625 fire at 1, 1 and 4.
+    updates = counted(source, neuron("first", "x"), short, add, neuron("second", "sum"), x=x)
+    assert updates["first"] == (1 + 1) + (1 + 2) + (1 + 4)
+    assert updates["short"] == (1 + 1) + (1 + 2) + (1 + 1)
+    assert updates["second"] == (1 + 1) + (1 + 1) + (1 + 4)
+
+
+def test_values_in_a_sum_arrive_at_the_first_step() -> None:
+    coder = ir.Coder(name="c", inputs=("x",), kind="analog", scale=ONE)
+    source = ir.Input(name="x", size=(None, 2))
+    both = ir.Add(name="sum", inputs=("first", "c"), coefficients=(1.0, 1.0))
+    x = torch.tensor([[0.5, 0.25]])
+    # The first neuron gets its spike and its value at step 1, the second its value at step 1 and its spike at step 2.
+    updates = counted(source, coder, neuron("first", "c"), both, neuron("second", "sum"), x=x)
+    assert updates["second"] == (1 + 1) + (2 + 1)
+    values = ir.Add(name="sum", inputs=("c", "c"), coefficients=(1.0, 1.0))
+    assert counted(source, coder, values, neuron("second", "sum"), x=x) == {"second": (1 + 1) + (1 + 1)}
+
+
+def test_identities_tables_and_values_of_a_graph() -> None:
+    """A one-hot of three nodes as words of two bits touches each neuron twice; sums of values come once."""
+    # The bits are worth 1/2 and 1/4: 0.375 fires at step 2, 0.1875 at step 3, and 0 is silent.
+    table = ir.Lookup(name="table", inputs=("x",), table=torch.tensor([[0.5], [0.25], [0.0]]))
+    words = counted(ir.OneHot(name="x", count=3, binary=2), table, neuron("first", "table"))
+    assert words == {"first": 3 * 2 + (2 + 3 + 1)}
+    matrix = CSR.from_dense(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    aggregate = (
+        ir.Input(name="a", size=(2, 2), role="operator"),
+        ir.Input(name="x", size=(2, 1)),
+        ir.Coder(name="c", inputs=("x",), kind="analog", scale=ONE),
+        ir.Aggregate(name="agg", inputs=("a", "c")),
+        neuron("first", "agg"),
+    )
+    # Values reach every neuron once, also the one whose row of the matrix is empty.
+    assert counted(*aggregate, a=matrix, x=torch.tensor([[0.5], [0.5]])) == {"first": (1 + 1) + (1 + 1)}
+
+
+def test_groups_of_a_convolution_and_pools_reach_their_own_windows() -> None:
+    """One pixel of the first of two channels fires at step 1; four of the eight neurons behind 2 x 2 windows are touched."""
+    source = ir.Input(name="x", size=(None, 2, 3, 3))
+    x = torch.zeros(1, 2, 3, 3)
+    x[0, 0, 1, 1] = 0.5
+    conv = ir.Conv(name="conv", inputs=("first",), weight=torch.full((2, 1, 2, 2), 0.0625), groups=2)
+    updates = counted(source, neuron("first", "x"), conv, neuron("second", "conv"), x=x)
+    assert updates["first"] == 18 + 1 + 17
+    assert updates["second"] == 4 * (1 + 1)  # 0.5 / 16 is below the last threshold: one comparison each
+    pool = ir.AvgPool(name="pool", inputs=("first",), kernel=(2, 2), stride=(1, 1))
+    updates = counted(source, neuron("first", "x"), pool, neuron("second", "pool"), x=x)
+    assert updates["second"] == 4 * (1 + 3)  # 0.5 / 4 fires at step 3
+    largest = ir.MaxPool(name="pool", inputs=("first",), kernel=(2, 2), stride=(1, 1))
+    updates = counted(source, neuron("first", "x"), largest, neuron("second", "pool"), x=x)
+    assert updates["second"] == 4 * (1 + 1)
+
+
 def test_it_is_printed_and_refused_with_a_short_wait() -> None:
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval()

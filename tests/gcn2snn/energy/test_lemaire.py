@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gcn2snn.energy.events import LayerEvents, PopulationEvents
 from gcn2snn.energy.lemaire import lemaire_energy
-from gcn2snn.energy.presets import PRESETS, SRAM_45NM, preset_of
+from gcn2snn.energy.presets import PRESETS, SRAM_7NM, SRAM_45NM, preset_of
 from gcn2snn.energy.report import EnergyReport
 from gcn2snn.energy.verdict import verdict_of
 
@@ -22,7 +24,8 @@ def test_an_access_costs_by_the_size_of_the_memory() -> None:
     assert FP32.access(0) == pytest.approx(13.2563e-12, rel=1e-4)
     assert FP32.access(1e6) - FP32.access(0) == pytest.approx(82.816e-12, rel=1e-4)
     assert preset_of("fp32-7nm").access(1 << 20) == pytest.approx(14e-12, rel=1e-2)
-    assert SRAM_45NM[1] == (32768, 20e-12)
+    assert SRAM_45NM == ((8192, 10e-12), (32768, 20e-12), (1048576, 100e-12))
+    assert SRAM_7NM == ((8192, 7.5e-12), (32768, 8.5e-12), (1048576, 14e-12))
 
 
 def test_a_dense_layer_by_hand() -> None:
@@ -70,6 +73,50 @@ def test_convolutions_and_sparse_products_find_addresses_in_their_way() -> None:
     assert found.source["weights"] == pytest.approx(24 * 2 * FP32.access(48))
 
 
+def test_sums_price_potentials_and_no_weights() -> None:
+    added = LayerEvents(
+        "s", "sum", operations=24, input_neurons=12, input_spikes=6, events=5, macs=0, outputs=12, shape="sum", inputs=36, samples=3
+    )  # fmt: skip
+    found = lemaire_energy([added], [], FP32)
+    assert found is not None
+    inputs, outputs = FP32.access(4 * 12), FP32.access(4 * 4)  # memories hold one of the three samples
+    assert found.source == pytest.approx(
+        {
+            "input": 24 * inputs,
+            "weights": 0.0,
+            "potentials": 0.0,
+            "output": 12 * outputs,
+            "operations": 24 * 0.9e-12,
+            "addressing": 24 * 0.9e-12,
+        }
+    )
+    none = {"input": 0.0, "weights": 0.0, "output": 0.0}
+    assert found.spiking == pytest.approx(
+        {**none, "potentials": 2 * 5 * outputs, "operations": 5 * 0.9e-12, "addressing": 5 * 0.9e-12}
+    )
+
+
+def test_memories_hold_one_sample() -> None:
+    three = lemaire_energy([DENSE + DENSE + DENSE], [NEURONS + NEURONS + NEURONS], FP32)
+    one = lemaire_energy([DENSE], [NEURONS], FP32)
+    assert one is not None
+    assert three is not None
+    assert three.source == pytest.approx({name: 3 * spent for name, spent in one.source.items()})
+    assert three.spiking == pytest.approx({name: 3 * spent for name, spent in one.spiking.items()})
+
+
+def test_layers_that_work_on_values_cost_what_they_cost_the_source() -> None:
+    analog = replace(DENSE, macs=50, events=0, input_neurons=0, input_spikes=0)
+    found = lemaire_energy([analog], [], FP32)
+    assert found is not None
+    assert found.source == found.spiking
+    assert found.alpha == 1.0
+    assert found.to_dict()["joules"] == {"ann": sum(found.source.values()), "snn": sum(found.spiking.values())}
+    nothing = lemaire_energy([], [], FP32)
+    assert nothing is not None
+    assert nothing.alpha == float("inf")
+
+
 def test_chips_bring_their_memory() -> None:
     report = EnergyReport((DENSE,), 5, 70, preset_of("loihi2"), (NEURONS,))
     assert report.lemaire is None
@@ -82,6 +129,16 @@ def test_chips_bring_their_memory() -> None:
 
 def test_every_preset_says_its_source() -> None:
     assert all(preset.source for preset in PRESETS.values())
+    found = {name: (x.mac, x.add, x.weight_bytes, x.byte, x.step) for name, x in PRESETS.items()}
+    assert found == {
+        "fp32": (4.6e-12, 0.9e-12, 4, 2.5e-12, None),
+        "int8-paper": (0.2e-12, 0.03e-12, 1, 2.5e-12, None),
+        "int8-horowitz": (0.23e-12, 0.03e-12, 1, 2.5e-12, None),
+        "fp32-7nm": (1.69e-12, 0.38e-12, 4, 1.0625e-12, None),
+        "int8-7nm": (0.077e-12, 0.007e-12, 1, 1.0625e-12, None),
+        "loihi": (23.6e-12, 23.6e-12, 1, 0.0, 81e-12),
+        "loihi2": (2600 / 380e12, 2600 / 380e12, 1, 0.0, 2600 / 240e12),
+    }
     assert (preset_of("fp32-7nm").multiply, preset_of("int8-7nm").multiply) == pytest.approx((1.31e-12, 0.07e-12))
 
 
@@ -98,3 +155,21 @@ def test_verdicts() -> None:
     assert other is not None
     assert ("also" in verdict_of(0.5, parts, other)) == (other.alpha <= 1)
     assert ("however," in verdict_of(2.0, parts, other)) == (other.alpha <= 1)
+
+
+def test_a_network_that_takes_as_much_as_its_source_saves_nothing() -> None:
+    same = "does not save energy: it takes as much as its source"
+    assert same in verdict_of(1.0, {"additions": 1.0}, None)
+    assert "takes 2.00 times what its source takes" in verdict_of(0.5, {"additions": 1.0}, None)
+    assert "takes inf times" in verdict_of(0.0, {"additions": 1.0}, None)
+    assert "it takes none; nothing is spent" in verdict_of(float("inf"), {"additions": 0.0}, None)
+    level = lemaire_energy([replace(DENSE, macs=50, events=0)], [], FP32)
+    assert level is not None
+    assert f"it also {same}" in verdict_of(0.9, {"additions": 1.0}, level)
+    assert f"it however, {same}" in verdict_of(1.1, {"additions": 1.0}, level)
+
+
+def test_a_part_of_half_is_the_largest_and_not_most() -> None:
+    parts = {"writing outputs": 1.0, "additions": 1.0}
+    assert "writing outputs is its largest part (50 %)" in verdict_of(2.0, parts, None)
+    assert "additions are most of it (51 %)" in verdict_of(2.0, {"additions": 51.0, "neuron updates": 49.0}, None)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gcn2snn import ConvertConfig, SpikingNetwork, convert, ir
-from gcn2snn.energy import EventCounter
+from gcn2snn.energy import EnergyReport, EventCounter, LayerEvents, PopulationEvents, preset_of
 from gcn2snn.engines import Value, dense_value, run_closed
 from gcn2snn.kernels import CSR, PhaseCode, Spikes
 
@@ -73,6 +73,27 @@ def test_two_batches_are_as_one() -> None:
     assert first is not None
     assert second is not None
     assert first.alpha == pytest.approx(second.alpha)
+
+
+def test_counts_are_for_each_sample_and_shares_of_nothing_are_nothing() -> None:
+    spikes = LayerEvents("a", "synapse", 9, 6, 4, 8, 0, 3, effective=7, dense=90, connections=12, missing=3, samples=3)
+    values = LayerEvents("b", "product", 9, 0, 0, 0, 9, 3, effective=6, dense=9, connections=4, missing=0, samples=3)
+    added = LayerEvents("c", "sum", 9, 6, 4, 8, 0, 3, effective=100, dense=100, connections=100, missing=100, samples=3)
+    population = PopulationEvents("n", neurons=6, spikes=2, updates=33, slots=40, samples=3)
+    counts = EnergyReport(
+        (spikes, values, added), 6, 33, preset_of("fp32"), (population,), footprint=5, samples=3
+    ).neurobench
+    assert counts.to_dict() == {
+        "footprint": 5,
+        "connection_sparsity": 3 / 16,
+        "activation_sparsity": 38 / 40,
+        "Dense": 33.0,
+        "Effective_MACs": 2.0,
+        "Effective_ACs": 7 / 3,
+        "membrane_updates": 11.0,
+    }
+    nothing = EnergyReport((), 0, 0, preset_of("fp32"), samples=0).neurobench.to_dict()
+    assert all(value == 0 for value in nothing.values())
 
 
 def test_footprint_is_that_of_the_module() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gcn2snn.energy.events import LayerEvents
 from gcn2snn.energy.presets import preset_of
-from gcn2snn.energy.report import EnergyReport
+from gcn2snn.energy.report import EnergyReport, joules
 from gcn2snn.errors import ConfigError
 
 SYNAPSE = LayerEvents("fc", "synapse", operations=100, input_neurons=10, input_spikes=4, events=35, macs=0, outputs=10)
@@ -33,6 +33,28 @@ def test_ratios_by_hand():
     snn = 0.9e-12 * 39 + 4.6e-12 * 50 + 300 * (3.7e-12 + 0.9e-12) + 2.5e-12 * (89 * 12 + 300 * 8)
     assert report.alpha_total == pytest.approx(ann / snn)
     assert report.to_dict()["joules"]["snn_with_memory"] == pytest.approx(snn)
+
+
+def test_event_driven_updates_by_hand():
+    """The other updates, with the same price for each: arithmetic and eight bytes of memory."""
+    report = EnergyReport((SYNAPSE,), neurons=20, updates=300, preset=preset_of("fp32"), event_driven=40)
+    additions, update = 35 * (0.9e-12 + 2.5e-12 * 12), 3.7e-12 + 0.9e-12 + 2.5e-12 * 8
+    assert report.snn_event_driven_joules == pytest.approx(additions + 40 * update)
+    assert report.snn_total_joules == pytest.approx(additions + 300 * update)
+    assert report.alpha_event_driven == pytest.approx(report.ann_total_joules / (additions + 40 * update))
+    assert report.to_dict()["event_driven"] == {"updates": 40, "snn_joules": report.snn_event_driven_joules}
+    assert "40 updates instead of 300" in report.told_event_driven
+    plain = EnergyReport((SYNAPSE,), neurons=20, updates=300, preset=preset_of("fp32"))
+    assert (plain.snn_event_driven_joules, plain.alpha_event_driven, plain.told_event_driven) == (None, None, "")
+    assert (plain.samples, plain.footprint, plain.rows, plain.told_rows) == (1, 0, "all", "")
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [(2.5, "2.5 J"), (1.0, "1 J"), (0.0025, "2.5 mJ"), (0.001, "1 mJ"), (-2.5e-6, "-2.5 uJ"), (5.2e-8, "52 nJ"), (3e-12, "3 pJ"), (0.0, "0 pJ")],
+)  # fmt: skip
+def test_joules_are_said_in_the_unit_that_fits(amount: float, told: str):
+    assert joules(amount) == told
 
 
 def test_a_network_that_costs_nothing_is_infinitely_better():

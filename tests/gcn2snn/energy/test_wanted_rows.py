@@ -7,10 +7,13 @@ import torch
 from torch import nn
 
 import gcn2snn
+from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, TrainConfig
+from gcn2snn.energy import EventCounter, WantedRows, needed_rows
+from gcn2snn.engines import run_closed
 from gcn2snn.errors import ConfigError
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import CSR
+from gcn2snn.kernels import CSR, PhaseCode
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import Trainer, fit
 
@@ -58,6 +61,37 @@ def test_the_last_aggregation_counts_the_rows_of_test_nodes() -> None:
         if graph.test_mask[node]
     )
     assert last.events == events
+
+
+def test_two_readers_need_the_rows_of_both_and_what_nobody_reads_needs_none() -> None:
+    """Row 0 is wanted: itself through one branch, and node 2, its neighbour, through the other. No node needs node 1."""
+    neuron = {"coding": PhaseCode(2.0, 4, shift=False), "scale": torch.tensor(1.0)}
+    nodes = (
+        ir.Input(name="a", size=(3, 3), role="operator"),
+        ir.Input(name="x", size=(3, 2)),
+        ir.Neuron(name="n", inputs=("x",), **neuron),
+        ir.Dense(name="unread", inputs=("n",), weight=torch.ones(4, 2)),
+        ir.Dense(name="own", inputs=("n",), weight=torch.ones(2, 2)),
+        ir.Aggregate(name="near", inputs=("a", "n")),
+        ir.Add(name="sum", inputs=("own", "near"), coefficients=(1.0, 1.0)),
+        ir.Output(name="output", inputs=("sum",)),
+    )
+    network = ir.Network(nodes)
+    matrix = CSR.from_dense(torch.tensor([[0.0, 0.0, 1.0], [1.0, 1.0, 1.0], [0.0, 1.0, 0.0]]))
+    wanted = torch.tensor([True, False, False])
+    needed = needed_rows(network, {"a": matrix}, wanted)
+    assert {name: rows.tolist() for name, rows in needed.items()} == {
+        "output": [True, False, False],
+        "sum": [True, False, False],
+        "own": [True, False, False],
+        "near": [True, False, False],
+        "n": [True, False, True],
+        "x": [True, False, True],
+    }
+    counter = EventCounter(network)
+    run_closed(network, {"a": matrix, "x": torch.full((3, 2), 0.5)}, WantedRows(counter, needed))
+    assert {name: row.operations for name, row in counter.rows.items()} == {"own": 1 * 4, "near": 1 * 2, "sum": 2}
+    assert counter.populations["n"].spikes == 2 * 2
 
 
 def test_it_is_said() -> None:
