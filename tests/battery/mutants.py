@@ -37,7 +37,7 @@ SECONDS = 300
 
 MODULES: dict[str, tuple[str, str]] = {
     "encoding": ("gcn2snn/encoding.py", "gcn2snn/test_encoding.py"),
-    "phase": ("kernels/phase.py", "kernels/test_encode.py gcn2snn/test_encoding.py kernels/test_codes.py"),
+    "phase": ("kernels/phase.py", "kernels/test_phase.py kernels/test_encode.py gcn2snn/test_encoding.py kernels/test_codes.py"),
     "energy.aggregation": ("gcn2snn/energy/aggregation.py", "gcn2snn/energy"),
     "energy.by_rows": ("gcn2snn/energy/by_rows.py", "gcn2snn/engines/test_layerwise.py gcn2snn/energy"),
     "energy.count": ("gcn2snn/energy/count.py", "gcn2snn/energy"),

@@ -149,9 +149,15 @@ def test_spikes_that_reach_the_output_without_a_weight() -> None:
 
 
 def test_rows_of_two_runs_add_every_count_and_keep_the_names() -> None:
-    numbers = dict(zip("operations input_neurons input_spikes events macs outputs".split(), range(1, 7), strict=True))
+    numbers = dict(
+        zip(["operations", "input_neurons", "input_spikes", "events", "macs", "outputs"], range(1, 7), strict=True)
+    )
     more = dict(
-        zip("effective dense inputs connections missing stored biases taps samples".split(), range(7, 16), strict=True)
+        zip(
+            ["effective", "dense", "inputs", "connections", "missing", "stored", "biases", "taps", "samples"],
+            range(7, 16),
+            strict=True,
+        )
     )
     one = LayerEvents("a", "synapse", shape="conv", **numbers, **more)
     doubled = {name: 2 * count for name, count in {**numbers, **more}.items()}
