@@ -77,6 +77,8 @@ def _tensor_of(name: str, values: Numbers | float) -> Tensor:
     Raises:
         InputTypeError: they are no real numbers, or lists of different lengths.
     """
+    if isinstance(values, np.ndarray):  # torch takes no foreign byte order and no negative strides
+        values = values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
     try:
         tensor = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError) as error:
