@@ -77,6 +77,29 @@ def test_published_graphs_have_edges_and_adjacency() -> None:
     assert found.values["edge_index"].shape == (2, 156)
     assert int(found.rows.sum()) == 26
     assert found.class_names[0] == "community 0"
+    assert sorted(found.values) == ["adjacency", "edge_index", "edge_weight"]  # karate has no features
+
+
+def test_classes_are_numbers_below_a_million(tmp_path: Path) -> None:
+    """A name is made for each, so a number that is no class must not become a million names."""
+    assert len(load_labelled(saved(tmp_path, WHOLE | {"y": torch.tensor([0, 100, 2, -1])})).class_names) == 101
+    with pytest.raises(DataError, match=r"a label in .* is 1000000; classes are numbered from 0 and below 1,000,000"):
+        load_labelled(saved(tmp_path, WHOLE | {"y": torch.tensor([0, 10**6, 2, -1])}))
+
+
+@pytest.mark.filterwarnings("ignore")  # of DGL's own imports
+@pytest.mark.parametrize("name", ["g", "graph"])
+def test_a_graph_of_dgl_is_made_of_edges(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("dgl", reason="needs DGL")
+    weight = torch.rand(3)
+    graph, x = load_labelled(saved(tmp_path, WHOLE | {"edge_weight": weight})).arguments({name: "graph", "x": "dense"})
+    assert graph.num_nodes() == 4
+    assert torch.equal(torch.stack(graph.edges()), EDGES)
+    assert torch.equal(graph.ndata["feat"], x)
+    assert torch.equal(graph.edata["weight"], weight)
+    bare = load_labelled(saved(tmp_path, {"edge_index": EDGES, "y": torch.tensor([0, 1, 2, 0])}))
+    (graph,) = bare.arguments({name: "graph"})
+    assert (graph.num_nodes(), len(graph.ndata), len(graph.edata)) == (4, 0, 0)
 
 
 class Harmful:

@@ -78,3 +78,53 @@ def test_containers_are_looked_into_up_to_a_depth(tmp_path: Path) -> None:
         read_torch(tmp_path / "x.pt", DataError, "Save x")
     torch.save(nested(51), tmp_path / "x.pt")
     read_torch(tmp_path / "x.pt", DataError, "Save x")
+
+
+class Holder:
+    """An object that gives its content as a dict, as PyG's data do."""
+
+    def __init__(self, content: object) -> None:
+        self.content = content
+
+    def to_dict(self) -> object:
+        return self.content
+
+
+def read_what_torch_gives(content: object, folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """torch makes no objects of unknown classes, so it is told what to give for this file."""
+    (folder / "x.pt").write_bytes(b"any")
+
+    def load(*args: object, **options: object) -> object:
+        if isinstance(content, Exception):
+            raise content
+        return content
+
+    monkeypatch.setattr(torch, "load", load)
+    return read_torch(folder / "x.pt", DataError, "Save x")
+
+
+def test_objects_are_looked_into_up_to_the_same_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nested(levels: int) -> object:
+        content: object = torch.zeros(2, device="meta")
+        for _ in range(levels):
+            content = Holder(content)
+        return content
+
+    with pytest.raises(DataError, match="the tensor has no values"):
+        read_what_torch_gives(nested(50), tmp_path, monkeypatch)
+    read_what_torch_gives(nested(51), tmp_path, monkeypatch)
+    endless = Holder(None)
+    endless.content = endless
+    assert read_what_torch_gives(endless, tmp_path, monkeypatch) is endless
+
+
+def test_an_error_of_the_reader_without_words_is_told_by_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error, told in (
+        (EOFError(), "EOFError"),
+        (RuntimeError("one line\nanother"), "one line"),
+        (ValueError("\n"), "ValueError"),
+    ):
+        with pytest.raises(DataError, match=rf"x\.pt cannot be read: {told}\. It was truncated"):
+            read_what_torch_gives(error, tmp_path, monkeypatch)

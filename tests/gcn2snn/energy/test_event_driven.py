@@ -112,20 +112,21 @@ def counted(*nodes: ir.Node, **data: Value) -> dict[str, int]:
     network = ir.Network((*nodes, ir.Output(name="output", inputs=(nodes[-1].name,))))
     counter = EventDrivenUpdates(network)
     run_closed(network, data, counter)
+    assert list(counter._arrived) == ["output"], "what nobody reads any more takes memory"
     return counter.updates
 
 
 def test_both_sides_of_a_sum_reach_a_neuron() -> None:
     """Codes of four and two steps are added: a step at which either sends is one at which the neuron is touched."""
-    short = ir.Neuron(name="short", inputs=("x",), coding=PhaseCode(2.0, 2, shift=False), scale=ONE)
+    short = ir.Neuron(name="short", inputs=("x",), coding=PhaseCode(2.0, 2, shift=False), scale=0.5 * ONE)
     add = ir.Add(name="sum", inputs=("first", "short"), coefficients=(1.0, 1.0))
     source = ir.Input(name="x", size=(None, 3))
     x = torch.tensor([[0.5, 0.25, 0.0625]])
-    # They fire at 1, 2, 4 of four steps and at 1, 2, never of two; the sums 1, 0.5 and 0.0625 fire at 1, 1 and 4.
+    # They fire at 1, 2, 4 of four steps and at 1, 1, never of two; the sums 0.75, 0.5 and 0.0625 fire at 1, 1 and 4.
     updates = counted(source, neuron("first", "x"), short, add, neuron("second", "sum"), x=x)
     assert updates["first"] == (1 + 1) + (1 + 2) + (1 + 4)
-    assert updates["short"] == (1 + 1) + (1 + 2) + (1 + 1)
-    assert updates["second"] == (1 + 1) + (1 + 1) + (1 + 4)
+    assert updates["short"] == (1 + 1) + (1 + 1) + (1 + 1)
+    assert updates["second"] == (1 + 1) + (2 + 1) + (1 + 4)
 
 
 def test_values_in_a_sum_arrive_at_the_first_step() -> None:

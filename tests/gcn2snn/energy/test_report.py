@@ -32,16 +32,18 @@ def test_ratios_by_hand():
     ann = 4.6e-12 * 150 + 0.9e-12 * 10 + 2.5e-12 * (150 * 8 + 25 * 4)
     snn = 0.9e-12 * 39 + 4.6e-12 * 50 + 300 * (3.7e-12 + 0.9e-12) + 2.5e-12 * (89 * 12 + 300 * 8)
     assert report.alpha_total == pytest.approx(ann / snn)
-    assert report.to_dict()["joules"]["snn_with_memory"] == pytest.approx(snn)
+    assert report.to_dict()["joules"]["snn_with_memory"] == pytest.approx(snn, rel=1e-9, abs=0.0)
 
 
 def test_event_driven_updates_by_hand():
     """The other updates, with the same price for each: arithmetic and eight bytes of memory."""
     report = EnergyReport((SYNAPSE,), neurons=20, updates=300, preset=preset_of("fp32"), event_driven=40)
     additions, update = 35 * (0.9e-12 + 2.5e-12 * 12), 3.7e-12 + 0.9e-12 + 2.5e-12 * 8
-    assert report.snn_event_driven_joules == pytest.approx(additions + 40 * update)
-    assert report.snn_total_joules == pytest.approx(additions + 300 * update)
-    assert report.alpha_event_driven == pytest.approx(report.ann_total_joules / (additions + 40 * update))
+    assert report.snn_event_driven_joules == pytest.approx(additions + 40 * update, rel=1e-9, abs=0.0)
+    assert report.snn_total_joules == pytest.approx(additions + 300 * update, rel=1e-9, abs=0.0)
+    assert report.alpha_event_driven == pytest.approx(
+        report.ann_total_joules / (additions + 40 * update), rel=1e-9, abs=0.0
+    )
     assert report.to_dict()["event_driven"] == {"updates": 40, "snn_joules": report.snn_event_driven_joules}
     assert "40 updates instead of 300" in report.told_event_driven
     plain = EnergyReport((SYNAPSE,), neurons=20, updates=300, preset=preset_of("fp32"))

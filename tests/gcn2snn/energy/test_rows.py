@@ -114,6 +114,26 @@ def test_a_sparse_product(spiking: bool) -> None:
     assert counter.report().footprint == 4 + 6 * 4 + indices  # the scale, the values and their places
 
 
+def test_a_sparse_product_of_more_columns_than_rows() -> None:
+    matrix = CSR.from_dense(torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]))
+    first, second = neurons((3, 2))
+    operator = ir.Input(name="a", size=(2, 3), role="operator")
+    aggregate = ir.Aggregate(name="agg", inputs=("a", "n"))
+    row = counted(operator, first, second, aggregate, a=matrix, x=torch.full((3, 2), 0.5)).rows["agg"]
+    assert (row.operations, row.outputs, row.connections, row.missing, row.inputs) == (8, 4, 6, 2, 6)
+
+
+def test_spikes_of_the_rows_that_a_matrix_keeps() -> None:
+    """A matrix of two rows keeps the first two of three nodes, of which three neurons fire."""
+    first, second = neurons((3, 2))
+    operator = ir.Input(name="a", size=(2, 3), role="operator")
+    rows = ir.Rows(name="rows", inputs=("a", "n"))
+    dense = ir.Dense(name="fc", inputs=("rows",), weight=torch.ones(5, 2))
+    x = torch.tensor([[0.5, 0.5], [0.5, 0.0], [0.5, 0.5]])
+    row = counted(operator, first, second, rows, dense, a=CSR.from_dense(torch.ones(2, 3)), x=x).rows["fc"]
+    assert (row.input_neurons, row.input_spikes, row.events, row.macs) == (4, 3, 15, 0)
+
+
 def test_sums_means_and_products_of_results() -> None:
     weight = torch.eye(3)
     dense = ir.Dense(name="fc", inputs=("n",), weight=weight)

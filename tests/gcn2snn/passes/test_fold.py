@@ -95,9 +95,42 @@ def lookup_case() -> tuple[ir.Network, dict[str, object]]:
     return ir.Network(tuple(nodes)), {}
 
 
+def sum_case(bias: bool = True) -> tuple[ir.Network, dict[str, object]]:
+    """The factor goes through the sum into both weights, and into what the sum itself adds."""
+    nodes: list[ir.Node] = [
+        ir.Dense(name="left", inputs=("x",), weight=normal(5, 4), bias=normal(5)),
+        ir.Dense(name="right", inputs=("x",), weight=normal(5, 4).flip(0)),
+        ir.Add(name="sum", inputs=("left", "right"), coefficients=(1.0, -0.5), bias=3 * normal(5) if bias else None),
+        norm("bn", "sum"),
+        ir.Relu(name="relu", inputs=("bn",)),
+    ]
+    return chain(*nodes, size=(None, 4)), {"x": normal(9, 4)}
+
+
+def residual_case() -> tuple[ir.Network, dict[str, object]]:
+    """One branch of the sum has no weights, so they may not change in the other."""
+    nodes: list[ir.Node] = [
+        ir.Dense(name="fc", inputs=("x",), weight=normal(5, 5), bias=normal(5)),
+        ir.Add(name="sum", inputs=("fc", "x"), coefficients=(1.0, 1.0)),
+        norm("bn", "sum"),
+        ir.Relu(name="relu", inputs=("bn",)),
+    ]
+    return chain(*nodes, size=(None, 5)), {"x": normal(9, 5)}
+
+
+def pool_case() -> tuple[ir.Network, dict[str, object]]:
+    nodes: list[ir.Node] = [
+        ir.Conv(name="conv", inputs=("x",), weight=normal(5, 3, 3, 3), bias=normal(5)),
+        ir.AvgPool(name="pool", inputs=("conv",), kernel=(2, 2), stride=(2, 2)),
+        norm("bn", "pool"),
+        ir.Relu(name="relu", inputs=("bn",)),
+    ]
+    return chain(*nodes, size=(None, 3, 6, 6)), {"x": normal(2, 3, 6, 6)}
+
+
 CASES = [
     dense_case, lambda: dense_case(False), conv_case, aggregate_case, lonely_case, lonely_image_case, shared_case,
-    lookup_case,
+    lookup_case, sum_case, lambda: sum_case(False), residual_case, pool_case,
 ]  # fmt: skip
 
 
@@ -154,6 +187,19 @@ def test_merge_linear_joins_what_has_no_neuron_between():
     merged = merge_linear(network)
     assert [node.name for node in merged.of(ir.Dense)] == ["third"]
     assert torch.allclose(run_float(merged, data), run_float(network, data), rtol=1e-12, atol=1e-12)
+
+
+def test_merge_linear_takes_a_product_of_as_many_weights():
+    """4 x 2 and 2 x 4 hold as many numbers as their product; 5 x 2 and 2 x 5 hold fewer."""
+    for wide, layers in ((4, 1), (5, 2)):
+        down = ir.Dense(name="down", inputs=("x",), weight=normal(2, wide))
+        up = ir.Dense(name="up", inputs=("down",), weight=normal(wide, 2), bias=normal(wide))
+        assert len(merge_linear(chain(down, up, size=(None, wide))).of(ir.Dense)) == layers
+
+
+def test_merge_linear_keeps_what_a_sum_of_one_adds():
+    shifted = ir.Add(name="shifted", inputs=("x",), coefficients=(1.0,), bias=normal(4))
+    assert len(merge_linear(chain(shifted, size=(None, 4))).of(ir.Add)) == 1
 
 
 def test_merge_linear_keeps_a_bottleneck():
