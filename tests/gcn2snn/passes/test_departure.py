@@ -67,6 +67,20 @@ def test_rows_are_bounded_but_one_batch_is_always_there(monkeypatch):
     assert single.fitted[0]["x"].equal(single.compared[0]["x"])
 
 
+def test_as_many_rows_as_are_allowed_are_kept(monkeypatch):
+    for allowed, rows in ((23, [8]), (24, [8, 8]), (25, [8, 8])):
+        monkeypatch.setattr(departure, "COMPARED_ROWS", allowed)
+        sample = sample_of(THROUGH, lambda: batches_of(8, 8, 8, 8, 8))
+        assert [batch["x"].shape[0] for batch in sample.fitted] == rows
+        assert len(sample.compared) == 1
+
+
+@pytest.mark.parametrize(("columns", "classes", "measure"), [(1, False, "squared"), (2, True, "kl"), (3, True, "kl")])
+def test_several_outputs_for_a_row_are_classes(columns, classes, measure):
+    sample = sample_of(through(columns), lambda: [{"x": torch.rand(5, columns)}])
+    assert (sample.classes, sample.measure, sample.rows) == (classes, measure, 5)
+
+
 def test_each_of_several_results_counts_alike():
     torch.manual_seed(0)
 

@@ -63,6 +63,62 @@ def test_groups_cut_every_step_into_phases():
         insert_neurons(text_gcn(), ConvertConfig(timesteps=64, base=1.1, group=4))
 
 
+def test_a_code_may_have_255_phases_in_groups():
+    network = insert_neurons(text_gcn(), ConvertConfig(base=1.2, timesteps=85, group=3))
+    assert network["relu"].coding.timesteps == 255
+    with pytest.raises(ConfigError, match=r"128 timesteps in groups of 2 neurons are 256 phases"):
+        insert_neurons(text_gcn(), ConvertConfig(base=1.2, timesteps=128, group=2))
+
+
+def test_the_last_threshold_of_one_population_may_differ():
+    config = ConvertConfig(last="half", layers={"relu": LayerConfig(last="midpoint")})
+    network = insert_neurons(text_gcn(), config)
+    assert [node.coding.last for node in network.of(ir.Population)] == ["half", "midpoint", "half"]
+
+
+@pytest.mark.parametrize(
+    ("arranged", "asks"),
+    [
+        (ir.Add(name="s", inputs=("r",), coefficients=(2.0,)), False),  # still one spike, of another value
+        (ir.Add(name="s", inputs=("r",), coefficients=(1.0,), bias=torch.ones(4)), True),
+        (ir.Add(name="s", inputs=("r", "r"), coefficients=(1.0, 1.0)), True),
+    ],
+)
+def test_a_maximum_ranks_single_spikes_without_a_constant(arranged: ir.Add, asks: bool):
+    network = insert_neurons(
+        graph(
+            ir.Dense(name="d", inputs=("x",), weight=ONES),
+            ir.Relu(name="r", inputs=("d",)),
+            arranged,
+            ir.AggregateMax(name="max", inputs=("a", "s")),
+        ),
+        ConvertConfig(),
+    )
+    assert network["max"].inputs == ("a", "s.neuron" if asks else "s")
+
+
+def test_operators_pass_no_coder_and_single_inputs_take_the_code_of_the_network():
+    network = insert_neurons(
+        graph(ir.Dense(name="d", inputs=("x",), weight=ONES)),
+        ConvertConfig(input="single", base=1.7, timesteps=9, input_timesteps=5),
+    )
+    assert [node.name for node in network.of(ir.UncalibratedCoder)] == ["x.code"]
+    assert (network["x.code"].base, network["x.code"].timesteps) == (1.7, 9)
+    binary = insert_neurons(graph(ir.Dense(name="d", inputs=("x",), weight=ONES)), ConvertConfig(input_timesteps=5))
+    assert (binary["x.code"].base, binary["x.code"].timesteps) == (2.0, 5)
+
+
+def test_a_pool_in_front_of_neurons_gets_none_of_its_own():
+    nodes = (
+        ir.Input(name="x", size=(None, 4, 4, 4)),
+        ir.Conv(name="c", inputs=("x",), weight=torch.ones(4, 4, 1, 1)),
+        ir.AvgPool(name="p", inputs=("c",), kernel=(2, 2), stride=(2, 2)),
+        ir.Relu(name="r", inputs=("p",)),
+        ir.Output(name="output", inputs=("r",)),
+    )
+    assert list(populations(insert_neurons(ir.Network(nodes), ConvertConfig(avg_pool="spike")))) == ["r"]
+
+
 def test_one_hot_binary_is_a_choice():
     assert insert_neurons(text_gcn(), ConvertConfig())["x"].binary == 0
     assert insert_neurons(text_gcn(), ConvertConfig(one_hot="binary", timesteps=10))["x"].binary == 10

@@ -33,6 +33,8 @@ def test_accuracy_first_adds_groups_that_a_code_has_room_for():
         replace(setting, group=size) for size in (2, 4) for setting in SETTINGS[:2]
     ]
     assert {s.group for s in candidates(ConvertConfig(timesteps=100), accuracy_first=True)} == {1, 2}
+    for timesteps, groups in ((63, {1, 2, 4}), (64, {1, 2}), (127, {1, 2}), (128, {1})):
+        assert {s.group for s in candidates(ConvertConfig(timesteps=timesteps), accuracy_first=True)} == groups
     assert candidates(ConvertConfig(group=2), accuracy_first=True) == candidates(ConvertConfig(group=2))
 
 
