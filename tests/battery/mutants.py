@@ -74,7 +74,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "artefact": ("gcn2snn/artefact.py", "gcn2snn/test_artefact.py gcn2snn/test_network_checks.py"),
     "network_file": ("gcn2snn/network_file.py", "gcn2snn/test_network_checks.py gcn2snn/test_artefact.py gcn2snn/model_folder"),
     "network_checks": ("gcn2snn/network_checks.py", "gcn2snn/test_network_checks.py gcn2snn/test_artefact.py"),
-    "schema": ("gcn2snn/schema.py", "gcn2snn/test_schema.py gcn2snn/test_run_folder.py"),
+    "schema": ("gcn2snn/schema.py", "gcn2snn/test_schema.py"),
     "run_summary": ("gcn2snn/run_summary.py", "gcn2snn/test_run_folder.py gcn2snn/cli/test_origins.py"),
     "run_folder": ("gcn2snn/run_folder.py", "gcn2snn/test_run_folder.py gcn2snn/textgcn/test_graph_runs.py"),
     "files": ("gcn2snn/files.py", "gcn2snn/test_files.py"),

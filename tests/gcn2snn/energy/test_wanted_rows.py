@@ -92,6 +92,8 @@ def test_two_readers_need_the_rows_of_both_and_what_nobody_reads_needs_none() ->
     run_closed(network, {"a": matrix, "x": torch.full((3, 2), 0.5)}, WantedRows(counter, needed))
     assert {name: row.operations for name, row in counter.rows.items()} == {"own": 1 * 4, "near": 1 * 2, "sum": 2}
     assert counter.populations["n"].spikes == 2 * 2
+    WantedRows(counter, needed)(network["unread"], (torch.ones(3, 2),), torch.ones(3, 4))
+    assert "unread" not in counter.rows
 
 
 def test_it_is_said() -> None:
