@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from gcn2snn.datasets import Corpus
-from gcn2snn.datasets.corpus import content_hash, split_lines
+from gcn2snn.datasets.corpus import content_hash, refuse_untrained, split_lines
 from gcn2snn.errors import DataError
 
 
@@ -57,3 +59,26 @@ def test_split_lines_splits_at_newlines_only() -> None:
 def test_split_lines_takes_a_last_newline_or_none() -> None:
     assert split_lines(b"a\nb") == split_lines(b"a\nb\n") == ["a", "b"]
     assert split_lines(b"a\n\n") == ["a", ""]
+
+
+def test_content_hash_is_sha256_of_lengths_texts_and_ends_of_columns() -> None:
+    """Kept files name a corpus by it, so it may not change."""
+    data = b"".join((len(text).to_bytes(8, "little") + text) for text in (b"ab", b"")) + b"\xff" + bytes(8) + b"\xff"
+    assert content_hash(["ab", ""], [""]) == hashlib.sha256(data).hexdigest()
+    assert content_hash(["\ud800"]) != content_hash(["?"])
+
+
+def test_a_part_of_a_corpus_keeps_its_order_and_has_a_hash_of_its_own() -> None:
+    part = corpus().at([2, 0, 1])
+    assert (part.documents, part.names) == (("x", "x y", "z"), ("c", "a", "b"))
+    assert part.hash != corpus().hash
+    assert corpus().only("train").names == ("a", "b")
+    assert Corpus("mine.tsv", ("x",), ("one",), ("train",), ("a",), hash="given").hash == "given"
+
+
+@pytest.mark.parametrize(("classes", "more"), [(5, ""), (6, " and 1 more"), (9, " and 4 more")])
+def test_five_names_are_listed_and_the_others_counted(classes: int, more: str) -> None:
+    names = [f"class {number}" for number in range(classes)]
+    with pytest.raises(DataError) as found:
+        refuse_untrained("mine.tsv", names)
+    assert f"of class {', '.join(map(repr, names[:5]))}{more}; every class" in str(found.value)
