@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from gcn2snn import artefact, network_file
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError
+from gcn2snn.passes import Choice, RefitReport, Trial
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn.training import Trainer, fit
 
@@ -77,3 +79,19 @@ def test_save_does_not_overwrite_unasked(snn: SpikingNetwork, tmp_path: Path) ->
     assert path.read_bytes() == before
     gcn2snn.save(snn, path, {"run": "another"}, force=True)
     assert gcn2snn.load(path).origin == {"run": "another"}
+
+
+def test_measurements_that_are_not_finite_are_kept(snn: SpikingNetwork, tmp_path: Path) -> None:
+    """A population that is silent before a refit has an infinite error, and a network that diverges a measure without end."""
+    endless = float("inf")
+    report = [replace(row, mape=endless) for row in snn.report]
+    refits = [RefitReport("layer1.message.neuron", 4, 3, 40, 30, endless, 0.5)]
+    choice = Choice((Trial("one", endless, 0.0), Trial("other", 0.25, 1.0)), 1, "squared", 34)
+    whole = SpikingNetwork(snn.network, snn.config, report, refits, choice)
+    again = gcn2snn.load(gcn2snn.save(whole, tmp_path / "snn.safetensors"))
+    assert again.report == tuple(report)
+    assert again.refits == tuple(refits)
+    assert again.choice == choice
+    bare = SpikingNetwork(snn.network, snn.config)
+    again = gcn2snn.load(gcn2snn.save(bare, tmp_path / "bare.safetensors"))
+    assert (again.report, again.refits, again.choice, again.documents, again.origin) == ((), (), None, None, {})
