@@ -105,7 +105,7 @@ def _choice_of(values: Mapping[str, object] | None) -> Choice | None:
     trials = values.get("trials")
     rows = trials if isinstance(trials, list) else []
     made = tuple(made_of(Trial, row, "a setting that was compared", finite=False) for row in rows)
-    return made_of(Choice, {**values, "trials": made}, "what was measured", finite=False)
+    return made_of(Choice, {**values, "trials": made}, "what was measured")
 
 
 class StoredNetwork(Stored):

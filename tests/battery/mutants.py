@@ -64,7 +64,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "passes.horizon": ("gcn2snn/passes/horizon.py", "gcn2snn/passes/test_horizon.py"),
     "passes.masked_least_squares": ("gcn2snn/passes/masked_least_squares.py", "gcn2snn/passes/test_refit.py"),
     "passes.neurons": ("gcn2snn/passes/neurons.py", "gcn2snn/passes/test_neurons.py"),
-    "passes.over_ranks": ("gcn2snn/passes/over_ranks.py", "gcn2snn/passes/test_calibration.py gcn2snn/distributed/test_conversion.py"),
+    "passes.over_ranks": ("gcn2snn/passes/over_ranks.py", "gcn2snn/passes/test_over_ranks.py"),
     "passes.refit": ("gcn2snn/passes/refit.py", "gcn2snn/passes/test_refit.py"),
     "passes.setting_choice": ("gcn2snn/passes/setting_choice.py", "gcn2snn/passes/test_setting_choice.py"),
     "passes.settings": ("gcn2snn/passes/settings.py", "gcn2snn/passes/test_settings.py"),

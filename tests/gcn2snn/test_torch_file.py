@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from gcn2snn.errors import ArtefactError, DataError
-from gcn2snn.torch_file import read_torch
+from gcn2snn.torch_file import Allowed, read_torch
 
 
 def test_read_torch_gives_tensors_and_plain_values(tmp_path: Path) -> None:
@@ -78,6 +79,24 @@ def test_containers_are_looked_into_up_to_a_depth(tmp_path: Path) -> None:
         read_torch(tmp_path / "x.pt", DataError, "Save x")
     torch.save(nested(51), tmp_path / "x.pt")
     read_torch(tmp_path / "x.pt", DataError, "Save x")
+
+
+def test_read_torch_makes_the_classes_that_it_is_told_and_no_others(tmp_path: Path) -> None:
+    torch.save({"x": torch.ones(2), "share": Fraction(1, 2)}, tmp_path / "x.pt")
+    refused: list[str] = []
+
+    def containers(message: str) -> list[Allowed]:
+        refused.append(message)
+        return [Fraction]
+
+    found = read_torch(tmp_path / "x.pt", DataError, "Save x", containers)
+    assert isinstance(found, dict)
+    assert found["share"] == Fraction(1, 2)
+    assert len(refused) == 1
+    assert "Fraction" in refused[0]
+    for none in (None, lambda message: []):
+        with pytest.raises(DataError, match=r"holds more than tensors, which is not loaded for safety. Save x"):
+            read_torch(tmp_path / "x.pt", DataError, "Save x", none)
 
 
 class Holder:
