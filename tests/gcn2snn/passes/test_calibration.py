@@ -10,8 +10,9 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.errors import InputError
+from gcn2snn.kernels import PhaseCode, decode, encode
 from gcn2snn.passes.activation_counts import BINS
-from gcn2snn.passes.calibration import _percentile, calibrate
+from gcn2snn.passes.calibration import _least_error, _percentile, calibrate
 from gcn2snn.passes.neurons import insert_neurons
 
 WEIGHT = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -95,11 +96,28 @@ def test_mse_scale_beats_the_maximum():
         config = ConvertConfig(scale=scale, base=2.0, timesteps=6)
         calibrated, _ = calibrate(network(config), batches(x), config)
         node = calibrated["r"]
-        from gcn2snn.kernels import decode, encode
-
         value = decode(encode(x.relu(), node.scale, node.coding))
         errors[scale] = float(((x.relu() - value) ** 2).sum())
     assert errors["mse"] < errors["max"]
+
+
+@pytest.mark.parametrize("capped", [False, True])
+def test_the_scale_of_least_error_is_the_best_of_96(capped):
+    """From 0.25 to 1.05 Q times the maximum, each a constant factor after the last; under a cap Q as well."""
+    random = torch.Generator().manual_seed(0)
+    coding = PhaseCode(1.5, 6)
+    counts = torch.randint(0, 50, (3, BINS), generator=random)
+    counts[1, : BINS // 2] = 0
+    counts[2, :-1] = 0  # all as large as the largest
+    centre = (torch.arange(BINS).double() + 0.5) / BINS
+    shares = [0.25 * (1.05 * 1.5 / 0.25) ** (step / 95) for step in range(96)] + [1.5] * capped
+    errors = []
+    for share in shares:
+        sent = decode(encode(centre, torch.tensor(share, dtype=torch.float64), coding), torch.float64)
+        errors.append((counts.double() * (centre - sent).square()).sum(1))
+    best = torch.tensor(shares, dtype=torch.float64)[torch.stack(errors).argmin(0)]
+    torch.testing.assert_close(_least_error(counts, coding, capped), best, rtol=1e-12, atol=0.0)
+    assert (float(best[2]) == 1.5) == capped
 
 
 def test_report_by_hand():
