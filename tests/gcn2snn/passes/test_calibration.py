@@ -44,6 +44,8 @@ def test_scale_is_the_maximum_of_layer_or_channel():
     assert float(layer["x.code"].scale) == 4.0
     assert float(layer["q"].scale) == 1.0  # silent: scale 1
     assert [row.name for row in report] == ["r", "q"]
+    small, _ = calibrate(network(config), batches(X / 64), config)
+    assert (float(small["r"].scale), float(small["x.code"].scale)) == (2.0 / 64, 4.0 / 64)
     channel, _ = calibrate(network(config), batches(X), ConvertConfig(per="channel"))
     assert channel["r"].scale.tolist() == [2.0, 1.0, 1.0]
 
