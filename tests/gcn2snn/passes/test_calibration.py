@@ -108,15 +108,18 @@ def test_the_scale_of_least_error_is_the_best_of_96(capped):
     """From 0.25 to 1.05 Q times the maximum, each a constant factor after the last; under a cap Q as well."""
     random = torch.Generator().manual_seed(0)
     coding = PhaseCode(1.5, 6)
-    counts = torch.randint(0, 50, (3, BINS), generator=random)
+    counts = torch.randint(0, 50, (19, BINS), generator=random)
     counts[1, : BINS // 2] = 0
     counts[2, :-1] = 0  # all as large as the largest
+    counts[3:] = 0
+    for place in range(16):  # one value each, in bins beside each other: for some, one bin more is another scale
+        counts[3 + place, BINS // 40 + place] = 7
     centre = (torch.arange(BINS).double() + 0.5) / BINS
     shares = [0.25 * (1.05 * 1.5 / 0.25) ** (step / 95) for step in range(96)] + [1.5] * capped
     errors = []
     for share in shares:
         sent = decode(encode(centre, torch.tensor(share, dtype=torch.float64), coding), torch.float64)
-        errors.append((counts.double() * (centre - sent).square()).sum(1))
+        errors.append(counts.double() @ (centre - sent).square())
     best = torch.tensor(shares, dtype=torch.float64)[torch.stack(errors).argmin(0)]
     torch.testing.assert_close(_least_error(counts, coding, capped), best, rtol=1e-12, atol=0.0)
     assert (float(best[2]) == 1.5) == capped
