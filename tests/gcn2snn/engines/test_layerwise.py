@@ -112,6 +112,16 @@ def test_rows_at_a_time_give_the_same_bits_and_the_same_energy(
         assert snn.energy(*example) == energy
 
 
+def test_sums_over_values_that_are_no_spikes_cost_the_same_by_rows() -> None:
+    """Without neurons in front of them, sums over neighbours multiply values, as the source does."""
+    model, example = mixed()
+    snn = gcn2snn.convert(model, example, gcn2snn.ConvertConfig.paper(message="fused", input="analog"))
+    energy = snn.energy(*example)
+    assert any(layer.macs and layer.shape == "sparse" for layer in energy.layers)
+    with gcn2snn.memory_limit("100KB"):
+        assert snn.energy(*example) == energy
+
+
 def same(one: object, other: object) -> bool:
     parts = [x if isinstance(x, tuple) else (x,) for x in (one, other)]
     return all(isinstance(a, Tensor) and a.equal(b) for a, b in zip(*parts, strict=True))
