@@ -192,6 +192,10 @@ class ConvertConfig:
     avg_pool: Annotated[
         Literal["merge", "spike"], Field(description="average pooling merges into the next sum, or has neurons")
     ] = "merge"
+    residual: Annotated[
+        Literal["spikes", "kept"],
+        Field(description="identity branch of a residual sum: as spikes, or kept in the potential of the neuron"),
+    ] = "spikes"
     correct: Annotated[
         Literal["auto", "none", "mean"],
         Field(description="mean: shift each channel's potential so that it sends its mean activation; auto: measured"),

@@ -66,6 +66,17 @@ def check_network(network: ir.Network) -> None:
         _check(node)
     for node in network.of(ir.Neuron):
         _check_neuron(node, network.shapes[node.name])
+    for kept in network.of(ir.Kept):
+        population = any(isinstance(reader, ir.Neuron) for reader in network.readers(kept.inputs[0]))
+        _need(
+            kept,
+            population,
+            f"the input {kept.inputs[0]!r}, which no population reads; what a population reads is kept",
+        )
+        if kept.gain is not None:
+            channels = network.shapes[kept.name][1]
+            fits = kept.gain.dim() == 0 or kept.gain.shape == (channels,)
+            _need(kept, fits and _positive(kept.gain), _scale_told(kept.gain))
     for take in network.of(ir.Take):
         _check_take(take, network.shapes[take.inputs[0]])
 

@@ -59,6 +59,7 @@ def convert(
         bool, typer.Option("--no-shift", help="Thresholds without the midpoint shift (Eq. 3).")
     ] = False,
     last: Annotated[str | None, setting(ConvertConfig, "last")] = None,
+    residual: Annotated[str | None, setting(ConvertConfig, "residual")] = None,
     correct: Annotated[str | None, setting(ConvertConfig, "correct", text=CORRECTIONS)] = None,
     paper: Annotated[
         bool, typer.Option("--paper", help="The paper's setting: Q = 1.3, layer maxima, no correction of means.")
@@ -142,6 +143,7 @@ def convert(
         "horizon": horizon,
         "wait": wait,
         "last": last,
+        "residual": residual,
     }
     options |= {"shift": False if no_shift else None, "weights": "int8" if int8 else None, "input": input_code}
     options |= {"layers": _layers(layer or []) or None, "refit": refit or None, "refit_ridge": refit_ridge}

@@ -16,6 +16,7 @@ from gcn2snn.energy.aggregation import aggregation_events
 from gcn2snn.energy.effective import (
     convolution_operations,
     dense_operations,
+    handed_over,
     lookup_operations,
     windows_at,
 )
@@ -310,19 +311,19 @@ class EventCounter:
         counts = [self._counts[name] for name in features]
         known = [c for c in counts if c is not None]
         if isinstance(node, ir.Add):
-            return self._sum(node, known, len(counts), dense_value(value))
+            return self._sum(node, known, args, dense_value(value))
         if isinstance(node, ir.AvgPool):
             return self._pool(node, known, dense_value(args[0]), dense_value(value))
         if len(known) < len(counts):
             return None
         return dense_value(apply(node, *(args[:1] if isinstance(node, BY_OPERATOR) else ()), *known))
 
-    def _sum(self, node: ir.Add, known: list[Tensor], branches: int, value: Tensor) -> Tensor | None:
+    def _sum(self, node: ir.Add, known: list[Tensor], args: tuple[Value, ...], value: Tensor) -> Tensor | None:
         total = torch.stack(known).sum(0) if known else torch.zeros(0)
-        pure = len(known) == branches
+        branches, pure = len(args), len(known) == len(args)
         if branches > 1:
             # Spikes that are added to a potential are counted here; sums of spikes alone are counted at their reader.
-            events = 0 if pure else int(total.sum(dtype=torch.float64))
+            events = 0 if pure else int(total.sum(dtype=torch.float64)) + handed_over(self.network, node, args)
             inputs = value.numel() * branches
             row = _row(node, "sum", value.numel() * (branches - 1), events=events, shape="sum")
             self._add(node, total, value, replace(row, inputs=inputs))

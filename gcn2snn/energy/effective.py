@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gcn2snn import ir
+from gcn2snn.engines import Value, dense_value
 from gcn2snn.kernels import CSR
 
 
@@ -51,3 +52,25 @@ def nonzero_counts(matrix: CSR) -> Tensor:
     """Entries of each column that are not 0, [columns], float64."""
     column = matrix.col[matrix.value != 0].long()
     return torch.bincount(column, minlength=matrix.num_cols).double()
+
+
+def handed_over(network: ir.Network, total: ir.Add, values: tuple[Value, ...]) -> int:
+    """Values that are not 0 among those with which membranes begin because a population keeps them, one addition each.
+
+    Args:
+        network: that ``total`` is a node of.
+        values: of the inputs of ``total``.
+    """
+    return sum(
+        int(torch.count_nonzero(dense_value(value)))
+        for name, value in zip(total.inputs, values, strict=True)
+        if isinstance(_origin(network, name), ir.Kept)
+    )
+
+
+def _origin(network: ir.Network, name: str) -> ir.Node:
+    """The first node on the way back from a value that does more than to move it."""
+    node = network[name]
+    while isinstance(node, ir.Subsample | ir.Pad):
+        node = network[node.inputs[0]]
+    return node

@@ -78,6 +78,10 @@ class EventDrivenUpdates:
         return first
 
     @_visit.register
+    def _kept(self, node: ir.Kept, args: tuple[Value, ...], value: Tensor) -> Tensor:
+        return torch.ones(1, *value.shape, dtype=torch.bool)  # handed over once
+
+    @_visit.register
     def _one_hot(self, node: ir.OneHot, args: tuple[Value, ...], value: Value) -> Tensor:
         return torch.ones(max(node.binary, 1), node.count, dtype=torch.bool)
 

@@ -29,12 +29,12 @@ from gcn2snn.engines.node_rules import (
     spike_value,
     without_gain,
 )
-from gcn2snn.engines.pipeline import depths, latency, run_pipeline
+from gcn2snn.engines.pipeline import latency, run_pipeline
 from gcn2snn.engines.plan import steps_to_heads
 from gcn2snn.engines.readout_rules import head_values, heads_of, read_out
 from gcn2snn.engines.row_store import RowStore
 from gcn2snn.engines.temporal import constants, run_temporal
-from gcn2snn.engines.topology import input_timesteps, network_dtype, path, sources
+from gcn2snn.engines.topology import depths, input_timesteps, keepers, kept_of, network_dtype, path, sources
 
 __all__ = [
     "ENGINES",
@@ -62,6 +62,8 @@ __all__ = [
     "input_free",
     "input_timesteps",
     "is_exact",
+    "keepers",
+    "kept_of",
     "latency",
     "matrix_value",
     "network_dtype",

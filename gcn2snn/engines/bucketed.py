@@ -15,6 +15,7 @@ from gcn2snn.engines.interpreter import Observer
 from gcn2snn.engines.membrane import Membrane
 from gcn2snn.engines.node_rules import Value, apply
 from gcn2snn.engines.temporal import run_membranes
+from gcn2snn.engines.topology import keepers
 from gcn2snn.kernels import Spikes
 
 KEEP_SPIKES = (ir.MaxPool, ir.Flatten, ir.Rows, ir.PickRows, ir.View, ir.Permute, ir.Take)
@@ -56,15 +57,19 @@ def run_bucketed(
 
 
 def _work(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
-    spikes = in_one_pass(network, membrane, emissions)
+    kept = any(keeper.name == membrane.node.name for keeper in keepers(network).values())
+    spikes = None if kept else in_one_pass(network, membrane, emissions)  # kernels do not give potentials
     if spikes is None:
-        go_by_moments(membrane, emissions)
+        go_by_moments(membrane, emissions, kept)
     else:
         membrane.send(spikes)
 
 
-def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None:
-    """Run one membrane to its last step: its synapses are evaluated once for each moment at which its neurons look."""
+def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission], whole: bool = False) -> None:
+    """Run one membrane to its last step: its synapses are evaluated once for each moment at which its neurons look.
+
+    ``whole``: add what arrives after the last of these moments as well, for a potential that is kept.
+    """
     node, wait, last = membrane.node, membrane.wait, membrane.steps_in
     if isinstance(node, ir.Output):
         membrane.arriving(1, last, emissions)
@@ -75,6 +80,9 @@ def go_by_moments(membrane: Membrane, emissions: Mapping[str, Emission]) -> None
         until = step if moment < last else node.coding.steps  # all input is there: the potential stays
         membrane.fire(step, membrane.arriving(heard + 1, moment, emissions) if moment > heard else None, until)
         heard, step = moment, until + 1
+    late = membrane.arriving(heard + 1, last, emissions) if whole and heard < last else None
+    if late is not None:
+        membrane.potential.add_(late)
 
 
 def in_one_pass(network: ir.Network, membrane: Membrane, emissions: Mapping[str, Emission]) -> Spikes | None:

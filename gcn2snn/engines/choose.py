@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gcn2snn import ir
-from gcn2snn.engines.topology import least_exact_wait
+from gcn2snn.engines.topology import check_wait, least_exact_wait
 from gcn2snn.errors import ConfigError
 from gcn2snn.memory import current_limit
 
@@ -35,6 +35,7 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
         raise ConfigError(
             f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more, or None for all"
         )
+    check_wait(network, wait)
     exact = is_exact(network, wait)
     if engine == "closed" and not exact:
         raise ConfigError(

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines.emission import Emission
+from gcn2snn.engines.emission import AnalogValues, Emission
 from gcn2snn.engines.fused import firing
-from gcn2snn.engines.interpreter import started
+from gcn2snn.engines.interpreter import start_of, started
 from gcn2snn.engines.node_rules import Value, apply, dense_value, pool_max
-from gcn2snn.engines.topology import input_timesteps, path, sources
+from gcn2snn.engines.topology import input_timesteps, kept_of, path, sources
 from gcn2snn.kernels import Spikes, fire_step, per_channel
 
 
@@ -61,8 +61,8 @@ class Membrane:
         self.node = node
         self.wait = wait
         self.constants = constants
-        self.feeds = sources(network, node)
-        self.path = path(network, node)
+        self.feeds = (*sources(network, node), *kept_of(network, node))
+        self.path = tuple(each for each in path(network, node) if not isinstance(each, ir.Kept))
         self.races = {n.name: _Race(n) for n in self.path if isinstance(n, ir.MaxPool | ir.AggregateMax)}
         self.steps_in = input_timesteps(network, node)
         self._potential: Tensor | None = None
@@ -92,6 +92,12 @@ class Membrane:
         """Local step after which the membrane is done."""
         firing = self.wait + self.node.coding.steps if isinstance(self.node, ir.Neuron) else 0
         return max(self.steps_in, firing)
+
+    def kept(self, node: ir.Node) -> AnalogValues:
+        """What the neurons keep, at the first step of the membrane that begins with it; all their input has arrived."""
+        start, potential = self.node.start, self.potential
+        own = potential if start is None else potential - start_of(start.to(potential.dtype), potential.dim())
+        return AnalogValues(dense_value(apply(node, own)))
 
     def send(self, spikes: Spikes) -> None:
         """Take over spikes that a kernel has worked out for all steps at once."""

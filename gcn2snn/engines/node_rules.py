@@ -54,13 +54,13 @@ def matrix_value(value: Value) -> CSR:
     return value
 
 
-def without_gain(node: ir.Population | ir.Relu, x: Value) -> Tensor:
+def without_gain(node: ir.Population | ir.Relu | ir.Kept, x: Value) -> Tensor:
     """x / gain: the potential of a membrane in the units of the source model's activation."""
     x = dense_value(x)
     return x if node.gain is None else x / per_channel(node.gain.to(x.dtype), x.dim())
 
 
-def activate(node: ir.Population | ir.Relu, potential: Value) -> Tensor:
+def activate(node: ir.Population | ir.Relu | ir.Kept, potential: Value) -> Tensor:
     """What the source model has in a population's place: its activation of x / gain."""
     return node.activation(without_gain(node, potential))
 
@@ -197,6 +197,11 @@ def _flatten(node: ir.Flatten, x: Tensor | Spikes, bias: bool = True) -> Tensor 
     if isinstance(x, Spikes) and x.scale.dim() == 0:
         return x.with_code(x.code.flatten(1))
     return dense_value(x).flatten(1)
+
+
+@apply.register
+def _kept(node: ir.Kept, x: Value, bias: bool = True) -> Tensor:
+    return activate(node, x)
 
 
 @apply.register

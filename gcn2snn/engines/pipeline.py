@@ -12,7 +12,7 @@ from gcn2snn.engines.emission import Emission, SpikeTrain
 from gcn2snn.engines.membrane import Membrane
 from gcn2snn.engines.node_rules import Value
 from gcn2snn.engines.temporal import constants, emissions_of_inputs
-from gcn2snn.engines.topology import check_calibrated, timesteps_of, wait_of
+from gcn2snn.engines.topology import check_calibrated, check_wait, depths, keepers, timesteps_of, wait_of
 from gcn2snn.errors import ConfigError, InputError
 
 
@@ -53,36 +53,27 @@ def latency(inputs: int, timesteps: int, wait: int, layers: int) -> int:
     return inputs * (timesteps + wait) + wait * (layers - 1)
 
 
-def depths(network: ir.Network) -> dict[str, int]:
-    """Layer of each membrane, 0 for those that read inputs only: the longest way to it, counted in populations."""
-    depth: dict[str, int] = {}
-    behind: dict[str, int] = {}  # populations on the longest way to a value
-    for node in network:
-        reached = max((behind[name] for name in node.inputs), default=0)
-        if isinstance(node, ir.Neuron | ir.Output):
-            depth[node.name] = reached
-            reached += isinstance(node, ir.Neuron)
-        behind[node.name] = reached
-    return depth
-
-
 class _Item:
     """One input in the pipeline: a membrane for each layer that works on it, or whose spikes are still to be read."""
 
     def __init__(self, network: ir.Network, inputs: Mapping[str, Value], wait: int):
+        self.network = network
         self.fixed = constants(network, inputs)
         self.emissions = emissions_of_inputs(network, self.fixed)
         self.membranes: dict[str, Membrane] = {}
         self.wait = wait
 
-    def step(self, network: ir.Network, node: ir.Neuron | ir.Output, n: int) -> None:
+    def step(self, node: ir.Neuron | ir.Output, n: int) -> None:
         """Advance one membrane to its step n with what its sources send at their phase n (delayed until they meet)."""
         if n == 1:
-            self.membranes[node.name] = Membrane(network, node, self.fixed, self.wait)
+            self.membranes[node.name] = Membrane(self.network, node, self.fixed, self.wait)
         membrane = self.membranes[node.name]
         membrane.step(n, {name: self._emission(name) for name in membrane.feeds})
 
     def _emission(self, name: str) -> Emission:
+        keeper = keepers(self.network).get(name)
+        if keeper is not None:
+            return self.membranes[keeper.name].kept(self.network[name])
         # The spikes of a population that is still firing are read as it fires; phase n is sent by the reader's step n.
         return self.emissions[name] if name in self.emissions else SpikeTrain(self.membranes[name].spikes)
 
@@ -117,6 +108,7 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
     depth = depths(network)
     longest = max(timesteps_of(node) for node in network if isinstance(node, ir.Neuron | ir.Coder | ir.OneHot))
     shared = max(wait_of(network, node, wait) for node in layers) - (1 if wait is None else 0)
+    check_wait(network, shared)
     period, count = longest + shared, 1 + max(depth.values())
     slots = [
         Slot(depth[node.name], node.name, item, start + 1, start + period)
@@ -135,7 +127,7 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
             for node in layers:
                 n = clock - index * period - depth[node.name] * shared
                 if 1 <= n <= period:
-                    item.step(network, node, n)
+                    item.step(node, n)
             if clock == index * period + shared * (count - 1) + period:
                 outputs.append(item.membranes[network.output.name].potential)
                 del working[index]

@@ -15,7 +15,7 @@ GATHERS = (ir.Aggregate, ir.AggregateMax, ir.PickRows, ir.Rows, ir.Endpoints)
 """
 
 BY_ROWS = (
-    *(ir.Dense, ir.Conv, ir.Lookup, ir.Population, ir.InputCode, ir.Relu, ir.BatchNorm),
+    *(ir.Dense, ir.Conv, ir.Lookup, ir.Population, ir.InputCode, ir.Relu, ir.BatchNorm, ir.Kept),
     *(ir.Add, ir.Concat, ir.Flatten, ir.View, ir.Permute, ir.Take, ir.Subsample, ir.Pad, ir.AvgPool, ir.MaxPool),
     *(ir.Output, ir.Sigmoid, ir.Scaled, ir.Hadamard, ir.InnerProduct, ir.Bilinear),
 )

@@ -12,7 +12,7 @@ from gcn2snn.engines.interpreter import Observer, replay
 from gcn2snn.engines.membrane import Membrane, Recording
 from gcn2snn.engines.node_rules import Value, apply, dense_value
 from gcn2snn.engines.readout_rules import heads_of
-from gcn2snn.engines.topology import check_calibrated, sources, wait_of
+from gcn2snn.engines.topology import check_calibrated, check_wait, keepers, kept_of, sources, wait_of
 from gcn2snn.kernels import Spikes
 
 
@@ -81,6 +81,7 @@ def run_membranes(
     The spikes of a population are dropped after its last reader. The other arguments are those of :func:`run_temporal`.
     """
     check_calibrated(network)
+    check_wait(network, wait)
     if observe is not None and emitted is None:
         emitted = {}
     fixed = constants(network, inputs)
@@ -95,6 +96,9 @@ def run_membranes(
             emissions[node.name] = SpikeTrain(membrane.spikes)
             if emitted is not None:
                 emitted[node.name] = membrane.spikes
+            for name, keeper in keepers(network).items():
+                if keeper.name == node.name:
+                    emissions[name] = membrane.kept(network[name])
         for name in dropped:
             del emissions[name]
     found = heads_of(network, fixed | potentials)
@@ -109,7 +113,6 @@ def run_membranes(
 def _membranes(network: ir.Network) -> tuple[tuple[ir.Neuron | ir.Output, tuple[str, ...]], ...]:
     """Every membrane in order, and the sources that none after it hears."""
     nodes = [node for node in network if isinstance(node, ir.Neuron | ir.Output)]
-    last_reader = {name: node.name for node in nodes for name in sources(network, node)}
-    return tuple(
-        (node, tuple(name for name in sources(network, node) if last_reader[name] == node.name)) for node in nodes
-    )
+    heard = {node.name: (*sources(network, node), *kept_of(network, node)) for node in nodes}
+    last_reader = {name: reader for reader, names in heard.items() for name in names}
+    return tuple((node, tuple(name for name in heard[node.name] if last_reader[name] == node.name)) for node in nodes)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gcn2snn import ir
 from gcn2snn.errors import Refusal
+from gcn2snn.formats.refusals import KEPT, SENT
 
 INSTEAD = "The format brian2 carries it."
 
@@ -30,6 +31,8 @@ def _refusal(network: ir.Network, node: ir.Node) -> Refusal | None:
             return refused("an aggregation over a graph", f"NIR has dense weights only{_cost(network, node)}.")
         if isinstance(node, ir.Operator | ir.Source | ir.Lookup):
             return refused(f"a graph's {type(node).__name__}", "NIR has no sparse matrices and no graphs as inputs.")
+        if isinstance(node, ir.Kept):
+            return Refusal(node.name, "a kept potential", KEPT, SENT)
         if isinstance(node, ir.Add):
             return refused("a sum of branches", "importers do not agree on what two edges into one node mean.")
         return refused(f"a {type(node).__name__}", "NIR has no such node.")

@@ -145,6 +145,15 @@ def _flatten(node: ir.Flatten, graph: OnnxGraph, shape: ir.Shape, x: str) -> str
 
 
 @lower.register
+def _kept(node: ir.Kept, graph: OnnxGraph, shape: ir.Shape, x: str) -> str:
+    own = x if node.gain is None else graph.op("Div", x, graph.tensor(node.gain, len(shape)))
+    if not node.activation.rectifies:
+        return own
+    positive = graph.op("Relu", own)
+    return positive if node.activation.cap is None else graph.op("Min", positive, graph.constant(node.activation.cap))
+
+
+@lower.register
 def _subsample(node: ir.Subsample, graph: OnnxGraph, shape: ir.Shape, x: str) -> str:
     ends = graph.whole([np.iinfo(np.int64).max] * 2)
     kept = graph.op("Slice", x, graph.whole([0, 0]), ends, graph.whole([2, 3]), graph.whole([node.stride] * 2))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+from gcn2snn import ir
 from gcn2snn.engines import choose_engine, is_exact
 from gcn2snn.errors import ConfigError, InputError, MissingPackageError, Refusal
 from gcn2snn.spiking_network import SpikingNetwork
@@ -20,6 +21,21 @@ def refuse_parts(format: str, refusals: Sequence[Refusal]) -> None:
     if refusals:
         lines = "\n".join(f"  - {refusal}" for refusal in refusals)
         raise InputError(f"the format {format} cannot carry this network ({len(refusals)} reason(s)):\n{lines}")
+
+
+KEPT = "the potential that a population keeps for a residual sum travels without a spike."
+"""Why a format of spikes and synapses carries no network that was converted with ``residual="kept"``."""
+
+SENT = "Convert with residual='spikes', or take the format onnx."
+
+
+def refuse_kept(format: str, network: ir.Network) -> None:
+    """One error for all potentials that are kept, which no spike carries.
+
+    Raises:
+        InputError: there are any.
+    """
+    refuse_parts(format, [Refusal(node.name, "a kept potential", KEPT, SENT) for node in network.of(ir.Kept)])
 
 
 def check_closed_form(snn: SpikingNetwork, format: str) -> None:

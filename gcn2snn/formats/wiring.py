@@ -31,6 +31,7 @@ from gcn2snn.formats.linear_maps import (
     window_members,
 )
 from gcn2snn.formats.needed_rows import chosen_rows, needed_rows
+from gcn2snn.formats.refusals import refuse_kept
 from gcn2snn.kernels import PhaseCode
 
 MOST_SYNAPSES = 60_000_000
@@ -168,8 +169,10 @@ def wire(
         rows: of the output (nodes, documents, images); None for all.
 
     Raises:
-        InputError: a row does not exist, or there are more than :data:`MOST_SYNAPSES` synapses.
+        InputError: a row does not exist, there are more than :data:`MOST_SYNAPSES` synapses, or a potential is kept for a
+            residual sum.
     """
+    refuse_kept("brian2", network)
     return _Wirer(network, inputs, wait, rows).wiring()
 
 

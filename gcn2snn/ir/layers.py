@@ -358,6 +358,21 @@ class Neuron(Population):
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Kept(Wire):
+    """f(x / gain) of a population's potential x: what its neurons keep for the sum that their population is a term of.
+
+    A neuron of the sum begins with what the neuron at its own place had before that was rounded to a spike
+    (``passes/residuals.py``). No spike carries it: it is handed over once, when all input of the population has arrived.
+
+    Args:
+        gain, activation: those of the population.
+    """
+
+    activation: Activation = RELU
+    gain: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Output(Node):
     """The result: potentials of the last membrane, no neuron; class = largest potential.
 

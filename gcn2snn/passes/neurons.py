@@ -8,6 +8,7 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.errors import ConfigError
 from gcn2snn.kernels import PhaseCode
+from gcn2snn.passes.residuals import keep_residuals
 
 MAXIMA = (ir.MaxPool, ir.AggregateMax)
 NEEDS_SPIKES = (ir.Synapse, *MAXIMA)
@@ -24,7 +25,8 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
     Every ReLU is an unsigned population. A synapse or max node that would read a membrane potential gets a population
     in front: signed, rectified, or for ``message="fused"`` none in front of a synapse. Every reader of that potential
     then reads the spikes. A max node that would read sums of spikes or binary words gets a population of its own: its
-    first spike must carry the whole value. Input data pass through a coder.
+    first spike must carry the whole value. Input data pass through a coder. With ``residual="kept"``, populations keep
+    their potential for the residual sums that they are a term of (:func:`keep_residuals`).
 
     Raises:
         ConfigError: ``config.layers`` names a population that does not exist, or a code has more than 255 phases.
@@ -40,7 +42,7 @@ def insert_neurons(network: ir.Network, config: ConvertConfig) -> ir.Network:
     unknown = sorted(set(config.layers) - set(names))
     if unknown:
         raise ConfigError(f"layers names {unknown}, but the populations are {names}. Use these names")
-    return network
+    return keep_residuals(network) if config.residual == "kept" else network
 
 
 def coding_of(config: ConvertConfig, name: str, signed: bool) -> PhaseCode:

@@ -11,7 +11,7 @@ from gcn2snn import ir
 from gcn2snn.engines import Value, code_input, dense_value, evaluate_node, fire, run_closed, started
 from gcn2snn.kernels import decode_into
 
-STACKED = (ir.Dense, ir.Conv, ir.AvgPool, ir.MaxPool, ir.Concat, ir.Add, ir.Flatten, ir.Pad, ir.Subsample)
+STACKED = (ir.Dense, ir.Conv, ir.AvgPool, ir.MaxPool, ir.Concat, ir.Add, ir.Flatten, ir.Pad, ir.Subsample, ir.Kept)
 """Nodes that treat each row by itself, and are the same in every conversion."""
 
 STACKED_ROWS = 64

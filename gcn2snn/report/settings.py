@@ -50,6 +50,8 @@ def conversion_in_words(config: ConvertConfig) -> dict[str, str]:
         told["Batch norm"] = "stays in threshold and starting potential"
     if config.avg_pool == "spike":
         told["Average pooling"] = "has neurons of its own"
+    if config.residual == "kept":
+        told["Residual branches"] = "stay in the potential of the neuron instead of being sent as spikes"
     for name, own in config.layers.items():
         told[f"Other for {name}"] = _own(own)
     return told

@@ -140,7 +140,7 @@ class _Judge:
             self.sizes[node.name] = _absolute(self.exact[node.name])
         elif not isinstance(node, ir.Output | ir.Readout):
             exact, sizes = ([values[name] for name in node.inputs] for values in (self.exact, self.sizes))
-            self.terms[node.name] = _terms(node, self.exact)
+            self.terms[node.name] = self._terms_kept(node) if isinstance(node, ir.Kept) else _terms(node, self.exact)
             self.exact[node.name], self.sizes[node.name] = _second(node, exact, sizes)
         for name in self.dropped[node.name]:
             for values in (self.truth, self.exact, self.sizes):
@@ -154,6 +154,10 @@ class _Judge:
             size = size + start_of(node.start.abs().double(), size.dim())
         terms = 8 + sum(self.terms[step.name] for step in path(self.network, node))
         return total, terms * self.eps * size
+
+    def _terms_kept(self, node: ir.Kept) -> int:
+        """Terms of the potential that is kept, and of what that began with."""
+        return 8 + sum(self.terms[step.name] for step in path(self.network, node))
 
     def _neuron(self, node: ir.Neuron, summed: Tensor, spikes: Spikes) -> None:
         exact, slack = self._sum(node)
@@ -205,6 +209,8 @@ def _second(node: ir.Node, exact: list[Value], sizes: list[Value]) -> tuple[Valu
             values, magnitudes = ([dense_value(x) for x in found] for found in zip(*blocks, strict=True))
             return torch.cat(values, 1), torch.cat(magnitudes, 1)
     double = _changed(node, _double_tensor)
+    if isinstance(double, ir.Kept):  # a cap bounds the value, and not the rounding of the sum
+        return apply(double, *exact), without_gain(double, *sizes)
     return apply(double, *exact), apply(_magnitude(double), *sizes)
 
 
