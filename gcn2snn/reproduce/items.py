@@ -197,6 +197,12 @@ ITEMS: dict[str, Item] = {
         "minutes",
         ("rows", "seeds", "weights", "data_dir"),
     ),
+    "residual": Item(
+        "gcn2snn.reproduce.residual:residual",
+        "residual branches as spikes, or kept in the potential: error, accuracy, energy",
+        "half an hour",
+        ("rows", "modes", "seeds", "limit", "weights", "data_dir"),
+    ),
     "scale": Item(
         "gcn2snn.reproduce.scale:scale",
         "a power-law graph of 30 million edges under a memory limit; --limit: its nodes",

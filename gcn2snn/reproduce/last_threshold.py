@@ -116,22 +116,26 @@ def _row(name: str, base: str, values: dict[str, list[Found]]) -> dict[str, obje
 
 def _cases(name: str, out: Path, options: ReproduceOptions) -> Iterator[Case]:
     for seed in range(options.seeds or SEEDS):
-        yield _images(IMAGES[name], seed, options) if name in IMAGES else _graph(name, seed, out, options)
+        yield images_case(IMAGES[name], seed, options) if name in IMAGES else graph_case(name, seed, out, options)
 
 
-def _images(row: PaperRow, seed: int, options: ReproduceOptions) -> Case:
+def images_case(
+    row: PaperRow, seed: int, options: ReproduceOptions, calibration: int = CALIBRATION, held_out: int = HELD_OUT
+) -> Case:
+    """An image network with training images drawn by seed, so many to calibrate on and so many others to compare on."""
     bench = Workbench(options)
     normalise = find_normalisation(MODELS[row.model].normalise)
-    drawn = bench.images(row, "train").balanced(CALIBRATION + HELD_OUT, seed)
+    drawn = bench.images(row, "train").balanced(calibration + held_out, seed)
     order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(seed))
     batches = [
         [x for x, _ in drawn.subset(part).batches(100, normalise)]
-        for part in (order[:CALIBRATION], order[CALIBRATION:])
+        for part in (order[:calibration], order[calibration:])
     ]
     return Case(bench.model(row), batches[0][0], [*batches[0]], [(x, None) for x in batches[1]])
 
 
-def _graph(name: str, seed: int, out: Path, options: ReproduceOptions) -> Case:
+def graph_case(name: str, seed: int, out: Path, options: ReproduceOptions) -> Case:
+    """A graph network trained with a seed, its graph, and the nodes that have no label in training, validation or test."""
     dataset, _, model = name.partition("/")
     graph = load_graph(dataset, options.data_dir)
     data = graph.to_pyg()
