@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from gcn2snn.cnn.image_datasets import IMAGE_DATASETS, fetch_images, load_images
     from gcn2snn.cnn.image_set import ImageSet, find_normalisation
     from gcn2snn.cnn.models import MODELS, build_model
-    from gcn2snn.cnn.train import RECIPES, ImageTrainConfig
+    from gcn2snn.cnn.train import FAST, RECIPES, ImageTrainConfig, ImageTrainer
     from gcn2snn.cnn.tune import image_problem
     from gcn2snn.cnn.weights import load_weights
 
 _HOME = {
+    "FAST": "gcn2snn.cnn.train",
     "IMAGE_DATASETS": "gcn2snn.cnn.image_datasets",
     "ImageEvaluation": "gcn2snn.cnn.evaluation",
     "ImageSet": "gcn2snn.cnn.image_set",
     "ImageTrainConfig": "gcn2snn.cnn.train",
+    "ImageTrainer": "gcn2snn.cnn.train",
     "MODELS": "gcn2snn.cnn.models",
     "Predictions": "gcn2snn.cnn.evaluation",
     "RECIPES": "gcn2snn.cnn.train",
@@ -42,12 +44,14 @@ _HOME = {
 }
 
 __all__ = [
+    "FAST",
     "IMAGE_DATASETS",
     "MODELS",
     "RECIPES",
     "ImageEvaluation",
     "ImageSet",
     "ImageTrainConfig",
+    "ImageTrainer",
     "Predictions",
     "build_model",
     "calibration_batches",

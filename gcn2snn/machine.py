@@ -31,6 +31,13 @@ def device_named(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether products of bfloat16 numbers are faster than those of float32 there: on CUDA, and on processors with AMX."""
+    import torch
+
+    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
+
+
 def peak_memory() -> int:
     """Largest resident memory of this process so far, bytes; 0 where the system does not tell (Windows)."""
     try:

@@ -21,10 +21,14 @@ def train(
 ) -> None:
     """Train an image classifier into a run folder."""
     from gcn2snn.cli.progress import epochs_shown
-    from gcn2snn.cnn import RECIPES, ImageTrainConfig, train_images
-    from gcn2snn.errors import InterruptedRunError, exit_code_of
+    from gcn2snn.cnn import FAST, RECIPES, ImageTrainConfig, train_images
+    from gcn2snn.errors import ConfigError, InterruptedRunError, exit_code_of
 
-    config = ImageTrainConfig(**(RECIPES.get(data, {}) | options))
+    recipe = options.get("recipe")
+    if recipe not in (None, "fast"):
+        raise ConfigError(f"recipe (--recipe) is {recipe!r}; allowed is fast, or leave it out")
+    own = {name: value for name, value in options.items() if name != "recipe"}
+    config = ImageTrainConfig(**(RECIPES.get(data, {}) | (FAST if recipe else {}) | own))
     with epochs_shown(config.epochs, _measures) as on_epoch:
         try:
             summary = train_images(data, config, out, data_dir=data_dir, resume=resume, force=force, on_epoch=on_epoch)

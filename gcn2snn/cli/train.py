@@ -104,6 +104,9 @@ def train(
     corpus: MovedCorpus = None,
     model: Annotated[str | None, typer.Option(help="Images: small, vgg16, resnet18, resnet20, ...")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in each step of training [default 128].")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Images: fast, for a few dozen epochs; with it 256 images a step.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     as_json: AsJson = False,
@@ -130,7 +133,7 @@ def train(
     text |= {"cleaning": cleaning, "tokeniser": tokeniser, "wordless": wordless}
     text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
     text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}
-    images = {"model": model, "batch_size": batch_size}
+    images = {"model": model, "batch_size": batch_size, "recipe": recipe}
     new = {"cost": cost, "averaging": averaging}
     from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names

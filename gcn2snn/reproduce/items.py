@@ -203,6 +203,12 @@ ITEMS: dict[str, Item] = {
         "half an hour",
         ("rows", "modes", "seeds", "limit", "weights", "data_dir"),
     ),
+    "recipes": Item(
+        "gcn2snn.reproduce.recipes:recipes",
+        "two recipes for training image networks, in equal processor time, on held-out training images",
+        "minutes for resnet8",
+        ("rows", "seeds", "limit", "data_dir"),
+    ),
     "scale": Item(
         "gcn2snn.reproduce.scale:scale",
         "a power-law graph of 30 million edges under a memory limit; --limit: its nodes",

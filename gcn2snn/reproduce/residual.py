@@ -29,8 +29,9 @@ from gcn2snn.tune import divergence_of
 
 GRAPHS = ("cora/GIN", "citeseer/GIN")
 ROWS = (*IMAGES, *GRAPHS)
-MODES = ("spikes", "kept", "spikes2", "kept2")
-"""Residual branches as spikes or kept; 2: two neurons to a membrane in the populations of the residual stream alone."""
+MODES = ("spikes", "kept", "kept-first2", "kept2", "spikes2")
+"""Residual branches as spikes or kept; 2: two neurons to a membrane in the populations of the residual stream alone; first2: in the
+first of these alone."""
 
 SETS = 5
 """Calibration sets of images, or trained graph networks."""
@@ -96,7 +97,8 @@ def configuration(case: Case, mode: str) -> ConvertConfig:
     plain = ConvertConfig.paper(correct="mean", residual="kept" if mode.startswith("kept") else "spikes")
     if not mode.endswith("2"):
         return plain
-    return replace(plain, layers={name: LayerConfig(group=2) for name in stream(case)})
+    pairs = stream(case)[:1] if mode.endswith("first2") else stream(case)
+    return replace(plain, layers={name: LayerConfig(group=2) for name in pairs})
 
 
 def stream(case: Case) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from gcn2snn.cnn.evaluation import evaluate
 from gcn2snn.cnn.image_datasets import load_images
 from gcn2snn.cnn.image_set import ArrayImages, find_normalisation
 from gcn2snn.cnn.models import build_model
-from gcn2snn.cnn.train import RECIPES, ImageTrainConfig, ImageTrainer
+from gcn2snn.cnn.train import FAST, RECIPES, ImageTrainConfig, ImageTrainer
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, InterruptedRunError
@@ -174,3 +174,48 @@ def test_layers_are_compared_with_the_source_on_request(run: Path, tmp_path: Pat
 def test_recipes_are_valid_and_digits_are_not_mirrored() -> None:
     assert not ImageTrainConfig(**RECIPES["digits"]).flip
     assert set(RECIPES) <= {"digits", "cifar10", "cifar100"}
+
+
+def test_the_recipe_for_few_epochs_trains_and_resumes(tmp_path: Path) -> None:
+    """One-cycle rate, smoothed labels, no decay of biases, flips that alternate, bfloat16 products: also after a stop."""
+    fast = FAST | {"batch_size": 32, "precision": "bfloat16", "shift": 1}
+    config = ImageTrainConfig(**fast, epochs=3)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_images("digits", config, whole, limit=100)
+
+    def stop(trainer: ImageTrainer) -> None:
+        if len(trainer.history) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_images("digits", config, parts, limit=100, on_epoch=stop)
+    train_images("digits", config, parts, limit=100, resume=True)
+    first, second = (load_tensors(f / "model.safetensors", kind="model", version=RUN_FORMAT)[0] for f in (whole, parts))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_one_cycle_rate_rises_for_a_fifth_and_falls_to_nothing() -> None:
+    trainer = ImageTrainer(load_images("digits", "train").first(50), ImageTrainConfig(**FAST, epochs=10))
+    rates = [trainer.rate(epoch) for epoch in (0.0, 1.0, 2.0, 6.0, 10.0)]
+    assert rates == pytest.approx([0.001, 0.101, 0.2, 0.1, 0.0])
+    groups = trainer.optimiser.param_groups
+    assert [group["weight_decay"] for group in groups] == [5e-4, 0.0]
+    assert all(parameter.dim() >= 2 for parameter in groups[0]["params"])
+    assert sum(len(group["params"]) for group in groups) == len(list(trainer.model.parameters()))
+
+
+def test_flips_alternate_between_epochs() -> None:
+    trainer = ImageTrainer(load_images("digits", "train").first(50), ImageTrainConfig(**FAST, epochs=3))
+    index, generator = torch.arange(50), torch.Generator().manual_seed(0)
+    first = trainer._mirrored(index, generator)
+    trainer.run_epoch()
+    second = trainer._mirrored(index, generator)
+    assert first is not None
+    assert second is not None
+    assert torch.equal(first, ~second)
+    assert 5 < int(first.sum()) < 45
+
+
+def test_an_unknown_recipe_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["train", "digits", "--recipe", "slow", "--out", str(tmp_path / "run")])
+    assert "recipe (--recipe) is 'slow'; allowed is fast" in str(result.exception)

@@ -147,11 +147,19 @@ def test_balanced_takes_every_class_alike() -> None:
 
 def test_shift_images_moves_and_mirrors() -> None:
     pixels = torch.arange(2 * 16, dtype=torch.uint8).view(2, 1, 4, 4)
-    still = shift_images(pixels, 0, torch.Generator().manual_seed(0), flip=False)
+    still = shift_images(pixels, 0, torch.Generator().manual_seed(0))
     assert torch.equal(still, pixels)
+    second = torch.tensor([False, True])
+    mirrored = shift_images(pixels, 0, torch.Generator().manual_seed(0), second)
+    assert torch.equal(mirrored[0], pixels[0])
+    assert torch.equal(mirrored[1], pixels[1].flip(2))
     for seed in range(4):
-        moved = shift_images(pixels, 2, torch.Generator().manual_seed(seed), flip=True)
-        assert set(moved.flatten().tolist()) <= set(range(32))
+        moved = shift_images(pixels + 1, 2, torch.Generator().manual_seed(seed), second)
+        assert set(moved.flatten().tolist()) <= set(range(33))
+        inside = shift_images(pixels + 1, 2, torch.Generator().manual_seed(seed), second, "reflect")
+        assert set(inside[0].flatten().tolist()) <= set(
+            range(1, 17)
+        )  # no zeros come in, and nothing of the other image
 
 
 def test_fetch_images_falls_back_on_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ def test_items_are_the_papers_figures_and_tables():
         "opponents",
         "coverage",
         "defaults",
+        "recipes",
         "residual",
         "scale",
     } == set(ITEMS)

@@ -43,6 +43,7 @@ def test_the_stream_is_what_enters_and_leaves_blocks(case: Case) -> None:
     groups = configuration(case, "spikes2").layers
     assert set(groups) == set(stream(case))
     assert all(own.group == 2 for own in groups.values())
+    assert list(configuration(case, "kept-first2").layers) == [stream(case)[0]]
 
 
 def test_errors_are_shared_out_over_the_populations(case: Case) -> None:
