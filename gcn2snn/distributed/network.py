@@ -44,6 +44,7 @@ LOCAL = (
     ir.Relu,
     ir.BatchNorm,
     ir.Add,
+    ir.Kept,
     ir.Concat,
     ir.Flatten,
     ir.View,

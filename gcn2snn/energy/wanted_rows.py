@@ -23,6 +23,7 @@ ROW_BY_ROW = (
     ir.BatchNorm,
     ir.Relu,
     ir.Add,
+    ir.Kept,
     ir.Concat,
     ir.Population,
     ir.Output,

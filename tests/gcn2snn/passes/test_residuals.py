@@ -67,6 +67,17 @@ def test_the_engines_agree_where_potentials_are_kept(make_images, make_spiking, 
     assert not any(layer.outside for layer in verify(network, case[1]).layers)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_engines_agree_on_graphs(make_graphs, make_spiking, seed):
+    """As in GIN and GCNII: a population is a term of the sum, and its spikes go through the graph as well."""
+    case = make_graphs(seed, ["bn", "residual", "aggregate", "dense", "residual"], torch.float64)
+    network = make_spiking(case, ConvertConfig(timesteps=6, residual="kept"))
+    assert network.of(ir.Kept)
+    closed = run_closed(network, case[1])
+    torch.testing.assert_close(run_temporal(network, case[1], None), closed, rtol=1e-9, atol=1e-9)
+    assert not any(layer.outside for layer in verify(network, case[1]).layers)
+
+
 def test_a_pipeline_hands_potentials_over(make_images, make_spiking):
     case = make_images(3, ["conv", "residual", "residual"], torch.float64, batch=1, size=4)
     network = make_spiking(case, ConvertConfig(timesteps=5, residual="kept"))
