@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
-from gcn2snn.kernels import PhaseCode, Spikes, decode, per_channel
+from gcn2snn.kernels import PhaseCode, Spikes, all_finite, decode, per_channel
 from gcn2snn.kernels import encode as _encode
 
 __all__ = ["binary_levels", "binary_spikes", "decode", "encode", "encode_binary"]
@@ -92,7 +92,7 @@ def _tensor_of(name: str, values: Numbers | float) -> Tensor:
 
 def check_finite(name: str, x: Tensor) -> Tensor:
     """x itself, or an InputError when it holds a NaN or an infinity."""
-    if not bool(torch.isfinite(x).all()):
+    if not all_finite(x):
         bad = int((~torch.isfinite(x)).sum())
         raise InputError(f"{name} holds {bad} values that are NaN or infinite; spikes need finite values")
     return x

@@ -20,7 +20,7 @@ from gcn2snn.errors import (
     kind_of,
     refuses_misfits,
 )
-from gcn2snn.kernels import CSR, MAX_ENTRIES
+from gcn2snn.kernels import CSR, MAX_ENTRIES, all_finite
 from gcn2snn.normalisation import normalise
 from gcn2snn.schema import Count, Json, Sha256, Stored
 
@@ -331,5 +331,5 @@ def _check_stored(tensors: dict[str, Tensor]) -> None:
     labels, features = tensors["labels"], tensors.get("features")
     if labels.numel() and int(labels.min()) < -1:
         raise InputError(f"a label is {int(labels.min())}; labels are classes from 0, or -1 for none")
-    if features is not None and not bool(torch.isfinite(features).all()):
+    if features is not None and not all_finite(features):
         raise InputError("features hold values that are NaN or infinite")

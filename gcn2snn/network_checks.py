@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.errors import InputError
-from gcn2snn.kernels import CSR
+from gcn2snn.kernels import CSR, all_finite
 
 BITS = 24
 """Most bits of an input code, as in :class:`gcn2snn.ConvertConfig`."""
@@ -90,7 +90,7 @@ def _check_tensor(node: ir.Node, field: str, tensor: Tensor) -> None:
     plain = tensor.layout == torch.strided and not tensor.is_complex() and not tensor.is_meta
     _need(node, plain, f"{field} of {tensor.dtype} and {tensor.layout}; plain real tensors are needed")
     if tensor.is_floating_point():
-        _need(node, bool(torch.isfinite(tensor).all()), f"{field} with values that are NaN or infinite")
+        _need(node, all_finite(tensor), f"{field} with values that are NaN or infinite")
 
 
 @singledispatch

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
+from gcn2snn.kernels import all_finite
 
 ALIGNMENT = 64
 """Bytes. Products of matrices may sum in another order where an operand begins elsewhere in a cache line."""
@@ -25,7 +26,7 @@ def wrong_values(name: str, new: object, old: Tensor) -> str:
         return f"is {type(new).__name__}; a tensor is needed"
     if new.is_floating_point() != old.is_floating_point() or new.is_complex():
         return f"has dtype {new.dtype}; {old.dtype} is needed"
-    if new.is_floating_point() and not bool(torch.isfinite(new).all()):
+    if new.is_floating_point() and not all_finite(new):
         return "holds values that are NaN or infinite; all must be finite"
     if name.endswith(".scale") and not bool((new > 0).all()):
         return "holds a scale that is not positive"

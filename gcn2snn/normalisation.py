@@ -56,18 +56,23 @@ def normalise_rows(raw: CSR, first: int, degree: Tensor) -> CSR:
         degree: d of every node that they read and of the rows themselves, [nodes] float64; others may be anything.
     """
     rows, device = raw.shape[0], raw.device
-    row = torch.repeat_interleave(torch.arange(rows, dtype=torch.int32, device=device), raw.rowptr.diff())
+    lengths = raw.rowptr.diff()
+    row = torch.repeat_interleave(torch.arange(first, first + rows, dtype=torch.int32, device=device), lengths)
     inverse_root = degree.rsqrt()
     own = degree[first : first + rows]
-    value = inverse_root[first : first + rows][row]
-    value *= inverse_root[raw.col]
-    row += first
+    value = torch.repeat_interleave(inverse_root[first : first + rows], lengths)
+    value *= inverse_root.index_select(0, raw.col)
     loop = raw.col == row
-    value *= raw.value + loop if bool(loop.any()) else raw.value
     lacks_loop = torch.ones(rows, dtype=torch.bool, device=device)
-    lacks_loop[row[loop] - first] = False
-    below = torch.bincount(row[raw.col < row] - first, minlength=rows)
-    del row, loop
+    if bool(loop.any()):
+        value *= raw.value + loop
+        lacks_loop[row[loop] - first] = False
+    else:
+        value *= raw.value
+    before = torch.zeros(raw.nnz + 1, dtype=torch.int32, device=device)
+    torch.cumsum(raw.col < row, 0, dtype=torch.int32, out=before[1:])
+    below = before[raw.rowptr].diff()  # entries of each row to the left of the diagonal
+    del row, loop, before
     shift = lacks_loop.cumsum(0)  # entries that rows 0 to i have gained
     place = (raw.rowptr[:-1] + below + shift - 1)[lacks_loop]
     rowptr = raw.rowptr.clone()
@@ -76,9 +81,9 @@ def normalise_rows(raw: CSR, first: int, degree: Tensor) -> CSR:
     old = torch.ones(entries, dtype=torch.bool, device=device)
     old[place] = False
     col = torch.empty(entries, dtype=torch.int32, device=device)
-    col[old] = raw.col
+    col.masked_scatter_(old, raw.col)
     col[place] = (lacks_loop.nonzero().squeeze(1) + first).int()
     merged = torch.empty(entries, dtype=torch.float32, device=device)
-    merged[old] = value.float()
+    merged.masked_scatter_(old, value.float())
     merged[place] = (1.0 / own[lacks_loop]).float()
     return CSR(rowptr, col, merged, raw.num_cols)

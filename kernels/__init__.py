@@ -11,6 +11,7 @@ from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
 from gcn2snn.kernels.encode import decode, decode_into, decode_torch, encode, encode_torch
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.fingerprint import fingerprint
+from gcn2snn.kernels.finite import all_finite
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.input_words import binary_entries, binary_values, looks_sparse
 from gcn2snn.kernels.mismatch import Mismatch
@@ -32,6 +33,7 @@ __all__ = [
     "Mismatch",
     "PhaseCode",
     "Spikes",
+    "all_finite",
     "backend",
     "binary_entries",
     "binary_values",

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
 from gcn2snn.kernels.derived import Derived, contents, either, versions
+from gcn2snn.kernels.finite import all_finite
 from gcn2snn.kernels.sort_entries import sort_entries
 from gcn2snn.kernels.symmetry import check_symmetric
 
 T = TypeVar("T")
 MAX_ENTRIES = 2**31 - 64
 """Entries that a matrix may have: a kernel may count a few past the last one in 32 bits."""
-CHECKED_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +149,7 @@ class CSR:
             raise InputTypeError(f"values must be float32 or float64, got {self.value.dtype}")
         if self.col.shape != self.value.shape:
             self._refuse_shapes()
-        # In parts, because the check makes copies, and a matrix that is mapped from a file may be larger than memory.
-        if not all(bool(torch.isfinite(part).all()) for part in self.value.split(CHECKED_AT_ONCE)):
+        if not all_finite(self.value):
             raise InputError("the matrix holds a value that is NaN or infinite")
         if self.symmetric:
             self._validate_symmetry()

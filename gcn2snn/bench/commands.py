@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,12 +44,15 @@ class CommandProblem:
 
 
 def _finished(words: list[str]) -> None:
-    """Run Python with these words to its end.
+    """Run Python with these words to its end, and let it keep the compiled files of modules as Python does by default.
+
+    With ``PYTHONDONTWRITEBYTECODE`` in the environment a checkout would be compiled anew in every run (0.2 s).
 
     Raises:
         NotRunError: it fails; the last line of what it says.
     """
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    environment = {name: word for name, word in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise NotRunError((done.stderr.strip() or "no message").splitlines()[-1])
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError
-from gcn2snn.kernels import CSR
+from gcn2snn.kernels import CSR, all_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ def _checked_weight(weight: Tensor | None, index: Tensor) -> Tensor | None:
         raise InputTypeError(f"the edge weights are {got}; a tensor of real numbers is needed, one for each edge")
     if weight.numel() != index.numel():
         raise InputError(f"there are {weight.numel()} edge weights for {index.numel()} edges; one each is needed")
-    if not bool(torch.isfinite(weight).all()):
+    if not all_finite(weight):
         raise InputError("an edge weight is NaN or infinite; all must be finite")
     return weight.detach().reshape(-1)
 
