@@ -42,7 +42,8 @@ class EventBlocks:
         col: row of the block's part of ``code``, int32.
         value: float32.
         code: spikes of the columns that fire in a block, [those columns, channels of the block], int8, one block after the
-            other. A row of 64 codes is a cache line, where floats would take four: gathering them is what a product costs.
+            other, as the compiled helper packs them. A row of 64 codes is a cache line, where floats would take four:
+            gathering them is what a product costs.
         place: of each channel in the order of the blocks, [channels], int32.
     """
 
@@ -113,12 +114,14 @@ def _made(matrix: CSR, spikes: Spikes) -> EventBlocks | None:
 
 def _block(matrix: CSR, values: Tensor, code: Tensor, speaking: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(rowptr, col, value, codes) of the entries in columns that speak; those columns are counted anew."""
+    from gcn2snn.kernels.native.coding import pack
+
     col = matrix.col.long()
     kept = speaking[col]
     before = torch.zeros(matrix.nnz + 1, dtype=torch.int32)
     torch.cumsum(kept, 0, out=before[1:])
     number = torch.cumsum(speaking, 0, dtype=torch.int32) - 1
-    return before[matrix.rowptr.long()], number[col[kept]], values[kept], code[speaking].flatten()
+    return before[matrix.rowptr.long()], number[col[kept]], values[kept], pack(code[speaking]).flatten()
 
 
 def _starts(sizes: list[int]) -> Tensor:

@@ -7,7 +7,7 @@ namespace gcn2snn {
 
 #ifdef GCN2SNN_REGISTER_DECODE
 // Block b holds the channels at places `width` b and following of the order that `place` gives. Its operand has a row for each
-// column of A that fires in the block, in codes: a cache line where floats would take four. Its entries are those of A that
+// column of A that fires in the block, in packed codes: a cache line where floats would take four. Its entries are those of A that
 // read such a row, in the order of A.
 struct Blocks {
     int64_t count;
@@ -25,12 +25,11 @@ struct Blocks {
 template <class Finish>
 void sum_blocks(const Blocks& blocks, int64_t rows, int64_t channels, const float* table, int64_t timesteps, bool is_signed, int64_t threads, float* out, const Finish& finish) {
     const auto width = [&](int64_t b) { return std::min(blocks.width, channels - b * blocks.width); };
-    const int32_t none = 0;
-    const Operand operand({&none, nullptr, 0}, nullptr, 1, channels, table, 1, timesteps, is_signed);  // the tables only
+    const Operand operand(table, 1, timesteps, is_signed);
     std::vector<std::vector<Pass<PhaseRow>>> sums;
     std::vector<Matrix> parts;
     for (int64_t b = 0; b < blocks.count; ++b) {
-        sums.push_back(operand.passes(width(b), timesteps));
+        sums.push_back(operand.passes(width(b)));
         parts.push_back({blocks.rowptr + b * (rows + 1), blocks.col + blocks.first_entry[b], rows});
     }
     for_rows(parts[0], threads, [&](int64_t begin, int64_t end) {
@@ -39,7 +38,7 @@ void sum_blocks(const Blocks& blocks, int64_t rows, int64_t channels, const floa
             for (int64_t b = 0; b < blocks.count; ++b) {
                 const Matrix& a = parts[b];
                 for (const auto& part : sums[b])
-                    part.sum(a, blocks.value + blocks.first_entry[b], blocks.code + blocks.first_code[b] + part.start, width(b), operand.tables, a.rowptr[row], a.rowptr[row + 1], a.rowptr[end], part.width, ordered.data() + b * blocks.width + part.start);
+                    part.sum(a, blocks.value + blocks.first_entry[b], blocks.code + blocks.first_code[b] + part.start, packed_bytes(width(b)), operand.tables, a.rowptr[row], a.rowptr[row + 1], a.rowptr[end], part.width, ordered.data() + b * blocks.width + part.start);
             }
             float* y = out ? out + row * channels : scratch.data();
             for (int64_t c = 0; c < channels; ++c) y[c] = ordered[blocks.place[c]];

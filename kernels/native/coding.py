@@ -13,6 +13,9 @@ from gcn2snn.kernels.native.signatures import SUFFIX
 from gcn2snn.kernels.native.structures import Keep
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 
+PACKED = 16
+"""A row of packed codes has a multiple of so many bytes."""
+
 
 def encode(x: Tensor, fire: Fire) -> Tensor:
     """Codes of x, [N, C, ...]."""
@@ -42,6 +45,13 @@ def decode(spikes: Spikes, dtype: torch.dtype, out: Tensor | None = None) -> Ten
     name = f"decode_{SUFFIX[dtype]}_{SUFFIX[code.dtype]}"
     call(name, code, rows, channels, table, spikes.coding.timesteps, per_channel, scale_rows, out)
     return out
+
+
+def pack(code: Tensor) -> Tensor:
+    """Codes [N, C] in int8 as products with spikes that stay read them (``packed.h``), [N, C rounded up to 16]."""
+    packed = torch.empty(code.shape[0], -(-code.shape[1] // PACKED) * PACKED, dtype=torch.int8)
+    call("pack_codes", code.contiguous(), *code.shape, packed)
+    return packed
 
 
 def rows_and_channels(x: Tensor, scale: Tensor) -> tuple[int, int, int]:

@@ -1,28 +1,15 @@
-// Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps); AVX2 (planes.h).
+// Sums of one-byte phases that are decoded in registers: AVX-512 (vpermt2ps, also on packed codes); AVX2 (planes.h).
 #pragma once
 
 #include "decode_width.h"
 #include "panels.h"
+#ifdef GCN2SNN_AVX512
+#include "packed.h"
+#endif
 
 namespace gcn2snn {
 
-constexpr int64_t kFoldedPhases = 16;
-
 #ifdef GCN2SNN_AVX512
-inline void fold_codes(const int8_t* code, int64_t size, int8_t* folded) {
-    for (int64_t i = 0; i < size; ++i) {
-        const int8_t c = code[i];
-        folded[i] = static_cast<int8_t>(c > 0 ? c + 31 : c < 0 ? 47 - c : 0);
-    }
-}
-
-inline void fold_table(const float* table, float* folded) {
-    for (int64_t t = 1; t <= kFoldedPhases; ++t) {
-        folded[t - 1] = table[t];
-        folded[kFoldedPhases + t - 1] = -table[t];
-    }
-}
-
 // sign(code) * table[|code|] for 16 codes: two registers hold the table (vpermt2ps), |code| <= 31.
 inline __m512 signed_level(__m512 low, __m512 high, __m128i code) {
     const __m512i wide = _mm512_cvtepi8_epi32(code);
@@ -49,8 +36,7 @@ void phase_row(const Matrix& a, const float* value, const int8_t* code, int64_t 
                                             : _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + vector_start<16, VECS>(v, width)));
             __m512 level;
             if (SIGN == Sign::kExtra) level = signed_level(scaled_low, scaled_high, bytes);
-            else if (SIGN == Sign::kNone) level = _mm512_permutex2var_ps(scaled_low, _mm512_cvtepi8_epi32(bytes), scaled_high);
-            else level = _mm512_maskz_permutex2var_ps(_mm_test_epi8_mask(bytes, bytes), scaled_low, _mm512_cvtepi8_epi32(bytes), scaled_high);
+            else level = _mm512_permutex2var_ps(scaled_low, _mm512_cvtepi8_epi32(bytes), scaled_high);
             sum[v] = _mm512_add_ps(sum[v], level);
         }
     }
@@ -63,15 +49,18 @@ using PhaseRow = decltype(&phase_row<1, Sign::kNone>);
 constexpr int kPhaseLanes = 16, kPhaseVectors = 16;
 
 template <int... V>
-PhaseRow pick_phase(int64_t width, Sign sign, std::integer_sequence<int, V...>) {
+PhaseRow pick_phase(int64_t width, Sign sign, bool packed, std::integer_sequence<int, V...>) {
     static constexpr PhaseRow none[] = {phase_row<V + 1, Sign::kNone>...}, extra[] = {phase_row<V + 1, Sign::kExtra>...};
-    static constexpr PhaseRow folded[] = {phase_row<V + 1, Sign::kFolded>...};
+    static constexpr PhaseRow packed_none[] = {packed_row<V + 1, false>...}, packed_extra[] = {packed_row<V + 1, true>...};
     const int64_t index = (width + kPhaseLanes - 1) / kPhaseLanes - 1;
-    return sign == Sign::kNone ? none[index] : sign == Sign::kExtra ? extra[index] : folded[index];
+    if (packed) return sign == Sign::kNone ? packed_none[index] : packed_extra[index];
+    return sign == Sign::kNone ? none[index] : extra[index];
 }
 
-inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, int64_t, Sign sign) {
-    return passes(channels, kPhaseLanes, most, [&](int64_t width) { return pick_phase(width, sign, std::make_integer_sequence<int, kPhaseVectors>()); });
+inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, int64_t, Sign sign, bool packed) {
+    const auto pick = [&](int64_t width) { return pick_phase(width, sign, packed, std::make_integer_sequence<int, kPhaseVectors>()); };
+    if (packed) return passes(channels, kPackedChannels, most * kPhaseLanes / kPackedChannels, pick);
+    return passes(channels, kPhaseLanes, most, pick);
 }
 #endif
 
@@ -84,38 +73,54 @@ inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, 
 namespace gcn2snn {
 
 #ifdef GCN2SNN_REGISTER_DECODE
-// The codes and tables of a product as its rows will read them. AVX-512: folded when that is possible and pays, else as they
-// are. AVX2: tables in byte planes.
+#ifdef GCN2SNN_AVX2
+inline void pack_row(const int8_t* code, int64_t channels, int8_t* packed) { std::memcpy(packed, code, channels); }
+#endif
+
+// The codes and tables of a product as its rows will read them. AVX-512: codes are packed where that pays, else as they are.
+// AVX2: tables in byte planes.
 class Operand {
   public:
     Operand(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t moments, int64_t timesteps, bool is_signed)
-        : code(code), tables(tables), sign(is_signed ? Sign::kExtra : Sign::kNone) {
+        : Operand(tables, moments, timesteps, is_signed, false) {
+        this->code = code;
+        stride = channels;
 #ifdef GCN2SNN_AVX512
-        if (!is_signed || timesteps > kFoldedPhases || a.rowptr[a.rows] < 4 * cols) return;  // folding reads every code once
-        sign = Sign::kFolded;
-        folded_code_.reset(new int8_t[cols * channels]);
-        folded_tables_.resize(32 * moments);
-        for (int64_t b = 0; b < moments; ++b) fold_table(tables + kRegisterTable * b, folded_tables_.data() + kRegisterTable * b);
-        fold_codes(code, cols * channels, folded_code_.get());  // one thread: 1 % of the product, and no second wait for the pool
-        this->code = folded_code_.get();
-        this->tables = folded_tables_.data();
-#else
-        folded_tables_.resize(32 * moments);
-        for (int64_t b = 0; b < moments; ++b) table_planes(tables + kRegisterTable * b, reinterpret_cast<uint8_t*>(folded_tables_.data() + kRegisterTable * b));
-        this->tables = folded_tables_.data();
+        if (a.rowptr[a.rows] < 4 * cols) return;  // packing reads every code once
+        packed_ = true;
+        store_.reset(new Panel<int8_t>(cols, packed_bytes(channels)));
+        for (int64_t row = 0; row < cols; ++row) pack_row(code + row * channels, channels, store_->row(row));  // one thread: 1 % of the product, and no second wait for the pool
+        this->code = store_->data();
+        stride = store_->stride();
 #endif
     }
-    const int8_t* code;
+
+    // Only the tables, for codes that were packed before.
+    Operand(const float* tables, int64_t moments, int64_t timesteps, bool is_signed, bool packed = true)
+        : tables(tables), sign(is_signed ? Sign::kExtra : Sign::kNone), timesteps_(timesteps), packed_(packed) {
+#ifdef GCN2SNN_AVX2
+        planes_.resize(32 * moments);
+        for (int64_t b = 0; b < moments; ++b) table_planes(tables + kRegisterTable * b, reinterpret_cast<uint8_t*>(planes_.data() + kRegisterTable * b));
+        this->tables = planes_.data();
+#endif
+    }
+
+    const int8_t* code = nullptr;
+    int64_t stride = 0;  // bytes of a row
     const float* tables;
     Sign sign;
 
-    std::vector<Pass<PhaseRow>> passes(int64_t channels, int64_t timesteps, int64_t most = kPhaseVectors) const {
-        return phase_passes(channels, std::min<int64_t>(most, kPhaseVectors), timesteps, sign);
+    int64_t bytes(int64_t width) const { return packed_ ? packed_bytes(width) : width; }
+
+    std::vector<Pass<PhaseRow>> passes(int64_t channels, int64_t most = kPhaseVectors) const {
+        return phase_passes(channels, std::min<int64_t>(most, kPhaseVectors), timesteps_, sign, packed_);
     }
 
   private:
-    std::unique_ptr<int8_t[]> folded_code_;
-    std::vector<float> folded_tables_;
+    int64_t timesteps_;
+    bool packed_;
+    std::unique_ptr<Panel<int8_t>> store_;
+    std::vector<float> planes_;
 };
 #endif
 

@@ -30,4 +30,7 @@ constexpr int64_t kRegisterBits = 0;
 constexpr int64_t kRegisterTable = 32;
 constexpr int64_t kRegisterPhases = kRegisterTable - 1;
 
+// Bytes of a row of packed codes (packed.h; with AVX2 a row as it is). coding.py has it too.
+inline int64_t packed_bytes(int64_t channels) { return (channels + 15) / 16 * 16; }
+
 }  // namespace gcn2snn

@@ -106,10 +106,12 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
 #endif
     const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
     const int64_t row_bytes = panel_row_bytes<int8_t>(a, cols, channels);
-    const auto parts = operand.passes(channels, timesteps, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
+    const auto parts = operand.passes(channels, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
     const auto body = finished_rows(a, value, channels, epilogue, active, operand.tables);
-    if (row_bytes) for_panels<int8_t>(a, cols, parts, row_bytes, threads, copy_from(operand.code, channels), body);
-    else for_slices(a, operand.code, channels, parts, threads, body);
+    if (row_bytes) for_panels<int8_t>(a, cols, parts, row_bytes, threads, [&](const auto& part, int64_t row, int8_t* target) {
+        std::memcpy(target, operand.code + row * operand.stride + part.start, operand.bytes(part.width));
+    }, body);
+    else for_slices(a, operand.code, operand.stride, parts, threads, body);
 }
 
 // Neurons that look at several moments: a table for each (levels of later phases are 0); the rows that the first pass over
@@ -117,14 +119,14 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
 template <class out_t>
 void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
     const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed);
-    const auto parts = operand.passes(channels, timesteps);
+    const auto parts = operand.passes(channels);
     for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
         std::vector<float> y(steps.moments * channels);
         const int64_t last = a.rowptr[row_end];
         for (int64_t row = row_begin; row < row_end; ++row) {
             for (const auto& part : parts)
                 for (int64_t b = 0; b < steps.moments; ++b)
-                    part.sum(a, value, operand.code + part.start, channels, operand.tables + kRegisterTable * b, a.rowptr[row], a.rowptr[row + 1], last, part.width, y.data() + b * channels + part.start);
+                    part.sum(a, value, operand.code + part.start, operand.stride, operand.tables + kRegisterTable * b, a.rowptr[row], a.rowptr[row + 1], last, part.width, y.data() + b * channels + part.start);
             fire_first_crossing<float, out_t>(steps, y.data(), row, channels);
         }
     });
@@ -213,6 +215,13 @@ void gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t first, int
 }
 
 #ifdef GCN2SNN_REGISTER_DECODE
+// Codes as gcn2snn_block_spmm reads them, packed_bytes(channels) for each row.
+void gcn2snn_pack_codes(const int8_t* code, int64_t rows, int64_t channels, int8_t* packed, int64_t threads) {
+    for_range(rows, threads, 1024, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) pack_row(code + row * channels, channels, packed + row * packed_bytes(channels));
+    });
+}
+
 void gcn2snn_block_spmm(const Blocks* blocks, int64_t rows, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed,
                         const Epilogue* epilogue, int64_t threads) {
     sum_blocks(*blocks, rows, channels, table, timesteps, is_signed != 0, threads, epilogue->out,

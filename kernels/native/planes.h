@@ -145,7 +145,7 @@ inline PhaseRow pick_phase(int64_t width, int64_t timesteps, Sign sign) {
 }
 
 // A row in passes of two groups, the last one of up to `most` vectors; a short rest takes columns of the pass before it along.
-inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, int64_t timesteps, Sign sign) {
+inline std::vector<Pass<PhaseRow>> phase_passes(int64_t channels, int64_t most, int64_t timesteps, Sign sign, bool) {
     std::vector<Pass<PhaseRow>> found;
     int64_t start = 0;
     for (; channels - start > kPhaseLanes * most; start += 64) found.push_back({start, 64, pick_phase(64, timesteps, sign)});

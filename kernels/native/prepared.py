@@ -24,7 +24,7 @@ from gcn2snn.kernels.mismatch import Mismatch
 from gcn2snn.kernels.native import loading
 from gcn2snn.kernels.native.coding import level_table, rows_and_channels
 from gcn2snn.kernels.native.conv import conv_structure, fill_in_neurons
-from gcn2snn.kernels.native.products import phase_spmm, register_levels
+from gcn2snn.kernels.native.products import product_by_blocks, register_levels
 from gcn2snn.kernels.native.signatures import PREFIX, SUFFIX
 from gcn2snn.kernels.native.structures import Epilogue, Keep
 from gcn2snn.kernels.phase import PhaseCode, Spikes
@@ -186,8 +186,8 @@ class Spmm:
         rows = entries.shape[0]
         if code.shape[0] != entries.shape[1] or not entries.value.is_cpu:
             raise Mismatch
-        if event_blocks(matrix, spikes) is not None:
-            return phase_spmm(matrix, spikes, self.bias, add, self.fire)
+        if (blocks := event_blocks(matrix, spikes)) is not None:
+            return product_by_blocks(matrix, spikes, blocks, self.bias, add, self.fire)
         if self.fire is not None and rows != self.rows:
             self._prepare(rows)
         out, structure = torch.empty(rows, self.channels, dtype=self.stored), self.structure

@@ -39,6 +39,18 @@ def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | N
 
 def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | None, fire: Fire | None) -> Tensor:
     """Potentials [rows, C] in float32, or the codes that ``fire`` makes of them."""
+    return product_by_blocks(matrix, spikes, event_blocks(matrix, spikes), bias, add, fire)
+
+
+def product_by_blocks(
+    matrix: CSR,
+    spikes: Spikes,
+    blocks: EventBlocks | None,
+    bias: Tensor | None,
+    add: Tensor | None,
+    fire: Fire | None,
+) -> Tensor:
+    """:func:`phase_spmm` by the blocks that were found for these operands; None is the whole product."""
     channels, scale = spikes.code.shape[1], spikes.scale.detach().float().contiguous()
     table = register_levels(spikes.coding) if scale.dim() else register_levels(spikes.coding) * scale
     out = torch.empty(matrix.shape[0], channels, dtype=fire.coding.code_dtype if fire else torch.float32)
@@ -54,7 +66,6 @@ def phase_spmm(matrix: CSR, spikes: Spikes, bias: Tensor | None, add: Tensor | N
         structure.out = keep.pointer(out, real)
     else:
         structure.fire = ctypes.addressof(keep.fire(fire, real, out, (out.shape[0], channels), out.shape))
-    blocks = event_blocks(matrix, spikes)
     if blocks is None:
         _call_with_codes("phase_spmm", matrix, spikes, table, structure)
     else:

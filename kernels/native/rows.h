@@ -60,10 +60,8 @@ inline int64_t first_row(const Matrix& a, int64_t task, int64_t tasks) {
     return task == tasks ? a.rows : low;
 }
 
-// Where the sign of a code goes: there is none; it is applied after the look-up (two more instructions for 16 values); or it
-// is folded into the index of the table, which up to 16 phases leaves room for both signs. Folded bytes are 32 + t - 1 for a
-// spike of phase t, 48 + t - 1 for a negative one, 0 for silence (masked by the look-up): as fast as codes without sign.
-enum class Sign { kNone, kExtra, kFolded };
+// Whether codes have a sign: it is applied after the look-up.
+enum class Sign { kNone, kExtra };
 
 inline int64_t row_tasks(const Matrix& a, int64_t threads) { return std::min<int64_t>(std::max<int64_t>(a.rows, 1), threads == 1 ? 1 : threads * kTasksPerThread); }
 

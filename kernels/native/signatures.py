@@ -81,6 +81,7 @@ def _register_signatures() -> dict[str, tuple[Parameter, ...]]:
     operands = (int32, int32, SIZE, real, code, SIZE, SIZE, real, SIZE, SIZE)
     return {
         "block_spmm": (ctypes.POINTER(Blocks), SIZE, SIZE, real, SIZE, SIZE, ctypes.POINTER(Epilogue)),
+        "pack_codes": (code, SIZE, SIZE, code),
         "phase_spmm": (*operands, ctypes.POINTER(Epilogue)),
         "phase_steps": (*operands, ctypes.POINTER(Steps)),
     }
