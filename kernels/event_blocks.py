@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +14,10 @@ from gcn2snn.kernels.derived import contents
 from gcn2snn.kernels.phase import Spikes
 
 WIDTH = 64
-"""Channels of a block. 32 and 64 measured alike on R8 with a tenth of the events (AVX2); 64 keeps fewer entries."""
+"""Channels of the smallest block. 32 and 64 measured alike on R8 with a tenth of the events (AVX2); 64 keeps fewer entries."""
+
+MOST_WIDTH = 256
+"""Channels of the largest block: what one pass over the entries of a row sums in registers (AVX-512)."""
 
 ENTRY_VECTORS = 3
 """What an entry costs beside its sums, in vectors of 8 floats."""
@@ -33,10 +37,11 @@ class EventBlocks:
     """A product A X in blocks of channels, each with the entries of A that read a spike there and nothing else.
 
     Channels are ordered by their events (a spike counts once for each entry that reads it), so that the quiet ones come
-    together and their blocks are short. Entries keep their order: each sum has the terms of the whole product that are not
+    together and their blocks are short. Blocks whose channels are read by about the same entries are one. Entries keep their order: each sum has the terms of the whole product that are not
     zero, in the same order, so its bits are the same.
 
     Args:
+        start: first place of each block in the order of channels, and their number, [blocks + 1], int64.
         first_entry, first_code: where each block begins in ``col`` and ``value``, and in ``code``, [blocks], int64.
         rowptr: [blocks, rows + 1], int32, from 0 in each block.
         col: row of the block's part of ``code``, int32.
@@ -47,6 +52,7 @@ class EventBlocks:
         place: of each channel in the order of the blocks, [channels], int32.
     """
 
+    start: Tensor
     first_entry: Tensor
     first_code: Tensor
     rowptr: Tensor
@@ -94,22 +100,47 @@ def _made(matrix: CSR, spikes: Spikes) -> EventBlocks | None:
     fired, counts = spikes.code != 0, matrix.column_counts
     channels = fired.shape[1]
     order = (counts.double() @ fired.double()).argsort(descending=True, stable=True)
-    parts = order.split(WIDTH)
-    speaking = [fired[:, part].any(1) for part in parts]
-    entries = [int(counts[some].sum()) for some in speaking]
-    cost = sum(count * (-(-part.numel() // 8) + ENTRY_VECTORS) for count, part in zip(entries, parts, strict=True))
+    parts = _merged(order, fired, counts)
     whole = matrix.nnz * (-(-channels // 8) + ENTRY_VECTORS * -(-channels // 104))  # two passes beyond 104 channels
-    if cost > MOST_SHARE * whole:
+    if sum(part.cost for part in parts) > MOST_SHARE * whole:
         return None
     values = matrix.values(torch.float32)
-    made = [_block(matrix, values, spikes.code[:, part], some) for part, some in zip(parts, speaking, strict=True)]
+    made = [_block(matrix, values, spikes.code[:, part.channels], part.speaking) for part in parts]
     rowptr, col, value, code = zip(*made, strict=True)
     place = torch.empty(channels, dtype=torch.int32)
     place[order] = torch.arange(channels, dtype=torch.int32)
     first_entry, first_code = (_starts([part.numel() for part in sizes]) for sizes in (col, code))
+    start = torch.tensor([0, *(part.channels.numel() for part in parts)]).cumsum(0)
     return EventBlocks(
-        first_entry, first_code, torch.stack(rowptr), torch.cat(col), torch.cat(value), torch.cat(code), place
+        start, first_entry, first_code, torch.stack(rowptr), torch.cat(col), torch.cat(value), torch.cat(code), place
     )
+
+
+class _Part(NamedTuple):
+    """Channels of a block, the columns of the matrix that fire there, and what its product costs in vectors."""
+
+    channels: Tensor
+    speaking: Tensor
+    cost: int
+
+
+def _merged(order: Tensor, fired: Tensor, counts: Tensor) -> list[_Part]:
+    """Channels in blocks, each with the next one where that costs no more: an entry that both keep is then read once."""
+
+    def part(channels: Tensor, speaking: Tensor) -> _Part:
+        entries = int(counts[speaking].sum())
+        return _Part(channels, speaking, entries * (-(-channels.numel() // 8) + ENTRY_VECTORS))
+
+    found: list[_Part] = []
+    for channels in order.split(WIDTH):
+        found.append(part(channels, fired[:, channels].any(1)))
+        while len(found) > 1 and found[-2].channels.numel() + found[-1].channels.numel() <= MOST_WIDTH:
+            first, second = found[-2:]
+            both = part(torch.cat([first.channels, second.channels]), first.speaking | second.speaking)
+            if both.cost > first.cost + second.cost:
+                break
+            found[-2:] = [both]
+    return found
 
 
 def _block(matrix: CSR, values: Tensor, code: Tensor, speaking: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

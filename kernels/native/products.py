@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.epilogue import Fire
-from gcn2snn.kernels.event_blocks import WIDTH, EventBlocks, event_blocks
+from gcn2snn.kernels.event_blocks import EventBlocks, event_blocks
 from gcn2snn.kernels.native import loading
 from gcn2snn.kernels.native.call import call
 from gcn2snn.kernels.native.coding import decode
@@ -79,7 +79,7 @@ def _blocks(blocks: EventBlocks, keep: Keep) -> Blocks:
     real, index, long = torch.float32, torch.int32, torch.int64
     return Blocks(
         count=blocks.count,
-        width=WIDTH,
+        start=keep.pointer(blocks.start, long),
         first_entry=keep.pointer(blocks.first_entry, long),
         first_code=keep.pointer(blocks.first_code, long),
         rowptr=keep.pointer(blocks.rowptr, index),

@@ -75,8 +75,8 @@ class Blocks(ctypes.Structure):
     """``Blocks`` of blocks.h."""
 
     _fields_ = (
-        *_named(ctypes.c_int64, "count width"),
-        *_named(ctypes.c_void_p, "first_entry first_code rowptr col value code place"),
+        *_named(ctypes.c_int64, "count"),
+        *_named(ctypes.c_void_p, "start first_entry first_code rowptr col value code place"),
     )
 
 

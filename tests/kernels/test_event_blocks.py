@@ -53,7 +53,7 @@ def test_entries_that_read_silence_are_left_out() -> None:
     made = blocks_of(matrix, population)
     assert made is not None
     fired = population.code[:, made.place.argsort()] != 0
-    for number, part in enumerate(fired.split(event_blocks.WIDTH, dim=1)):
+    for number, part in enumerate(fired.split(made.start.diff().tolist(), dim=1)):
         kept = part.any(1)[matrix.col.long()]
         assert int(made.rowptr[number, -1]) == int(kept.sum())
     assert int(made.rowptr[:, -1].sum()) == made.value.numel()
@@ -95,3 +95,16 @@ def test_silent_rows_are_left_out_of_one_product(native: None, channels: int, ro
     fire = Fire(torch.tensor(0.8), CODES[0])
     wanted = reference.encode(reference.phase_spmm(matrix, population), fire.scale, fire.coding)
     assert torch.equal(phase_spmm_fire(matrix, population, fire).code, wanted.code)
+
+
+def test_blocks_read_by_the_same_entries_are_one(native: None) -> None:
+    matrix, population = sparse(41, 60, 0.4, 7), spikes(60, 300, CODES[0], 3)
+    population.code[torch.arange(60) % 4 > 0] = 0  # the same rows speak in every channel
+    made = blocks_of(matrix, population)
+    assert made is not None
+    assert made.start.tolist() == [0, 256, 300]
+    assert torch.equal(phase_spmm(matrix, population), reference.phase_spmm(matrix, population))
+    population.code[:, 64:] *= (torch.arange(60) % 16 == 0).to(torch.int8)[:, None]  # most channels need far fewer
+    made = blocks_of(matrix, population.with_code(population.code))
+    assert made is not None
+    assert made.start.tolist() == [0, 64, 300]
