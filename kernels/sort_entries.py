@@ -25,7 +25,7 @@ def sort_entries(
         at_once: entries that are sorted together, more where one row has more; on a CPU only.
     """
     if row.numel() <= at_once or row.device.type != "cpu":
-        order = torch.argsort(row.long() * columns + col.long(), stable=True)
+        order = _order(row, col, rowptr.numel() - 1, columns)
         return col[order].int(), value[order]
     sorted_col, sorted_value = torch.empty_like(col, dtype=torch.int32), torch.empty_like(value)
     cuts = torch.searchsorted(rowptr, torch.arange(at_once, row.numel(), at_once))
@@ -34,8 +34,14 @@ def sort_entries(
     for end in ends:
         part = slice(int(rowptr[begin]), int(rowptr[end]))
         chosen = (row >= begin).logical_and_(row < end).nonzero().flatten()
-        chosen = chosen[torch.argsort((row[chosen].long() - begin) * columns + col[chosen].long(), stable=True)]
+        chosen = chosen[_order(row[chosen] - begin, col[chosen], end - begin, columns)]
         sorted_col[part] = col[chosen].int()
         sorted_value[part] = value[chosen]
         begin = end
     return sorted_col, sorted_value
+
+
+def _order(row: Tensor, col: Tensor, rows: int, columns: int) -> Tensor:
+    """What sorts the entries of so many rows; numbers of 32 bits, where those do, sort in half the time of 64."""
+    kind = torch.int32 if rows * columns < 1 << 31 else torch.int64
+    return torch.argsort(row.to(kind) * columns + col.to(kind), stable=True)

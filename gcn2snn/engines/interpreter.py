@@ -166,8 +166,13 @@ def start_of(start: Tensor, dims: int) -> Tensor:
 
 def fire(node: ir.Neuron, potential: Value) -> Spikes:
     """Spikes of a population: phase of potential / (scale gain)."""
+    return fire_started(node, started(node, dense_value(potential)))
+
+
+def fire_started(node: ir.Neuron, potential: Tensor) -> Spikes:
+    """The same of potentials that hold what the membranes started from."""
     rule = firing(node)
-    return as_sent(node, encode(started(node, dense_value(potential)), rule.scale, rule.coding, rule.horizon))
+    return as_sent(node, encode(potential, rule.scale, rule.coding, rule.horizon))
 
 
 def code_input(node: ir.Coder, x: Tensor) -> Value:

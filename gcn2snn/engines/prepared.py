@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from gcn2snn import ir
 from gcn2snn.engines.fused import firing
-from gcn2snn.engines.interpreter import code_input, fire, started
+from gcn2snn.engines.interpreter import code_input, fire, fire_started, start_of, started
 from gcn2snn.engines.node_evaluation import evaluate_node
 from gcn2snn.engines.node_rules import Value, apply, dense_value
 from gcn2snn.engines.plan import Step, steps_to_heads
@@ -97,12 +97,19 @@ def _work(network: ir.Network, step: Step, decoders: Decoders) -> Work:
         return _Fused(step, decoders)
     (node,) = step.nodes
     if isinstance(node, ir.Neuron | ir.Output):
-        return _Ended(node, decoders)
+        return _Ended(node, decoders, _is_new(network, node.inputs[0]))
     if isinstance(node, ir.Coder):
         return _Coded(node)
     if isinstance(node, ir.Dense | ir.Aggregate):
         return _Synapse(node)
     return _Plain(node, decoders if isinstance(node, DECODED) else None)
+
+
+def _is_new(network: ir.Network, name: str) -> bool:
+    """Whether a potential is a tensor of its own that one node alone reads, which may then write to it."""
+    node = network[name]
+    own = isinstance(node, ir.Dense | ir.Aggregate) or (isinstance(node, ir.Add) and len(node.inputs) > 1)
+    return own and len(network.readers(name)) == 1 and name not in network.heads
 
 
 def _evaluated(node: ir.Node, values: Mapping[str, Value], inputs: Mapping[str, Value]) -> Value:
@@ -209,10 +216,10 @@ class _Fused(_Prepared):
 
 
 class _Ended:
-    """A population or an output that reads a potential."""
+    """A population or an output that reads a potential; where that ``is_new``, the start is added in its place."""
 
-    def __init__(self, node: ir.Neuron | ir.Output, decoders: Decoders):
-        self.node, self.decoders = node, decoders
+    def __init__(self, node: ir.Neuron | ir.Output, decoders: Decoders, is_new: bool = False):
+        self.node, self.decoders, self.is_new = node, decoders, is_new and node.start is not None
         self.kernel: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, values: dict[str, Value], inputs: Mapping[str, Value]) -> None:
@@ -220,7 +227,11 @@ class _Ended:
         x = values[node.inputs[0]]
         if isinstance(x, Spikes):
             x = self.decoders(x)
-        potential = started(node, dense_value(x))
+        potential = dense_value(x)
+        if self.is_new and node.start is not None and not potential.requires_grad:
+            potential += start_of(node.start.to(potential.dtype), potential.dim())
+        else:
+            potential = started(node, potential)
         if isinstance(node, ir.Output):
             values[node.name] = potential
             return
@@ -229,7 +240,7 @@ class _Ended:
         try:
             values[node.name] = Spikes(self.kernel(potential), node.scale, node.coding)
         except Mismatch:
-            values[node.name] = _evaluated(node, values, inputs)
+            values[node.name] = fire_started(node, potential)
 
 
 class _Coded:

@@ -52,12 +52,13 @@ def synapse_kernel(
         return _aggregation(x, fire, start)
     if not isinstance(node, ir.Dense | ir.Conv) or node.weight.dtype not in FLOATS:
         return None
-    if start is not None and node.bias is not None:
-        return None  # two constants are added one after the other
     weight = node.weight.detach()
-    bias = node.bias if start is None else start.expand(weight.shape[0])
+    both = start is not None and node.bias is not None  # two constants are added one after the other
+    bias = node.bias if start is None or both else start.expand(weight.shape[0])
     if isinstance(node, ir.Dense):
-        return native.Gemm(x.scale, x.coding, weight, bias, fire)
+        return native.Gemm(x.scale, x.coding, weight, bias, fire, start if both else None)
+    if both:
+        return None
     geometry = Geometry(node.stride, node.padding, node.dilation, node.groups)
     if fire is None or not event_driven(x, weight, geometry):
         return None

@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.encode import as_images, as_pixels, pixels_last
@@ -97,28 +96,58 @@ class Encode:
 
 
 class Gemm:
-    """decode(codes) W^T + bias + add, fired if there is a population: ``phase_gemm`` and ``phase_gemm_fire``, of few rows."""
+    """decode(codes) W^T + bias + add + start, fired if there is a population: ``phase_gemm`` and ``phase_gemm_fire``.
 
-    def __init__(self, scale: Tensor, coding: PhaseCode, weight: Tensor, bias: Tensor | None, fire: Fire | None):
-        self.weight, self.transposed, self.bias = weight, weight.t(), bias
+    Block by block where they go so, with the same blocks; what follows the product of a block finds it in the cache.
+    """
+
+    def __init__(
+        self,
+        scale: Tensor,
+        coding: PhaseCode,
+        weight: Tensor,
+        bias: Tensor | None,
+        fire: Fire | None,
+        start: Tensor | None = None,
+    ):
+        self.transposed, self.bias, self.start = weight.t(), bias, start
         self.decode = Decode(scale, coding, weight.dtype)
-        self.encode = None if fire is None else Encode(fire, weight.dtype)
+        self.fire = fire
+        self.whole, self.rest = (None if fire is None else Encode(fire, weight.dtype) for _ in range(2))
+        self.stored = weight.dtype if fire is None else fire.coding.code_dtype
 
     def __call__(self, code: Tensor, add: Tensor | None = None) -> Tensor:
-        if code.shape[0] * max(code.shape[1], 1) > BLOCK_VALUES:
-            raise Mismatch  # block by block
+        rows, outputs = code.shape[0], self.transposed.shape[1]
+        block = max(1, BLOCK_VALUES // max(code.shape[1], 1))
+        if add is not None and add.shape != (rows, outputs):
+            raise Mismatch
+        if rows <= block:
+            potential = self._potential(code, add, torch.empty(rows, outputs, dtype=self.transposed.dtype))
+            return potential if self.whole is None else self.whole(potential)
+        if self.fire is not None and self.fire.horizon is not None:
+            raise Mismatch  # whose rows go with the blocks
+        out = torch.empty(rows, outputs, dtype=self.stored)
+        room = out if self.whole is None else torch.empty(block, outputs, dtype=self.transposed.dtype)
+        for first in range(0, rows, block):
+            part = slice(first, first + block)
+            target = out[part] if self.whole is None else room[: min(block, rows - first)]
+            potential = self._potential(code[part], None if add is None else add[part], target)
+            encode = self.whole if first + block <= rows else self.rest
+            if encode is not None:
+                out[part] = encode(potential)
+        return out
+
+    def _potential(self, code: Tensor, add: Tensor | None, out: Tensor) -> Tensor:
         x = self.decode(code)
-        if self.encode is None:
-            potential = functional.linear(x, self.weight, self.bias)
-        elif self.bias is None:
-            potential = torch.mm(x, self.transposed)
+        if self.bias is None:
+            torch.mm(x, self.transposed, out=out)
         else:
-            potential = torch.addmm(self.bias, x, self.transposed)
+            torch.addmm(self.bias, x, self.transposed, out=out)
         if add is not None:
-            if add.shape != potential.shape:
-                raise Mismatch
-            potential += add
-        return potential if self.encode is None else self.encode(potential)
+            out += add
+        if self.start is not None:
+            out += self.start
+        return out
 
 
 class Conv2d:

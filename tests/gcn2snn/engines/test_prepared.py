@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -70,6 +71,19 @@ def test_other_sizes_and_back(snn: gcn2snn.SpikingNetwork) -> None:
     for rows in (3, 1, 0, 3):
         x = torch.rand(rows, 2, 8, 8)
         assert torch.equal(snn(x), node_by_node(snn.network, {"input": x}))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("correct", ["none", "mean"])
+def test_many_rows_go_in_blocks(correct: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    parts = [nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 9), nn.ReLU(), nn.Linear(9, 3)]
+    x = torch.rand(50, 6)
+    network = gcn2snn.convert(nn.Sequential(*parts).eval(), x, ConvertConfig(correct=correct)).network
+    for module in ("gcn2snn.kernels.phase_gemm", "gcn2snn.kernels.native.prepared"):
+        monkeypatch.setattr(importlib.import_module(module), "BLOCK_VALUES", 72)  # 9 rows, then 8
+    for rows in (50, 9, 8, 3):
+        assert torch.equal(by_plan(network, {"input": x[:rows]}), node_by_node(network, {"input": x[:rows]}))
 
 
 @torch.no_grad()
