@@ -9,6 +9,7 @@ from gcn2snn.bench import events as _events  # noqa: F401 - registers its cases
 from gcn2snn.bench import features as _features  # noqa: F401 - registers its cases
 from gcn2snn.bench import minibatch as _minibatch  # noqa: F401 - registers its cases
 from gcn2snn.bench import networks as _networks  # noqa: F401 - registers its cases
+from gcn2snn.bench import short_calls as _short_calls  # noqa: F401 - registers its cases
 from gcn2snn.bench.cases import CASES, Case, case
 from gcn2snn.bench.commands import COMMAND_CASES, CommandProblem
 from gcn2snn.bench.config import BenchConfig
