@@ -122,7 +122,7 @@ class Gemm:
         if add is not None and add.shape != (rows, outputs):
             raise Mismatch
         if rows <= block:
-            potential = self._potential(code, add, torch.empty(rows, outputs, dtype=self.transposed.dtype))
+            potential = self._potential(code, add, None)
             return potential if self.whole is None else self.whole(potential)
         if self.fire is not None and self.fire.horizon is not None:
             raise Mismatch  # whose rows go with the blocks
@@ -137,17 +137,17 @@ class Gemm:
                 out[part] = encode(potential)
         return out
 
-    def _potential(self, code: Tensor, add: Tensor | None, out: Tensor) -> Tensor:
+    def _potential(self, code: Tensor, add: Tensor | None, out: Tensor | None) -> Tensor:
         x = self.decode(code)
         if self.bias is None:
-            torch.mm(x, self.transposed, out=out)
+            found = torch.mm(x, self.transposed, out=out)
         else:
-            torch.addmm(self.bias, x, self.transposed, out=out)
+            found = torch.addmm(self.bias, x, self.transposed, out=out)
         if add is not None:
-            out += add
+            found += add
         if self.start is not None:
-            out += self.start
-        return out
+            found += self.start
+        return found
 
 
 class Conv2d:
