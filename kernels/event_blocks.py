@@ -37,8 +37,8 @@ class EventBlocks:
     """A product A X in blocks of channels, each with the entries of A that read a spike there and nothing else.
 
     Channels are ordered by their events (a spike counts once for each entry that reads it), so that the quiet ones come
-    together and their blocks are short. Blocks whose channels are read by about the same entries are one. Entries keep their order: each sum has the terms of the whole product that are not
-    zero, in the same order, so its bits are the same.
+    together and their blocks are short. Blocks whose channels are read by about the same entries are one. Entries keep
+    their order: each sum has the terms of the whole product that are not zero, in the same order, so its bits are the same.
 
     Args:
         start: first place of each block in the order of channels, and their number, [blocks + 1], int64.
