@@ -21,8 +21,9 @@ inline __m128i some_codes(const int8_t* code, int64_t width) {
     return _mm_maskz_loadu_epi8(width >= 16 ? 0xffff : (1u << std::max<int64_t>(width, 0)) - 1, code);
 }
 
-// One row: whole blocks, then vectors of 16 channels in order, or one more block where there would be four of them. In a block, byte k of a word has the magnitude of channel 16 k + i and the sign of the channel of byte k + 1: rotated
-// by k bytes to the right, the word has that magnitude lowest, and its highest byte is byte k - 1.
+// One row: whole blocks, then vectors of 16 channels in order, or one more block where there would be four of them. In a block,
+// byte k of a word has the magnitude of channel 16 k + i and the sign of the channel of byte k + 1: rotated by k bytes to the
+// right, the word has that magnitude lowest, and its highest byte is byte k - 1.
 inline void pack_row(const int8_t* code, int64_t channels, int8_t* packed) {
     int64_t start = 0;
     for (; packed_bytes(channels) - start >= kPackedChannels; start += kPackedChannels) {
