@@ -47,7 +47,8 @@ def _explain(error: ValidationError) -> str:
 
 Base = Annotated[float, Field(gt=1.0, lt=1e6, description="base Q of the phase code")]
 Timesteps = Annotated[int, Field(ge=1, le=255, description="phases T")]
-
+LONGEST_WAIT = 65_535
+"""Steps that a layer may wait at most. Codes have 255 phases, so that a longer wait hears nothing more and only takes time."""
 
 Group = Annotated[
     int,
@@ -184,7 +185,8 @@ class ConvertConfig:
     ] = "binary"
     input_timesteps: Annotated[int | None, Field(ge=1, le=24, description="bits of the binary input, default T")] = None
     wait: Annotated[
-        int | None, Field(ge=0, description="wait timestep w; None waits for all input, which is exact")
+        int | None,
+        Field(ge=0, le=LONGEST_WAIT, description="wait timestep w; None waits for all input, which is exact"),
     ] = None
     batch_norm: Annotated[
         Literal["weights", "threshold"], Field(description="fold batch norm, or keep it in threshold and v(0)")

@@ -136,7 +136,7 @@ class SpikingNetwork(DescribedModule):
             recordings: {population: Recording()} to fill; needs the temporal engine.
 
         Raises:
-            ConfigError: the closed form is asked for where w < T - 1, wait is negative, another engine is to record, or a
+            ConfigError: the closed form is asked for where w < T - 1, wait is negative or too long, another engine is to record, or a
                 recording is asked of what is no population.
             InputError, InputTypeError: the arguments are not those of the source model.
         """
@@ -239,6 +239,7 @@ class SpikingNetwork(DescribedModule):
             wait: w, default the one of the network.
 
         Raises:
+            ConfigError: wait is negative or too long.
             MissingPackageError: matplotlib is not installed.
             InputError, InputTypeError: a row, neuron or population is not there, or the arguments do not fit.
         """

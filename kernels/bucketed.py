@@ -143,7 +143,10 @@ def moments(spikes: Spikes, fire: Fire, wait: int) -> tuple[Tensor, Tensor]:
     ([3, 4], [0, 1, 1, 1])
     """
     step = fire.coding.step_of(torch.arange(1, fire.coding.timesteps + 1))
-    seen = step.add(wait).mul(spikes.coding.group).clamp(max=spikes.coding.timesteps)
+    heard_all = min(
+        wait, spikes.coding.timesteps
+    )  # a longer wait hears the same, and its product with the group may overflow
+    seen = step.add(heard_all).mul(spikes.coding.group).clamp(max=spikes.coding.timesteps)
     limits, moment_of = torch.unique(seen, sorted=True, return_inverse=True)
     return limits.int(), moment_of.int()
 

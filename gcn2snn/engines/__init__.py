@@ -2,7 +2,7 @@
 
 from gcn2snn.engines.arguments import bind
 from gcn2snn.engines.bucketed import run_bucketed
-from gcn2snn.engines.choose import ENGINES, check_recordings, choose_engine, is_exact
+from gcn2snn.engines.choose import ENGINES, check_recordings, check_wait, choose_engine, is_exact
 from gcn2snn.engines.chosen import run_chosen
 from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.interpreter import (
@@ -49,6 +49,7 @@ __all__ = [
     "apply",
     "bind",
     "check_recordings",
+    "check_wait",
     "choose_engine",
     "code_input",
     "constant_values",

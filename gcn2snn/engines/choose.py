@@ -5,11 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gcn2snn import ir
-from gcn2snn.engines.topology import check_wait, least_exact_wait
+from gcn2snn.config import LONGEST_WAIT
+from gcn2snn.engines.topology import check_kept_wait, least_exact_wait
 from gcn2snn.errors import ConfigError
 from gcn2snn.memory import current_limit
 
 ENGINES = ("auto", "closed", "bucketed", "temporal")
+
+
+def check_wait(wait: object) -> None:
+    """Refuse what is no wait.
+
+    Raises:
+        ConfigError: ``wait`` is neither None nor a whole number of steps from 0 to :data:`gcn2snn.config.LONGEST_WAIT`.
+    """
+    if wait is None:
+        return
+    if isinstance(wait, bool) or not isinstance(wait, int):
+        raise ConfigError(f"wait is {wait!r}; a whole number of steps is needed, 0 or more, or None for all")
+    if wait < 0:
+        raise ConfigError(
+            f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 to {LONGEST_WAIT}, or None for all"
+        )
+    if wait > LONGEST_WAIT:
+        raise ConfigError(
+            f"wait is {wait}; codes have at most 255 phases, so that a layer hears nothing more after so many steps: "
+            f"allowed are 0 to {LONGEST_WAIT}, or None for all input"
+        )
 
 
 def is_exact(network: ir.Network, wait: int | None) -> bool:
@@ -24,18 +46,13 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
     spikes.
 
     Raises:
-        ConfigError: wait is negative, the engine is unknown, the closed form is asked for where it is not exact, or a memory
+        ConfigError: wait is negative or too long, the engine is unknown, the closed form is asked for where it is not exact, or a memory
             limit holds and another engine would run.
     """
     if engine not in ENGINES:
         raise ConfigError(f"engine is {engine!r}; allowed are {', '.join(ENGINES)}")
-    if wait is not None and (isinstance(wait, bool) or not isinstance(wait, int)):
-        raise ConfigError(f"wait is {wait!r}; a whole number of steps is needed, 0 or more, or None for all")
-    if wait is not None and wait < 0:
-        raise ConfigError(
-            f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more, or None for all"
-        )
-    check_wait(network, wait)
+    check_wait(wait)
+    check_kept_wait(network, wait)
     exact = is_exact(network, wait)
     if engine == "closed" and not exact:
         raise ConfigError(

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gcn2snn import ir
+from gcn2snn.engines.choose import check_wait
 from gcn2snn.engines.emission import Emission, SpikeTrain
 from gcn2snn.engines.membrane import Membrane
 from gcn2snn.engines.node_rules import Value
 from gcn2snn.engines.temporal import constants, emissions_of_inputs
-from gcn2snn.engines.topology import check_calibrated, check_wait, depths, keepers, timesteps_of, wait_of
-from gcn2snn.errors import ConfigError, InputError
+from gcn2snn.engines.topology import check_calibrated, check_kept_wait, depths, keepers, timesteps_of, wait_of
+from gcn2snn.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,12 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
         Outputs equal to those of ``run_temporal`` on each input alone, and the number of steps.
 
     Raises:
-        ConfigError: wait is negative, or the network is not calibrated.
+        ConfigError: wait is negative or too long, or the network is not calibrated.
         InputError: there are no inputs.
 
     Source: Section V-C2, Fig. 10.
     """
-    if wait is not None and wait < 0:
-        raise ConfigError(f"wait is {wait}; a neuron cannot fire before its input: allowed are 0 and more")
+    check_wait(wait)
     if not items:
         raise InputError("a pipeline needs at least one input")
     check_calibrated(network)
@@ -108,7 +108,7 @@ def run_pipeline(network: ir.Network, items: Sequence[Mapping[str, Value]], wait
     depth = depths(network)
     longest = max(timesteps_of(node) for node in network if isinstance(node, ir.Neuron | ir.Coder | ir.OneHot))
     shared = max(wait_of(network, node, wait) for node in layers) - (1 if wait is None else 0)
-    check_wait(network, shared)
+    check_kept_wait(network, shared)
     period, count = longest + shared, 1 + max(depth.values())
     slots = [
         Slot(depth[node.name], node.name, item, start + 1, start + period)

@@ -12,7 +12,7 @@ from gcn2snn.engines.interpreter import Observer, replay
 from gcn2snn.engines.membrane import Membrane, Recording
 from gcn2snn.engines.node_rules import Value, apply, dense_value
 from gcn2snn.engines.readout_rules import heads_of
-from gcn2snn.engines.topology import check_calibrated, check_wait, keepers, kept_of, sources, wait_of
+from gcn2snn.engines.topology import check_calibrated, check_kept_wait, keepers, kept_of, sources, wait_of
 from gcn2snn.kernels import Spikes
 
 
@@ -81,7 +81,7 @@ def run_membranes(
     The spikes of a population are dropped after its last reader. The other arguments are those of :func:`run_temporal`.
     """
     check_calibrated(network)
-    check_wait(network, wait)
+    check_kept_wait(network, wait)
     if observe is not None and emitted is None:
         emitted = {}
     fixed = constants(network, inputs)

@@ -108,7 +108,7 @@ def least_wait(network: ir.Network) -> int:
     return found
 
 
-def check_wait(network: ir.Network, wait: int | None) -> None:
+def check_kept_wait(network: ir.Network, wait: int | None) -> None:
     """Refuse a wait with which a kept potential would be handed over before all its input is there.
 
     Raises:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Recording, Value, depths, input_timesteps, run_temporal
+from gcn2snn.engines import Recording, Value, check_wait, depths, input_timesteps, run_temporal
 from gcn2snn.errors import InputError
 from gcn2snn.kernels import Spikes
 
@@ -85,12 +85,14 @@ def watch(network: ir.Network, inputs: Mapping[str, Value], wait: int | None, ch
     The run is made twice: the first says who fires, from which the neurons of the traces are chosen.
 
     Raises:
+        ConfigError: wait is negative or too long.
         InputError: a row or neuron is out of range, or a name is no population.
     """
     names = [node.name for node in network.of(ir.Neuron)]
     if not names:
         raise InputError("the network has no spiking population to draw")
     _check_names(names, choice)
+    check_wait(wait)
     wait = _wait(network, wait)
     sent: dict[str, Spikes] = {}
     rows = max(run_temporal(network, inputs, wait, emitted=sent).shape[:1], default=1)

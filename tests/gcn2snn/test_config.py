@@ -18,6 +18,7 @@ from gcn2snn.errors import ConfigError
         ({"timesteps": 256}, "timesteps = 256: input should be less than or equal to 255"),
         ({"message": "loud"}, "message = 'loud': input should be 'signed', 'rectified' or 'fused'"),
         ({"wait": -1}, "wait = -1"),
+        ({"wait": 65_536}, "wait = 65536: input should be less than or equal to 65535"),
         ({"layers": {"relu": {"base": 0.5}}}, r"layers\.relu\.base = 0\.5"),
         ({"bass": 1.3}, "bass = 1.3: unexpected"),
     ],

@@ -33,6 +33,10 @@ def test_choose_engine_refuses(case):
         choose_engine(network, 3, "closed")
     with pytest.raises(ConfigError, match="wait is -1"):
         choose_engine(network, -1, "auto")
+    with pytest.raises(ConfigError, match="wait is 2147483648; codes have at most 255 phases"):
+        choose_engine(network, 2**31, "temporal")
+    with pytest.raises(ConfigError, match="wait is True; a whole number"):
+        choose_engine(network, True, "auto")
     with pytest.raises(ConfigError, match="engine is 'fast'"):
         choose_engine(network, None, "fast")
 

@@ -70,5 +70,7 @@ def test_run_pipeline_refuses(make_images, make_spiking):
     network = make_spiking(case, ConvertConfig(timesteps=4))
     with pytest.raises(ConfigError, match="wait is -1"):
         run_pipeline(network, [case[1]], -1)
+    with pytest.raises(ConfigError, match="wait is 65536; codes have at most 255 phases"):
+        run_pipeline(network, [case[1]], 2**16)
     with pytest.raises(InputError, match="at least one input"):
         run_pipeline(network, [], 3)

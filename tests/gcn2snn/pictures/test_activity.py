@@ -8,7 +8,7 @@ from torch import nn
 
 from gcn2snn import SpikingNetwork, convert
 from gcn2snn.engines import bind
-from gcn2snn.errors import InputError
+from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.pictures.activity import TRACES, Choice, watch
 
 
@@ -31,6 +31,13 @@ def test_spikes_are_those_of_the_network_on_the_clock(wait: int | None) -> None:
         assert own.step.tolist() == torch.where(code == 0, 0, own.begins + code.abs()).tolist()
         assert own.spikes == int(spikes.fired.sum())
         assert own.size == spikes.code.numel()
+
+
+@pytest.mark.parametrize("wait", [-1, 2**31])
+def test_a_wait_without_sense_is_refused(wait: int) -> None:
+    snn, x = network()
+    with pytest.raises(ConfigError, match=f"wait is {wait}"):
+        snn.plot(x, wait=wait)
 
 
 def test_rows_are_the_only_ones_drawn_and_the_limit_holds() -> None:
