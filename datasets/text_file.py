@@ -19,6 +19,9 @@ _MARKS = (
 )
 """Byte order marks and their encodings; the longer ones first, because one begins with another."""
 
+_CONTROLS = tuple(bytes([value]) for value in (*range(1, 9), 11, *range(14, 27), *range(28, 32), 127))
+"""Control characters that no text holds."""
+
 _BINARY = (
     (b"\x1f\x8b", "a gzip file; unpack it with gunzip (in a pipe: gunzip -c)"),
     (b"BZh", "a bzip2 file; unpack it with bunzip2 (in a pipe: bunzip2 -c)"),
@@ -230,11 +233,26 @@ def wrong_encoding(name: str, chosen: str, line: int, place: str, error: Unicode
     texts.tsv is not UTF-8 text: line 1, column 4 is 0xe
     """
     byte = error.object[error.start : error.start + 1].hex()
+    if _looks_binary(error.object):
+        return (
+            f"{name} is a binary file, not text: {place} is 0x{byte}, and there are control characters around it. Give a text "
+            f"file; if it is one, in UTF-16 without a byte order mark, say so with --encoding utf-16-le or --encoding utf-16-be"
+        )
     return (
         f"{name} is not {chosen.removesuffix('-sig').upper()} text: line {line}, {place} is 0x{byte} ({error.reason}). Say how it is "
         f"encoded, for example --encoding cp1252 or --encoding latin-1 (Western Europe) or --encoding gb18030 (China), or "
         f"save it as UTF-8"
     )
+
+
+def _looks_binary(part: bytes) -> bool:
+    """Whether bytes that could not be decoded hold what no text in a one-byte encoding or in UTF-8 does.
+
+    That is a zero byte, or many other control characters: more than one byte in 50, where random bytes have five. Tabs,
+    the ends of lines and pages, and the escapes of terminals belong to texts.
+    """
+    controls = sum(map(part.count, _CONTROLS))
+    return b"\0" in part or controls > len(part) / 50
 
 
 def _zero_byte(path: Path, start: bytes, place: int, line: int) -> str:

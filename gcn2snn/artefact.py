@@ -12,7 +12,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ArtefactError, Gcn2SnnError, refuses_misfits
-from gcn2snn.files import load_tensors
+from gcn2snn.files import load_tensors, refuse_other_ending
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import check_folder, find_folder
 from gcn2snn.network_checks import check_network
@@ -38,7 +38,7 @@ def save(
 
     Args:
         snn: converted network.
-        path: file to write, whole or not at all.
+        path: file to write, whole or not at all. Its name ends in ``.safetensors``, or in no format's ending.
         origin: JSON values kept with it (dataset, run, source accuracy) instead of ``snn.origin``.
         force: replace a file that exists.
 
@@ -46,8 +46,10 @@ def save(
         The path.
 
     Raises:
-        ArtefactError: the file exists and ``force`` is not set, or it cannot be written.
+        ArtefactError: the file exists and ``force`` is not set, its name ends as that of another format (``.json``, ``.pt``,
+            ...), or it cannot be written.
     """
+    refuse_other_ending(Path(path), ".safetensors")
     if os.path.lexists(path) and not force:
         raise ArtefactError(f"{path} exists; it is not overwritten without force=True. Choose another name")
     kept = snn.origin if origin is None else origin

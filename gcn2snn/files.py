@@ -30,6 +30,13 @@ HEADER_KEY = "gcn2snn"
 """The one key of a safetensors header under which kind, version, checksum and metadata stand."""
 
 
+ENDINGS = frozenset((
+    ".bin", ".bz2", ".ckpt", ".csv", ".gz", ".h5", ".hdf5", ".htm", ".html", ".jpg", ".jpeg", ".json", ".jsonl", ".md", ".mat",
+    ".nir", ".npy", ".npz", ".onnx", ".parquet", ".pdf", ".pickle", ".pkl", ".png", ".pt", ".pth", ".py", ".safetensors", ".svg",
+    ".tar", ".toml", ".tsv", ".txt", ".xlsx", ".xml", ".yaml", ".yml", ".zip",
+))  # fmt: skip
+"""Endings of names that say which format a file has."""
+
 LONGEST_HEADER = 100_000_000
 """Bytes of the longest header that safetensors reads."""
 
@@ -220,12 +227,28 @@ def load_json(path: Path, schema: type[Stored], again: str = "Make it again") ->
     return checked(read_json(path, again), schema, str(path), again)
 
 
+def refuse_other_ending(path: Path, ending: str) -> None:
+    """Refuse a name that says another format than the one that is written, since people and programs believe the name.
+
+    An ending that is no format's, as in ``snn.v1.2``, and a name without one are the writer's own affair.
+
+    Raises:
+        ArtefactError: it names the ending and the one that fits.
+    """
+    found = path.suffix.lower()
+    if found in ENDINGS and found != ending:
+        raise ArtefactError(
+            f"{path} ends in {path.suffix}, but a {ending} file is written. Give a name that ends in {ending}"
+        )
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: int, meta: Json) -> Path:
     """Write tensors and JSON metadata as one safetensors file that carries its kind, format version and a checksum.
 
     Raises:
-        ArtefactError: the file cannot be written.
+        ArtefactError: the name ends as that of another format, or the file cannot be written.
     """
+    refuse_other_ending(path, ".safetensors")
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

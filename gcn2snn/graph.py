@@ -246,7 +246,11 @@ class Graph:
         return graph
 
     def save(self, path: str | Path) -> Path:
-        """Write one safetensors file (tensors, and the rest as JSON in its header), whole or not at all."""
+        """Write one safetensors file (tensors, and the rest as JSON in its header), whole or not at all.
+
+        Raises:
+            ArtefactError: the name ends as that of another format, or the file cannot be written.
+        """
         from gcn2snn.files import save_tensors
 
         tensors = {"rowptr": self.raw.rowptr, "col": self.raw.col, "value": self.raw.value, "labels": self.labels}

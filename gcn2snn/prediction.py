@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.files import replacing
+from gcn2snn.files import refuse_other_ending, replacing
 
 TEMPERATURES = torch.linspace(-3.0, 3.0, 241, dtype=torch.float64).exp()
 """Softmax temperatures, in units of the scores' standard deviation, from which calibration takes the likeliest."""
@@ -101,12 +101,12 @@ class RowPredictions:
         """Write a CSV file, whole or not at all: row, name, label, source, network, source_probability, network_probability.
 
         Args:
-            path: file to write.
+            path: file to write; its name ends in ``.csv``, or in no format's ending.
             class_names: one per class; a class without one is called by its number.
             row_names: one per row of the data (not only of those here), or none.
 
         Raises:
-            ArtefactError: the file cannot be written.
+            ArtefactError: the name ends as that of another format, or the file cannot be written.
             InputError: there are names, but fewer than rows.
         """
         if row_names and len(row_names) <= int(self.row.max()):
@@ -118,6 +118,7 @@ class RowPredictions:
             return class_names[number] if number < len(class_names) else f"class {number}"
 
         path = Path(path)
+        refuse_other_ending(path, ".csv")
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["row", "name", *(field.name for field in fields(self) if field.name != "row")])

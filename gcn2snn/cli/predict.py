@@ -123,6 +123,11 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def _counted(number: int, thing: str) -> str:
+    """A number and what it counts: ``1 spike``, ``2 spikes``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: bool, clock: float | None) -> None:
     import json
 
@@ -134,9 +139,10 @@ def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: boo
         print(json.dumps(content, ensure_ascii=False), flush=True)
         return
     classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in answer.best(top))
-    cost = f"{answer.additions:,} additions, {1e9 * answer.joules:.3g} nJ"
-    cost += "" if clock is None else f", {answer.steps} steps in {seconds(answer.steps / clock)}"
-    print(f"{classes}\t{answer.known_words} known words, {answer.spikes:,} spikes, {cost}\t{_short(given)}", flush=True)
+    cost = f"{_counted(answer.additions, 'addition')}, {1e9 * answer.joules:.3g} nJ"
+    cost += "" if clock is None else f", {_counted(answer.steps, 'step')} in {seconds(answer.steps / clock)}"
+    counts = f"{_counted(answer.known_words, 'known word')}, {_counted(answer.spikes, 'spike')}"
+    print(f"{classes}\t{counts}, {cost}\t{_short(given)}", flush=True)
     if explain:
         moved = list(answer.influence.items())[:8]
         print("    " + ("  ".join(f"{word} {amount:+.3f}" for word, amount in moved) or "no known word"), flush=True)

@@ -43,11 +43,11 @@ def report(
 
       gcn2snn report paper.safetensors default.safetensors --out both.html
     """
+    refuse_other_format(out, ".html")  # before anything that takes seconds to load
     from gcn2snn.cli.output import console, emit
     from gcn2snn.files import refuse_existing
     from gcn2snn.report import default_file, is_table, write_report
 
-    refuse_other_format(out, ".html")
     file = out or default_file(targets)
     refuse_existing(file, force)
     if len(targets) == 1 and is_table(targets[0]):

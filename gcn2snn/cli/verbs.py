@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from gcn2snn.cli.loudness import note, set_level
 
@@ -24,6 +25,37 @@ STOPPED = "stopped; no half-written file is left. Give the same command again"
 
 QUIET = typer.Option("--quiet", "-q", help="Nothing on standard error but errors: no notes, progress or hints.")
 VERBOSE = typer.Option("--verbose", "-v", help="Also versions, time, memory, and where an error was raised.")
+
+
+class Command(TyperCommand):
+    """A verb whose command line is refused where an option stands in the place of another one's value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words; a refusal knows of which verb, so that it can name the right help."""
+        try:
+            self._refuse_swallowed_options(args)
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            if getattr(error, "ctx", None) is None:  # words that cannot be taken apart do not know their verb
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
+
+    def _refuse_swallowed_options(self, words: Sequence[str]) -> None:
+        """``--check --out x`` would take --out for the value of --check, and x for an argument."""
+        options = [parameter for parameter in self.params if parameter.param_type_name == "option"]
+        names = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+        valued = {name for option in options if not getattr(option, "is_flag", False) for name in option.opts}
+        waiting = iter(words)
+        for word in waiting:
+            if word == "--":
+                return
+            if word not in valued:
+                continue
+            value = next(waiting, None)
+            if value in names:
+                raise UsageError(
+                    f"{word} needs a value, but the option {value} follows. Put the value between them, or leave {word} out"
+                )
 
 
 def verb(function: Callable[..., None]) -> Callable[..., None]:
@@ -68,7 +100,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 def add(app: typer.Typer, function: Callable[..., None], name: str | None = None) -> None:
     """Make a function a verb of ``app``; the list of verbs shows the whole first paragraph of its docstring."""
     first = (inspect.getdoc(function) or "").partition("\n\n")[0]
-    app.command(name, short_help=" ".join(first.split()))(verb(function))
+    app.command(name, cls=Command, short_help=" ".join(first.split()))(verb(function))
 
 
 def in_one_line(error: Any, words: Sequence[str]) -> str:

@@ -71,6 +71,20 @@ def test_save_reports_an_unwritable_place(snn: SpikingNetwork, tmp_path: Path) -
         gcn2snn.save(snn, tmp_path / "file" / "snn.safetensors")
 
 
+@pytest.mark.parametrize("name", ["snn.json", "snn.PT", "snn.csv", "snn.onnx"])
+def test_save_refuses_the_ending_of_another_format(snn: SpikingNetwork, tmp_path: Path, name: str) -> None:
+    with pytest.raises(
+        ArtefactError, match=r"ends in \.\w+, but a .safetensors file is written. Give a name that ends in"
+    ):
+        gcn2snn.save(snn, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["snn", "snn.SAFETENSORS", "snn.v1.2"])
+def test_save_takes_names_that_name_no_other_format(snn: SpikingNetwork, tmp_path: Path, name: str) -> None:
+    assert gcn2snn.load(gcn2snn.save(snn, tmp_path / name)).config == snn.config
+
+
 def test_save_does_not_overwrite_unasked(snn: SpikingNetwork, tmp_path: Path) -> None:
     path = gcn2snn.save(snn, tmp_path / "snn.safetensors")
     before = path.read_bytes()

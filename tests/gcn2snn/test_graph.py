@@ -160,6 +160,11 @@ def test_fingerprint_depends_on_every_tensor() -> None:
     assert len({graph.fingerprint, *(other.fingerprint for other in others)}) == 8
 
 
+def test_save_refuses_the_ending_of_another_format(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"graph.npz ends in .npz, but a .safetensors file is written"):
+        random_graph().save(tmp_path / "graph.npz")
+
+
 def test_load_refuses_damaged_files(tmp_path: Path) -> None:
     path = random_graph().save(tmp_path / "graph.safetensors")
     whole = path.read_bytes()

@@ -69,7 +69,9 @@ def test_a_text_on_the_command_line(folder: Path) -> None:
     assert first.startswith("fruit ")
     assert "traffic" in first.split("\t")[0]
     assert second.startswith("traffic ")
-    assert "2 known words" in first
+    assert "2 known words, " in first
+    code, out, _ = run("predict", folder / "run", "--text", "apple zzzz")
+    assert "\t1 known word, " in out
 
 
 def test_json_lines_and_explanations(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_a_compressed_file_is_named_as_one(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"one\ntwo\n"))
     with pytest.raises(DataError, match=r"lines.txt.gz is a gzip file; unpack it with gunzip \(in a pipe: gunzip -c\)"):
         read(path)
+
+
+def test_a_binary_file_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "snn.safetensors"
+    numbers = random.Random(0).randbytes(3000)
+    for content in (b"\xa8\x07\0\0{" + numbers, numbers.replace(b"\0", b"")):
+        path.write_bytes(content)
+        with pytest.raises(
+            DataError, match=r"snn.safetensors is a binary file, not text: byte \d+ is 0x.*Give a text file"
+        ):
+            read(path)
+    path.write_bytes("Привет €".encode("utf-16-be"))  # without its mark, such bytes look like control characters
+    with pytest.raises(DataError, match="--encoding utf-16-be"):
+        read(path)
+    assert read(path, "utf-16-be") == ["Привет €"]
 
 
 def test_long_lines_and_binary_files_are_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -93,12 +94,19 @@ def test_help_says_the_defaults_for_new_documents(monkeypatch: pytest.MonkeyPatc
         (("train", "karate", "--epochs", "many"), "'--epochs'"),
         (("train", "karate", "--epochs", "many"), "got 'many'"),
         (("evaluate",), "See gcn2snn evaluate -h"),
+        (("evaluate", "x", "--memory"), "Option '--memory' requires an argument. See gcn2snn evaluate -h"),
+        (("datasets", "build", "x", "--memory"), "requires an argument. See gcn2snn datasets build -h"),
+        (("convert", "--check", "--out", "x"), "--check needs a value, but the option --out follows. Put the value"),
+        (("convert", "x", "--out", "-q"), "--out needs a value, but the option -q follows"),
+        (("convert", "x", "--check=--out"), "--check has no meaning here"),
+        (("evaluate", "--", "--out"), "--out does not exist"),
         (("nosuch",), "No such command 'nosuch'"),
         (("convert", "--nosuch", "x"), "--nosuch"),
         (("convert", "x", "--out", "x.onnx"), "ends in .onnx, but a network (.safetensors) is written"),
         (("convert", "x", "--out", "-"), "not written to standard output"),
         (("train", "karate", "--out", "model.pt"), "ends in .pt, but a folder is written"),
         (("report", "x", "--out", "x.safetensors"), "a report (.html) is written"),
+        (("report", "x", "--out", "x.png"), "ends in .png, but a report (.html) is written"),
         (("info", "nowhere"), "nowhere does not exist"),
         (("convert", "x", "-q", "-v"), "--quiet says less and --verbose says more"),
     ],
@@ -106,6 +114,13 @@ def test_help_says_the_defaults_for_new_documents(monkeypatch: pytest.MonkeyPatc
 def test_a_wrong_command_line_is_one_line(words: tuple[str, ...], message: str) -> None:
     assert message in failed(*words)
     assert len(gcn2snn(*words).stderr.splitlines()) == 1
+
+
+def test_report_refuses_a_wrong_ending_before_it_loads_anything() -> None:
+    words = "import sys; sys.argv = ['gcn2snn', 'report', 'x', '--out', 'x.png']; from gcn2snn.cli import main\n"
+    words += "try: main()\nexcept SystemExit as stop: print(stop.code, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]
 
 
 def test_hints_and_notes_are_left_out_when_asked(run: Path) -> None:
