@@ -13,7 +13,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch  # loaded for the children
+import duckdb  # noqa: F401 - loaded for the children, as all that follows
+import matplotlib.backends.backend_agg
+import matplotlib.figure  # noqa: F401
+import optuna  # noqa: F401
+import torch
 
 import gcn2snn.cli
 import gcn2snn.cnn.commands
@@ -26,6 +30,16 @@ import gcn2snn.tune  # noqa: F401
 from gcn2snn import start
 
 torch.set_num_threads(1)
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+_hear_signals = start._hear_signals
+
+
+def _hear_signals_now() -> None:
+    """What the command does first; a signal that came before is heard then."""
+    _hear_signals()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 @dataclass
@@ -41,8 +55,12 @@ class Command:
         """Start ``gcn2snn WORDS`` in a child; its output goes to files of ``folder``."""
         told = tuple(map(str, words))
         sys.stdout.flush()
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, STOPS
+        )  # they wait until the child hears them, however busy the machine is
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             return cls(told, pid, folder)
         code = 99
         try:
@@ -50,9 +68,10 @@ class Command:
             for number, name in ((1, "stdout"), (2, "stderr")):
                 handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 os.dup2(handle, number)
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPS:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
             sys.argv = ["gcn2snn", *told]
+            start._hear_signals = _hear_signals_now
             start.main()
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 0
@@ -66,7 +85,7 @@ class Command:
         """A signal, if it still runs."""
         os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 120.0) -> int:
+    def wait(self, seconds: float = 600.0) -> int:
         """Exit code, negative for a signal; -1000 where it hangs (it is killed then)."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -1,19 +1,25 @@
 """Odd values in the place of each argument of public functions and of networks of each kind: a result, or an error of ours.
 
 Clean is also a TypeError about the number or the names of arguments. Memory is limited, so that a value without end is too much.
+A try that takes more than a minute of processor time is a fault; one that hangs is named, with the place where it stays, and ends
+the battery.
 
     python tests/battery/odd_inputs.py --seed 7 --tries 100
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import inspect
 import os
 import random
 import resource
 import sys
+import threading
+import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -24,6 +30,10 @@ from odd_values import odd
 from tally import Tally, run_as_command
 
 MEMORY = 8 << 30
+SLOW = 60.0
+"""Seconds of processor time within which a call with small arguments must be answered."""
+HANGS = 900
+"""Seconds after which a try is given up: many times as long as a busy machine needs."""
 
 
 def attempt(tally: Tally, call: Call, chance: random.Random) -> None:
@@ -39,17 +49,35 @@ def attempt(tally: Tally, call: Call, chance: random.Random) -> None:
             told = f"not made: {type(error).__name__}"
         what.append(f"{name} {told}")
 
+    asked = f"{call.name}({', '.join(what)})"
+
     def once() -> str:
-        with warnings.catch_warnings():
+        begun = time.process_time()
+        with hanging_is_told(asked), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 call.run(given)
             except TypeError:
                 if _binds(call, given):
                     raise
-        return ""
+        seconds = time.process_time() - begun
+        return "" if seconds < SLOW else f"took {seconds:.0f} s of processor time"
 
-    tally.attempt(call.kind, f"{call.name}({', '.join(what)})", once)
+    tally.attempt(call.kind, asked, once)
+
+
+@contextlib.contextmanager
+def hanging_is_told(asked: str) -> Iterator[None]:
+    """Name a try that does not end, print where it stays, and leave."""
+    told = threading.Timer(HANGS - 1, lambda: print(f"hangs: {asked!a}", file=sys.stderr, flush=True))
+    told.daemon = True
+    told.start()
+    faulthandler.dump_traceback_later(HANGS, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        told.cancel()
 
 
 def _binds(call: Call, given: dict[str, object]) -> bool:

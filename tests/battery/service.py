@@ -71,12 +71,17 @@ class Service:
         return self.process.returncode, errors
 
 
+def serve_command(network: Path, *words: object) -> list[str]:
+    """The command of a service with two workers at a free port; ``words`` may name another one."""
+    command = [str(Path(sys.executable).with_name("gcn2snn")), "serve", str(network), "--port", "0", "--workers", "2"]
+    return [*command, *map(str, words)]
+
+
 @contextlib.contextmanager
 def serving(network: Path, *words: object) -> Iterator[Service]:
     """The service with two workers, and its end."""
-    command = [str(Path(sys.executable).with_name("gcn2snn")), "serve", str(network), "--port", "0", "--workers", "2"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([*command, *map(str, words)], start_new_session=True, **pipes)  # type: ignore[call-overload]
+    process = subprocess.Popen(serve_command(network, *words), start_new_session=True, **pipes)  # type: ignore[call-overload]
     try:
         line = process.stdout.readline()
         found = re.search(r"http://([\d.]+):(\d+)", line)

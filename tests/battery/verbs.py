@@ -85,9 +85,9 @@ def verbs(trials: int = 4) -> list[Verb]:
         "--hidden",
         "8",
         "--epochs",
-        "40",
+        "20",
         "--patience",
-        "40",
+        "20",
         "--quiet",
     )
     images = ("train", "digits", "--out", "{}/images", "--epochs", "2", "--quiet")
@@ -95,6 +95,8 @@ def verbs(trials: int = 4) -> list[Verb]:
     show = ("show", network, "--kind", "raster", "--out", "{}/snn.png")
     figure = ("reproduce", "fig6", "--out", "{}/figures")
     export = ("export", network, "--format", "npz", "--out", "{}/snn.npz")
+    build = ("datasets", "build", "{}/corpus.csv", "--out", "{}/graph.safetensors", "--temp", "{}/temp", "--quiet")
+    made = ("datasets", "synthetic", "{}/made.tsv", "--documents", "3000", "--quiet")
     return [
         Verb("train", train, (*train, "--resume"), ("run/model.safetensors", "run/run.json")),
         Verb("train images", images, (*images, "--resume"), ("images/model.safetensors", "images/run.json")),
@@ -132,6 +134,8 @@ def verbs(trials: int = 4) -> list[Verb]:
             ("tune", "{}/run", "--trials", str(trials), "--force", "--quiet"),
             ("run/tune.json", "run/tuned.safetensors"),
         ),
+        Verb("datasets build", build, (*build, "--force"), ("graph.safetensors",)),
+        Verb("datasets synthetic", made, (*made, "--force"), ("made.tsv",)),
         *readers(network),
     ]
 
@@ -154,7 +158,8 @@ def readers(network: str) -> list[Verb]:
         "1",
         "--json",
     )
-    passing = [("doctor", "--json"), timing]
+    sizes = ("--nodes", "1e6", "--edges", "3e7", "--features", "128", "--classes", "16", "--ranks", "4")
+    passing = [("doctor", "--json"), timing, ("plan", *sizes, "--json")]
     return [
         *(Verb(words[0], words, words, (SAID,)) for words in same),
         *(Verb(words[0], words, words, ()) for words in passing),
@@ -195,9 +200,6 @@ def before(verb: Verb, whole: Path, place: Path) -> Path:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Temporary files and locks that are still there."""
-    return [
-        str(path.relative_to(folder))
-        for path in folder.rglob(".*")
-        if path.name.endswith((".part", ".lock", ".locked"))
-    ]
+    """Temporary files and locks that are still there, and what a build on disk keeps between its stages."""
+    hidden = [path for path in folder.rglob(".*") if path.name.endswith((".part", ".lock", ".locked"))]
+    return [str(path.relative_to(folder)) for path in (*hidden, *folder.glob("temp/*"))]
