@@ -32,12 +32,14 @@ class Call:
         name: of the function.
         function: called with keywords.
         make: fresh arguments that are right.
+        by_parts: it works on some rows at a time, so that rows without end need time without end and no memory.
     """
 
     kind: str
     name: str
     function: Callable[..., object]
     make: Callable[[], Values]
+    by_parts: bool = False
 
     def run(self, given: Values) -> object:
         return self.function(**given)
@@ -93,11 +95,11 @@ def _network(kind: str, snn: SpikingNetwork, make: Callable[[], Values]) -> Iter
     name = f"network, {kind}"
     yield Call(name, kind, snn, make)
     for method in (snn.simulate, snn.spikes, snn.energy, snn.source, snn.verify, snn.layers_table):
-        yield Call(name, f"{kind}.{method.__name__}", method, make)
+        yield Call(name, f"{kind}.{method.__name__}", method, make, by_parts=method == snn.verify)
     options: Values = {"engine": "temporal", "wait": snn.config.wait}
     yield Call(name, f"{kind}.simulate, options", snn.simulate, lambda: make() | options)
     yield Call(name, f"{kind}.energy, options", snn.energy, lambda: make() | {"preset": "fp32", "engine": "auto"})
-    yield Call(name, f"{kind}.verify, options", snn.verify, lambda: make() | {"tolerance": 0.0})
+    yield Call(name, f"{kind}.verify, options", snn.verify, lambda: make() | {"tolerance": 0.0}, by_parts=True)
     rows = len(snn(**make()))
 
     def judged(data: object, labels: object, mask: object, wait: object, engine: object) -> object:
