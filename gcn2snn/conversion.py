@@ -17,7 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import Value, bind, choose_engine
-from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
+from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal, within_memory
 from gcn2snn.frontends import Call, Handler, SampledCall, copied, lower, small_call, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.memory import current_limit
@@ -51,6 +51,7 @@ PART = "a memory limit holds, so the model ran on at most 2,048 nodes and the ed
 """Said of a conversion under a memory limit."""
 
 
+@within_memory("the conversion")
 def convert(
     model: nn.Module,
     example: object,

@@ -172,6 +172,27 @@ def misfits(what: str, arguments: Mapping[str, object] | None = None) -> Iterato
         ) from error
 
 
+@contextlib.contextmanager
+def within_memory(what: str) -> Iterator[None]:
+    """A computation whose values do not fit into memory is refused; a device out of memory stays torch's error.
+
+    >>> with within_memory("the sum"):
+    ...     raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 240000000000 bytes.")
+    Traceback (most recent call last):
+    gcn2snn.errors.InputError: the sum needs more memory than there is (DefaultCPUAllocator: can't allocate memory: ...
+
+    Raises:
+        InputError: as said.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{what} needs more memory than there is ({reason}). Give fewer or smaller inputs") from error
+
+
 def refuses_misfits(function: Callable[P, R]) -> Callable[P, R]:
     """The function, whose arguments are refused as :func:`misfits` does; a wrong number or name of them stays a TypeError.
 

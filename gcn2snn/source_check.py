@@ -36,7 +36,7 @@ def refuse_unknown(check: str) -> None:
     Raises:
         ConfigError: as said.
     """
-    if check not in CHECKS:
+    if not isinstance(check, str) or check not in CHECKS:
         raise ConfigError(f"check is {check!r}; allowed are {', '.join(CHECKS)}")
 
 

@@ -49,7 +49,7 @@ def choose_engine(network: ir.Network, wait: int | None, engine: str) -> str:
         ConfigError: wait is negative or too long, the engine is unknown, the closed form is asked for where it is not exact, or a memory
             limit holds and another engine would run.
     """
-    if engine not in ENGINES:
+    if not isinstance(engine, str) or engine not in ENGINES:
         raise ConfigError(f"engine is {engine!r}; allowed are {', '.join(ENGINES)}")
     check_wait(wait)
     check_kept_wait(network, wait)

@@ -192,7 +192,7 @@ def make_plan(problem: Problem, kind: Kind, halo: str, rates: Rates) -> Plan:
     Raises:
         ConfigError: an unknown halo, or one that was not measured.
     """
-    if halo not in HALOS:
+    if not isinstance(halo, str) or halo not in HALOS:
         raise ConfigError(f"halo is {halo!r}; allowed are {', '.join(HALOS)}")
     rows, entries, away = problem.rows, problem.entries, problem.halo_rows(halo)
     size = FLOAT if kind == "floats" else PHASE

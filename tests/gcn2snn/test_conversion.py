@@ -130,3 +130,12 @@ def test_a_call_spread_over_arguments_is_explained(more: tuple[object, ...]) -> 
         InputTypeError, match=r"convert got .* convert\(model, \(x, edge_index\)\), and a ConvertConfig"
     ):
         convert(model, torch.rand(3, 4), *more)  # type: ignore[arg-type]
+
+
+def test_an_example_that_does_not_fit_into_memory_is_refused(monkeypatch):
+    def full(value):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 240000000000 bytes")
+
+    monkeypatch.setattr("gcn2snn.conversion.copied", full)
+    with pytest.raises(InputError, match=r"the conversion needs more memory than there is .*240000000000 bytes"):
+        convert(nn.Linear(2, 2).eval(), torch.rand(3, 2))

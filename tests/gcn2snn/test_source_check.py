@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy
 import pytest
 import torch
 from torch import Tensor, nn
@@ -205,6 +206,8 @@ def test_models_without_edges_are_checked_in_full() -> None:
 
 
 def test_an_unknown_check_is_refused() -> None:
+    with pytest.raises(ConfigError, match="check is array"):
+        gcn2snn.convert(nn.Linear(2, 2).eval(), torch.rand(3, 2), check=numpy.zeros(2))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="check is 'some'; allowed are auto, full, sample"):
         gcn2snn.convert(net(), graph(), PAPER, check="some")  # type: ignore[arg-type]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy
 import pytest
 import torch
+from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
@@ -39,6 +41,11 @@ def test_choose_engine_refuses(case):
         choose_engine(network, True, "auto")
     with pytest.raises(ConfigError, match="engine is 'fast'"):
         choose_engine(network, None, "fast")
+    for odd in (numpy.ma.masked_array([1.0, 2.0], [True, False]), numpy.zeros(0), UninitializedParameter(), ["auto"]):
+        with pytest.raises(
+            ConfigError, match="engine is "
+        ):  # not compared with the names, which would be an error of theirs
+            choose_engine(network, None, odd)  # type: ignore[arg-type]
 
 
 def test_a_network_without_populations_is_exact_for_every_wait():
