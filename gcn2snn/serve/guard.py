@@ -105,6 +105,10 @@ class Guard:
                         parts.clear()
                     more = message.get("more_body", False)
         except TimeoutError:
+            if (declared := _declared(headers)) > self._options.max_bytes:  # in time it would be too large as well
+                raise self._too_large(f"{declared:,}") from None
+            if size > self._options.max_bytes:
+                raise self._too_large(f"more than {self._options.max_bytes:,}") from None
             raise RequestError(
                 408,
                 f"the body did not arrive within {self._options.body_seconds:g} s ({size:,} bytes did). Send it without "
@@ -139,7 +143,7 @@ class Guard:
             raise RequestError(
                 415, f"the body is compressed ({shown!r}). Send it as it is, without Content-Encoding", CLOSE
             )
-        declared = int(headers.get(b"content-length", b"0"))  # the HTTP parser has checked that it is a number
+        declared = _declared(headers)
         waits = headers.get(b"expect", b"").lower() == b"100-continue"
         if declared > self._options.max_bytes * (1 if waits else DISCARDED):
             raise self._too_large(f"{declared:,}")
@@ -151,6 +155,11 @@ class Guard:
             f"service with a larger --max-bytes",
             CLOSE,
         )
+
+
+def _declared(headers: dict[bytes, bytes]) -> int:
+    """Bytes that the headers announce; the HTTP parser has checked that it is a number."""
+    return int(headers.get(b"content-length", b"0"))
 
 
 def _stopped() -> RequestError:

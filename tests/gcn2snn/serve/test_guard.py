@@ -78,6 +78,15 @@ def test_a_slow_body_is_refused() -> None:
     assert asked.outcomes() == {"too slow": 1}
 
 
+@pytest.mark.parametrize(("bytes_each", "headers"), [(1, {"Content-Length": "2000"}), (200, {})])
+def test_a_slow_body_that_is_too_large_is_called_too_large(bytes_each: int, headers: dict[str, str]) -> None:
+    asked = Asked()
+    status, found, body = asyncio.run(asked.post(of(*[b"x" * bytes_each] * 100, pause=0.02), headers))
+    assert (status, found["connection"]) == (413, "close")
+    assert b"1,024 are allowed. Send fewer texts at once" in body
+    assert asked.outcomes() == {"too large": 1}
+
+
 @pytest.mark.parametrize(
     ("chunks", "headers", "read"),
     [
