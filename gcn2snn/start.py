@@ -21,6 +21,9 @@ STOPPED = "gcn2snn: stopped while it was loading; no half-written file is left. 
 _received: list[int] = []
 """Signals that came, in order."""
 
+_state = ["starting"]
+"""Where the command is: "starting", "working", or "done". Only work can catch an exception."""
+
 
 def main() -> None:
     """Run the command line; exit code 0, 1, 2, 130 after Ctrl-C, 143 after SIGTERM."""
@@ -35,9 +38,13 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        from gcn2snn.cli import main as run
+        try:
+            _state[0] = "working"
+            from gcn2snn.cli import main as run
 
-        run()
+            run()
+        finally:
+            _state[0] = "done"  # a signal before this line is caught below, and after it changes nothing
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except KeyboardInterrupt:
@@ -54,8 +61,12 @@ def _hear_signals() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """Raise what a signal stands for, or leave at once where the exception could be lost."""
+    """Raise what a signal stands for, or leave at once where nothing would catch the exception, or it could be lost."""
+    if _state[0] == "done":
+        return
     _received.append(number)
+    if _state[0] == "starting":
+        _leave(number)
     while frame is not None:
         if frame.f_code.co_filename == IMPORTS:
             _leave(number)

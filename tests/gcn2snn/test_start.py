@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_a_signal_during_an_import_ends_the_process_at_once(tmp_path: Path, name
     (tmp_path / "slow_module.py").write_text(module.format(name))
     done = python(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from gcn2snn import start; start._hear_signals()\n"
+        "start._state[0] = 'working'\n"
         "from pathlib import Path; from gcn2snn.owner_lock import owned\n"
         "from gcn2snn.files import replacing\n"
         f"place = Path({str(tmp_path)!r})\n"
@@ -43,7 +45,7 @@ def test_a_signal_during_an_import_ends_the_process_at_once(tmp_path: Path, name
 
 def test_a_signal_while_an_object_is_removed_is_not_lost() -> None:
     done = python(
-        "import os, signal; from gcn2snn import start; start._hear_signals()\n"
+        "import os, signal; from gcn2snn import start; start._hear_signals(); start._state[0] = 'working'\n"
         "class Removed:\n    def __del__(self): os.kill(os.getpid(), signal.SIGINT); sum(range(10**5))\n"
         "thing = Removed(); del thing; print('went on')"
     )
@@ -63,8 +65,29 @@ def test_of_several_ranks_the_first_says_that_they_were_stopped(
     assert capfd.readouterr().err == said
 
 
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_before_the_work_ends_the_process_in_one_line(name: str, code: int) -> None:
+    done = python(
+        "import os, signal; from gcn2snn import start; opened = start._open_closed_streams\n"
+        f"start._open_closed_streams = lambda: (os.kill(os.getpid(), signal.{name}), opened())\n"
+        "start.main()"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"{start.STOPPED}\n")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_after_the_work_changes_nothing(name: str) -> None:
+    done = python(
+        "import os, signal, sys; sys.argv = ['gcn2snn', '--version']; from gcn2snn import start; run = start._run\n"
+        f"def late():\n    code = run()\n    os.kill(os.getpid(), signal.{name})\n    return code\n"
+        "start._run = late; start.main()"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{version('gcn2snn')}\n", "")
+
+
 def test_a_signal_at_work_is_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "_received", [])
+    monkeypatch.setattr(start, "_state", ["working"])
     frame = sys._getframe()
     monkeypatch.setattr(start, "IMPORTS", "nowhere")  # pytest itself may have been imported by an import
     with pytest.raises(KeyboardInterrupt) as stop:
@@ -92,6 +115,7 @@ def test_a_verb_that_is_stopped_says_so_in_one_line(
 
 def test_exit_codes_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "_hear_signals", lambda: None)
+    monkeypatch.setattr(start, "_state", ["starting"])
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     for received, told, code in (([], 2, 2), ([], None, 0), ([signal.SIGTERM], 130, 143), ([signal.SIGINT], 130, 130)):
         monkeypatch.setattr(start, "_received", received)
