@@ -101,14 +101,14 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     """``tries`` kills in all, shared out among the verbs; the last in turn is the service."""
     chance = random.Random(seed)
     whole, verbs, results, seconds = prepared(folder)
+    turns = [verb for verb in (*verbs, None) if tally.wanted("serve" if verb is None else verb.name)]
     for number in range(tries):
         if tally.time_is_up():
             break
-        turn = number % (len(verbs) + 1)
-        if turn == len(verbs):
+        verb = turns[number % len(turns)]
+        if verb is None:
             kill_a_service(tally, whole / "run" / "snn.safetensors", seed + number, chance.uniform(0.0, SERVING))
             continue
-        verb = verbs[turn]
         place = before(verb, whole, folder / "place")
         after = chance.uniform(0.0, 1.05) * seconds[verb.name]
         kill(tally, verb, place, results[verb.name], after, chance.choice([1, 1, 2]))

@@ -322,7 +322,7 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     """``tries`` mixed requests; a few of the others for each 10,000 of them."""
     chance, network = random.Random(seed), network_of(folder)
     rounds = max(1, tries // 10_000)
-    with serving(network, "--body-seconds", "2", "--queue", "100000") as service:
+    with serving(network, "--body-seconds", "5", "--queue", "100000") as service:
         asyncio.run(mixed(tally, service, seed, tries))
         asyncio.run(bad_clients(tally, service, chance, 4 * rounds))
         for number in range(rounds):

@@ -18,10 +18,11 @@ from gcn2snn.errors import Gcn2SnnError
 
 @dataclass
 class Tally:
-    """Counts of one battery, by the kind of try."""
+    """Counts of one battery, by the kind of try; ``only``: kinds that are asked for, where not all are."""
 
     name: str
     until: float = float("inf")
+    only: tuple[str, ...] = ()
     tries: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -29,6 +30,10 @@ class Tally:
     def time_is_up(self) -> bool:
         """Whether the time that was given is over; what was tried by then is printed."""
         return time.monotonic() > self.until
+
+    def wanted(self, kind: str) -> bool:
+        """Whether a kind of try is asked for."""
+        return not self.only or kind in self.only
 
     def clean(self, kind: str, *, refused: bool = False) -> None:
         """A try that went as it should; ``refused``: by an error of ours."""
@@ -73,10 +78,11 @@ def run_as_command(name: str, run: Callable[[Tally, int, int, Path], None], trie
     parser.add_argument("--seed", type=int, default=0, help="of what is tried")
     parser.add_argument("--tries", type=int, default=tries, help="of each kind, or in all")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
+    parser.add_argument("--only", action="append", default=[], help="verb to kill; repeat it for several [all]")
     parser.add_argument("--show", type=int, default=5, help="faults to print")
     given = parser.parse_args()
     start = time.monotonic()
-    tally = Tally(name, start + given.seconds)
+    tally = Tally(name, start + given.seconds, tuple(given.only))
     with tempfile.TemporaryDirectory(prefix="battery-") as folder, own_cache(Path(folder) / "cache"):
         run(tally, given.seed, given.tries, Path(folder))
     for kind, what in tally.faults[: given.show]:

@@ -124,7 +124,7 @@ def verbs(trials: int = 4) -> list[Verb]:
             ("predict", network, "{}/lines.txt", "--csv", "{}/new.csv", "--force", "--quiet"),
             ("new.csv",),
         ),
-        Verb("export", (*export, "--quiet"), (*export, "--force", "--quiet"), ("snn.npz",)),
+        Verb("export", (*export, "--quiet"), (*export, "--force", "--quiet"), ("snn.npz", "snn.json")),
         Verb("report", ("report", network, "--quiet"), ("report", network, "--force", "--quiet"), ("run/snn.html",)),
         Verb("show", (*show, "--quiet"), (*show, "--force", "--quiet"), ("snn.png",)),
         Verb("reproduce", (*figure, "--quiet"), (*figure, "--quiet"), ("figures/fig6.csv",)),
