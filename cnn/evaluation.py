@@ -13,7 +13,7 @@ from gcn2snn import ir
 from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
-from gcn2snn.errors import DataError, InputTypeError, kind_of
+from gcn2snn.errors import DataError, InputTypeError, kind_of, misfits
 from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -96,6 +96,7 @@ def predict(
 
     Raises:
         DataError: images of another number of channels than the normalisation, or files that do not decode.
+        InputError: the network cannot work with the images.
     """
     if not isinstance(images, ImageSet) or not callable(network) or not callable(normalise):
         got = ", ".join(kind_of(value) for value in (network, images, normalise))
@@ -108,8 +109,9 @@ def predict(
     with torch.no_grad():
         for x, _ in images.batches(batch_size, normalise):
             start = time.perf_counter()
-            scores = network(x)
-            found.append(scores.argmax(1))
+            with misfits("the network", {"images": x}):
+                scores = network(x)
+                found.append(scores.argmax(1))
             seconds += time.perf_counter() - start
             probability.append(scores.double().softmax(1).amax(1))
             done += x.shape[0]

@@ -351,6 +351,8 @@ def _batch(args: tuple[object, ...], kwargs: Mapping[str, object], labels: objec
     if rows.dtype is not torch.bool or rows.shape != known.shape:
         got = f"{rows.dtype} {list(rows.shape)}"
         raise InputError(f"the mask is {got}; torch.bool {list(known.shape)} is needed, one for each label")
+    if known.is_meta or rows.is_meta:
+        raise InputError(f"the {'labels' if known.is_meta else 'mask'} lie on the meta device, which holds no values")
     return Batch(args, kwargs, known.long(), rows)
 
 

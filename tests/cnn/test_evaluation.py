@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from gcn2snn.cnn import build_model, find_normalisation, load_images
-from gcn2snn.cnn.evaluation import count_energy
+from gcn2snn.cnn.evaluation import count_energy, predict
 from gcn2snn.config import ConvertConfig
 from gcn2snn.conversion import convert
+from gcn2snn.errors import InputError
 from gcn2snn.report import Batch, Subject
 from gcn2snn.report.collect import measure
 
@@ -24,3 +25,9 @@ def test_evaluate_and_report_count_the_same_spikes(wait: int | None) -> None:
     counted = count_energy(snn, images, normalise, batch_size=15)
     assert counted.to_dict()["layers"] == reported.to_dict()["layers"]
     assert counted.updates == reported.updates
+
+
+def test_a_network_for_other_images_is_refused() -> None:
+    images = load_images("digits", "test").first(4)
+    with pytest.raises(InputError, match=r"the network cannot work with images: Tensor \[4, 1, 8, 8\] torch.float32"):
+        predict(torch.nn.Linear(2, 2), images, find_normalisation("unit"))

@@ -233,3 +233,10 @@ def test_repr_is_one_short_line() -> None:
     found = repr(gcn2snn.evaluate(gcn2snn.convert(model, x), x, labels=model(x).argmax(1)))
     assert found.startswith("Evaluation(20 rows: source 100.00 %, spiking ")
     assert len(found) < 100
+
+
+@pytest.mark.parametrize("name", ["labels", "mask"])
+def test_labels_and_masks_without_values_are_refused(snn: SpikingNetwork, x: Tensor, labels: Tensor, name: str) -> None:
+    given = {"labels": labels, "mask": labels >= 0}
+    with pytest.raises(InputError, match=f"the {name} lie on the meta device"):
+        evaluate(snn, x, **given | {name: given[name].to("meta")})
