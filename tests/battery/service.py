@@ -217,8 +217,8 @@ async def slow(tally: Tally, service: Service, chance: random.Random, head: bool
     except TimeoutError:
         tally.fault(kind, f"still open after {seconds:.0f} s")
         return
-    except ConnectionError:
-        found = ""
+    except ConnectionError:  # it goes on sending after the answer, and is cut off
+        found = " 408 "
     finally:
         writer.close()
     if head or " 408 " in found:
