@@ -104,10 +104,12 @@ def _choice_of(values: Mapping[str, object] | None) -> Choice | None:
     """What was measured to choose the configuration, from the values of a file."""
     if values is None:
         return None
-    trials = values.get("trials")
-    rows = trials if isinstance(trials, list) else []
-    made = tuple(made_of(Trial, row, "a setting that was compared", finite=False) for row in rows)
-    return made_of(Choice, {**values, "trials": made}, "what was measured")
+    made: dict[str, object] = {}
+    for name in ("trials", "first"):
+        rows = values.get(name)
+        known = rows if isinstance(rows, list) else []
+        made[name] = tuple(made_of(Trial, row, "a setting that was compared", finite=False) for row in known)
+    return made_of(Choice, {**values, **made}, "what was measured")
 
 
 class StoredNetwork(Stored):

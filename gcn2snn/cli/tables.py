@@ -32,13 +32,13 @@ def conversion_tables(snn: SpikingNetwork) -> Iterator[FittedTable]:
 
 
 def choice_table(choice: Choice) -> FittedTable:
-    """What each setting gave that was compared, the chosen one marked: the first that is about as good as the best."""
+    """What each setting gave that was compared, the chosen one marked: the first that is about as good as the best. What was left out
+    after a first look stands below, as it was there."""
     from gcn2snn.cli.output import table
 
-    rows = [
-        ("chosen" if trial is choice.best else "", trial.setting, f"{trial.divergence:.4g}", f"{trial.changed:.1f}")
-        for trial in choice.trials
-    ]
+    marks = [("chosen" if trial is choice.best else "", trial) for trial in choice.trials]
+    marks += [("left out", trial) for trial in choice.first]
+    rows = [(mark, trial.setting, f"{trial.divergence:.4g}", f"{trial.changed:.1f}") for mark, trial in marks]
     unit = "divergence (nats)" if choice.measure == "kl" else "squared error / variance"
     title = f"Settings on {choice.rows:,} calibration rows against the source's own outputs; chosen: the first that is as good as the best"
     if choice.seconds:

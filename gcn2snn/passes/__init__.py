@@ -4,6 +4,7 @@ from gcn2snn.passes.activation_counts import PopulationReport
 from gcn2snn.passes.bias_correction import correct_means
 from gcn2snn.passes.calibration import Statistics, calibrate, with_scales
 from gcn2snn.passes.choose_base import expected_error, layer_bases, measure_activations, optimal_base
+from gcn2snn.passes.configured_setting import Problem, configured, with_codes
 from gcn2snn.passes.departure import Sampler
 from gcn2snn.passes.fold import fold_batch_norm, merge_linear
 from gcn2snn.passes.horizon import FanOut, cut_spikes, fan_out, rules_of, set_horizons
@@ -12,12 +13,9 @@ from gcn2snn.passes.over_ranks import Joined, joined_over
 from gcn2snn.passes.refit import RefitProgress, RefitReport, refit_asked, refit_values, refittable
 from gcn2snn.passes.setting_choice import (
     Choice,
-    Problem,
     Trial,
     choice_dict,
     choose_setting,
-    configured,
-    with_codes,
 )
 from gcn2snn.passes.settings import SETTINGS, Setting
 from gcn2snn.passes.weight_rounding import round_weights

@@ -31,6 +31,9 @@ SCALE_CANDIDATES = 96
 LEAST_ERROR_SCALES = 48
 """Scales that ranking codes looks at, in the same range."""
 
+SEARCHED_ROWS = 2048
+"""Channels whose scales are searched in one product; their histograms are there once more in double precision."""
+
 Batches = Callable[[], Iterable[Mapping[str, Value]]]
 """Gives the calibration inputs anew at each call; calibration passes over them up to three times."""
 
@@ -72,7 +75,8 @@ def with_scales(network: ir.Network, statistics: Statistics, config: ConvertConf
     config = config.settled()
     changes: dict[str, list[ir.Node]] = {}
     populations = network.of(ir.UncalibratedNeuron)
-    statistics.search([node for node in populations if _rule(node, config) == ("mse", "layer")])
+    rules = [(node, *_rule(node, config)) for node in populations]
+    statistics.search([(node, per) for node, kind, per in rules if kind == "mse"])
     for population in populations:
         kind, per = _rule(population, config)
         changes[population.name] = [population.calibrated(statistics.scale(population, kind, per, config.percentile))]
@@ -106,17 +110,26 @@ class Statistics:
         self._rows = maxima.rows if count == 1 and not again else {}
         self._counts: dict[str, dict[str, Tensor]] = {}
         self._scales: dict[tuple[object, ...], Tensor] = {}
-        self._errors: dict[tuple[object, ...], float] = {}
+        self._errors: dict[tuple[object, ...], Tensor] = {}
         self._shares: dict[tuple[object, ...], Tensor] = {}
-        self._ranked: dict[tuple[str, str], Tensor] = {}
 
     def counts(self, name: str, per: str) -> Tensor:
         """Histogram of magnitude / maximum of a population, [C or 1, bins]; the first one is another pass over the data."""
-        if per not in self._counts:
-            found = Histograms(self.maxima, per)
-            self.show(self.network, found)
-            self._counts[per] = {name: total_over_ranks(counts) for name, counts in found.counts.items()}
+        self.count([per])
         return self._counts[per][name]
+
+    def count(self, pers: Iterable[str]) -> None:
+        """Make the histograms "layer", "channel" or both, in one pass over the data; those that are there stay."""
+        missing = {per: Histograms(self.maxima, per) for per in pers if per not in self._counts}
+
+        def visit(node: ir.Node, x: Tensor, place: Place, fresh: bool) -> None:
+            for histograms in missing.values():
+                histograms(node, x, place, fresh)
+
+        if missing:
+            self.show(self.network, visit)
+        for per, found in missing.items():
+            self._counts[per] = {name: total_over_ranks(counts) for name, counts in found.counts.items()}
 
     def show(self, network: ir.Network, visitor: Visitor) -> None:
         """Show the visitor the activations of every population once more, of a large graph some rows that were kept.
@@ -154,46 +167,62 @@ class Statistics:
             top = top * (factor if per == "channel" else factor[0]).to(top)
         return _under_cap(node, torch.where(top > 0, top, 1.0), kind)
 
-    def search(self, nodes: Sequence[ir.Population]) -> None:
-        """Find the scales of least error of whole layers together: a table of errors is read once for all that share a code."""
-        groups: dict[tuple[PhaseCode, bool], list[ir.Population]] = {}
-        for node in nodes:
-            if (node.name, node.coding, "layer") not in self._shares:
-                groups.setdefault((replace(node.coding, signed=False), node.activation.cap is not None), []).append(
-                    node
-                )
-        for (coding, capped), members in groups.items():
-            counts = torch.cat([self.counts(node.name, "layer") for node in members])
-            shares = _least_error(counts, coding, capped).split(1)
-            self._shares |= {(node.name, node.coding, "layer"): own for node, own in zip(members, shares, strict=True)}
+    def search(self, nodes: Sequence[tuple[ir.Population, str]]) -> None:
+        """Find the scales of least error of many populations, "layer" or "channel", together: a table of errors is read once for
+        all that share a code."""
+        groups: dict[tuple[PhaseCode, bool, str], list[ir.Population]] = {}
+        for node, per in nodes:
+            if (node.name, node.coding, per) not in self._shares:
+                code = replace(node.coding, signed=False)
+                groups.setdefault((code, node.activation.cap is not None, per), []).append(node)
+        for (coding, capped, per), members in groups.items():
+            counts = [self.counts(node.name, per) for node in members]
+            shares = torch.cat([_least_error(part, coding, capped) for part in torch.cat(counts).split(SEARCHED_ROWS)])
+            parts = shares.split([len(own) for own in counts])
+            self._shares |= {(node.name, node.coding, per): own for node, own in zip(members, parts, strict=True)}
 
     def _share(self, node: ir.Population, per: str) -> Tensor:
         """Scale of least error as a share of the maximum, [C or 1]."""
         key = (node.name, node.coding, per)
         if key not in self._shares:
-            self._shares[key] = _least_error(self.counts(node.name, per), node.coding, node.activation.cap is not None)
+            self.search([(node, per)])
         return self._shares[key]
 
-    def least_error(self, node: ir.Population, coding: PhaseCode, per: str) -> float:
-        """Sum of squared encoding errors of a population under a code, with the scales of least error, from the histograms.
+    def least_errors(self, nodes: Sequence[ir.Population], codings: tuple[PhaseCode, ...], per: str) -> Tensor:
+        """Sum of squared encoding errors of each population under each code, with the scales of least error, from the histograms.
 
-        Bins are taken together, fewer scales are looked at than for a scale itself, and sums are in single precision: this
+        Bins are taken together, fewer scales are looked at than for a scale itself, and products are in single precision: this
         ranks codes.
-        """
-        key = (node.name, coding, per)
-        if key not in self._errors:
-            if (node.name, per) not in self._ranked:
-                counts = self.counts(node.name, per)
-                self._ranked[node.name, per] = counts.view(counts.shape[0], LEAST_BINS, -1).sum(2).float()
-            self._errors[key] = self._least_error(node, coding, per)
-        return self._errors[key]
 
-    def _least_error(self, node: ir.Population, coding: PhaseCode, per: str) -> float:
-        maxima, capped = self.maxima[node.name], node.activation.cap is not None
-        counts = self._ranked[node.name, per]
-        top = maxima if per == "channel" else maxima.max()[None]
-        error = _ranking_errors(replace(coding, signed=False), capped, counts.device)
-        return float(((counts @ error).amin(1).double() * top.double() ** 2).sum())
+        Args:
+            nodes: populations.
+            codings: codes to rank; signs make no difference.
+            per: one scale for a "layer", or for a "channel".
+
+        Returns:
+            [populations, codes], float64.
+        """
+        codings = tuple(replace(coding, signed=False) for coding in codings)
+        for capped in (False, True):
+            self._rank([node for node in nodes if (node.activation.cap is not None) == capped], codings, per, capped)
+        return torch.stack([self._errors[node.name, codings, per] for node in nodes])
+
+    def _rank(self, nodes: Sequence[ir.Population], codings: tuple[PhaseCode, ...], per: str, capped: bool) -> None:
+        """The errors of populations that were not ranked yet: for each code one product for all of them."""
+        nodes = [node for node in nodes if (node.name, codings, per) not in self._errors]
+        if not nodes:
+            return
+        counts = [self.counts(node.name, per) for node in nodes]
+        coarse = torch.cat([own.view(own.shape[0], LEAST_BINS, -1).sum(2).float() for own in counts])
+        tops = [self.maxima[node.name] if per == "channel" else self.maxima[node.name].max()[None] for node in nodes]
+        weights = torch.cat(tops).double() ** 2
+        sizes = [len(own) for own in counts]
+        columns = []
+        for coding in codings:
+            least = (coarse @ _ranking_errors(coding, capped, coarse.device)).amin(1).double() * weights
+            columns.append(torch.stack([part.sum() for part in least.split(sizes)]))
+        errors = torch.stack(columns, 1)
+        self._errors |= {(node.name, codings, per): own for node, own in zip(nodes, errors, strict=True)}
 
 
 def _under_cap(node: ir.Population, scale: Tensor, kind: str) -> Tensor:

@@ -96,15 +96,16 @@ def correct_by_rows(network: ir.Network, items: Sequence[Item], source: ir.Netwo
 
 
 def _shift(node: ir.Neuron, wanted: Tensor, potentials: Sequence[Tensor]) -> Tensor:
-    """The Newton steps of :func:`gcn2snn.passes.correct_means`, with what one part of the potentials needs at a time."""
+    """The steps of :func:`gcn2snn.passes.correct_means`, with what one part of the potentials needs at a time."""
     gain = torch.ones_like(node.scale) if node.gain is None else node.gain
     shift = torch.zeros_like(wanted)
+    active = _Mean(1.0)
+    for x in potentials:
+        active.add(moves(node, x))
     for _ in range(STEPS):
-        sent, active = _Mean(float(node.scale.max())), _Mean(1.0)
+        sent = _Mean(float(node.scale.max()))
         for x in potentials:
-            moved = x + per_channel(shift.to(x.dtype), x.dim())
-            sent.add(dense_value(fire(node, moved)))
-            active.add(moves(node, moved))
+            sent.add(dense_value(fire(node, x + per_channel(shift.to(x.dtype), x.dim()))))
         shift = shift + gain * (wanted - sent.value()) / active.value().clamp(min=0.05)
     limit = node.threshold_scale
     return torch.minimum(torch.maximum(shift, -limit), limit).to(potentials[0].dtype)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, choose_engine, run_bucketed, run_closed, run_float
+from gcn2snn.engines import Value, choose_engine, dense_value, run_bucketed, run_closed, run_float
 from gcn2snn.memory import current_limit
 from gcn2snn.passes.calibration import Batches
 from gcn2snn.passes.over_ranks import rows_over_ranks, total_over_ranks
-from gcn2snn.passes.side_by_side import run_side_by_side
+from gcn2snn.passes.side_by_side import rows_alone, run_side_by_side
 
 COMPARED_ROWS = 1024
 """Rows of the output on which settings are compared, unless one batch alone has more."""
@@ -59,6 +59,23 @@ class Sample:
         """The divergence: "kl" of classes, else "squared"."""
         return "kl" if self.classes else "squared"
 
+    def part(self, network: ir.Network, rows: int) -> Sample:
+        """About so many rows of ``compared``, evenly spread over it; all where rows are not computed by themselves."""
+        have = [rows_alone(network, batch) for batch in self.compared]
+        known = [count for count in have if count is not None]
+        step = sum(known) // max(rows, 1)
+        if len(known) < len(have) or self.counted is not None or step < 2:
+            return self
+        inputs: list[Mapping[str, Value]] = []
+        outputs: list[Heads] = []
+        first = 0
+        for count, batch, heads in zip(known, self.compared, self.outputs, strict=True):
+            inputs.append({name: dense_value(value)[first::step] for name, value in batch.items()})
+            outputs.append({name: value[first::step] for name, value in heads.items()})
+            first = (first - count) % step
+        kept = [number for number, heads in enumerate(outputs) if len(heads[network.heads[0]])]
+        return replace(self, compared=[inputs[i] for i in kept], outputs=[outputs[i] for i in kept])
+
     def departures(self, networks: Sequence[ir.Network], wait: int | None = None) -> list[tuple[Tensor, float]]:
         """Divergence of each row of calibrated networks from the source by :attr:`measure`, [rows], and percent of rows of
         another class, for each network. The mean over the rows of a head is
@@ -73,10 +90,10 @@ class Sample:
             wait: w, the same for all.
         """
         found = [_results(networks, batch, wait) for batch in self.compared]
-        return [self._departure(networks[0], results) for results in zip(*found, strict=True)]
+        return [self.departure(networks[0], results) for results in zip(*found, strict=True)]
 
-    def _departure(self, network: ir.Network, found: Sequence[Heads]) -> tuple[Tensor, float]:
-        """Of one network, from its results for each batch."""
+    def departure(self, network: ir.Network, found: Sequence[Heads]) -> tuple[Tensor, float]:
+        """Of one network, from its results for each of ``compared``, as in :meth:`departures`."""
         parts, changed = [], []
         for name in network.heads:
             pairs = [(self._kept(a[name]), self._kept(b[name])) for a, b in zip(self.outputs, found, strict=True)]
@@ -141,7 +158,8 @@ class Sampler:
         compared = self._kept[1::2] or self._kept
         inputs, outputs = [item.batch for item in compared], [item.heads for item in compared]
         classes = all(_are_classes(self.network, name) for name in self.network.heads)
-        return Sample([item.batch for item in self._kept[::2]], inputs, outputs, classes, self.counted)
+        fitted = inputs if len(self._kept) == 1 else [item.batch for item in self._kept[::2]]
+        return Sample(fitted, inputs, outputs, classes, self.counted)
 
 
 def sample_of(network: ir.Network, batches: Batches, counted: int | None = None) -> Sample:

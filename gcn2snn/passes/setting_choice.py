@@ -5,39 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor
 
-from gcn2snn import ir
-from gcn2snn.config import PAPER, ConvertConfig, LayerConfig
+from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import InputError
-from gcn2snn.kernels import PhaseCode
-from gcn2snn.memory import current_limit
-from gcn2snn.passes.bias_correction import correct_means, goals_of
-from gcn2snn.passes.calibration import Batches, Statistics, with_scales
-from gcn2snn.passes.choose_base import optimal_base
-from gcn2snn.passes.departure import Sample, sample_of
-from gcn2snn.passes.neurons import NO_EXCEPTION, coding_of
+from gcn2snn.passes.comparison import Comparison, Departure
+from gcn2snn.passes.configured_setting import Problem, configured
+from gcn2snn.passes.departure import sample_of
 from gcn2snn.passes.settings import FEW_ROWS, Setting, candidates
-
-WIDER = 1.25
-"""Wider bases are the populations' own to this power: the range of their levels, as a power of ten, is so much larger."""
-
-BASE_POWERS = (0.4, 0.55, 0.65, 0.75, 0.85, 0.95, 1.05, 1.2, 1.35, 1.5, 1.75, 2.1, 2.6)
-"""Powers of the plain base among which a population's own base is found."""
-
-CORRECTED_VALUES = 2**16
-"""Values of a channel by which means are corrected while settings are compared; the network that is made in the end is corrected
-on all of them. With 4,096, divergences of a network without batch norm moved by a fifth, and another setting was chosen."""
 
 TIE = 0.1
 """Settings whose divergence is within this share of the least are alike."""
-
-PLAIN_BASES = {8: 1.48, 12: 1.35, 16: float(PAPER["base"]), 20: 1.23, 24: 1.2, 32: 1.16, 64: 1.09}
-"""Bases of least expected error by phases; others are searched, which takes a second. The paper reads off 1.3 for 16."""
 
 DEPARTS = {"kl": 0.05, "squared": 0.05}
 """Divergence from which a conversion is said to depart (docs/decisions/0097)."""
@@ -68,6 +49,8 @@ class Choice:
         measure: "kl", the mean Kullback-Leibler divergence of the class probabilities in nats, where rows have several
             outputs; "squared", the squared difference as a share of the variance of the source's outputs.
         rows: rows of the output that were compared.
+        first: the codings that were left out after a first look, without corrected means.
+        first_rows: rows of that look.
         seconds: wall time of the comparison; not kept in files.
     """
 
@@ -75,6 +58,8 @@ class Choice:
     chosen: int
     measure: Literal["kl", "squared"]
     rows: int
+    first: tuple[Trial, ...] = ()
+    first_rows: int = 0
     seconds: float = field(default=0.0, compare=False)
 
     def __post_init__(self) -> None:
@@ -100,7 +85,8 @@ class Choice:
     @classmethod
     def of_dict(cls, values: Mapping[str, Any]) -> Choice:
         """What :meth:`to_dict` gave."""
-        return cls(**{**values, "trials": tuple(Trial(**trial) for trial in values["trials"])})
+        trials = {name: tuple(Trial(**trial) for trial in values[name]) for name in ("trials", "first")}
+        return cls(**{**values, **trials})
 
     def told(self) -> str:
         """What was compared, a line for each setting, the chosen one marked; and a warning where even that one departs."""
@@ -112,6 +98,9 @@ class Choice:
         ]
         also = ", and rows that change their class" if self.measure == "kl" else ""
         head = f"chosen by the {UNITS[self.measure]} from the source on {self.rows:,} rows{also}; the first that is about as good as the best is taken:"
+        if self.first:
+            looks = ", ".join(f"{trial.setting} {trial.divergence:.3g}" for trial in self.first)
+            rows.append(f"  left out after a first look at {self.first_rows:,} rows, without corrected means: {looks}")
         return "\n".join([head, *rows, *([f"warning: {self.warning()}"] if self.departs else [])])
 
     def warning(self) -> str:
@@ -134,36 +123,16 @@ UNITS = {"kl": "divergence in nats", "squared": "squared error as a share of the
 """Measure in words."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A network without codes, and what its settings are judged by.
-
-    Args:
-        network: with neurons inserted, not calibrated.
-        batches: calibration inputs.
-        statistics: of the network on them.
-        counted: only so many first rows of each output count (documents of a text graph); None: all.
-        compared: where ``batches`` are a sample of what ``statistics`` come from: the statistics of the sample itself, from
-            which the networks that are compared get their scales. Degrees differ in it, and with them what layers compute.
-        sample: of these batches, where it was taken already.
-    """
-
-    network: ir.Network
-    batches: Batches
-    statistics: Statistics
-    counted: int | None = None
-    compared: Statistics | None = None
-    sample: Sample | None = None
-
-
 def choose_setting(
     problem: Problem, config: ConvertConfig, accuracy_first: bool = False
 ) -> tuple[ConvertConfig, Choice | None]:
     """The configuration with everything that it leaves open chosen by measuring, and what was measured.
 
-    Each candidate is one conversion and one evaluation on some of the calibration data, at the configuration's wait, with float
-    weights and without horizons: rounding and horizons come behind and act on every setting alike. No label is used, and the
-    order of the data changes nothing. Where there are several batches, half of them correct means and the others compare.
+    Codings (base, scale, per) go through a first look on a few rows without corrected means; those that are left are converted,
+    with and without corrected means as the candidates say, and run on some of the calibration data, at the configuration's
+    wait, with float weights and without horizons: rounding and horizons come behind and act on every setting alike. No label is
+    used, and the order of the data changes nothing. Where there are several batches, half of them correct means and the others
+    compare.
 
     Args:
         problem: network and data.
@@ -179,81 +148,20 @@ def choose_setting(
     settings = candidates(config, sample.rows >= FEW_ROWS, accuracy_first)
     if len(settings) == 1 or not sample.rows:
         return configured(settings[0], config, problem), None
-    judged = problem if problem.compared is None else replace(problem, statistics=problem.compared)
-    configs = [configured(setting, config, judged) for setting in settings]
-    networks = [with_scales(with_codes(problem.network, own), judged.statistics, own) for own in configs]
-    if any(own.correct == "mean" for own in configs):
-        # Under a memory limit the goals are worked out some rows at a time, by the correction itself.
-        goals = None if current_limit() else goals_of(networks[0], sample.fitted, CORRECTED_VALUES)
-        networks = [
-            correct_means(network, lambda: sample.fitted, goals=goals) if own.correct == "mean" else network
-            for own, network in zip(configs, networks, strict=True)
-        ]
-    found = sample.departures(networks, config.wait)
+    comparison = Comparison(problem, config, sample)
+    settings, left, first_rows = comparison.first_look(settings)
+    found = comparison.departures(settings)
     chosen = first_of_the_best([rows for rows, _ in found])
-    trials = [
-        Trial(str(setting), float(rows.mean()), changed)
-        for setting, (rows, changed) in zip(settings, found, strict=True)
-    ]
-    choice = Choice(tuple(trials), chosen, sample.measure, sample.rows, time.perf_counter() - start)
-    return configs[chosen] if judged is problem else configured(settings[chosen], config, problem), choice
+    trials = tuple(_trial(setting, departure) for setting, departure in zip(settings, found, strict=True))
+    first = tuple(_trial(coding, departure) for coding, departure in left)
+    seconds = time.perf_counter() - start
+    choice = Choice(trials, chosen, sample.measure, sample.rows, first, first_rows, seconds)
+    return configured(settings[chosen], config, problem), choice
 
 
-def configured(setting: Setting, config: ConvertConfig, problem: Problem) -> ConvertConfig:
-    """The configuration that a setting stands for; populations with a base of their own in ``config`` keep it."""
-    plain = config.common_base if config.base is not None else plain_base(config.timesteps, setting.group)
-    words: dict[str, Any] = {"scale": setting.scale, "per": setting.per, "correct": setting.correct}
-    own = replace(config, base=plain, group=setting.group, **words)
-    if not setting.base.startswith("own"):
-        return own
-    power = WIDER if setting.base == "own wider" else 1.0
-    layers = dict(config.layers)
-    for node in problem.network.of(ir.UncalibratedNeuron):
-        exception = layers.get(node.name, NO_EXCEPTION)
-        if exception.base is None:
-            best = _own_base(node, own, exception, problem.statistics)
-            layers[node.name] = replace(exception, base=round(best**power, 4))
-    return replace(own, layers=layers)
-
-
-@cache
-def plain_base(timesteps: int, group: int = 1) -> float:
-    """The base per time step of least expected error (Eq. 5), as the paper reads it off for T = 16; else two digits.
-
-    >>> plain_base(16), plain_base(8)
-    (1.3, 1.48)
-    """
-    phases = timesteps * group
-    return (PLAIN_BASES[phases] if phases in PLAIN_BASES else round(optimal_base(phases), 2)) ** group
-
-
-def _own_base(node: ir.UncalibratedNeuron, config: ConvertConfig, own: LayerConfig, statistics: Statistics) -> float:
-    """The base of least squared error for a population, scales of least error included."""
-    codes = _codes(coding_of(config, node.name, node.coding.signed))
-    per = own.per or config.per
-    errors = [statistics.least_error(node, coding, per) for coding in codes]
-    best = codes[min(range(len(codes)), key=lambda number: errors[number])]
-    return float(best.base**best.group)
-
-
-@cache
-def _codes(coding: PhaseCode) -> tuple[PhaseCode, ...]:
-    """The code with each of the bases among which a population's own is found."""
-    plain = plain_base(coding.timesteps)
-    bases = (plain**power for power in BASE_POWERS)
-    return tuple(replace(coding, base=base) for base in bases if base**coding.timesteps < 1e30)
-
-
-def with_codes(network: ir.Network, config: ConvertConfig) -> ir.Network:
-    """The network, not calibrated, with the codes of a configuration."""
-    changes: dict[str, list[ir.Node]] = {
-        node.name: [replace(node, coding=coding_of(config, node.name, node.coding.signed))]
-        for node in network.of(ir.UncalibratedNeuron)
-    }
-    if config.input == "single":
-        for coder in network.of(ir.UncalibratedCoder):
-            changes[coder.name] = [replace(coder, base=config.common_base)]
-    return network.replace(changes)
+def _trial(setting: Setting, departure: Departure) -> Trial:
+    rows, changed = departure
+    return Trial(str(setting), float(rows.mean()), changed)
 
 
 def first_of_the_best(departures: Sequence[Tensor]) -> int:

@@ -28,7 +28,7 @@ def run_side_by_side(networks: Sequence[ir.Network], inputs: Mapping[str, Value]
         networks: calibrated, with the same nodes but for the codes, scales and starts of their populations.
         inputs: by Input name.
     """
-    rows = _rows(networks[0], inputs)
+    rows = rows_alone(networks[0], inputs)
     if rows is None:
         found: list[dict[str, Tensor]] = []
         with torch.no_grad():
@@ -41,8 +41,8 @@ def run_side_by_side(networks: Sequence[ir.Network], inputs: Mapping[str, Value]
     return [heads for part in parts for heads in _stacked(part, inputs, rows)]
 
 
-def _rows(network: ir.Network, inputs: Mapping[str, Value]) -> int | None:
-    """How many rows every value has; None where rows do not stand for themselves."""
+def rows_alone(network: ir.Network, inputs: Mapping[str, Value]) -> int | None:
+    """How many rows every value has, where each is computed by itself; None where they are not (a graph)."""
     kinds = (*STACKED, ir.Input, ir.Coder, ir.Neuron, ir.Output)
     counts = {value.shape[0] if isinstance(value, Tensor) else None for value in inputs.values()}
     fits = all(isinstance(node, kinds) for node in network) and len(counts) == 1

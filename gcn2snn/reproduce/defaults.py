@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import call_of, convert, prepare
@@ -19,7 +20,7 @@ from gcn2snn.reproduce.default_networks import CASES, Task, trained
 from gcn2snn.reproduce.kept import kept_rows, published_data, say
 from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 
-VERSION = 2
+VERSION = 3
 """Of what a kept row means."""
 
 
@@ -34,7 +35,10 @@ class Row:
         settings: accuracy with each of :data:`SETTINGS` alone.
         default: accuracy of ``convert`` without options.
         chosen: number of the setting that the default took, from 1.
-        divergences: of each setting on calibration data, in nats, as ``convert`` compared them.
+        noise: standard error of the difference between the default and the best single setting, in points: both classify the
+            same rows, so that only rows count which one of them has right and the other has not.
+        divergences: on calibration data, in nats, of each setting that ``convert`` compared to the end.
+        left_out: settings whose coding went out after the first look, with the divergence of that look.
         changed: percent of the calibration rows that change their class.
         groups: accuracy with ``accuracy_first=True``.
     """
@@ -47,7 +51,9 @@ class Row:
     settings: tuple[float, ...]
     default: float
     chosen: int
-    divergences: tuple[float, ...]
+    noise: float
+    divergences: dict[str, float]
+    left_out: dict[str, float]
     changed: float
     groups: float
 
@@ -103,30 +109,38 @@ def measured(name: str, weights: Path, data_dir: Path | None) -> Row:
     single = []
     for setting in SETTINGS:
         config = configured(setting, ConvertConfig(), problem)
-        single.append(right(convert(task.model, example, config, calibration=calibration), task))
+        single.append(right_rows(convert(task.model, example, config, calibration=calibration), task))
     snn = convert(task.model, example, calibration=calibration)
     best = convert(task.model, example, calibration=calibration, accuracy_first=True)
     assert snn.choice is not None  # everything was open
+    own = right_rows(snn, task)
+    winner = max(single, key=lambda rows: int(rows.sum()))
     return Row(
         name,
         case.half,
         case.what,
         sum(int(scored.mask.sum()) for scored in task.tests),
-        right(task.model, task),
-        tuple(single),
-        right(snn, task),
-        snn.choice.chosen + 1,
-        tuple(trial.divergence for trial in snn.choice.trials),
+        percent(right_rows(task.model, task)),
+        tuple(map(percent, single)),
+        percent(own),
+        [str(setting) for setting in SETTINGS].index(snn.choice.best.setting) + 1,
+        float((winner.double() - own.double()).std() / len(own) ** 0.5) * 100,
+        {trial.setting: trial.divergence for trial in snn.choice.trials},
+        {trial.setting: trial.divergence for trial in snn.choice.first},
         snn.choice.best.changed,
-        right(best, task),
+        percent(right_rows(best, task)),
     )
 
 
 @torch.no_grad()
-def right(model: torch.nn.Module, task: Task) -> float:
-    """Percent of the test rows whose largest output is their class."""
-    found = [(model(*each.call).argmax(1) == each.labels)[each.mask] for each in task.tests]
-    return 100 * float(torch.cat(found).double().mean())
+def right_rows(model: torch.nn.Module, task: Task) -> Tensor:
+    """Which of the test rows have their class as the largest output, bool [rows]."""
+    return torch.cat([(model(*each.call).argmax(1) == each.labels)[each.mask] for each in task.tests])
+
+
+def percent(rows: Tensor) -> float:
+    """Share of the rows that are right."""
+    return 100 * float(rows.double().mean())
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -135,17 +149,15 @@ def table(rows: Sequence[Row]) -> str:
     lines = [f"{number}. {setting}" for number, setting in zip(numbers, SETTINGS, strict=True)]
     for half in dict.fromkeys(row.half for row in rows):
         own = [row for row in rows if row.half == half]
-        columns = (
-            f"| {half} | source | {' | '.join(map(str, numbers))} | default | took | loss | gap to best | groups |"
-        )
-        lines += ["", columns, "|-" * (len(SETTINGS) + 7) + "|"]
+        columns = f"| {half} | source | {' | '.join(map(str, numbers))} | default | took | loss | gap to best | error of gap | groups |"
+        lines += ["", columns, "|-" * (len(SETTINGS) + 8) + "|"]
         for row in own:
             each = " | ".join(f"{value:.2f}" for value in row.settings)
-            end = f"{row.default:.2f} | {row.chosen} | {row.loss:+.2f} | {row.gap:.2f} | {row.groups:.2f}"
+            end = f"{row.default:.2f} | {row.chosen} | {row.loss:+.2f} | {row.gap:.2f} | {row.noise:.2f} | {row.groups:.2f}"
             lines.append(f"| {row.name} | {row.source:.2f} | {each} | {end} |")
         means = [sum(row.source - row.settings[number - 1] for row in own) / len(own) for number in numbers]
         loss, gap = (sum(getattr(row, name) for row in own) / len(own) for name in ("loss", "gap"))
         groups = sum(row.source - row.groups for row in own) / len(own)
         each = " | ".join(f"{value:+.2f}" for value in means)
-        lines.append(f"| mean loss | | {each} | {loss:+.2f} | | {loss:+.2f} | {gap:.2f} | {groups:+.2f} |")
+        lines.append(f"| mean loss | | {each} | {loss:+.2f} | | {loss:+.2f} | {gap:.2f} | | {groups:+.2f} |")
     return "\n".join(lines) + "\n"

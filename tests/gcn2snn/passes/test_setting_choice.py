@@ -10,7 +10,8 @@ from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
 from gcn2snn.passes import SETTINGS
 from gcn2snn.passes.choose_base import optimal_base
-from gcn2snn.passes.setting_choice import PLAIN_BASES, first_of_the_best, plain_base
+from gcn2snn.passes.configured_setting import PLAIN_BASES, plain_base
+from gcn2snn.passes.setting_choice import first_of_the_best
 
 
 @pytest.fixture
@@ -39,7 +40,9 @@ def test_the_first_within_a_standard_error_of_the_best_is_taken():
 def test_convert_takes_a_setting_near_the_least_divergence(model):
     snn = convert(model, X)
     assert snn.choice is not None
-    assert [trial.setting for trial in snn.choice.trials] == [str(setting) for setting in SETTINGS]
+    compared = [trial.setting for trial in snn.choice.trials]
+    assert compared == [str(setting) for setting in SETTINGS if str(setting) in compared]
+    assert compared[:2] == [str(setting) for setting in SETTINGS[:2]]
     assert snn.choice.best.divergence <= 2 * min(trial.divergence for trial in snn.choice.trials)
     assert snn.choice.rows == 64
     source = snn.source(X).double().log_softmax(1)
