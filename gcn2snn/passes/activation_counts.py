@@ -76,7 +76,7 @@ class Maxima:
 
     Some of the activations are kept where a batch has many (a large graph), so that no further pass is needed for what is
     counted on some rows. ``again``: another pass is needed, for a population has few rows, there are several batches, or the
-    rows of all populations are too many.
+    rows of all populations are too many. ``values``: how many activations were seen.
     """
 
     def __init__(self) -> None:
@@ -84,6 +84,7 @@ class Maxima:
         self.again = False
         self._parts: dict[str, list[Tensor]] = {}
         self._bytes = 0
+        self.values = 0
 
     def __call__(self, node: ir.Node, x: Tensor, place: Place, fresh: bool) -> None:
         """Look at an activation.
@@ -93,6 +94,7 @@ class Maxima:
             place: of the rows.
             fresh: whether it is the first part of a batch.
         """
+        self.values += x.numel()
         if isinstance(node, ir.Population):
             self._keep(node.name, x, place, fresh)
         largest = _largest_of_channels(x, signed=not isinstance(node, ir.Population) or node.coding.signed)

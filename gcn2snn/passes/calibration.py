@@ -94,7 +94,7 @@ class Statistics:
         seen: called with each batch and the source's outputs on it, in the pass over the data that is made here.
 
     Raises:
-        InputError: there are no batches, or an activation is not finite.
+        InputError: there are no batches or no rows in them, or an activation is not finite.
     """
 
     def __init__(self, network: ir.Network, batches: Batches, seen: Seen | None = None):
@@ -103,6 +103,8 @@ class Statistics:
         count = _observe(network, batches, maxima, seen)
         if count == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
+        if maxima.found and largest_over_ranks(torch.tensor(float(maxima.values))) == 0:
+            raise InputError("no calibration data: no batch has a row. Pass at least one example input with some")
         self.maxima = {name: largest_over_ranks(top) for name, top in maxima.found.items()}
         again = bool(
             largest_over_ranks(torch.tensor(float(maxima.again)))

@@ -94,16 +94,16 @@ class Comparison:
         return self._coded[coding]
 
     def _corrected(self, networks: Sequence[ir.Network]) -> list[Departure]:
-        """Departures of networks once their means are corrected; where the same inputs do both, in one run."""
+        """Departures of networks once their means are corrected, by the run that corrects them where nothing else is to be timed."""
         sample, wait = self.sample, self.config.wait
         if current_limit() is not None:  # the goals are worked out some rows at a time, by the correction itself
-            return sample.departures([correct_means(network, lambda: sample.fitted) for network in networks], wait)
-        goals = goals_of(networks[0], sample.fitted, CORRECTED_VALUES)
-        alone = all(rows_alone(networks[0], item) is not None for item in sample.fitted)
+            return sample.departures([correct_means(network, lambda: sample.inputs) for network in networks], wait)
+        goals = goals_of(networks[0], sample.inputs, CORRECTED_VALUES)
+        alone = all(rows_alone(networks[0], item) is not None for item in sample.inputs)
         population = _values_of_spikes if alone else fire
-        runs = [corrected_run(network, sample.fitted, goals, population) for network in networks]
-        same = sample.fitted is sample.compared and choose_engine(networks[0], wait, "auto") == "closed"
-        if same:
+        runs = [corrected_run(network, sample.inputs, goals, population) for network in networks]
+        closed = choose_engine(networks[0], wait, "auto") == "closed"
+        if closed:
             return [sample.departure(network, heads) for network, heads in runs]
         return sample.departures([network for network, _ in runs], wait)
 

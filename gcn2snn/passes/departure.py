@@ -31,15 +31,13 @@ class Sample:
     """Calibration inputs for a comparison, with the source's outputs.
 
     Args:
-        fitted: inputs that correct means.
-        compared: inputs that judge; the same ones where there is a single batch.
-        outputs: of the source for each of ``compared``, by head, [rows, ...].
+        inputs: batches, which correct means and judge.
+        outputs: of the source for each of them, by head, [rows, ...].
         classes: every head has several outputs for each row, which then are classes.
         counted: only so many first rows of each output count; None: all.
     """
 
-    fitted: Sequence[Mapping[str, Value]]
-    compared: Sequence[Mapping[str, Value]]
+    inputs: Sequence[Mapping[str, Value]]
     outputs: Sequence[Heads]
     classes: bool
     counted: int | None = None
@@ -60,8 +58,8 @@ class Sample:
         return "kl" if self.classes else "squared"
 
     def part(self, network: ir.Network, rows: int) -> Sample:
-        """About so many rows of ``compared``, evenly spread over it; all where rows are not computed by themselves."""
-        have = [rows_alone(network, batch) for batch in self.compared]
+        """About so many rows of ``inputs``, evenly spread over it; all where rows are not computed by themselves."""
+        have = [rows_alone(network, batch) for batch in self.inputs]
         known = [count for count in have if count is not None]
         step = sum(known) // max(rows, 1)
         if len(known) < len(have) or self.counted is not None or step < 2:
@@ -69,12 +67,12 @@ class Sample:
         inputs: list[Mapping[str, Value]] = []
         outputs: list[Heads] = []
         first = 0
-        for count, batch, heads in zip(known, self.compared, self.outputs, strict=True):
+        for count, batch, heads in zip(known, self.inputs, self.outputs, strict=True):
             inputs.append({name: dense_value(value)[first::step] for name, value in batch.items()})
             outputs.append({name: value[first::step] for name, value in heads.items()})
             first = (first - count) % step
         kept = [number for number, heads in enumerate(outputs) if len(heads[network.heads[0]])]
-        return replace(self, compared=[inputs[i] for i in kept], outputs=[outputs[i] for i in kept])
+        return replace(self, inputs=[inputs[i] for i in kept], outputs=[outputs[i] for i in kept])
 
     def departures(self, networks: Sequence[ir.Network], wait: int | None = None) -> list[tuple[Tensor, float]]:
         """Divergence of each row of calibrated networks from the source by :attr:`measure`, [rows], and percent of rows of
@@ -89,11 +87,11 @@ class Sample:
             networks: conversions of one network, which differ in what their populations are.
             wait: w, the same for all.
         """
-        found = [_results(networks, batch, wait) for batch in self.compared]
+        found = [_results(networks, batch, wait) for batch in self.inputs]
         return [self.departure(networks[0], results) for results in zip(*found, strict=True)]
 
     def departure(self, network: ir.Network, found: Sequence[Heads]) -> tuple[Tensor, float]:
-        """Of one network, from its results for each of ``compared``, as in :meth:`departures`."""
+        """Of one network, from its results for each of ``inputs``, as in :meth:`departures`."""
         parts, changed = [], []
         for name in network.heads:
             pairs = [(self._kept(a[name]), self._kept(b[name])) for a, b in zip(self.outputs, found, strict=True)]
@@ -105,7 +103,7 @@ class Sample:
 
     def _kept(self, output: Tensor) -> Tensor:
         output = output if self.counted is None else output[: self.counted]
-        return output.reshape(output.shape[0] if output.dim() else 1, -1).double()
+        return (output.flatten(1) if output.dim() > 1 else output.reshape(-1, 1)).double()
 
 
 def _results(networks: Sequence[ir.Network], inputs: Mapping[str, Value], wait: int | None) -> Sequence[Heads]:
@@ -138,7 +136,7 @@ def _squared_errors(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 class Sampler:
-    """Batches for a comparison, as many as :data:`COMPARED_ROWS` allows, at least one; every second one corrects means.
+    """Batches for a comparison, as many as :data:`COMPARED_ROWS` allows, at least one.
 
     Which ones they are follows from a hash of what the source computes on them, so the order of the data changes nothing.
     No more than these are held in memory. A sampler is shown every batch with the source's outputs on it.
@@ -150,16 +148,16 @@ class Sampler:
 
     def __call__(self, batch: Mapping[str, Value], heads: Heads) -> None:
         first = heads[self.network.heads[0]]
+        if first.dim() and not len(first):
+            return  # a batch without rows says nothing
         key = hashlib.sha256(first.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
         self._kept = _prefix(sorted([*self._kept, _Item(key, batch, heads)], key=lambda item: item.key))
 
     def sample(self) -> Sample:
         """What was kept."""
-        compared = self._kept[1::2] or self._kept
-        inputs, outputs = [item.batch for item in compared], [item.heads for item in compared]
         classes = all(_are_classes(self.network, name) for name in self.network.heads)
-        fitted = inputs if len(self._kept) == 1 else [item.batch for item in self._kept[::2]]
-        return Sample(fitted, inputs, outputs, classes, self.counted)
+        inputs, outputs = [item.batch for item in self._kept], [item.heads for item in self._kept]
+        return Sample(inputs, outputs, classes, self.counted)
 
 
 def sample_of(network: ir.Network, batches: Batches, counted: int | None = None) -> Sample:

@@ -131,8 +131,7 @@ def choose_setting(
     Codings (base, scale, per) go through a first look on a few rows without corrected means; those that are left are converted,
     with and without corrected means as the candidates say, and run on some of the calibration data, at the configuration's
     wait, with float weights and without horizons: rounding and horizons come behind and act on every setting alike. No label is
-    used, and the order of the data changes nothing. Where there are several batches, half of them correct means and the others
-    compare.
+    used, and the order of the data changes nothing.
 
     Args:
         problem: network and data.

@@ -6,6 +6,7 @@ from torch import nn
 
 from gcn2snn import ir
 from gcn2snn.conversion import convert
+from gcn2snn.engines import bind
 from gcn2snn.passes import departure
 from gcn2snn.passes.departure import Sample, sample_of
 
@@ -21,7 +22,7 @@ THROUGH = through(3)
 def compared(own: torch.Tensor, source: torch.Tensor, counted: int | None = None) -> tuple[float, float]:
     inputs = [{"x": own}]
     columns = source.shape[1]
-    rows, changed = Sample(inputs, inputs, [{"output": source}], columns > 1, counted).departures([through(columns)])[0]
+    rows, changed = Sample(inputs, [{"output": source}], columns > 1, counted).departures([through(columns)])[0]
     return float(rows.mean()), changed
 
 
@@ -41,7 +42,7 @@ def test_a_single_output_is_compared_by_its_share_of_the_variance():
 def test_only_counted_rows_count():
     source, own = torch.tensor([[3.0, 0.0], [0.0, 3.0]]), torch.tensor([[3.0, 0.0], [9.0, 0.0]])
     assert compared(own, source, counted=1) == (0.0, 0.0)
-    assert Sample([], [], [{"output": source}], True, 1).rows == 1
+    assert Sample([], [{"output": source}], True, 1).rows == 1
 
 
 def batches_of(*rows: int) -> list[dict[str, torch.Tensor]]:
@@ -49,22 +50,41 @@ def batches_of(*rows: int) -> list[dict[str, torch.Tensor]]:
     return [{"x": torch.randn(count, 3, generator=generator)} for count in rows]
 
 
-def test_the_order_of_batches_changes_nothing_and_each_is_for_one_purpose():
+def test_the_order_of_batches_changes_nothing():
     batches = batches_of(10, 20, 30, 40)
     one, other = sample_of(THROUGH, lambda: batches), sample_of(THROUGH, lambda: batches[::-1])
-    for mine, theirs in ((one.fitted, other.fitted), (one.compared, other.compared)):
-        assert all(a["x"].equal(b["x"]) for a, b in zip(mine, theirs, strict=True))
-    everything = [batch["x"].shape[0] for batch in (*one.fitted, *one.compared)]
-    assert sorted(everything) == [10, 20, 30, 40]
-    assert len(one.compared) == 2
+    assert all(a["x"].equal(b["x"]) for a, b in zip(one.inputs, other.inputs, strict=True))
+    assert sorted(batch["x"].shape[0] for batch in one.inputs) == [10, 20, 30, 40]
 
 
 def test_rows_are_bounded_but_one_batch_is_always_there(monkeypatch):
     monkeypatch.setattr(departure, "COMPARED_ROWS", 25)
-    assert sum(batch["x"].shape[0] for batch in sample_of(THROUGH, lambda: batches_of(8, 8, 8, 8, 8)).fitted) == 16
-    single = sample_of(THROUGH, lambda: batches_of(40, 40))
-    assert single.rows == 40
-    assert single.fitted[0]["x"].equal(single.compared[0]["x"])
+    assert sample_of(THROUGH, lambda: batches_of(8, 8, 8, 8, 8)).rows == 24
+    assert sample_of(THROUGH, lambda: batches_of(40, 40)).rows == 40
+
+
+@pytest.mark.parametrize(("rows", "taken"), [(100, 100), (51, 100), (50, 50), (30, 34), (1, 1)])
+def test_a_part_is_spread_evenly_over_all_batches(rows, taken):
+    """Every second, third or hundredth row of all batches, counted through."""
+    batches = [
+        {"x": batch["x"].fill_(0.0) + torch.arange(30.0)[: len(batch["x"]), None]}
+        for batch in batches_of(30, 30, 30, 10)
+    ]
+    sample = sample_of(THROUGH, lambda: batches)
+    part = sample.part(THROUGH, rows)
+    assert part.rows == taken
+    assert (part is sample) == (taken == 100)
+    for batch, heads in zip(part.inputs, part.outputs, strict=True):
+        assert heads["output"].equal(batch["x"])
+
+
+def test_a_graph_has_no_part():
+    geometric = pytest.importorskip("torch_geometric.nn")
+    edges = torch.randint(0, 40, (2, 90), generator=torch.Generator().manual_seed(0))
+    x = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
+    network = convert(geometric.GCN(4, 6, 2, 3).eval(), (x, edges)).network
+    sample = sample_of(network, lambda: [bind(network, (x, edges), {})])
+    assert sample.part(network, 5) is sample
 
 
 def test_as_many_rows_as_are_allowed_are_kept(monkeypatch):
