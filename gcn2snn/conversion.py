@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -260,7 +260,7 @@ def check_example(name: str, value: object) -> None:
 
     Raises:
         InputError: a value without rows, or a tensor on the device "meta".
-        InputTypeError: a nested, quantised or complex tensor.
+        InputTypeError: a nested, quantised or complex tensor, or an iterator.
     """
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -268,6 +268,10 @@ def check_example(name: str, value: object) -> None:
     elif isinstance(value, tuple | list):
         for number, item in enumerate(value):
             check_example(f"{name}[{number}]", item)
+    elif isinstance(value, Iterator):
+        raise InputTypeError(
+            f"{name} is a {type(value).__name__}, whose items are gone once they were read; pass them as a list or a tuple"
+        )
     elif isinstance(value, Tensor):
         if value.is_nested or value.is_quantized or value.is_complex():
             kind = "nested" if value.is_nested else str(value.dtype)
@@ -300,10 +304,12 @@ def check_model(model: nn.Module) -> None:
         ConversionError: the model is in training mode.
         InputError: a parameter or buffer holds a NaN or an infinity, or no values yet.
     """
-    if isinstance(model, torch.jit.ScriptModule):
+    compiled = [(path, part) for path, part in model.named_modules() if isinstance(part, torch.jit.ScriptModule)]
+    if compiled:
+        path, part = compiled[0]  # what lies inside it is compiled, too
         why = "is compiled by torch.jit, so its layers cannot be seen."
         raise ConversionError(
-            [Refusal("model", type(model).__name__, why, "Convert the module that it was made from.")]
+            [Refusal(path or "model", type(part).__name__, why, "Convert the module that it was made from.")]
         )
     if isinstance(model, fx.GraphModule) and any(isinstance(node.target, OpOverload) for node in model.graph.nodes):
         why = "is exported by torch.export, so its layers are taken apart into operations of ATen."

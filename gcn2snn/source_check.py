@@ -100,12 +100,22 @@ def compared(heads: Mapping[str, Tensor] | None) -> None:
 def result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
     """What the model itself gives on the example.
 
+    A forward that writes to the model's own numbers or buffers runs once more, for its result may depend on them.
+
     Raises:
-        InputError: it fails, which is the error's cause, or gives values that are not finite.
+        ConversionError: it does.
+        InputError: the model fails, which is the error's cause, or gives values that are not finite.
     """
+    changed: list[str] = []
+    again: object = None
     try:
         with untouched(model), torch.no_grad():
+            before = _state(model)
             expected: object = model(*copied(args), **copied(kwargs))  # it may write to what it is given
+            after = _state(model)
+            changed = [name for name, value in after.items() if name not in before or before[name] != value]
+            if changed:
+                again = model(*copied(args), **copied(kwargs))
     except Exception as failure:
         what = f"{type(failure).__name__}: {failure}"
         raise InputError(
@@ -116,7 +126,34 @@ def result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[s
             raise InputError(
                 f"{type(model).__name__} gives values that are NaN or infinite on the example. Check the values of the example"
             )
+    if changed and not _alike(expected, again):
+        why = "is changed by the model's own forward, and a second call on the example gives another result than the first."
+        instead = "Keep what one call leaves for the next out of the result."
+        raise ConversionError([Refusal(name, "state", why, instead, "impossible") for name in changed])
     return expected
+
+
+def _state(model: nn.Module) -> dict[str, object]:
+    """The plain numbers that modules hold, the lengths of their containers, and how often each buffer was written to."""
+    found: dict[str, object] = {}
+    for path, module in model.named_modules():
+        for name, value in (*vars(module).items(), *module._buffers.items()):
+            if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and not value.is_inference():
+                found[f"{path}.{name}".strip(".")] = (id(value), value._version)
+            elif isinstance(value, int | float) and value == value:
+                found[f"{path}.{name}".strip(".")] = value
+            elif isinstance(value, list | dict | set):
+                found[f"{path}.{name}".strip(".")] = len(value)
+    return found
+
+
+def _alike(first: object, second: object) -> bool:
+    """Whether two results of a model are the same up to rounding."""
+    pairs = [list(ir.pack(each, lambda item: isinstance(item, Tensor))[1].values()) for each in (first, second)]
+    return len(pairs[0]) == len(pairs[1]) and all(
+        isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and torch.allclose(a, b, 1e-4, 1e-6)
+        for a, b in zip(*pairs, strict=True)
+    )
 
 
 def _outputs(source: ir.Network, args: tuple[object, ...], kwargs: dict[str, object]) -> list[Tensor]:

@@ -84,7 +84,7 @@ class Number(torch.SymInt):
         return bool(self.fixed())
 
     def __hash__(self) -> int:
-        return hash(self.fixed()) if self.value is not None else hash((self.ref, self.axis))
+        return hash(self.fixed())  # whoever looks it up in a table needs its value
 
     def __repr__(self) -> str:
         return f"<{self.told}>" if self.value is None else str(self.value)

@@ -7,7 +7,7 @@ from torch import nn
 from gcn2snn.frontends.arguments import call_handler
 from gcn2snn.frontends.builder import Builder
 from gcn2snn.frontends.layer_state import as_called, class_of, hooked, unwrapped
-from gcn2snn.frontends.refusal_reasons import HOOKS, unknown_layer
+from gcn2snn.frontends.refusal_reasons import HOOKS, REPLACED_FORWARD, unknown_layer
 from gcn2snn.frontends.registry import CHECKS, LAYOUTS, REFUSED_LAYERS
 from gcn2snn.frontends.trace import ModelTracer, is_leaf
 
@@ -20,6 +20,8 @@ def lower_module(
     cls = class_of(module)
     what = cls.__qualname__
     if cls in builder.handlers:
+        if "forward" in vars(module):
+            return builder.refuse(path, what, **REPLACED_FORWARD)
         for check in CHECKS:
             if (found := check(module)) is not None:
                 return builder.refuse(path, *found, kind="model")

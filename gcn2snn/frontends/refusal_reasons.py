@@ -95,6 +95,13 @@ HOOKS = Reason(
 )
 
 
+REPLACED_FORWARD = Reason(
+    why="has a forward that was put on this one object, so the layer does not compute what its class says.",
+    instead="Write a module of your own with that forward, which holds the layer.",
+    kind="model",
+)
+
+
 def unknown_layer(cls: type[nn.Module]) -> Reason:
     """Why a layer that no handler knows is refused: by what it is, where that says more."""
     home = cls.__module__
