@@ -17,13 +17,13 @@ from gcn2snn.passes.bias_correction import correct_means, corrected_run, goals_o
 from gcn2snn.passes.calibration import with_scales
 from gcn2snn.passes.configured_setting import Problem, configured, with_codes
 from gcn2snn.passes.departure import Sample
-from gcn2snn.passes.settings import Setting
+from gcn2snn.passes.settings import FEW_ROWS, Setting
 from gcn2snn.passes.side_by_side import rows_alone
 
 FIRST_ROWS = 64
 """Rows of the first look, where rows are computed by themselves; a graph is looked at as a whole."""
 
-KEPT_CODINGS = 3
+KEPT_CODINGS = 2
 """Codings that are compared after the first look, of which the first candidate's is one (docs/decisions/0146)."""
 
 CORRECTED_VALUES = 2**16
@@ -55,7 +55,7 @@ class Comparison:
         Means are not corrected here, which takes most of the time and moves the codings alike.
         """
         codings = list(dict.fromkeys(map(_coding, settings)))
-        if len(codings) <= KEPT_CODINGS:
+        if len(codings) <= KEPT_CODINGS or self.sample.rows < FEW_ROWS:
             return list(settings), [], 0
         part = self.sample.part(self._network(codings[0]), FIRST_ROWS)
         corrects = any(setting.correct == "mean" for setting in settings)

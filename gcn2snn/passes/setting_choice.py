@@ -20,6 +20,10 @@ from gcn2snn.passes.settings import FEW_ROWS, Setting, candidates
 TIE = 0.1
 """Settings whose divergence is within this share of the least are alike."""
 
+STANDARD_ERRORS = 2.0
+"""Settings whose divergence is above the least by fewer standard errors of the difference are alike, too. With one, chance took
+settings that lost up to 2.2 points more than the first on five networks (docs/decisions/0147)."""
+
 DEPARTS = {"kl": 0.05, "squared": 0.05}
 """Divergence from which a conversion is said to depart (docs/decisions/0097)."""
 
@@ -166,16 +170,16 @@ def _trial(setting: Setting, departure: Departure) -> Trial:
 def first_of_the_best(departures: Sequence[Tensor]) -> int:
     """Number of the first setting that is near the best, from the divergence of each row, [rows] each.
 
-    Near is within :data:`TIE` of its mean, or within one standard error of the paired difference: a few rows of another class
+    Near is within :data:`TIE` of its mean, or within :data:`STANDARD_ERRORS` of the paired difference: a few rows of another class
     make most of a divergence, so the least of several means is often chance. A setting with a divergence that is no number is the worst.
 
-    Source: the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984.
+    Source: after the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984.
     """
     means = [mean if math.isfinite(mean) else math.inf for mean in (float(rows.mean()) for rows in departures)]
     best = min(range(len(means)), key=lambda number: means[number])
     for number, rows in enumerate(departures[:best]):
         difference = rows - departures[best]
         error = float(difference.std()) / len(rows) ** 0.5 if len(rows) > 1 else 0.0
-        if float(difference.mean()) <= max(error, TIE * means[best]):
+        if float(difference.mean()) <= max(STANDARD_ERRORS * error, TIE * means[best]):
             return number
     return best

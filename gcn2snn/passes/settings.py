@@ -55,7 +55,7 @@ GROUPS = (2, 4)
 FEW_ROWS = 32
 """With fewer rows a scale for each channel, or a channel's mean, would be fitted to chance."""
 
-FEW_ROWS_SETTINGS = (("own", "mse"), ("own wider", "mse"), ("plain", "mse"), ("plain", "max"))
+FEW_ROWS_SETTINGS = (("own", "mse"), ("own wider", "mse"), ("plain", "max"))
 """Base and scale of the settings that are compared on few rows."""
 
 
