@@ -25,6 +25,9 @@ Comparison: TypeAlias = Callable[[Mapping[str, Tensor] | None], None]
 
 CHECKS = ("auto", "full", "sample")
 
+OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+"""Attributes that torch gives to every module."""
+
 FULL_VALUES = 1 << 27
 """Values of a layer's messages up to which "auto" runs the source on the whole example: half a GiB, of which a model of
 PyG holds more than two copies (docs/decisions/0115)."""
@@ -137,7 +140,8 @@ def _state(model: nn.Module) -> dict[str, object]:
     """The plain numbers that modules hold, the lengths of their containers, and how often each buffer was written to."""
     found: dict[str, object] = {}
     for path, module in model.named_modules():
-        for name, value in (*vars(module).items(), *module._buffers.items()):
+        own = [item for item in vars(module).items() if item[0] not in OF_EVERY_MODULE]
+        for name, value in (*own, *module._buffers.items()):
             if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and not value.is_inference():
                 found[f"{path}.{name}".strip(".")] = (id(value), value._version)
             elif isinstance(value, int | float) and value == value:

@@ -132,12 +132,15 @@ def test_parts_of_the_data_and_blocks_of_the_weights_change_nothing(monkeypatch:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [64, 224])
-def test_densenet_169_takes_few_forward_passes(size: int) -> None:
-    """Processor time of a conversion in forward passes of the source, of which the aim is at most 15 with a given setting; only printed."""
+@pytest.mark.parametrize(("size", "rows"), [(64, 2), (224, 2), (64, 32)])
+def test_densenet_169_takes_few_forward_passes(size: int, rows: int) -> None:
+    """Processor time of a conversion in forward passes of the source, of which the aim is at most 15 for two images; only printed.
+
+    From 32 rows on, the default compares settings with scales of channels and corrected means.
+    """
     torch.manual_seed(0)
-    model, x = densenet(), torch.rand(2, 3, size, size)
-    gcn2snn.convert(small_densenet(1), torch.rand(1, 3, 8, 8))
+    model, x = densenet(), torch.rand(rows, 3, size, size)
+    gcn2snn.convert(small_densenet(1), torch.rand(rows, 3, 8, 8))
     with torch.no_grad():
         model(x)
         start = time.process_time()
@@ -149,7 +152,7 @@ def test_densenet_169_takes_few_forward_passes(size: int) -> None:
         snn = gcn2snn.convert(model, x, config)
         spent = time.process_time() - start
         print(
-            f"\nDenseNet-169, {size} x {size}, batch 2, {what}: forward {forward:.3f} s, convert {spent:.2f} s = "
+            f"\nDenseNet-169, {size} x {size}, batch {rows}, {what}: forward {forward:.3f} s, convert {spent:.2f} s = "
             f"{spent / forward:.1f} forward passes; {len(snn.report)} populations"
         )
 
