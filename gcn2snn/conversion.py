@@ -139,6 +139,8 @@ def convert(
             sampler(batch, heads)
 
     statistics = Statistics(network, batches, seen)
+    if statistics.without_rows:
+        raise InputError("no calibration data: no batch has a row. Pass at least one example input with some")
     problem = _problem(prepared, batches, statistics, sampler, given)
     config, choice = choose_setting(problem, config, accuracy_first)
     if choice is not None and choice.departs:

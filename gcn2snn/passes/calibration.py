@@ -88,13 +88,15 @@ def with_scales(network: ir.Network, statistics: Statistics, config: ConvertConf
 class Statistics:
     """Largest magnitudes of every population on calibration data, and their histograms once a scale asks for them.
 
+    ``without_rows``: no batch had a row, so that every scale is 1.
+
     Args:
         network: with neurons inserted.
         batches: calibration inputs.
         seen: called with each batch and the source's outputs on it, in the pass over the data that is made here.
 
     Raises:
-        InputError: there are no batches or no rows in them, or an activation is not finite.
+        InputError: there are no batches, or an activation is not finite.
     """
 
     def __init__(self, network: ir.Network, batches: Batches, seen: Seen | None = None):
@@ -103,8 +105,7 @@ class Statistics:
         count = _observe(network, batches, maxima, seen)
         if count == 0:
             raise InputError("no calibration data: the loader gave no batch. Pass at least one example input")
-        if maxima.found and largest_over_ranks(torch.tensor(float(maxima.values))) == 0:
-            raise InputError("no calibration data: no batch has a row. Pass at least one example input with some")
+        self.without_rows = bool(maxima.found) and largest_over_ranks(torch.tensor(float(maxima.values))) == 0
         self.maxima = {name: largest_over_ranks(top) for name, top in maxima.found.items()}
         again = bool(
             largest_over_ranks(torch.tensor(float(maxima.again)))

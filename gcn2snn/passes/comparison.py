@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
-from gcn2snn.engines import Value, choose_engine, fire
+from gcn2snn.engines import Value, choose_engine, dense_value, fire
 from gcn2snn.kernels import decode_into
 from gcn2snn.memory import current_limit
 from gcn2snn.passes.bias_correction import correct_means, corrected_run, goals_of
@@ -115,6 +115,6 @@ def _coding(setting: Setting) -> Setting:
 def _values_of_spikes(node: ir.Neuron, potential: Value) -> Tensor:
     """What a population sends as values, which a few calls of torch read faster than spikes."""
     spikes = fire(node, potential)
-    out = torch.empty(spikes.code.shape, dtype=potential.dtype)
+    out = torch.empty(spikes.code.shape, dtype=dense_value(potential).dtype)
     decode_into(spikes, out)
     return out
