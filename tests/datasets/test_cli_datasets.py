@@ -127,7 +127,7 @@ def test_build_writes_a_graph_that_info_describes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("own.tsv", "--memory", "much"), "'much' is no size of memory"),
+        (("own.tsv", "--memory", "much"), "'much' is no amount of memory"),
         (("own.tsv", "--out", "graph.csv"), "ends in .csv, but a graph"),
         (("r8", "--text-column", "1"), "--text-column has no meaning here: r8 is a published dataset"),
         (("nowhere.tsv",), "no dataset and no file or folder is called 'nowhere.tsv'"),

@@ -108,7 +108,7 @@ def test_defaults_are_those_that_the_method_describes() -> None:
         "base": None, "timesteps": 16, "group": 1, "message": "signed", "scale": "auto", "percentile": 99.9, "per": "auto",
         "shift": True, "last": "midpoint", "one_hot": "unit", "input": "binary", "input_timesteps": None, "wait": None,
         "batch_norm": "weights", "avg_pool": "merge", "correct": "auto", "weights": "float", "horizon": None, "events": None,
-        "refit": False, "refit_ridge": 0.0, "layers": {},
+        "refit": False, "refit_ridge": 0.0, "residual": "spikes", "layers": {},
     }  # fmt: skip
     assert set(to_dict(ConvertConfig(layers={"a": LayerConfig()}))["layers"]["a"].values()) == {None}
     assert ConvertConfig().common_base == 1.3
