@@ -10,6 +10,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.encoding import check_finite
 from gcn2snn.kernels import decode, encode, per_channel
+from gcn2snn.memory import current_limit
 from gcn2snn.passes.over_ranks import Place, total_over_ranks
 from gcn2snn.passes.some_rows import SEEN_ROWS, some_rows
 
@@ -20,7 +21,8 @@ LEAST_BINS, HISTOGRAM_BYTES = 512, 256 * 2**20
 """A network of so many channels that their histograms would need more memory gets fewer bins, but not below the least."""
 
 KEPT_BYTES = 256 * 2**20
-"""Rows of activations of a large graph that are kept between two looks at them; a network with more is run again."""
+"""Activations of a single batch that are kept between two looks at them, on some rows of a large graph; with more, or under a
+memory limit, the network is run again."""
 
 PART_VALUES = 2**20
 """Activations that are counted at a time."""
@@ -74,9 +76,9 @@ def _largest_of_channels(x: Tensor, signed: bool) -> Tensor:
 class Maxima:
     """Largest magnitude of each channel.
 
-    Some of the activations are kept where a batch has many (a large graph), so that no further pass is needed for what is
-    counted on some rows. ``again``: another pass is needed, for a population has few rows, there are several batches, or the
-    rows of all populations are too many. ``values``: how many activations were seen.
+    The activations of a batch are kept, of many rows (a large graph) those that are counted, so that no further pass is needed for
+    what else is counted. ``again``: another pass is needed, for there are several batches, all activations are too many, or a
+    memory limit holds and rows are few. ``values``: how many activations were seen.
     """
 
     def __init__(self) -> None:
@@ -104,13 +106,15 @@ class Maxima:
 
     def _keep(self, name: str, x: Tensor, place: Place, fresh: bool) -> None:
         """Keep the rows that are counted, of one batch and up to :data:`KEPT_BYTES`."""
-        small = x.dim() < 2 or place.rows <= SEEN_ROWS
+        few = x.dim() < 2 or place.rows <= SEEN_ROWS
         another = fresh and name in self._parts
-        self.again |= small or another or self._bytes > KEPT_BYTES
-        if not self.again:
-            rows = some_rows(x, place)
-            self._bytes += rows.nbytes
-            self._parts.setdefault(name, []).append(rows)
+        self.again |= another or self._bytes > KEPT_BYTES or (few and current_limit() is not None)
+        if self.again:
+            self._parts.clear()
+            return
+        rows = x.clone() if few else some_rows(x, place)  # what an engine does with x later must not be seen here
+        self._bytes += rows.nbytes
+        self._parts.setdefault(name, []).append(rows)
 
     @property
     def rows(self) -> dict[str, Tensor]:

@@ -142,7 +142,7 @@ class Statistics:
         if not self._rows:
             _observe(network, self.batches, visitor)
         for name, rows in self._rows.items():
-            visitor(network[name], rows, Place(0, len(rows)), True)
+            visitor(network[name], rows, Place(0, rows.shape[0] if rows.dim() else 1), True)
 
     def largest(self, coder: ir.InputCode) -> Tensor:
         """Scale of an input coder, []: the largest magnitude; 1 where all data are 0."""
