@@ -57,3 +57,22 @@ def test_links_lead_somewhere() -> None:
 
 def test_it_is_read_in_a_minute() -> None:
     assert len(README.splitlines()) <= 140
+
+
+def test_the_counts_of_converted_classes_are_those_that_coverage_printed() -> None:
+    page = (ROOT / "docs" / "graph-networks.md").read_text(encoding="utf-8")
+    printed = re.findall(r"^\| (?:pyg|dgl|torchvision) \| (.*) \|$", page, flags=re.M)
+    shown = re.findall(
+        r"^\| (?:`torch_geometric.nn`|`dgl.nn`|torchvision's classifiers) \| (.*) \|$", README, flags=re.M
+    )
+    assert len(printed) == len(shown) == 3
+    for there, here in zip(printed, shown, strict=True):
+        converted, impossible, unknown, nothing, not_run, foreign, total = map(int, there.split(" | "))
+        assert [int(x) for x in here.split(" | ")] == [
+            total,
+            converted,
+            impossible,
+            unknown,
+            nothing + not_run,
+            foreign,
+        ]

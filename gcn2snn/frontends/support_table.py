@@ -1,7 +1,7 @@
 """The tables of supported layers, generated from the registry, so that they always match the code.
 
-``python -m gcn2snn.frontends.support_table``, run in the checkout, rewrites what stands between the markers: all layers in
-docs/what-converts.md, their numbers in README.md.
+``python -m gcn2snn.frontends.support_table``, run in the checkout, rewrites what stands between the markers in
+docs/what-converts.md: all layers, and their numbers.
 """
 
 from __future__ import annotations
@@ -151,8 +151,6 @@ def updated(text: str, name: str, content: str) -> str:
 
 
 if __name__ == "__main__":
-    for file, name, made in (
-        (Path("docs/what-converts.md"), TABLE, support_table()),
-        (Path("README.md"), COUNTS, support_counts()),
-    ):
-        save_text(file, updated(file.read_text(encoding="utf-8"), name, made))
+    page = Path("docs/what-converts.md")
+    for name, made in ((TABLE, support_table()), (COUNTS, support_counts())):
+        save_text(page, updated(page.read_text(encoding="utf-8"), name, made))
