@@ -82,7 +82,9 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
             f"`gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train DATASET --out RUN`"
         )
     again = "Convert again with this release: `gcn2snn convert RUN --force`, RUN being the run folder it was made from"
-    tensors, meta = load_tensors(Path(path), kind="snn", version=SNN_FORMAT, schema=StoredNetwork, again=again)
+    tensors, meta = load_tensors(
+        Path(path), kind="snn", version=SNN_FORMAT, schema=StoredNetwork, again=again, mapped=False
+    )
     try:
         network = ir.Network(tuple(_unpack_node(packed, tensors) for packed in meta["nodes"]))
         check_network(network)

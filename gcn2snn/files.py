@@ -275,6 +275,7 @@ def load_tensors(
     version: int,
     schema: type[Stored] | None = None,
     again: str = "Make the file again with this release",
+    mapped: bool = True,
 ) -> tuple[dict[str, Tensor], Json]:
     """Read what :func:`save_tensors` wrote.
 
@@ -283,6 +284,8 @@ def load_tensors(
         kind, version: what it must be.
         schema: what its metadata must hold; None where there are none.
         again: how a file of another version is made again, a sentence without its end.
+        mapped: tensors may stay in the file. False copies them: then a file that is written over in place, by ``cp`` say,
+            changes nothing in a process that runs on, where it would change values or end the process.
 
     Raises:
         ArtefactError: missing, truncated, edited, of another kind or format version, or metadata do not fit.
@@ -298,6 +301,8 @@ def load_tensors(
         with safe_open(path, framework="pt") as file:
             header = _checked_header(path, file.metadata() or {}, f"gcn2snn.{kind}", version, again)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            if not mapped:
+                tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} does not exist") from error
     except (SafetensorError, OSError) as error:
