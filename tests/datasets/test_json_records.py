@@ -60,3 +60,8 @@ def test_values_that_are_no_texts_are_shown_as_far_as_there_is_room(tmp_path: Pa
 def test_a_key_twice_in_one_object_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"line 1 of .* has the key 'label' twice"):
         read(tmp_path, '{"text": "a", "label": "x", "label": "y"}\n')
+
+
+def test_a_list_that_is_no_json_is_refused_from_its_first_line_on(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"line 1 of .*own.json is not JSON"):
+        read(tmp_path, '[{"text": "a",\n "label": "x"}', "own.json")

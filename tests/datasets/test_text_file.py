@@ -100,3 +100,32 @@ def test_packed_files_are_unpacked_and_damaged_ones_refused(tmp_path: Path, pack
 def test_kind_of_looks_behind_the_ending_of_a_packed_file() -> None:
     names = ("a.tsv", "a.TSV.GZ", "a.jsonl.xz", "a.gz", "a")
     assert [kind_of(Path(name)) for name in names] == [".tsv", ".tsv", ".jsonl", "", ""]
+
+
+def test_blocks_are_a_mebibyte(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"x" * ((1 << 20) + 1))
+    assert [len(part) for part in file_blocks(path)] == [1_048_576, 1]
+
+
+def test_a_newline_at_the_very_start_counts_for_the_line_of_a_wrong_byte(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\ncaf\xe9 au lait\n")
+    with pytest.raises(DataError, match=r"is not UTF-8 text: line 2, byte 4 is 0xe9"):
+        read_text(path)
+
+
+@pytest.mark.parametrize("value", [1, 8, 11, 14, 26, 28, 31, 127])
+def test_control_characters_around_a_wrong_byte_show_a_binary_file(tmp_path: Path, value: int) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"twenty bytes of text" + bytes([value]) + b"\xff")
+    with pytest.raises(DataError, match=r"a.txt is a binary file, not text: byte 21 is 0xff"):
+        read_text(path)
+
+
+@pytest.mark.parametrize("value", [9, 10, 12, 13, 27, 32, 126])
+def test_tabs_line_ends_and_escapes_around_a_wrong_byte_belong_to_text(tmp_path: Path, value: int) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"twenty bytes of text" + bytes([value]) + b"\xff")
+    with pytest.raises(DataError, match=r"a.txt is not UTF-8 text"):
+        read_text(path)
