@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from gcn2snn.datasets import Corpus
-from gcn2snn.datasets.corpus import content_hash, refuse_untrained, split_lines
+from gcn2snn.datasets import corpus as corpus_module
+from gcn2snn.datasets.corpus import content_hash, read_published, refuse_untrained, split_lines
 from gcn2snn.errors import DataError
 
 
@@ -82,3 +86,28 @@ def test_five_names_are_listed_and_the_others_counted(classes: int, more: str) -
     with pytest.raises(DataError) as found:
         refuse_untrained("mine.tsv", names)
     assert f"of class {', '.join(map(repr, names[:5]))}{more}; every class" in str(found.value)
+
+
+def test_a_published_corpus_is_its_list_and_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = (SimpleNamespace(sha256="a"), SimpleNamespace(sha256="b"))
+    row = cast(Any, SimpleNamespace(name="mr", files=files, min_count=2, stop_words="none"))
+    content = [b"1\ttrain\tgood\n2\tdata/test\tgood\n", b"fine film\na good one\n"]
+    shown = []
+
+    def read_files(row: object, root: Path | None, *, progress: bool) -> list[bytes]:
+        shown.append(progress)
+        return content
+
+    monkeypatch.setattr(corpus_module, "read_files", read_files)
+    found = read_published(row)
+    assert (found.documents, found.labels, found.split) == (
+        ("fine film", "a good one"),
+        ("good",) * 2,
+        ("train", "test"),
+    )
+    assert (found.names, found.min_count, found.stop_words, found.cleaning) == (("1", "2"), 2, "none", "published")
+    read_published(row, progress=False)
+    assert shown == [True, False]
+    content[0] = b"1\ttrain\tgood\n2\ttest\n"
+    with pytest.raises(DataError, match=r"line 2 of the document list of mr has 2 fields; name, split, label"):
+        read_published(row)

@@ -58,3 +58,20 @@ def test_parquet_gives_the_same_corpus(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingPackageError, match=r"own.parquet needs DuckDB: pip install 'gcn2snn\[scale\]'"):
         load(path)
+
+
+def test_reading_parquet_installs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB fetches extensions over the network unless it is told not to."""
+    duckdb = pytest.importorskip("duckdb")
+    table, path = written(tmp_path / "own.csv"), tmp_path / "own.parquet"
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('{table}')) TO '{path}' (FORMAT parquet)").fetchall()
+    connect, configured = duckdb.connect, []
+
+    def noted(**options: object) -> object:
+        configured.append(options)
+        return connect(**options)
+
+    monkeypatch.setattr(duckdb, "connect", noted)
+    load(path, options=KEEP)
+    assert configured
+    assert all(options == {"config": {"autoinstall_known_extensions": False}} for options in configured)

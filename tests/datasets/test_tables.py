@@ -38,3 +38,14 @@ def test_a_column_that_is_asked_for_by_a_name_that_stands_twice_is_refused(tmp_p
     path.write_text("note,note,label\na,b,one\nc,d,one\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"has 2 columns called 'note'"):
         load(path, options=TextGraphOptions(text_column="note"))
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [(0, None), (1, "1 document has no label and is left out"), (2, "2 documents have no label and are left out")],
+)
+def test_documents_without_a_label_are_counted(tmp_path: Path, lost: int, told: str | None) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("text,label\na,one\nb,one\n" + "c,\n" * lost, encoding="utf-8")
+    notes = [note for note in load(path).notes if "no label" in note]
+    assert notes == ([] if told is None else [f"{path}: {told} (first 'line 4')"])

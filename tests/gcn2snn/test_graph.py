@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
-from gcn2snn.files import save_tensors
+from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.graph import Graph
 from gcn2snn.kernels import CSR
 from gcn2snn.normalisation import normalise
@@ -189,6 +189,20 @@ def test_load_refuses_a_file_without_all_tensors(tmp_path: Path) -> None:
     path = save_tensors(tmp_path / "part", {"labels": torch.zeros(1).long()}, kind="graph", version=1, meta=told)
     with pytest.raises(ArtefactError, match=r"is not a whole graph file: 'rowptr'. Delete it"):
         Graph.load(path)
+
+
+@pytest.mark.parametrize("change", [{"num_documents": 8}, {"fingerprint": "0" * 64}])
+def test_load_refuses_what_the_file_says_of_itself_alone(tmp_path: Path, change: dict[str, Any]) -> None:
+    tensors, meta = load_tensors(random_graph().save(tmp_path / "graph.safetensors"), kind="graph", version=1)
+    path = save_tensors(tmp_path / "edited.safetensors", tensors, kind="graph", version=1, meta=meta | change)
+    with pytest.raises(ArtefactError, match=r"says of itself what it does not hold: it was edited"):
+        Graph.load(path)
+
+
+def test_nodes_without_a_class_are_saved_and_loaded(tmp_path: Path) -> None:
+    labels = torch.tensor([0, 1, 0, -1, 1, 0, 1])
+    graph = random_graph(labels=labels)
+    assert torch.equal(Graph.load(graph.save(tmp_path / "graph.safetensors")).labels, labels)
 
 
 def test_to_pyg_carries_everything() -> None:

@@ -105,6 +105,7 @@ def test_the_first_faults_are_told_and_the_others_counted() -> None:
 
 
 def test_values_are_shown_as_far_as_there_is_room() -> None:
+    assert schema.SHOWN == 60
     for length, cut in ((schema.SHOWN - 2, False), (schema.SHOWN - 1, True)):  # repr adds two quotes
         with pytest.raises(ArtefactError) as found:
             checked("y" * length, Thing, "the thing")

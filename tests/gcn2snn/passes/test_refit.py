@@ -67,6 +67,14 @@ def test_many_steps_reach_the_dense_solution(seed: int, ridge: float, weighted: 
         assert float(objective.value(found - goal)[channel]) <= float(least) * (1 + 1e-6) + 1e-9
 
 
+def test_one_step_solves_a_problem_whose_entries_do_not_mix() -> None:
+    """A is diagonal, and the preconditioner is its square: the first direction leads to the goal."""
+    objective = Objective.of([CSR.from_dense(torch.diag(torch.tensor([1.0, 2.0, 5.0])))], None, 0.0)
+    goal = torch.tensor([[1.0], [-3.0], [2.0]], dtype=torch.float64)
+    found = descend(objective, goal, torch.zeros_like(goal), torch.ones_like(goal, dtype=torch.bool), 1)
+    assert torch.allclose(found, goal)
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=20, deadline=None)
 def test_the_objective_never_rises(seed: int) -> None:

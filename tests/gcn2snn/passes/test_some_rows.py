@@ -19,6 +19,21 @@ def test_few_rows_are_all_taken() -> None:
     assert some_rows.some_rows(x[0, 0]).dim() == 0
 
 
+def test_as_many_rows_as_are_seen_are_all_taken_and_not_copied() -> None:
+    """A report that counts on 65,536 rows says so (docs/decisions/0116)."""
+    assert some_rows.SEEN_ROWS == 65_536
+    x = torch.rand(65_536, 1)
+    assert some_rows.some_rows(x) is x
+    assert len(some_rows.some_rows(torch.rand(65_537, 1))) == 65_536
+
+
+def test_the_choice_is_the_same_in_every_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saved scales and reports can be made again only if the rows stay the same."""
+    monkeypatch.setattr(some_rows, "SEEN_ROWS", 10)
+    found = some_rows.some_rows(torch.arange(1000))
+    assert found.tolist() == [97, 170, 245, 392, 464, 579, 617, 735, 858, 928]
+
+
 def test_rows_are_spread_over_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(some_rows, "SEEN_ROWS", 10)
     x = torch.arange(1000)[:, None]
