@@ -8,7 +8,8 @@ import pytest
 
 import gcn2snn.datasets
 from gcn2snn.datasets import Corpus, TextGraphOptions, load, load_graph, loading
-from gcn2snn.datasets.registry import DATASETS
+from gcn2snn.datasets.corpus import published_hash
+from gcn2snn.datasets.registry import DATASETS, Dataset
 from gcn2snn.errors import ArtefactError, DataError
 from gcn2snn.files import save_text
 from gcn2snn.graph import Graph
@@ -144,3 +145,38 @@ def test_source_is_enough_to_load_again(name: str, request: pytest.FixtureReques
     source = load_graph(name, root).source
     again = load_graph(source["dataset"], root, TextGraphOptions(**source["options"]))
     assert again.source["corpus_hash"] == source["corpus_hash"]
+
+
+def test_what_was_chosen_is_said_once_or_not_at_all(own: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_graph(own, options=OPTIONS)
+    said = [message for message in caplog.messages if message.startswith(f"{own}: cleaning unicode, stop words none")]
+    assert len(said) == 1
+    caplog.clear()
+    load_graph(own, options=OPTIONS, notes=False)
+    assert not caplog.messages
+
+
+@pytest.mark.usefixtures("published")
+def test_progress_is_shown_unless_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, shown = loading.read_published, []
+
+    def noted(row: Dataset, root: Path | None, *, progress: bool) -> Corpus:
+        shown.append(progress)
+        return read(row, root, progress=progress)
+
+    monkeypatch.setattr(loading, "read_published", noted)
+    load("mr")
+    load("mr", progress=False)
+    assert shown == [True, False]
+
+
+@pytest.mark.usefixtures("published")
+def test_the_file_of_a_graph_is_the_kept_one_or_is_written(cache: Path) -> None:
+    built = load_graph("mr")
+    published = built.source | {"corpus_hash": published_hash(DATASETS["mr"])}
+    assert [loading.file_of_graph(replace(built, source=published))] == cached(cache)
+    path = cache / "graphs" / f"mine-{built.fingerprint[:16]}.safetensors"
+    moved = replace(built, source={"graph": str(cache / "nowhere.safetensors"), "dataset": "mine"})
+    assert loading.file_of_graph(moved) == path
+    assert Graph.load(path).fingerprint == built.fingerprint
+    assert loading.file_of_graph(replace(built, source={"graph": str(path)})) == path

@@ -52,7 +52,8 @@ def test_parquet_gives_the_same_corpus(tmp_path: Path, monkeypatch: pytest.Monke
     assert load(path, options=KEEP).hash == load(table, options=KEEP).hash
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(
-        DataError, match=r"own.parquet cannot be read as Parquet: .* Write it again, or save it as JSONL"
+        DataError,
+        match=r"own.parquet cannot be read as Parquet: Invalid Input Error.* Write it again, or save it as JSONL",
     ):
         load(path)
     monkeypatch.setitem(sys.modules, "duckdb", None)
@@ -75,3 +76,13 @@ def test_reading_parquet_installs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     load(path, options=KEEP)
     assert configured
     assert all(options == {"config": {"autoinstall_known_extensions": False}} for options in configured)
+
+
+def test_rows_of_parquet_are_counted_from_one(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "own.parquet"
+    rows = "(VALUES ('a', 'one'), ('b', 'one'), ('c', NULL)) AS rows(text, label)"
+    duckdb.sql(f"COPY (SELECT * FROM {rows}) TO '{path}' (FORMAT parquet)").fetchall()
+    found = load(path)
+    assert found.names == ("line 1", "line 2")
+    assert any("(first 'line 3')" in note for note in found.notes)

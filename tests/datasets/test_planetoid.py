@@ -30,6 +30,7 @@ def test_citation_graphs(
     masks = [int(mask.sum()) for mask in (graph.train_mask, graph.val_mask, graph.test_mask)]
     assert masks == [20 * classes, 500, 1000]
     assert graph.num_loops == 0
+    assert bool((graph.raw.value == 1).all())
     sums = graph.features.sum(1)
     assert bool(((sums - 1).abs() < 1e-5).logical_or(sums == 0).all())  # float32 sums of up to 54 equal parts
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 import gcn2snn
-from gcn2snn import ir
+from gcn2snn import ir, network_checks
 from gcn2snn.errors import ArtefactError, InputError
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.network_checks import check_network
-from gcn2snn.network_file import write_network
+from gcn2snn.network_file import SNN_FORMAT, write_network
 from gcn2snn.spiking_network import SpikingNetwork
 
 
@@ -71,6 +71,44 @@ def test_values_that_no_conversion_gives(
     path = write_network(tmp_path / "snn.safetensors", other, {})
     with pytest.raises(ArtefactError, match="does not hold a whole network"):
         gcn2snn.load(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (ir.Coder, {"kind": "binary", "timesteps": 1}),
+        (ir.Coder, {"kind": "binary", "timesteps": 24}),
+        (ir.Coder, {"kind": "single", "timesteps": 255}),
+        (ir.Neuron, {"start": torch.zeros(4)}),
+        (ir.Neuron, {"start": torch.zeros(1, 4)}),
+        (ir.Neuron, {"horizon": torch.tensor(0)}),
+        (ir.Neuron, {"horizon": torch.zeros(1, 4, 1, 1, dtype=torch.int16)}),
+        (ir.Neuron, {"horizon": torch.tensor(16)}),
+        (ir.Conv, {"padding": (63, 63, 63, 63), "stride": (64, 64)}),
+    ],
+)
+def test_values_at_their_bounds_are_taken(snn: SpikingNetwork, kind: type[ir.Node], fields: dict[str, object]) -> None:
+    node = replace(snn.network.of(kind)[0], **fields)  # type: ignore[arg-type]
+    network_checks._check(node)
+    if isinstance(node, ir.Neuron):
+        network_checks._check_neuron(node, snn.network.shapes[node.name])
+
+
+def test_values_just_beyond_their_bounds_are_refused(snn: SpikingNetwork) -> None:
+    (neuron, *_) = snn.network.of(ir.Neuron)
+    for horizon in (torch.tensor(-1), torch.zeros(1, 1, 4, 1, 1, dtype=torch.int16)):
+        with pytest.raises(InputError, match="horizon"):
+            network_checks._check_neuron(replace(neuron, horizon=horizon), snn.network.shapes[neuron.name])
+    one_hot = ir.OneHot(name="one_hot", inputs=("x",), count=2**31 - 1)
+    network_checks._check(one_hot)
+    for count in (0, 2**31):
+        with pytest.raises(InputError, match=f"count {count}; 1 and more rows are needed"):
+            network_checks._check(replace(one_hot, count=count))
+
+
+def test_the_format_of_networks_is_the_fourth() -> None:
+    """Another number says that no release before can read the file; it changes together with what is written."""
+    assert SNN_FORMAT == 4
 
 
 def test_nodes_that_are_not_spiking_yet_and_hidden_attributes(snn: SpikingNetwork) -> None:

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from gcn2snn.passes.over_ranks import Joined, joined_over, largest_over_ranks, rows_over_ranks, total_over_ranks
+from gcn2snn.passes.over_ranks import (
+    Joined,
+    Place,
+    joined_over,
+    largest_over_ranks,
+    place_over_ranks,
+    rows_over_ranks,
+    total_over_ranks,
+)
 
 VALUES = torch.tensor([1.0, 2.0])
 
@@ -38,3 +46,18 @@ def test_the_innermost_block_joins_and_ends_with_it() -> None:
     with pytest.raises(RuntimeError), joined_over(ranks(2.0)):
         raise RuntimeError("stopped")
     assert joined() == alone
+
+
+def test_rows_lie_behind_those_of_the_processes_before() -> None:
+    def same(values: Tensor) -> Tensor:
+        return values
+
+    assert place_over_ranks(3, 5) == Place(3, 5)
+    with joined_over(Joined(same, same, same, before=100, every=1000)):
+        with joined_over(Joined(same, same, same, before=10, every=50)):
+            assert place_over_ranks(3, 5) == Place(13, 50)
+        assert place_over_ranks(3, 5) == Place(103, 1000)
+    with joined_over(Joined(same, same, same, every=50)):
+        assert place_over_ranks(3, 5) == Place(3, 50)
+    with joined_over(Joined(same, same, same)):  # the rows of one process are counted as if they were all
+        assert place_over_ranks(3, 5) == Place(3, 5)
