@@ -215,3 +215,28 @@ def test_an_unknown_check_is_refused() -> None:
 def test_as_many_nodes_as_edges_are_refused() -> None:
     with pytest.raises(InputError, match="no sample"):
         gcn2snn.convert(net(), graph(nodes=200, edges=200), PAPER, check="sample")
+
+
+def test_a_sample_is_taken_from_134_million_values_on() -> None:
+    assert source_check.FULL_VALUES == 134_217_728
+
+
+def test_results_may_differ_by_a_thousandth_of_the_largest() -> None:
+    zero, bound = torch.zeros(1, dtype=torch.float64), 1e-3 * 1e-6
+    source_check._compare_head("output", zero, zero + bound)
+    for expected, got in ((zero, zero + 2 * bound), (zero + 1e-3, zero + 2e-3)):
+        with pytest.raises(ConversionError, match="differs by"):
+            source_check._compare_head("output", expected, got)
+
+
+class Counts(nn.Module):
+    """Holds how often it was called, and a number that is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls, self.nothing = 0, float("nan")
+
+
+def test_plain_numbers_of_a_model_belong_to_its_state() -> None:
+    assert "calls" in source_check._state(Counts())
+    assert "nothing" not in source_check._state(Counts())  # it differs from itself without any change

@@ -7,7 +7,7 @@ from torch import nn
 from gcn2snn import ConvertConfig, convert, ir
 from gcn2snn.engines import bind
 from gcn2snn.kernels import decode
-from gcn2snn.passes.bias_correction import correct_means, goals_of
+from gcn2snn.passes.bias_correction import SUM_UNITS, _mean_difference, _some, correct_means, goals_of
 from gcn2snn.spiking_network import SpikingNetwork
 
 
@@ -80,3 +80,21 @@ def test_corrected_network_is_the_same_in_time() -> None:
     snn = convert(_model().double(), batches[0], ConvertConfig(correct="mean"), calibration=batches)
     closed, temporal = (snn.simulate(batches[1], engine=engine) for engine in ("closed", "temporal"))
     torch.testing.assert_close(closed, temporal, rtol=1e-12, atol=1e-12)  # only the order of sums differs
+
+
+def test_about_so_many_values_of_a_channel_are_looked_at() -> None:
+    """Of maps, rows and pixels are left out, with a step that meets all columns; of a matrix, rows."""
+    maps, rows = torch.rand(100, 3, 4, 5), torch.rand(100, 3)
+    assert _some(maps, None, 1) is maps
+    assert _some(maps, 2000, 1) is maps
+    assert torch.equal(_some(maps, 1000, 1), maps.flatten(2)[:, :, ::2])
+    assert torch.equal(_some(maps, 50, 1), maps.flatten(2)[::2, :, ::19])
+    assert torch.equal(_some(rows, 50, 2), rows[::4, :, None])
+    assert torch.equal(_some(rows[:, 0], 50, 2), rows[:, 0])
+
+
+def test_means_are_whole_multiples_of_a_small_part_of_the_largest_difference() -> None:
+    assert SUM_UNITS == 16_777_216
+    goal = [torch.zeros(0, 1), torch.full((4, 1), 3e-9)]
+    have = [torch.zeros(0, 1), torch.zeros(4, 1)]
+    assert float(_mean_difference(goal, have)) == pytest.approx(3e-9, rel=1e-6)

@@ -1,9 +1,11 @@
+import contextlib
 import math
 
 import pytest
 import torch
 from torch import nn
 
+import gcn2snn
 from gcn2snn import ir
 from gcn2snn.conversion import convert
 from gcn2snn.engines import bind
@@ -120,3 +122,25 @@ def test_each_of_several_results_counts_alike():
         expected.append(float((logarithms.exp() * (logarithms - own.double().log_softmax(1))).sum(1).mean()))
     assert snn.choice.rows == 80
     assert snn.choice.best.divergence == pytest.approx(sum(expected) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("limit", [None, "1MB"])
+def test_under_a_memory_limit_networks_run_one_after_the_other(limit, monkeypatch):
+    beside, side_by_side = [], departure.run_side_by_side
+
+    def noted(networks, inputs):
+        beside.append(len(networks))
+        return side_by_side(networks, inputs)
+
+    monkeypatch.setattr(departure, "run_side_by_side", noted)
+    inputs = batches_of(4, 6, 5)
+    sample = Sample(inputs, [{"output": batch["x"] + 1.0} for batch in inputs], False)
+    with contextlib.nullcontext() if limit is None else gcn2snn.memory_limit(limit):
+        found = sample.departures([THROUGH] * 3)
+    assert len(found) == 3
+    assert all(len(rows) == 15 for rows, _ in found)
+    assert beside == ([3, 3, 3] if limit is None else [])
+
+
+def test_an_output_of_one_number_has_as_many_rows_as_numbers():
+    assert Sample([], [{"output": torch.arange(3.0)}], False).rows == 3
