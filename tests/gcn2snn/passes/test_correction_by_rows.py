@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import gcn2snn
 from gcn2snn import ir
 from gcn2snn.engines import layerwise
-from gcn2snn.passes import activation_counts, some_rows
+from gcn2snn.passes import activation_counts, correction_by_rows, some_rows
 
 pytest.importorskip("torch_geometric")
 from torch_geometric.nn import GCNConv, SAGEConv
@@ -72,3 +72,8 @@ def test_a_model_is_read_on_a_part_of_a_large_graph() -> None:
         snn = gcn2snn.convert(model, (x, edges), gcn2snn.ConvertConfig.paper())
         assert 0 < max(rows) <= 2048
         assert tuple(snn(x, edges).shape) == (5000, 3)
+
+
+def test_parts_hold_a_million_numbers() -> None:
+    assert correction_by_rows._parts(torch.empty(2048, 1024)) == [slice(0, 1024), slice(1024, 2048)]
+    assert correction_by_rows._parts(torch.empty(1024, 1024)) == [slice(0, 1024)]

@@ -107,6 +107,8 @@ def test_what_is_sent_is_nearer_to_the_source(seed: int, events: float, shift: b
     counts = graph.adjacency.column_counts[:, None]
     assert int((spikes.fired * counts).sum()) == report.events_kept <= events * report.events
     assert int(spikes.fired.sum()) == report.kept
+    assert node.horizon is not None  # what is left out stays silent, however its potential is rounded
+    assert torch.equal(node.horizon, torch.where(spikes.fired, node.coding.timesteps, 0).to(torch.int16))
 
 
 def test_the_description_is_still_the_source(karate: Graph) -> None:
