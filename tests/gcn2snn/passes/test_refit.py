@@ -17,7 +17,8 @@ from gcn2snn.datasets import load_graph
 from gcn2snn.engines import constant_values, run_float
 from gcn2snn.errors import ConfigError, InputError
 from gcn2snn.graph import Graph
-from gcn2snn.kernels import CSR, Spikes, decode
+from gcn2snn.kernels import CSR, PhaseCode, Spikes, decode
+from gcn2snn.passes import refit
 from gcn2snn.passes.masked_least_squares import Objective, descend
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import TextGCN
@@ -182,3 +183,12 @@ def test_progress_is_told(karate: Graph) -> None:
     told: list[tuple[str, int, int]] = []
     convert(model(hidden=70), karate, options(), on_channels=lambda *news: told.append(news))
     assert told == [(MESSAGE, 64, 70), (MESSAGE, 70, 70)]
+
+
+def test_a_channel_that_sends_nothing_has_the_scale_one() -> None:
+    old = Spikes(
+        torch.zeros(4, 2, dtype=torch.int8), torch.full((2,), 2.0, dtype=torch.float64), PhaseCode(1.5, 8, True)
+    )
+    values = torch.zeros(4, 2, dtype=torch.float64)
+    weight = torch.ones(4, dtype=torch.float64)
+    assert refit._scales(values, values == 0, weight, old).tolist() == [1.0, 1.0]

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import gcn2snn
+from gcn2snn import ir
 from gcn2snn.conversion import prepare
 from gcn2snn.engines import bind, run_closed
 from gcn2snn.passes import Problem, Statistics, configured, correct_means, with_codes
@@ -59,3 +60,34 @@ def test_a_graph_runs_one_network_after_the_other() -> None:
     assert snn.choice is not None
     (heads,) = run_side_by_side([snn.network], bind(snn.network, (x, edges), {}))
     assert torch.equal(heads["output"], snn(x, edges))
+
+
+@pytest.mark.parametrize(("rows", "at_once"), [(1, 64), (16, 4), (22, 2), (64, 1), (100, 1)])
+def test_64_rows_go_through_a_layer_at_once(monkeypatch: pytest.MonkeyPatch, rows: int, at_once: int) -> None:
+    seen = []
+    monkeypatch.setattr(module, "_stacked", lambda networks, inputs, rows: seen.append(len(networks)) or [])
+    network = ir.Network((ir.Input(name="x", size=(None, 3)), ir.Output(name="output", inputs=("x",))))
+    run_side_by_side([network] * 65, {"x": torch.rand(rows, 3)})
+    assert seen[0] == at_once
+    assert sum(seen) == 65
+
+
+class Shortcut(nn.Module):
+    """A sum of what comes behind a population, which differs between networks, and of what all of them share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.beside = nn.Linear(3, 4), nn.Linear(4, 2), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.second(self.first(x).relu()) + self.beside(x)
+        return found
+
+
+def test_what_networks_share_joins_what_each_has_by_itself() -> None:
+    torch.manual_seed(0)
+    model, x = Shortcut().eval(), torch.rand(5, 3)
+    networks = [gcn2snn.convert(model, x, gcn2snn.ConvertConfig.paper(base=base)).network for base in (1.2, 1.5, 2.0)]
+    inputs = bind(networks[0], (x,), {})
+    for own, heads in zip(networks, run_side_by_side(networks, inputs), strict=True):
+        torch.testing.assert_close(heads["output"], run_closed(own, inputs), rtol=1e-4, atol=1e-5)
