@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 import gcn2snn
+from gcn2snn import ir
+from gcn2snn.kernels import PhaseCode
 from gcn2snn.passes import activation_counts, calibration, some_rows
 from gcn2snn.passes.over_ranks import Joined, Place, joined_over, place_over_ranks
 
@@ -82,3 +84,18 @@ def test_a_large_batch_is_run_once_for_all_counts(monkeypatch: pytest.MonkeyPatc
     largest = torch.relu(model[0](x)).amax(0)
     assert torch.equal(neuron.scale, torch.where(largest > 0, largest, 1.0))
     assert snn.report[0].neurons == 50 * 6
+
+
+@pytest.mark.parametrize("per", ["layer", "channel"])
+@pytest.mark.parametrize("part", [1, 7, 2**20])
+def test_histograms_are_the_same_in_parts(monkeypatch: pytest.MonkeyPatch, per: str, part: int) -> None:
+    monkeypatch.setattr(activation_counts, "PART_VALUES", part)
+    x = torch.rand(11, 3, generator=torch.Generator().manual_seed(0))
+    node = ir.Neuron(name="h", inputs=("x",), coding=PhaseCode(1.5, 8), scale=torch.tensor(1.0))
+    histograms = activation_counts.Histograms({"h": x.amax(0)}, per)
+    histograms(node, x, Place(0, 11), True)
+    top = x.amax(0) if per == "channel" else x.max().expand(3)
+    bins = (x / top * histograms.bins).long().clamp(max=histograms.bins - 1)
+    rows = bins.T if per == "channel" else bins.reshape(1, -1)
+    expected = torch.stack([torch.bincount(row, minlength=histograms.bins) for row in rows])
+    assert torch.equal(histograms.counts["h"], expected)
