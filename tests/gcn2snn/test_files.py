@@ -230,3 +230,18 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
         for read in (read_json, stored_header, lambda path: load_tensors(path, kind="graph", version=1)):
             with pytest.raises(ArtefactError, match="a file is needed"):
                 read(tmp_path / name)
+
+
+def test_a_file_of_tensors_does_not_end_as_another_format(tmp_path: Path) -> None:
+    for name in ("x", "x.safetensors", "x.SAFETENSORS", "x.v1.2"):
+        assert saved(tmp_path / name).exists()
+    with pytest.raises(ArtefactError, match=r"x.npz ends in .npz, but a .safetensors file is written"):
+        saved(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("content", [b"12345678{ text", b"\x09" + bytes(7) + b"text"])
+def test_what_begins_only_half_as_safetensors_does_is_no_such_file(tmp_path: Path, content: bytes) -> None:
+    """A length that is too long before the brace, or a fitting one before no brace."""
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(ArtefactError, match="it is no safetensors file"):
+        load_tensors(tmp_path / "x", kind="snn", version=1)
