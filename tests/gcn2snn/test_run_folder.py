@@ -15,7 +15,8 @@ from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.graph import Graph
 from gcn2snn.owner_lock import stamp
 from gcn2snn.run_folder import MODEL_FILE, check_folder, make_room, own_folder, read_run
-from gcn2snn.run_summary import RUN_FILE
+from gcn2snn.run_summary import RUN_FILE, NamedSource
+from gcn2snn.schema import checked
 from gcn2snn.textgcn import train_run
 
 CONFIG = TrainConfig(hidden=8, epochs=12, patience=12)
@@ -155,3 +156,10 @@ def test_a_folder_has_one_owner_and_is_cleared_of_what_the_dead_left(
         assert done.stdout == ""
         assert f"LockedError: {copy} is in use by process {os.getpid()} on " in done.stderr.splitlines()[-1]
     assert sorted(os.listdir(copy)) == ["metrics.jsonl", "model.safetensors", "run.json"]
+
+
+@pytest.mark.parametrize("more", [{}, {"corpus_hash": "0" * 64}, {"path": "/a", "corpus_hash": "0" * 64}])
+def test_data_at_a_path_need_the_hash_of_what_is_there(more: dict[str, str]) -> None:
+    assert checked({"dataset": "own"} | more, NamedSource, "the origin")
+    with pytest.raises(ArtefactError, match="a path needs a corpus_hash"):
+        checked({"dataset": "own", "path": "/a"}, NamedSource, "the origin")

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import weakref
 
 import pytest
 import torch
@@ -105,3 +106,15 @@ def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent() -> None:
             os._exit(0 if got == [True] else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_graph_that_took_the_number_of_another_is_not_forgotten_with_it() -> None:
+    cache, graph, other = MatrixCache(), Thing(), Thing()
+    cache.get(graph, "a", matrix)
+    forget = cache._forget_when_collected(id(graph))
+    forget(weakref.ref(other))
+    assert len(cache) == 1
+    cache.clear()
+    forget(weakref.ref(graph))
+    assert len(cache) == 0
+    assert MatrixCache().most_forms == 128
