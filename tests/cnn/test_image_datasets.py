@@ -13,7 +13,7 @@ from PIL import Image
 from gcn2snn.cnn import cifar
 from gcn2snn.cnn.augment import shift_images
 from gcn2snn.cnn.image_datasets import fetch_images, load_images
-from gcn2snn.cnn.image_set import NORMALISATIONS, ArrayImages, find_normalisation, read_image
+from gcn2snn.cnn.image_set import NORMALISATIONS, ArrayImages, Normalisation, find_normalisation, read_image
 from gcn2snn.datasets import Archive
 from gcn2snn.errors import ConfigError, DataError
 
@@ -225,3 +225,25 @@ def test_a_cifar_file_of_other_sizes_is_refused(tmp_path: Path) -> None:
         (tmp_path / "test_batch").write_bytes(pickle.dumps(content, protocol=2))
         with pytest.raises(DataError, match=message):
             load_images("cifar10", "test", tmp_path)
+
+
+def test_pixels_are_normalised_channel_by_channel() -> None:
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 4, 5)
+    found = Normalisation(255.0, (0.5, 0.1, 0.0), (0.5, 0.2, 2.0))(pixels)
+    assert found.shape == (2, 3, 4, 5)
+    assert torch.allclose(found, torch.tensor([-1.0, 0.5, 0.5]).view(1, 3, 1, 1).expand_as(found))
+    assert Normalisation(255.0, (0.0,), (1.0,))(pixels)[0, :, 0, 0].tolist() == pytest.approx([0.0, 0.2, 1.0])
+
+
+def test_labels_of_a_batch_are_its_own_part_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar, "IMAGES", 3)
+    for batch, expected in (("1", [0, 1, 2]), ("2", [3, 4, 5]), ("3", [6, 7, 8]), ("test", [0, 1, 2])):
+        found = cifar._labels(lambda name: b"[0,1,2,3,4,5,6,7,8]", batch)
+        assert found is not None
+        assert found.tolist() == expected
+
+
+def test_cifar100_is_read_as_binary_rows() -> None:
+    rows = np.arange(2 * 3074, dtype=np.uint64).astype(np.uint8).reshape(2, 3074)
+    (found,) = cifar._parts_100(lambda name: rows.tobytes() if name == "test.bin" else None, "test")
+    assert np.array_equal(found, rows)
