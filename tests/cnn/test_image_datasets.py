@@ -247,3 +247,13 @@ def test_cifar100_is_read_as_binary_rows() -> None:
     rows = np.arange(2 * 3074, dtype=np.uint64).astype(np.uint8).reshape(2, 3074)
     (found,) = cifar._parts_100(lambda name: rows.tobytes() if name == "test.bin" else None, "test")
     assert np.array_equal(found, rows)
+
+
+def test_statistics_are_those_that_checkpoints_were_trained_with() -> None:
+    assert {name: (each.divisor, each.mean, each.std) for name, each in NORMALISATIONS.items()} == {
+        "imagenet": (255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        "cifar10": (255.0, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+        "cifar100": (255.0, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+        "unit": (255.0, (0.0,), (1.0,)),
+        "none": (1.0, (0.0,), (1.0,)),
+    }
