@@ -180,3 +180,11 @@ def test_the_file_of_a_graph_is_the_kept_one_or_is_written(cache: Path) -> None:
     assert loading.file_of_graph(moved) == path
     assert Graph.load(path).fingerprint == built.fingerprint
     assert loading.file_of_graph(replace(built, source={"graph": str(path)})) == path
+
+
+def test_what_is_left_out_is_said_once(own: Path, caplog: pytest.LogCaptureFixture) -> None:
+    own.write_text("text,label\nred apple,fruit\ngreen apple,fruit\nno idea,\n", encoding="utf-8")
+    for read in (load, load_graph):
+        caplog.clear()
+        read(own)
+        assert len([message for message in caplog.messages if "no label" in message]) == 1
