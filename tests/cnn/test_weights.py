@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from gcn2snn.cnn import weights as weights_module
 from gcn2snn.cnn.models import MODELS, build_model
 from gcn2snn.cnn.resnet8 import CONVOLUTIONS, NORM_PARTS, NORMS
 from gcn2snn.cnn.weights import load_weights, read_state
@@ -105,3 +106,11 @@ def test_imagenet_stems_have_torchvision_names() -> None:
     keys = set(build_model("vgg16", 1000, stem="imagenet").state_dict())
     assert {"features.0.weight", "features.41.running_mean", "classifier.6.weight"} <= keys
     assert all(MODELS[name].source for name in MODELS)
+
+
+def test_the_first_keys_are_listed_and_the_others_counted() -> None:
+    shown = weights_module.SHOWN
+    keys = [f"layer{number}" for number in range(shown + 2)]
+    assert weights_module._listed("missing", []) == []
+    assert weights_module._listed("missing", keys[:shown]) == [f"missing: {', '.join(keys[:shown])}"]
+    assert weights_module._listed("missing", keys) == [f"missing: {', '.join(keys[:shown])} and 2 more"]
