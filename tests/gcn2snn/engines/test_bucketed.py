@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -35,6 +37,18 @@ graph_kinds = st.lists(st.sampled_from(GRAPH_KINDS), max_size=5)
 image_kinds = st.lists(st.sampled_from(IMAGE_KINDS), max_size=5)
 
 
+def off_thresholds(network: ir.Network) -> ir.Network:
+    """Each scale changed by another factor.
+
+    With the maxima as scales, a value that is made of a single neuron's spike lies exactly on a threshold, and the last bit of its
+    sum decides which spike it is; the engines add up in different orders.
+    """
+    changes: dict[str, list[ir.Node]] = {}
+    for number, node in enumerate(network.of(ir.Neuron), start=1):
+        changes[node.name] = [replace(node, scale=node.scale * (1 - 0.0137 / (number + 0.77)))]
+    return network.replace(changes)
+
+
 def assert_same(network: ir.Network, data: dict[str, object], wait: int | None) -> dict[str, Spikes]:
     stepped: dict[str, Spikes] = {}
     found: dict[str, Spikes] = {}
@@ -54,7 +68,7 @@ def assert_same(network: ir.Network, data: dict[str, object], wait: int | None) 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_same_spikes_on_images(make_images, make_spiking, kinds, config, seed, mixed):
     case = make_images(seed, kinds, torch.float64)
-    network = make_spiking(case, config, mixed)
+    network = off_thresholds(make_spiking(case, config, mixed))
     for wait in WAITS:
         assert_same(network, case[1], wait)
 
@@ -63,7 +77,7 @@ def test_same_spikes_on_images(make_images, make_spiking, kinds, config, seed, m
 @settings(max_examples=18, deadline=None, suppress_health_check=list(HealthCheck))
 def test_same_spikes_on_graphs(make_graphs, make_spiking, kinds, config, seed, mixed, one_hot):
     case = make_graphs(seed, kinds, torch.float64, one_hot)
-    network = make_spiking(case, config, mixed)
+    network = off_thresholds(make_spiking(case, config, mixed))
     for wait in WAITS:
         assert_same(network, case[1], wait)
 
