@@ -1,5 +1,6 @@
 import logging
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +9,10 @@ from torch import nn
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
-from gcn2snn.passes import SETTINGS
+from gcn2snn.passes import SETTINGS, Choice, Trial
 from gcn2snn.passes.choose_base import optimal_base
 from gcn2snn.passes.configured_setting import PLAIN_BASES, plain_base
-from gcn2snn.passes.setting_choice import first_of_the_best
+from gcn2snn.passes.setting_choice import choice_dict, first_of_the_best
 
 
 @pytest.fixture
@@ -134,3 +135,39 @@ def test_a_short_wait_is_compared_as_it_runs(model):
     rows = (source.exp() * (source - snn(X).double().log_softmax(1))).sum(1)
     assert snn.choice.best.divergence == pytest.approx(float(rows.mean()), rel=1e-6)
     assert snn.choice.best.divergence > convert(model, X).choice.best.divergence
+
+
+def choice_of(measure, divergence):
+    return Choice((Trial("one", divergence, 12.5),), 0, measure, 3)
+
+
+def test_a_choice_says_how_many_rows_change_their_class_where_there_are_classes():
+    classes, numbers = choice_of("kl", 9.0), choice_of("squared", 9.0)
+    assert "12.5 % of the rows change their class" in classes.warning()
+    assert "change their class" not in numbers.warning()
+    assert choice_of("kl", 0.0).warning() == choice_of("squared", 0.0).warning() == ""
+    assert ", and rows that change their class;" in classes.told()
+    assert "change their class" not in numbers.told()
+
+
+def test_the_time_of_a_choice_is_no_part_of_it():
+    assert choice_of("kl", 0.0).seconds == 0
+    assert choice_dict(None) is None
+    timed = replace(choice_of("kl", 0.0), seconds=2.5)
+    assert timed == choice_of("kl", 0.0)
+    assert choice_dict(timed) == timed.to_dict()
+    assert "seconds" not in timed.to_dict()
+    assert choice_dict(timed, timed=True) == timed.to_dict() | {"seconds": 2.5}
+
+
+def test_two_settings_are_compared_and_one_is_not(model):
+    only_means = ConvertConfig(base=1.3, scale="mse", per="channel")
+    both = convert(model, X, only_means)
+    assert both.choice is not None
+    assert len(both.choice.trials) == 2
+    given = ConvertConfig(base=1.3, scale="mse", per="channel", correct="mean")
+    assert convert(model, X, given).choice is None
+    groups = convert(model, X, given, accuracy_first=True).choice
+    assert groups is not None
+    assert len(groups.trials) > 1
+    assert convert(model, X, replace(given, group=2), accuracy_first=True).choice is None
