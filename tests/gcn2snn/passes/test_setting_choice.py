@@ -9,10 +9,12 @@ from torch import nn
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
-from gcn2snn.passes import SETTINGS, Choice, Trial
+from gcn2snn.engines import bind
+from gcn2snn.frontends import lower
+from gcn2snn.passes import SETTINGS, Choice, Problem, Statistics, Trial, fold_batch_norm, insert_neurons, merge_linear
 from gcn2snn.passes.choose_base import optimal_base
 from gcn2snn.passes.configured_setting import PLAIN_BASES, plain_base
-from gcn2snn.passes.setting_choice import choice_dict, first_of_the_best
+from gcn2snn.passes.setting_choice import choice_dict, choose_setting, first_of_the_best
 
 
 @pytest.fixture
@@ -171,3 +173,16 @@ def test_two_settings_are_compared_and_one_is_not(model):
     assert groups is not None
     assert len(groups.trials) > 1
     assert convert(model, X, replace(given, group=2), accuracy_first=True).choice is None
+
+
+def test_nothing_is_measured_where_no_row_counts(model):
+    """A part of a text graph without documents, say: the first setting is taken."""
+    config = ConvertConfig()
+    network = insert_neurons(merge_linear(fold_batch_norm(lower(model, (X,), {}), config.batch_norm)), config)
+
+    def batches():
+        return [bind(network, (X,), {})]
+
+    settled, choice = choose_setting(Problem(network, batches, Statistics(network, batches), 0), config)
+    assert choice is None
+    assert settled.open == ()
