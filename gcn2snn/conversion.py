@@ -210,7 +210,7 @@ def _prepared(
     args, kwargs = call_of(example)
     check_model(model)
     check_example("example", kwargs or args)
-    limited = current_limit() is not None
+    limited, given = current_limit() is not None, (*args, *kwargs.values())
     if limited:
         args, kwargs = _part_to_read(model, args, kwargs)
     try:
@@ -223,7 +223,9 @@ def _prepared(
     checked, small, compare = check_source(model, source, args, kwargs, output, check)
     if limited:  # calibration sees the whole graph, so what it computes is not what the model gave
         compare(None)
-        checked, small, compare = replace(checked, kind="part", why=PART), None, compared
+        small, compare = None, compared
+        if any(now is not before for now, before in zip((*args, *kwargs.values()), given, strict=True)):
+            checked = replace(checked, kind="part", why=PART)
     network = insert_neurons(merge_linear(fold_batch_norm(source, config.batch_norm)), config)
     choose_engine(network, config.wait, "auto")
     return Prepared(network, checked, small, compare)

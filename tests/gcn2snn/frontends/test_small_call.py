@@ -73,3 +73,5 @@ def test_a_model_that_needs_all_nodes_is_read_on_all() -> None:
     with gcn2snn.memory_limit("1MB"):
         limited = gcn2snn.convert(model, data, config)
         assert limited(data).equal(whole(data))
+    assert limited.checked is not None
+    assert limited.checked.kind == "full"
