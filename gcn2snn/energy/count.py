@@ -245,11 +245,13 @@ class EventCounter:
         phase = spikes.code.abs()
         wait = input_timesteps(self.network, node) if self.wait is None else self.wait
         coding = node.coding
-        steps = coding.step_of(torch.where(phase == 0, coding.timesteps, phase.int()))
+        by_phase = torch.bincount(phase.flatten(), minlength=coding.timesteps + 1)  # 0: silent
+        last_seen = coding.step_of(torch.arange(coding.timesteps + 1, device=phase.device))
+        last_seen[0] = coding.steps
         # every neuron of a group compares at every step, and is charged as much as one with a membrane of its own
-        updates = coding.group * (wait * phase.numel() + int(steps.sum(dtype=torch.int64)))
+        updates = coding.group * (wait * phase.numel() + int((by_phase * last_seen).sum()))
         fired, slots = spikes.fired.float(), phase.numel() * coding.steps
-        sent = int(fired.sum(dtype=torch.float64))
+        sent = phase.numel() - int(by_phase[0])
         own = PopulationEvents(node.name, phase.numel(), sent, updates, slots, self._samples(phase))
         self._add_population(own)
         return fired

@@ -149,3 +149,28 @@ def test_a_reader_that_goes_is_quiet_and_a_full_disk_is_not() -> None:
         assert done.returncode == 2
         assert done.stderr.startswith("gcn2snn: error: ")
         assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "policy"), [(None, "passive"), ("active", "active")])
+def test_idle_threads_sleep_unless_the_user_decides(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, policy: str
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    done = python(
+        "import os, sys; from gcn2snn import start\n"
+        "start._run = lambda: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules) or 0\n"
+        "start.main()"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{policy} False\n", "")
+
+
+def test_cycles_are_looked_for_seldom_and_not_at_the_end() -> None:
+    done = python(
+        "import atexit, gc; from gcn2snn import start\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+        "start._run = lambda: print(gc.isenabled(), gc.get_threshold()[0]) or 0\n"
+        "start.main()"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"True {start.OBJECTS_A_SEARCH}\nTrue\n", "")
