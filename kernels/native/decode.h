@@ -51,8 +51,10 @@ constexpr int kPhaseLanes = 16, kPhaseVectors = 16;
 template <int... V>
 PhaseRow pick_phase(int64_t width, Sign sign, bool packed, std::integer_sequence<int, V...>) {
     static constexpr PhaseRow none[] = {phase_row<V + 1, Sign::kNone>...}, extra[] = {phase_row<V + 1, Sign::kExtra>...};
-    static constexpr PhaseRow packed_none[] = {packed_row<V + 1, false>...}, packed_extra[] = {packed_row<V + 1, true>...};
+    static constexpr PhaseRow packed_none[] = {packed_row<V + 1, Packing::kUnsigned>...}, packed_extra[] = {packed_row<V + 1, Packing::kSigned>...};
+    static constexpr PhaseRow folded[] = {packed_row<V + 1, Packing::kFolded>...};
     const int64_t index = (width + kPhaseLanes - 1) / kPhaseLanes - 1;
+    if (sign == Sign::kFolded) return folded[index];
     if (packed) return sign == Sign::kNone ? packed_none[index] : packed_extra[index];
     return sign == Sign::kNone ? none[index] : extra[index];
 }
@@ -78,19 +80,26 @@ inline void pack_row(const int8_t* code, int64_t channels, int8_t* packed) { std
 #endif
 
 // The codes and tables of a product as its rows will read them. AVX-512: codes are packed where that pays, else as they are.
-// AVX2: tables in byte planes.
+// AVX2: tables in byte planes. `whole`: its rows are read in one piece and with one table, so that signs may be folded.
 class Operand {
   public:
-    Operand(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t moments, int64_t timesteps, bool is_signed)
+    Operand(const Matrix& a, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t moments, int64_t timesteps, bool is_signed, bool whole)
         : Operand(tables, moments, timesteps, is_signed, false) {
         this->code = code;
         stride = channels;
 #ifdef GCN2SNN_AVX512
         if (a.rowptr[a.rows] < 4 * cols) return;  // packing reads every code once
         packed_ = true;
-        store_.reset(new Panel<int8_t>(cols, packed_bytes(channels)));
+        if (whole && is_signed && timesteps <= kFoldedPhases && channels <= kFoldedChannels) {
+            sign = Sign::kFolded;
+            folded_.reset(new Panel<float>(kNoneUnused + 1, kFoldedTable * sizeof(float)));
+            fold_tables(tables, folded_->row(0));
+            this->tables = folded_->data();
+        }
+        store_.reset(new Panel<int8_t>(cols, sign == Sign::kFolded ? folded_bytes(channels) : packed_bytes(channels)));
         // By one thread: 2 % of the product, and no second wait for the pool.
-        for (int64_t row = 0; row < cols; ++row) pack_row(code + row * channels, channels, store_->row(row));
+        const auto pack = sign == Sign::kFolded ? pack_folded_row : pack_row;
+        for (int64_t row = 0; row < cols; ++row) pack(code + row * channels, channels, store_->row(row));
         this->code = store_->data();
         stride = store_->stride();
 #endif
@@ -121,6 +130,7 @@ class Operand {
     int64_t timesteps_;
     bool packed_;
     std::unique_ptr<Panel<int8_t>> store_;
+    std::unique_ptr<Panel<float>> folded_;
     std::vector<float> planes_;
 };
 #endif

@@ -104,8 +104,8 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
 #ifdef GCN2SNN_AVX2
     if (decoded_product(a, value, code, cols, channels, table, timesteps, epilogue, active, threads)) return;
 #endif
-    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed);
     const int64_t row_bytes = panel_row_bytes<int8_t>(a, cols, channels);
+    const Operand operand(a, code, cols, channels, table, 1, timesteps, is_signed, row_bytes == 0);
     const auto parts = operand.passes(channels, row_bytes ? row_bytes / kPhaseLanes : kPhaseVectors);
     const auto body = finished_rows(a, value, channels, epilogue, active, operand.tables);
     if (row_bytes) for_panels<int8_t>(a, cols, parts, row_bytes, threads, [&](const auto& part, int64_t row, int8_t* target) {
@@ -118,7 +118,7 @@ void phase_spmm(const Matrix& a, const float* value, const int8_t* code, int64_t
 // the entries of a row gathers are in the cache for the others.
 template <class out_t>
 void phase_steps(const Matrix& a, const float* value, const int8_t* code, int64_t cols, int64_t channels, const float* tables, int64_t timesteps, bool is_signed, const Steps& steps, int64_t threads) {
-    const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed);
+    const Operand operand(a, code, cols, channels, tables, steps.moments, timesteps, is_signed, false);
     const auto parts = operand.passes(channels);
     for_rows(a, threads, [&](int64_t row_begin, int64_t row_end) {
         std::vector<float> y(steps.moments * channels);

@@ -44,6 +44,53 @@ inline void pack_row(const int8_t* code, int64_t channels, int8_t* packed) {
     }
 }
 
+// Signed codes of up to 16 phases in five bits, so that the look-up gives the sign as well: phase t is t - 1, and with a minus
+// 15 + t. Silence is the 33rd code; it takes the place of one that its row does not use, and the last byte of the row says which:
+// the row is read with a table in which that level is 0. A row that uses all of them is packed like others and says kNoneUnused.
+constexpr int64_t kFoldedPhases = 16, kFoldedChannels = 256, kFoldedTable = 32;
+constexpr int8_t kNoneUnused = 32;
+
+inline int64_t folded_bytes(int64_t channels) { return packed_bytes(channels + 1); }
+
+// A table for each unused code, and the one of rows without, [33, 32].
+inline void fold_tables(const float* table, float* folded) {
+    for (int64_t unused = 0; unused < kNoneUnused; ++unused)
+        for (int64_t t = 0; t < kFoldedPhases; ++t) {
+            folded[unused * kFoldedTable + t] = t == unused ? 0.0f : table[t + 1];
+            folded[unused * kFoldedTable + kFoldedPhases + t] = kFoldedPhases + t == unused ? 0.0f : -table[t + 1];
+        }
+    std::copy(table, table + kFoldedTable, folded + kNoneUnused * kFoldedTable);
+}
+
+inline __m128i folded_codes(__m128i code) {
+    const __m128i minus = _mm_cmpgt_epi8(_mm_setzero_si128(), code);
+    return _mm_add_epi8(_mm_add_epi8(_mm_abs_epi8(code), _mm_set1_epi8(-1)), _mm_and_si128(minus, _mm_set1_epi8(kFoldedPhases)));
+}
+
+// One row of at most kFoldedChannels codes, into folded_bytes(channels).
+inline void pack_folded_row(const int8_t* code, int64_t channels, int8_t* packed) {
+    alignas(64) int8_t folded[kFoldedChannels];
+    __m512i used = _mm512_setzero_si512();
+    for (int64_t c = 0; c < channels; c += 16) {
+        const __m128i in = some_codes(code + c, channels - c);
+        const __m512i bit = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_cvtepi8_epi32(folded_codes(in)));
+        used = _mm512_mask_or_epi32(used, _mm_test_epi8_mask(in, in), used, bit);
+    }
+    const uint32_t free = ~static_cast<uint32_t>(_mm512_reduce_or_epi32(used));
+    const int8_t unused = free ? __builtin_ctz(free) : kNoneUnused;
+    if (unused != kNoneUnused) {
+        for (int64_t c = 0; c < channels; c += 16) {
+            const __m128i in = some_codes(code + c, channels - c);
+            const __m128i out = _mm_mask_blend_epi8(_mm_test_epi8_mask(in, in), _mm_set1_epi8(unused), folded_codes(in));
+            _mm_store_si128(reinterpret_cast<__m128i*>(folded + c), out);
+        }
+        code = folded;
+    }
+    pack_row(code, channels, packed);
+    int8_t& last = packed[folded_bytes(channels) - 1];  // its highest bit may be the sign of another channel
+    last = static_cast<int8_t>((channels % 16 ? last & INT8_MIN : 0) | unused);
+}
+
 // sum + level of 16 channels whose words have the index lowest and the sign highest.
 template <bool SIGNED>
 inline __m512 add_level(__m512 sum, __m512 low, __m512 high, __m512i word) {
@@ -55,33 +102,50 @@ inline __m512 add_level(__m512 sum, __m512 low, __m512 high, __m512i word) {
     return _mm512_add_ps(sum, level);
 }
 
-// y[0:width] = sum_p value[p] level(code[col[p], 0:width]) of packed rows of `bytes` bytes; value * level is the scaled table.
+// sum + the levels of one packed row; `low` and `high` are its table times the value of the entry.
 template <int VECS, bool SIGNED>
+inline void add_packed(__m512 (&sum)[VECS], __m512 low, __m512 high, const int8_t* source) {
+#pragma GCC unroll 4
+    for (int v = 0; v + 4 <= VECS; v += 4) {
+        const __m512i word = _mm512_loadu_si512(source + 16 * v);
+        sum[v] = add_level<SIGNED>(sum[v], low, high, word);
+        sum[v + 1] = add_level<SIGNED>(sum[v + 1], low, high, _mm512_ror_epi32(word, 8));
+        sum[v + 2] = add_level<SIGNED>(sum[v + 2], low, high, _mm512_ror_epi32(word, 16));
+        sum[v + 3] = add_level<SIGNED>(sum[v + 3], low, high, _mm512_ror_epi32(word, 24));
+    }
+#pragma GCC unroll 4
+    for (int v = VECS / 4 * 4; v < VECS; ++v)
+        sum[v] = add_level<SIGNED>(sum[v], low, high, _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + 16 * v))));
+}
+
+template <int VECS>
+inline void store_packed(const __m512 (&sum)[VECS], int64_t width, float* y) {
+#pragma GCC unroll 16
+    for (int v = 0; v < VECS - 1; ++v) _mm512_storeu_ps(y + 16 * v, sum[v]);
+    const int64_t rest = width - 16 * (VECS - 1);
+    _mm512_mask_storeu_ps(y + 16 * (VECS - 1), rest >= 16 ? 0xffff : (1u << rest) - 1, sum[VECS - 1]);
+}
+
+// How the rows of an operand are packed.
+enum class Packing { kUnsigned, kSigned, kFolded };
+
+// y[0:width] = sum_p value[p] level(code[col[p], 0:width]) of packed rows of `bytes` bytes; value * level is the scaled table.
+template <int VECS, Packing PACKING>
 void packed_row(const Matrix& a, const float* value, const int8_t* code, int64_t bytes, const float* table, int64_t begin, int64_t end, int64_t last, int64_t width, float* y) {
-    const __m512 low = _mm512_loadu_ps(table), high = _mm512_loadu_ps(table + 16);
     __m512 sum[VECS];
 #pragma GCC unroll 16
     for (int v = 0; v < VECS; ++v) sum[v] = _mm512_setzero_ps();
     for (int64_t p = begin; p < end; ++p) {
         if (p + kPrefetch < last) prefetch_bytes(code + a.col[p + kPrefetch] * bytes, VECS * 16);
         const int8_t* source = code + a.col[p] * bytes;
-        const __m512 weight = _mm512_set1_ps(value[p]), scaled_low = _mm512_mul_ps(weight, low), scaled_high = _mm512_mul_ps(weight, high);
-#pragma GCC unroll 4
-        for (int v = 0; v + 4 <= VECS; v += 4) {
-            const __m512i word = _mm512_loadu_si512(source + 16 * v);
-            sum[v] = add_level<SIGNED>(sum[v], scaled_low, scaled_high, word);
-            sum[v + 1] = add_level<SIGNED>(sum[v + 1], scaled_low, scaled_high, _mm512_ror_epi32(word, 8));
-            sum[v + 2] = add_level<SIGNED>(sum[v + 2], scaled_low, scaled_high, _mm512_ror_epi32(word, 16));
-            sum[v + 3] = add_level<SIGNED>(sum[v + 3], scaled_low, scaled_high, _mm512_ror_epi32(word, 24));
-        }
-#pragma GCC unroll 4
-        for (int v = VECS / 4 * 4; v < VECS; ++v)
-            sum[v] = add_level<SIGNED>(sum[v], scaled_low, scaled_high, _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + 16 * v))));
+        const int64_t unused = PACKING == Packing::kFolded ? source[bytes - 1] & INT8_MAX : 0;
+        const float* levels = table + kFoldedTable * unused;
+        const __m512 weight = _mm512_set1_ps(value[p]);
+        const __m512 low = _mm512_mul_ps(weight, _mm512_loadu_ps(levels)), high = _mm512_mul_ps(weight, _mm512_loadu_ps(levels + 16));
+        if (PACKING == Packing::kSigned || (PACKING == Packing::kFolded && unused == kNoneUnused)) add_packed<VECS, true>(sum, low, high, source);
+        else add_packed<VECS, false>(sum, low, high, source);
     }
-#pragma GCC unroll 16
-    for (int v = 0; v < VECS - 1; ++v) _mm512_storeu_ps(y + 16 * v, sum[v]);
-    const int64_t rest = width - 16 * (VECS - 1);
-    _mm512_mask_storeu_ps(y + 16 * (VECS - 1), rest >= 16 ? 0xffff : (1u << rest) - 1, sum[VECS - 1]);
+    store_packed(sum, width, y);
 }
 
 }  // namespace gcn2snn

@@ -60,8 +60,8 @@ inline int64_t first_row(const Matrix& a, int64_t task, int64_t tasks) {
     return task == tasks ? a.rows : low;
 }
 
-// Whether codes have a sign: it is applied after the look-up.
-enum class Sign { kNone, kExtra };
+// Whether codes have a sign, and whether it is applied after the look-up or comes with it (packed.h).
+enum class Sign { kNone, kExtra, kFolded };
 
 inline int64_t row_tasks(const Matrix& a, int64_t threads) { return std::min<int64_t>(std::max<int64_t>(a.rows, 1), threads == 1 ? 1 : threads * kTasksPerThread); }
 

@@ -48,6 +48,24 @@ def test_native_with_one_scale_is_the_reference(native: None, coding: PhaseCode,
             assert torch.equal(phase_spmm(matrix, code, dtype), reference.phase_spmm(matrix, code, dtype))
 
 
+@pytest.mark.parametrize("timesteps", [15, 16, 17])
+@pytest.mark.parametrize("channels", [33, 49, 50, 63, 64, 80, 200, 255, 256, 257])
+def test_a_row_may_use_every_signed_code_or_lack_one(native: None, timesteps: int, channels: int) -> None:
+    """Both kinds of rows, each with all widths of the last word: signs that are folded into the codes are those of the others."""
+    generator = torch.Generator().manual_seed(channels)
+    every = torch.cat(
+        [torch.arange(1, timesteps + 1), -torch.arange(1, timesteps + 1), torch.zeros(1, dtype=torch.int64)]
+    )
+    code = torch.empty(37, channels, dtype=torch.int64)
+    for row in range(37):
+        used = every[torch.randperm(len(every), generator=generator)][: len(every) - row % 3]
+        code[row] = used[torch.randint(len(used), (channels,), generator=generator)]
+        code[row, torch.randperm(channels, generator=generator)[: len(used)]] = used[:channels]
+    population = Spikes(code.to(torch.int8), torch.tensor(0.7), PhaseCode(1.3, timesteps, signed=True))
+    matrix = sparse(29, 37, 0.4, 5)
+    assert torch.equal(phase_spmm(matrix, population), reference.phase_spmm(matrix, population))
+
+
 @pytest.mark.parametrize("level", ["saturated", "silent"])
 def test_saturated_and_silent_inputs(backend: str, level: str) -> None:
     matrix = sparse(29, 37, 0.4, 5)
