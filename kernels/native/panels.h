@@ -12,9 +12,15 @@ constexpr int64_t kPanelBytes = 8 << 20;
 constexpr int64_t kMinReuse = 8;  // entries a column: below, copying costs more than it saves
 
 // Whether an operand of so many bytes is read where it is. Codes of a row start in the middle of a cache line and touch one line
-// more than they fill: copying them pays sooner.
+// more than they fill, so with AVX2 copying them pays sooner. With AVX-512 a row that is read whole takes fewer instructions, which
+// is worth more than the nearer cache (docs/decisions/0157-codes-are-read-whole-with-avx-512.md).
+#if defined(__AVX512F__)
+constexpr int64_t kCachedCodes = 32 << 20;
+#else
+constexpr int64_t kCachedCodes = 4 << 20;
+#endif
 template <class T>
-bool is_cached(int64_t bytes) { return bytes <= (sizeof(T) == 1 ? 4 : 16) << 20; }
+bool is_cached(int64_t bytes) { return bytes <= (sizeof(T) == 1 ? kCachedCodes : 16 << 20); }
 
 inline bool is_reused(const Matrix& a, int64_t cols) { return a.rowptr[a.rows] >= kMinReuse * cols; }
 
