@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.text_file import marked_encoding, refuse_binary, wrong_encoding
     from gcn2snn.datasets.text_graph import build_text_graph
     from gcn2snn.datasets.tokenisers import import_tokeniser, refuse_other_tokeniser, register_tokeniser
+    from gcn2snn.datasets.unmarked_text import LOOKED, refuse_unmarked
     from gcn2snn.datasets.words import words_of
 
 # Names load on first use, so that the command line lists datasets without importing torch.
@@ -43,6 +44,7 @@ _HOME = {
     "DATASETS": "gcn2snn.datasets.registry",
     "Dataset": "gcn2snn.datasets.registry",
     "SyntheticCorpus": "gcn2snn.datasets.synthetic",
+    "LOOKED": "gcn2snn.datasets.unmarked_text",
     "LabelledCall": "gcn2snn.datasets.graph_file",
     "TextGraphDGLDataset": "gcn2snn.datasets.dgl_dataset",
     "TextGraphDataset": "gcn2snn.datasets.pyg_dataset",
@@ -68,6 +70,7 @@ _HOME = {
     "names": "gcn2snn.datasets.registry",
     "refuse_binary": "gcn2snn.datasets.text_file",
     "refuse_other_tokeniser": "gcn2snn.datasets.tokenisers",
+    "refuse_unmarked": "gcn2snn.datasets.unmarked_text",
     "register_tokeniser": "gcn2snn.datasets.tokenisers",
     "search_roots": "gcn2snn.datasets.locate",
     "stages": "gcn2snn.datasets.progress",
@@ -79,6 +82,7 @@ _HOME = {
 # TextGraphDataset and TextGraphDGLDataset need an optional package each, so `import *` leaves them out.
 __all__ = [
     "DATASETS",
+    "LOOKED",
     "Archive",
     "BuiltGraph",
     "CleanCorpus",
@@ -108,6 +112,7 @@ __all__ = [
     "names",
     "refuse_binary",
     "refuse_other_tokeniser",
+    "refuse_unmarked",
     "register_tokeniser",
     "search_roots",
     "stages",

@@ -7,6 +7,7 @@ import re
 from importlib import resources
 from pathlib import Path
 
+from gcn2snn.datasets.text_file import read_text
 from gcn2snn.errors import DataError, MissingPackageError
 
 _STOP_WORDS_179 = "stopwords_nltk_english_179.txt"
@@ -35,10 +36,11 @@ def read_stop_words(choice: str) -> frozenset[str]:
     try:
         if not Path(choice).is_file():  # also a pipe or a device, which would never end
             raise OSError("there is no such file")
-        return frozenset(Path(choice).read_text("utf-8-sig").split())
-    except (OSError, UnicodeDecodeError) as error:
+        return frozenset(read_text(Path(choice)).split())
+    except (OSError, DataError) as error:
+        why = error if isinstance(error, OSError) else "it is no text in UTF-8"
         raise DataError(
-            f"cannot read the stop-word list {choice!r}: {error}. "
+            f"cannot read the stop-word list {choice!r}: {why}. "
             f"Give nltk-179, nltk, a language such as german, none, or a UTF-8 file with one word a line"
         ) from error
 

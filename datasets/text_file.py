@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gcn2snn.datasets.file_bytes import file_blocks
+from gcn2snn.datasets.unmarked_text import CONTROLS, LOOKED, refuse_unmarked, unmarked_encoding
 from gcn2snn.errors import DataError
 
 _MARKS = (
@@ -18,9 +19,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Byte order marks and their encodings; the longer ones first, because one begins with another."""
-
-_CONTROLS = tuple(bytes([value]) for value in (*range(1, 9), 11, *range(14, 27), *range(28, 32), 127))
-"""Control characters that no text holds."""
 
 _BINARY = (
     (b"\x1f\x8b", "a gzip file; unpack it with gunzip (in a pipe: gunzip -c)"),
@@ -66,7 +64,7 @@ class TextFile:
 
         Args:
             path: a regular file, plain or packed.
-            encoding: as Python names it; None reads the byte order mark, or else takes UTF-8.
+            encoding: as Python names it; None reads the byte order mark, or else takes UTF-8 where nothing speaks against it.
 
         Raises:
             DataError: no regular file, unreadable, in another encoding, or no text.
@@ -140,6 +138,7 @@ class _Look:
         """
         if not self._seen:
             self._begin(block)
+        self._start += block[: LOOKED - len(self._start)]
         if self._zero is None and 0 in block:
             place = block.index(0)
             self._zero = (self._seen + place, self._lines + block.count(b"\n", 0, place) + 1)
@@ -148,6 +147,8 @@ class _Look:
         self._see_utf8(block, final)
         self._seen += len(block)
         self._lines += block.count(b"\n")
+        if final and self._unmarked:
+            refuse_unmarked(str(self.path), self._start)
         if final and self._zero is not None and self._zero_is_wrong:
             raise DataError(_zero_byte(self.path, self._start, *self._zero))
         if final and self._failure is not None:
@@ -155,10 +156,9 @@ class _Look:
 
     def _begin(self, block: bytes) -> None:
         refuse_binary(str(self.path), block)
-        self._start = block[:2000]
         marked = marked_encoding(block)
         self.chosen = self.encoding or marked
-        self._zero_is_wrong = self.encoding is None and marked == "utf-8"
+        self._unmarked = self._zero_is_wrong = self.encoding is None and marked == "utf-8"
         self._decoder = codecs.getincrementaldecoder(self.chosen)()
 
     def _decode(self, block: bytes, final: bool) -> None:
@@ -240,8 +240,8 @@ def wrong_encoding(name: str, chosen: str, line: int, place: str, error: Unicode
         )
     return (
         f"{name} is not {chosen.removesuffix('-sig').upper()} text: line {line}, {place} is 0x{byte} ({error.reason}). Say how it is "
-        f"encoded, for example --encoding cp1252 or --encoding latin-1 (Western Europe) or --encoding gb18030 (China), or "
-        f"save it as UTF-8"
+        f"encoded, for example --encoding cp1252 or --encoding latin-1 (Western Europe), --encoding gb18030 (China) or "
+        f"--encoding utf-16-le (Windows), or save it as UTF-8"
     )
 
 
@@ -251,12 +251,15 @@ def _looks_binary(part: bytes) -> bool:
     That is a zero byte, or many other control characters: more than one byte in 50, where random bytes have five. Tabs,
     the ends of lines and pages, and the escapes of terminals belong to texts.
     """
-    controls = sum(map(part.count, _CONTROLS))
+    controls = sum(map(part.count, CONTROLS))
     return b"\0" in part or controls > len(part) / 50
 
 
 def _zero_byte(path: Path, start: bytes, place: int, line: int) -> str:
-    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if start[first::2].count(0) > 0.4 * len(start) / 2 and start[1 - first :: 2].count(0) < 0.05 * len(start):
-            return f"{path} holds zero bytes and looks like UTF-16 without its mark. Give --encoding {name}"
-    return f"line {line} of {path} holds a zero byte (byte {place}), so it is no text file. Give a text file"
+    found = unmarked_encoding(start)
+    if found:
+        return f"{path} looks like {found[:6].upper()} without its byte order mark. Give --encoding {found} if it is"
+    return (
+        f"line {line} of {path} holds a zero byte (byte {place}), so it is no text file. Give a text file; if it is one, in "
+        f"UTF-16 without a byte order mark, say so with --encoding utf-16-le or --encoding utf-16-be"
+    )

@@ -20,7 +20,7 @@ def lines_of(file: str, encoding: str | None = None) -> Iterator[list[str]]:
 
     Args:
         file: its path, or - for standard input.
-        encoding: as Python names it; None reads the byte order mark, or else takes UTF-8.
+        encoding: as Python names it; None reads the byte order mark, or else takes UTF-8 where nothing speaks against it.
 
     Raises:
         DataError: the file cannot be read, is compressed or no text, is of another encoding, holds a zero byte,
@@ -50,14 +50,19 @@ def lines_of(file: str, encoding: str | None = None) -> Iterator[list[str]]:
 
 def _decoded(name: str, handle: int, encoding: str | None) -> Iterator[str]:
     """The text of each read, without a byte order mark; the bytes of a broken letter wait for the next."""
-    from gcn2snn.datasets import marked_encoding, refuse_binary, wrong_encoding
+    from gcn2snn.datasets import LOOKED, marked_encoding, refuse_binary, refuse_unmarked, wrong_encoding
 
     chunk = os.read(handle, READ)
     refuse_binary(name, chunk)
-    chosen = encoding or marked_encoding(chunk)
+    marked = marked_encoding(chunk)
+    chosen = encoding or marked
+    guessed, start = encoding is None and marked == "utf-8", b""
     decoder = codecs.getincrementaldecoder(chosen)()
     before = newlines = 0
     while True:
+        if guessed and len(start) < LOOKED:
+            start += chunk[: LOOKED - len(start)]
+            refuse_unmarked(name, start)
         waiting = len(decoder.getstate()[0])
         try:
             text = decoder.decode(chunk, final=not chunk)

@@ -90,6 +90,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "columns": ("datasets/columns.py", "datasets/test_tables.py datasets/test_own.py datasets/test_packed.py"),
     "json_records": ("datasets/json_records.py", "datasets/test_json_records.py datasets/test_own.py datasets/test_packed.py"),
     "text_file": ("datasets/text_file.py", "datasets/test_text_file.py datasets/test_own.py"),
+    "unmarked_text": ("datasets/unmarked_text.py", "datasets/test_unmarked_text.py datasets/test_text_file.py"),
     "file_bytes": ("datasets/file_bytes.py", "datasets/test_text_file.py datasets/test_packed.py datasets/test_own.py"),
     "parquet": ("datasets/parquet.py", "datasets/test_packed.py datasets/test_own.py"),
     "planetoid": ("datasets/planetoid.py", "datasets/test_planetoid.py"),

@@ -28,6 +28,16 @@ def test_stop_words_from_a_file(tmp_path: Path) -> None:
         read_stop_words("nowhere.txt")
 
 
+def test_a_stop_word_file_in_another_encoding_is_read_by_its_mark_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "stop.txt"
+    path.write_bytes("eins\nund\n".encode("utf-16"))
+    assert read_stop_words(str(path)) == {"eins", "und"}
+    for content in ("eins\nund\n".encode("utf-16-le"), "и\n".encode("utf-16-be"), b"f\xfcr\n", b"a\0b"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"stop.txt': it is no text in UTF-8. Give .*or a UTF-8 file"):
+            read_stop_words(str(path))
+
+
 def test_stop_words_of_the_installed_nltk(monkeypatch: pytest.MonkeyPatch) -> None:
     def words(language: str) -> list[str]:
         if language == "english":

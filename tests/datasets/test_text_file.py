@@ -63,10 +63,35 @@ def test_the_place_of_a_wrong_byte_is_that_in_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"line 2 of .*a.txt holds a zero byte \(byte 7\)"):
         read_text(path)
     path.write_bytes("some text\n".encode("utf-16-le") * 3)
-    with pytest.raises(
-        DataError, match=r"holds zero bytes and looks like UTF-16 without its mark. Give --encoding utf-16-le"
-    ):
+    with pytest.raises(DataError, match=r"UTF-16 without its byte order mark. Give --encoding utf-16-le if it is$"):
         read_text(path)
+    with pytest.raises(DataError, match=r"UTF-16 without its byte order mark. Give --encoding utf-16-le if it is$"):
+        read_text(path, "cp1252")
+
+
+@pytest.mark.usefixtures("block")
+def test_text_without_its_mark_is_refused_although_it_is_valid_utf8(tmp_path: Path) -> None:
+    """A word alone has no zero byte in UTF-16, and all its bytes are those of ASCII."""
+    path = tmp_path / "a.txt"
+    for word in ("Привет", "हिन्दी"):
+        path.write_bytes(word.encode("utf-16-be"))
+        assert path.read_bytes().isascii()
+        assert 0 not in path.read_bytes()
+        with pytest.raises(DataError, match=r"a.txt looks like UTF-16 .*--encoding utf-16-be if it is, and .*utf-8"):
+            read_text(path)
+        assert read_text(path, "utf-16-be") == word
+        assert read_text(path, "utf-8") == path.read_bytes().decode("utf-8")  # whoever says so gets it
+    path.write_bytes("\ufeffПривет".encode("utf-16-be"))
+    assert read_text(path) == "Привет"
+
+
+@pytest.mark.usefixtures("block")
+def test_text_of_many_alphabets_is_never_read_as_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for text in ("日本語の文章。\n次の行", "中文很好\tник", "한국어 문장"):
+        path.write_bytes(text.encode("utf-16-le"))
+        with pytest.raises(DataError, match=r"--encoding utf-16-le"):
+            read_text(path)
 
 
 @pytest.mark.usefixtures("block")

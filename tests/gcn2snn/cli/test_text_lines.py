@@ -64,6 +64,19 @@ def test_a_binary_file_is_called_one(tmp_path: Path) -> None:
     assert read(path, "utf-16-be") == ["Привет €"]
 
 
+@pytest.mark.parametrize("read_bytes", [4, 1 << 16])
+def test_a_word_in_utf16_without_its_mark_is_not_read_as_utf8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_bytes: int
+) -> None:
+    path = tmp_path / "word.txt"
+    path.write_bytes("Привет".encode("utf-16-le"))
+    monkeypatch.setattr(text_lines, "READ", read_bytes)
+    with pytest.raises(DataError, match=r"word.txt looks like UTF-16 without .*--encoding utf-16-le if it is, and"):
+        read(path)
+    assert read(path, "utf-16-le") == ["Привет"]
+    assert read(path, "utf-8") == [path.read_text("utf-8")]
+
+
 def test_long_lines_and_binary_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "odd.txt"
     path.write_bytes(b"one\n" + b"x" * 10_000_000)
