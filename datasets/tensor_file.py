@@ -19,19 +19,20 @@ NO_HASH = "0" * 64
 """Stands in the header, at its full length, until a hash is known."""
 
 _KINDS = {
-    np.dtype(np.float64): ("F64", "torch.float64"),
     np.dtype(np.int64): ("I64", "torch.int64"),
+    np.dtype(np.float64): ("F64", "torch.float64"),
     np.dtype(np.int32): ("I32", "torch.int32"),
     np.dtype(np.bool_): ("BOOL", "torch.bool"),
 }
-"""NumPy's type -> how safetensors and torch call it."""
+"""NumPy's type -> how safetensors and torch call it; in the order in which safetensors writes tensors of these types."""
 
 
 class TensorFile:
     """A file of one-dimensional tensors whose sizes are known before their contents.
 
-    Byte for byte it becomes what :func:`gcn2snn.files.save_tensors` would write of the same tensors: the larger types first,
-    then by name; the header is padded with spaces to a multiple of eight bytes.
+    Byte for byte it becomes what :func:`gcn2snn.files.save_tensors` would write of the same tensors: those of int64 first,
+    then float64, int32 and bool, and those of one type by name, whatever the order in which they are given or written; the
+    header is padded with spaces to a multiple of eight bytes.
 
     Args:
         path: of the file, which is written anew.
@@ -47,7 +48,8 @@ class TensorFile:
         self.path, self._kind, self._version = path, kind, version
         self._types = {name: np.dtype(kind) for name, (kind, _) in tensors.items()}
         self._sizes = {name: size for name, (_, size) in tensors.items()}
-        self._order = sorted(tensors, key=lambda name: (-self._types[name].itemsize, name))
+        types = list(_KINDS)
+        self._order = sorted(tensors, key=lambda name: (types.index(self._types[name]), name))
         self._header_bytes = len(self._header(meta, NO_HASH))
         if self._header_bytes > LONGEST_HEADER:
             raise DataError(

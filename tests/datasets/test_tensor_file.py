@@ -19,6 +19,8 @@ CONTENTS = {
     "rowptr": np.array([0, 2, 5]),
     "col": np.array([3, 1, 4, 1, 5], dtype=np.int32),
     "zeros": np.zeros(0),
+    "years": np.array([1936, 2026]),  # int64 with a name behind those of float64, and in front of them all the same
+    "a": np.array([7], dtype=np.int32),
 }
 
 
