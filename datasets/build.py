@@ -96,8 +96,8 @@ def build_graph_file(
     with stages(progress) as advance:
         advance("looking at the corpus", 0.0)
         source = Source.own(Path(name_or_path), options) if row is None else Source.published(row, base, progress)
-        name = Path(name_or_path).stem.lower() if row is None else row.name
-        folder = folder_of(temp or cache_folder() / "builds", name, source.path or source.name)
+        name = str(name_or_path) if row is None else row.name
+        folder = folder_of(temp or cache_folder() / "builds", Path(name).stem.lower(), source.path or source.name)
         with opened(folder, _key(source, options), budget) as store:
             resolved = _count(store, source, options, budget, advance)
             path = out or cached_path(name, str(store.recall("whole_hash")), resolved)

@@ -117,7 +117,7 @@ def load_graph(
         corpus = load(name_or_path, root, options, progress=progress, notes=False)
         resolved = corpus.resolved(options)
         _say((*corpus.notes, chosen_note(corpus, options), *corpus_warnings(corpus)) if notes else ())
-        graph = _text_graph(corpus, Path(name_or_path).stem, root, resolved, cache, progress)
+        graph = _text_graph(corpus, str(name_or_path), root, resolved, cache, progress)
     _say(graph.source.get("notes", ()) if notes else ())
     return graph
 
@@ -180,7 +180,7 @@ def _text_graph(
     if row is not None and root is not None and located(row, root) is not None:
         read_files(row, root, progress=progress)  # files that were named are checked, also when the graph is cached
     corpus_hash = published_hash(origin) if isinstance(origin, Dataset) else origin.hash
-    kept = cached_path(name.lower(), corpus_hash, resolved)
+    kept = cached_path(name, corpus_hash, resolved)
     if cache and kept.exists():
         try:
             graph = Graph.load(kept)
@@ -230,15 +230,20 @@ def _say(notes: Iterable[str]) -> None:
 
 
 def cached_path(name: str, corpus_hash: str, options: TextGraphOptions) -> Path:
-    """Where the graph of a corpus with these (resolved) options is kept."""
+    """Where the graph of a corpus, published or in a file, with these (resolved) options is kept."""
     stop_words = content_hash(sorted(read_stop_words(str(options.stop_words))))
     parts = [TEXT_GRAPH_VERSION, corpus_hash, options.to_json(), stop_words]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "graphs" / f"{name}-{key[:16]}.safetensors"
+    return _kept_graph(name, key)
+
+
+def _kept_graph(name: str, key: str) -> Path:
+    """The place of a graph in the cache folder: by a dataset, published or a path, and a hash."""
+    return cache_folder() / "graphs" / f"{Path(name).stem.lower()}-{key[:16]}.safetensors"
 
 
 def file_of_graph(graph: Graph) -> Path:
-    """The file of a graph in the cache folder, from which processes read their parts; it is written where it is not there yet.
+    """The file of a graph, from which processes read their parts; one that has none is written to the cache folder.
 
     >>> file_of_graph(load_graph("karate")).suffix
     '.safetensors'
@@ -249,15 +254,10 @@ def file_of_graph(graph: Graph) -> Path:
     Raises:
         ArtefactError: the cache folder cannot be written.
     """
-    built = graph.source.get("graph")
-    if isinstance(built, str) and is_graph_file(Path(built)):
-        return Path(built)
-    source, name = graph.source, str(graph.source.get("dataset", "graph")).lower()
-    if graph.vocabulary and "corpus_hash" in source:
-        kept = cached_path(name, source["corpus_hash"], TextGraphOptions(**source["options"]))
-        if kept.exists():
-            return kept
-    own = cache_folder() / "graphs" / f"{Path(name).name}-{graph.fingerprint[:16]}.safetensors"
+    if graph.file is not None and is_graph_file(graph.file):
+        return graph.file
+    name = str(graph.source.get("dataset", "graph"))
+    own = _kept_graph(name, graph.fingerprint)
     if not own.exists():
         own.parent.mkdir(parents=True, exist_ok=True)
         graph.save(own)

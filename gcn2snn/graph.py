@@ -65,6 +65,8 @@ class Graph:
     features: Tensor | None = None
     val_mask: Tensor | None = None
     source: dict[str, Any] = field(default_factory=dict)
+    file: Path | None = field(default=None, init=False)
+    """Where it was read from or written to last; None for one that is in memory alone, as changed copies are."""
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -263,7 +265,9 @@ class Graph:
             "source": self.source,
             "fingerprint": self.fingerprint,
         }
-        return save_tensors(Path(path), tensors, kind="graph", version=GRAPH_FORMAT, meta=meta)
+        written = save_tensors(Path(path), tensors, kind="graph", version=GRAPH_FORMAT, meta=meta)
+        object.__setattr__(self, "file", written.absolute())
+        return written
 
     @classmethod
     @refuses_misfits
@@ -299,6 +303,7 @@ class Graph:
             raise ArtefactError(f"{path} is not a whole graph file: {error}. {again}") from error
         if graph.num_documents > graph.num_nodes or graph.fingerprint != meta["fingerprint"]:
             raise ArtefactError(f"{path} says of itself what it does not hold: it was edited. {again}")
+        object.__setattr__(graph, "file", Path(path).absolute())
         return graph
 
 

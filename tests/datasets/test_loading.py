@@ -171,15 +171,34 @@ def test_progress_is_shown_unless_it_is_not_wanted(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("published")
-def test_the_file_of_a_graph_is_the_kept_one_or_is_written(cache: Path) -> None:
-    built = load_graph("mr")
-    published = built.source | {"corpus_hash": published_hash(DATASETS["mr"])}
-    assert [loading.file_of_graph(replace(built, source=published))] == cached(cache)
-    path = cache / "graphs" / f"mine-{built.fingerprint[:16]}.safetensors"
-    moved = replace(built, source={"graph": str(cache / "nowhere.safetensors"), "dataset": "mine"})
-    assert loading.file_of_graph(moved) == path
+@pytest.mark.parametrize("documents", ["all", "training"])
+@pytest.mark.parametrize("name", ["mr", "Own.v2.csv"])
+def test_a_graph_that_is_kept_is_its_file(
+    own: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, name: str, documents: str
+) -> None:
+    monkeypatch.chdir(own.parent)
+    own.rename("Own.v2.csv")
+    options = replace(OPTIONS, documents=documents)
+    for graph in (load_graph(name, options=options), load_graph(name, options=options)):  # built, and read again
+        assert [loading.file_of_graph(graph)] == cached(cache)
+    assert cached(cache)[0].name.split("-")[0] == Path(name).stem.lower()
+
+
+@pytest.mark.usefixtures("published")
+def test_a_graph_without_a_file_is_written_once(cache: Path) -> None:
+    built = load_graph("mr", cache=False)
+    path = cache / "graphs" / f"mr-{built.fingerprint[:16]}.safetensors"
+    assert loading.file_of_graph(replace(built)) == path
     assert Graph.load(path).fingerprint == built.fingerprint
-    assert loading.file_of_graph(replace(built, source={"graph": str(path)})) == path
+    written = path.stat().st_mtime_ns
+    assert loading.file_of_graph(replace(built)) == path
+    assert path.stat().st_mtime_ns == written
+    path.unlink()
+    saved = replace(built)
+    saved.save(cache / "a.safetensors")
+    assert loading.file_of_graph(saved) == cache / "a.safetensors"
+    (cache / "a.safetensors").unlink()
+    assert loading.file_of_graph(saved) == path
 
 
 def test_what_is_left_out_is_said_once(own: Path, caplog: pytest.LogCaptureFixture) -> None:
