@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from gcn2snn.cnn.evaluation import Progress, check_classes, evaluate, predict
 from gcn2snn.cnn.image_datasets import load_images
 from gcn2snn.cnn.image_set import ImageSet, find_normalisation
 from gcn2snn.cnn.models import MODELS, build_model
-from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer
+from gcn2snn.cnn.train import ImageTrainConfig, ImageTrainer, Precision
 from gcn2snn.cnn.weights import fit_weights, load_weights
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
@@ -38,8 +39,10 @@ from gcn2snn.run_folder import (
 from gcn2snn.run_folder import (
     load_weights as load_run_weights,
 )
-from gcn2snn.run_summary import ImageOrigin
+from gcn2snn.run_summary import RUN_FILE, ImageOrigin, load_summary
 from gcn2snn.schema import checked
+
+_log = logging.getLogger(__name__)
 
 
 def train_images(
@@ -82,18 +85,36 @@ def train_images(
     """
     with own_folder(out, force=force, resume=resume):
         images, test = load_images(data, "train", data_dir).first(limit), load_images(data, "test", data_dir)
-        trainer = ImageTrainer(images, config)
+        trainer = ImageTrainer(images, config, _begun_with(out) if resume else None)
         trainer.normalise(images.pixels(torch.zeros(1, dtype=torch.int64)))  # channels must fit, before a run is made
         make_room(out, force=force)
         origin = {"kind": "images", "data": data, "train_images": len(images), "config": _config_dict(config)}
+        origin |= {"precision": trainer.precision}
         if (old := open_run(out, origin)) is not None:
             return {"run": str(out), **old}
+        if config.precision == "auto" and trainer.precision == "bfloat16":
+            _log.warning("%s", BFLOAT16)
         train_in(out, trainer, on_epoch)
         model = trainer.trained()
         save_weights(out, model.state_dict())
         accuracy = predict(model, test, trainer.normalise).accuracy
         scores = {"test_images": len(test), "ann": {"accuracy": accuracy}, "classes": list(images.class_names)}
         return {"run": str(out), **finish(out, origin, trainer, scores)}
+
+
+BFLOAT16 = (
+    "products of the training are in bfloat16, which is faster on CUDA and on processors with AMX (--precision auto). "
+    "--precision float32 trains as other processors do"
+)
+"""Said where a training chose bfloat16 by itself."""
+
+
+def _begun_with(folder: Path) -> Precision | None:
+    """The precision with which the run in a folder began, perhaps on another machine; None where no run says so."""
+    if not (folder / RUN_FILE).exists():
+        return None
+    found: Precision | None = load_summary(folder).get("precision")
+    return found
 
 
 def _config_dict(config: ImageTrainConfig) -> dict[str, object]:

@@ -101,8 +101,18 @@ alternate); docs/decisions/0149-a-recipe-for-few-epochs.md.
 """
 
 
+Precision = Literal["float32", "bfloat16"]
+"""Number type of the factors of products."""
+
 RISING = 0.2
 """Share of the epochs in which the rate of a one-cycle schedule rises."""
+
+
+def precision_of(config: ImageTrainConfig, device: torch.device) -> Precision:
+    """The precision that a training on a device really has."""
+    if config.precision == "auto":
+        return "bfloat16" if has_fast_bfloat16(device) else "float32"
+    return config.precision
 
 
 @plain_dataclass(frozen=True)
@@ -126,13 +136,14 @@ class ImageTrainer:
     Args:
         images: training images.
         config: how to train.
+        precision: of products, for a training that began with it; None: that of the configuration.
 
     Raises:
         ConfigError: unknown model or normalisation.
         BackendError: the device is absent.
     """
 
-    def __init__(self, images: ImageSet, config: ImageTrainConfig):
+    def __init__(self, images: ImageSet, config: ImageTrainConfig, precision: Precision | None = None):
         self.images = images
         self.config = config
         self.device = device_named(config.device)
@@ -141,9 +152,7 @@ class ImageTrainer:
             torch.manual_seed(config.seed)
             self.model = build_model(config.model, len(images.class_names), images.channels, config.stem)
         self.model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.bfloat16 = config.precision == "bfloat16" or (
-            config.precision == "auto" and has_fast_bfloat16(self.device)
-        )
+        self.precision = precision or precision_of(config, self.device)
         parameters, every = list(self.model.parameters()), config.decays == "all"
         groups: list[dict[str, Any]] = [
             {"params": [parameter for parameter in parameters if every or parameter.dim() >= 2]},
@@ -213,7 +222,7 @@ class ImageTrainer:
     def _step(self, epoch: float, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(epoch)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             scores = self.model(x)
             loss = functional.cross_entropy(scores.float(), y, label_smoothing=self.config.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)

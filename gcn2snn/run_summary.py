@@ -152,6 +152,7 @@ class ImageRun(Run):
     data: str
     train_images: Annotated[int, Field(ge=1)]
     config: ImageOptions
+    precision: Literal["float32", "bfloat16"] | None = None
 
 
 class FinishedImageRun(ImageRun, Finished):

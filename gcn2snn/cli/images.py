@@ -41,6 +41,7 @@ def train(
     rows = [
         ("test accuracy", f"{summary['ann']['accuracy']:.2f} %"),
         ("epochs", summary["epochs"]),
+        ("products in", summary.get("precision") or "unknown"),
         ("training time", f"{summary['train_seconds']:.1f} s"),
         ("peak memory", megabytes(summary["peak_memory_bytes"])),
         ("run folder", out),

@@ -107,6 +107,13 @@ def train(
     recipe: Annotated[
         str | None, typer.Option(help="Images: fast, for a few dozen epochs; with it 256 images a step.")
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Images: number type of products, float32, bfloat16, or auto: bfloat16 on CUDA and on processors with AMX "
+            "[default auto; digits float32]."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     as_json: AsJson = False,
@@ -133,7 +140,7 @@ def train(
     text |= {"cleaning": cleaning, "tokeniser": tokeniser, "wordless": wordless}
     text |= {"test_share": test_share, "split_seed": split_seed, "encoding": encoding}
     text |= {"text_column": text_column, "label_column": label_column, "no_quotes": no_quotes or None}
-    images = {"model": model, "batch_size": batch_size, "recipe": recipe}
+    images = {"model": model, "batch_size": batch_size, "recipe": recipe, "precision": precision}
     new = {"cost": cost, "averaging": averaging}
     from gcn2snn.cnn import IMAGE_DATASETS
     from gcn2snn.datasets import names

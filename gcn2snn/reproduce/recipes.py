@@ -88,7 +88,7 @@ def _trained(config: ImageTrainConfig, recipe: str, seen: ImageSet, held_out: Im
         )
     accuracy = predict(trainer.trained(), held_out, find_normalisation(config.normalise)).accuracy
     found = {"model": config.model, "recipe": recipe, "seed": config.seed, "epochs": config.epochs}
-    found |= {"seconds": seconds, "accuracy": accuracy, "bfloat16": trainer.bfloat16}
+    found |= {"seconds": seconds, "accuracy": accuracy, "bfloat16": trainer.precision == "bfloat16"}
     keep(folder / "result.json", key, found)
     state.unlink(missing_ok=True)
     return found

@@ -1,7 +1,10 @@
 """Digits end to end: train, resume, convert, evaluate; errors come before long work."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from gcn2snn.cli import app
+from gcn2snn.cnn import train as cnn_train
 from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
 from gcn2snn.cnn.evaluation import evaluate
 from gcn2snn.cnn.image_datasets import load_images
@@ -20,7 +24,7 @@ from gcn2snn.conversion import convert
 from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, InterruptedRunError
 from gcn2snn.files import load_tensors
 from gcn2snn.network_file import SNN_FORMAT
-from gcn2snn.run_summary import RUN_FORMAT
+from gcn2snn.run_summary import RUN_FORMAT, load_summary
 
 QUICK = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False)
 
@@ -63,24 +67,71 @@ def test_a_flipped_bit_in_the_weights_of_a_run_is_noticed(run: Path, tmp_path: P
         convert_images(tmp_path / "snn.safetensors", run=copy, calibration_images=10)
 
 
-def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    config = ImageTrainConfig(epochs=3, batch_size=32, learning_rate=0.05, shift=1, flip=False, seed=2)
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train_images("digits", config, whole, limit=100)
+def stopped_after(epochs: int) -> Callable[[ImageTrainer], None]:
+    """What interrupts a training when so many epochs are done."""
 
     def stop(trainer: ImageTrainer) -> None:
-        if len(trainer.history) == 2:
+        if len(trainer.history) == epochs:
             raise KeyboardInterrupt
 
+    return stop
+
+
+FEW = FAST | {"batch_size": 32, "precision": "bfloat16", "shift": 1}
+"""One-cycle rate, smoothed labels, no decay of biases, flips that alternate, bfloat16 products."""
+
+
+@pytest.mark.parametrize(
+    "config", [replace(QUICK, seed=2), ImageTrainConfig(**FEW, epochs=3, seed=2)], ids=["usual", "few epochs"]
+)
+def test_training_resumes_to_the_same_weights(tmp_path: Path, config: ImageTrainConfig) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_images("digits", config, whole, limit=100)
     with pytest.raises(KeyboardInterrupt):
-        train_images("digits", config, parts, limit=100, on_epoch=stop)
+        train_images("digits", config, parts, limit=100, on_epoch=stopped_after(2))
     with pytest.raises(ArtefactError, match="already holds a run"):
         train_images("digits", config, parts, limit=100)
-    with pytest.raises(ArtefactError, match="was started with seed=2"):
-        train_images("digits", QUICK, parts, limit=100, resume=True)
+    with pytest.raises(ArtefactError, match=r"was started with .*seed=2"):
+        train_images("digits", replace(QUICK, seed=0), parts, limit=100, resume=True)
     train_images("digits", config, parts, limit=100, resume=True)
     first, second = (load_tensors(f / "model.safetensors", kind="model", version=RUN_FORMAT)[0] for f in (whole, parts))
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_precision_that_was_chosen_is_said_kept_and_goes_on_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fast: bool
+) -> None:
+    """``fast``: the training begins on a processor that multiplies bfloat16 numbers faster, and goes on where it is not so."""
+    used, said = ("bfloat16" if fast else "float32"), "products of the training are in bfloat16.*--precision float32"
+    monkeypatch.setattr(cnn_train, "has_fast_bfloat16", lambda device: fast)
+    with pytest.raises(KeyboardInterrupt):
+        train_images("digits", QUICK, tmp_path / "run", limit=100, on_epoch=stopped_after(1))
+    assert load_summary(tmp_path / "run")["precision"] == used
+    assert bool(re.search(said, caplog.text)) == fast
+    monkeypatch.setattr(cnn_train, "has_fast_bfloat16", lambda device: not fast)
+    seen: list[str] = []
+    resumed = train_images(
+        "digits", QUICK, tmp_path / "run", limit=100, resume=True, on_epoch=lambda trainer: seen.append(trainer.precision)
+    )
+    assert set(seen) == {used}
+    assert resumed["precision"] == load_summary(tmp_path / "run")["precision"] == used
+
+
+def test_the_command_says_and_shows_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cnn_train, "has_fast_bfloat16", lambda device: True)
+    words = ["train", "digits", "--epochs", "1", "--batch-size", "400", "--out"]
+    plain = CliRunner().invoke(app, [*words, str(tmp_path / "plain")], catch_exceptions=False)
+    chosen = CliRunner().invoke(app, [*words, str(tmp_path / "auto"), "--precision", "auto"], catch_exceptions=False)
+    asked = CliRunner().invoke(app, [*words, str(tmp_path / "own"), "--precision", "bfloat16"], catch_exceptions=False)
+    assert "bfloat16" not in plain.output  # the recipe of digits has float32
+    assert re.search(r"products in +│? *bfloat16", chosen.stdout)
+    assert re.search(r"products in +│? *bfloat16", asked.stdout)
+    wrong = CliRunner().invoke(app, [*words, str(tmp_path / "x"), "--precision", "float16"])
+    assert "precision" in str(wrong.exception)
+    assert "'auto', 'float32' or 'bfloat16'" in str(wrong.exception)
+    karate = CliRunner().invoke(app, ["train", "karate", "--precision", "float32"])
+    assert "--precision has no meaning here: karate is a graph" in str(karate.exception)
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,24 +225,6 @@ def test_layers_are_compared_with_the_source_on_request(run: Path, tmp_path: Pat
 def test_recipes_are_valid_and_digits_are_not_mirrored() -> None:
     assert not ImageTrainConfig(**RECIPES["digits"]).flip
     assert set(RECIPES) <= {"digits", "cifar10", "cifar100"}
-
-
-def test_the_recipe_for_few_epochs_trains_and_resumes(tmp_path: Path) -> None:
-    """One-cycle rate, smoothed labels, no decay of biases, flips that alternate, bfloat16 products: also after a stop."""
-    fast = FAST | {"batch_size": 32, "precision": "bfloat16", "shift": 1}
-    config = ImageTrainConfig(**fast, epochs=3)
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train_images("digits", config, whole, limit=100)
-
-    def stop(trainer: ImageTrainer) -> None:
-        if len(trainer.history) == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_images("digits", config, parts, limit=100, on_epoch=stop)
-    train_images("digits", config, parts, limit=100, resume=True)
-    first, second = (load_tensors(f / "model.safetensors", kind="model", version=RUN_FORMAT)[0] for f in (whole, parts))
-    assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_a_one_cycle_rate_rises_for_a_fifth_and_falls_to_nothing() -> None:
