@@ -35,7 +35,7 @@ class Number(torch.SymInt):
         ref: what gives the number when a call comes: the node itself where it is a number, else its rows.
         told: how messages name it, such as "the number of rows of x".
         value: the example's, where the number may be fixed to it; None where it may not.
-        axis: which size of ``ref`` it is.
+        axis: which size of ``ref`` it is; -1 for the number of all its elements.
     """
 
     def __init__(self, builder: Builder, ref: Ref, told: str, value: int | None = None, axis: int = 0) -> None:
@@ -52,10 +52,15 @@ class Number(torch.SymInt):
             UnreadableError: it is a number of rows, which no network is bound to; the refusal is noted.
         """
         if self.value is None:
-            self.refused("a number of rows as a plain number")
+            self.refused(f"{self.kind} as a plain number")
             raise UnreadableError
         self.builder.fix(self.ref, self.value, self.axis)
         return self.value
+
+    @property
+    def kind(self) -> str:
+        """What sort of number it is, for messages."""
+        return "a number of elements" if self.axis < 0 else "a number of rows"
 
     def refused(self, what: str) -> Ref:
         """Note that the number is used in a way that cannot be followed."""
@@ -129,7 +134,7 @@ def _computed(function: Callable[..., object], *operands: object) -> object:
     unknown = [operand for operand in operands if isinstance(operand, Number) and operand.value is None]
     if not unknown:
         return function(*map(plain, operands))
-    unknown[0].refused(f"{NAMES.get(function, function.__name__)} of a number of rows")
+    unknown[0].refused(f"{NAMES.get(function, function.__name__)} of {unknown[0].kind}")
     raise UnreadableError
 
 

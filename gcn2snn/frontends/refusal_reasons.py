@@ -68,6 +68,11 @@ PRODUCT = Reason(
     instead="At the very end of a model such a product is worked out on potentials; leave out what stands behind it.",
     kind="impossible",
 )
+QUOTIENT = Reason(
+    why="divides by a value of the network.",
+    instead="Divide by constants only.",
+    kind="impossible",
+)
 UNKNOWN_REDUCTION = Reason(
     why="is no sum, mean, maximum or minimum; no other reduction by single spikes is known.",
     instead="Use one of these, or several side by side.",

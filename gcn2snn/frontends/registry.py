@@ -8,7 +8,7 @@ from typing import Any, Concatenate, NotRequired, ParamSpec, TypedDict, TypeVar,
 from torch import Tensor, nn
 
 from gcn2snn.errors import ConfigError, RefusalKind
-from gcn2snn.frontends.builder import Builder, Handler
+from gcn2snn.frontends.builder import Builder, Handler, Ref
 
 M = TypeVar("M", bound=nn.Module)
 P = ParamSpec("P")
@@ -152,6 +152,13 @@ def refuses(*targets: type[nn.Module] | Function, why: str, instead: str, kind: 
             REFUSED_LAYERS[target] = reason
         else:
             REFUSED_FUNCTIONS[target] = reason
+
+
+def refuse_pair(builder: Builder, path: str, what: str, pair: tuple[object, object], reason: Reason) -> Ref:
+    """Note that two values do not go together; nothing is noted where one of them was refused before."""
+    if any(isinstance(value, Ref) and builder.is_unknown(value) for value in pair):
+        return builder.unknown(path)
+    return builder.refuse(path, what, **reason)
 
 
 def parameter(tensor: Tensor) -> Tensor:

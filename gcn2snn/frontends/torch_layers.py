@@ -23,8 +23,8 @@ from gcn2snn.frontends.layouts import (
     value_with,
     viewed,
 )
-from gcn2snn.frontends.refusal_reasons import BATCH_STATISTICS, NO_STATISTICS, PRODUCT, RANDOM
-from gcn2snn.frontends.registry import follows_layouts, lowers, lowers_function, parameter
+from gcn2snn.frontends.refusal_reasons import BATCH_STATISTICS, NO_STATISTICS, PRODUCT, QUOTIENT, RANDOM
+from gcn2snn.frontends.registry import follows_layouts, lowers, lowers_function, parameter, refuse_pair
 from gcn2snn.frontends.torch_masks import relu_by_mask
 from gcn2snn.frontends.torch_potentials import product
 from gcn2snn.frontends.torch_shapes import lower_unsqueeze
@@ -211,7 +211,7 @@ def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> obje
     value, factor = (input, other) if isinstance(input, Ref) else (other, input)
     if isinstance(factor, Ref):
         late = product(builder, path, ir.Hadamard, value, factor)
-        return builder.refuse(path, "multiplication", **PRODUCT) if late is None else late
+        return refuse_pair(builder, path, "multiplication", (value, factor), PRODUCT) if late is None else late
     assert isinstance(value, Ref)
     return _times(builder, path, value, factor)
 
@@ -221,8 +221,7 @@ def lower_mul(builder: Builder, path: str, input: Number, other: Number) -> obje
 def lower_div(builder: Builder, path: str, input: Number, other: Number) -> object:
     """Y = X / c."""
     if isinstance(other, Ref):
-        why, instead = "divides by a value of the network.", "Divide by constants only."
-        return builder.refuse(path, "division", why, instead, kind="impossible")
+        return refuse_pair(builder, path, "division", (input, other), QUOTIENT)
     assert isinstance(input, Ref)
     return _times(builder, path, input, 1.0 / other)
 

@@ -19,7 +19,15 @@ from gcn2snn.errors import Refusal
 from gcn2snn.frontends.builder import Builder, Ref
 from gcn2snn.frontends.layouts import Layout, is_value, layout_of
 from gcn2snn.frontends.refusal_reasons import PRODUCT, SATURATES
-from gcn2snn.frontends.registry import FUNCTIONS, follows_layouts, lowers, lowers_function, parameter, reads_potentials
+from gcn2snn.frontends.registry import (
+    FUNCTIONS,
+    follows_layouts,
+    lowers,
+    lowers_function,
+    parameter,
+    reads_potentials,
+    refuse_pair,
+)
 
 ARRANGING = (
     *("squeeze", "view", "reshape", "flatten", "unsqueeze"),
@@ -87,7 +95,7 @@ def lower_bilinear(builder: Builder, path: str, module: nn.Bilinear, input1: Ref
     """Y_k = A W_k B + b_k of two results at the very end, on their potentials; refused elsewhere."""
     bias = None if module.bias is None else parameter(module.bias)
     found = product(builder, path, ir.Bilinear, input1, input2, weight=parameter(module.weight), bias=bias)
-    return builder.refuse(path, "Bilinear", **PRODUCT) if found is None else found
+    return refuse_pair(builder, path, "Bilinear", (input1, input2), PRODUCT) if found is None else found
 
 
 @lowers_function(functional.bilinear)
@@ -97,7 +105,7 @@ def lower_bilinear_function(
     """Y_k = A W_k B + b_k of two results at the very end."""
     constant = None if bias is None else parameter(bias)
     found = product(builder, path, ir.Bilinear, input1, input2, weight=parameter(weight), bias=constant)
-    return builder.refuse(path, "bilinear", **PRODUCT) if found is None else found
+    return refuse_pair(builder, path, "bilinear", (input1, input2), PRODUCT) if found is None else found
 
 
 @reads_potentials(operator.mul, torch.mul, "mul")

@@ -38,6 +38,12 @@ refuses(
     **ATTENTION,
 )
 refuses(
+    *("stride", "storage_offset", "is_contiguous", "element_size", "data_ptr", "untyped_storage"),
+    why="asks how values lie in memory, which is another question in a spiking network.",
+    instead="Leave it out; x.contiguous() and x.reshape(...) may stand without it.",
+    kind="model",
+)
+refuses(
     nn.Embedding,
     why="looks rows up by numbers that come with the call.",
     instead="Use embedding.weight as the features of all nodes, or pass the looked-up features.",

@@ -14,7 +14,7 @@ from gcn2snn.frontends.call_numbers import Number, plain
 from gcn2snn.frontends.example_inputs import part
 from gcn2snn.frontends.layouts import is_value, known_sizes, layout_of, permuted, value_with, viewed
 from gcn2snn.frontends.registry import follows_layouts, follows_numbers, lowers, lowers_function
-from gcn2snn.frontends.row_sizes import size_of
+from gcn2snn.frontends.row_sizes import elements_of, size_of
 
 
 @lowers_function("size")
@@ -23,6 +23,13 @@ def lower_size(builder: Builder, path: str, input: Ref, dim: int | None = None) 
     """The sizes: those that a call may change as numbers of the call (``frontends/call_numbers.py``)."""
     sizes = tuple(size_of(builder, input, axis, size) for axis, size in enumerate(builder.shape(input)))
     return sizes if dim is None else sizes[dim]
+
+
+@lowers_function("numel", "nelement", torch.numel)
+@follows_layouts
+def lower_numel(builder: Builder, path: str, input: Ref) -> Number:
+    """The number of elements, as a number of the call."""
+    return elements_of(builder, input)
 
 
 @lowers_function("dim", "ndimension")

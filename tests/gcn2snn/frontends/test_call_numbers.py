@@ -34,6 +34,8 @@ FOLLOWED: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "len": lambda h, x: h.view(len(x), h.shape[-1]),
     "all rows": lambda h, x: h[: x.shape[0]],
     "nothing changes": lambda h, x: h.view(x.size(0) * 1 + 0, -1),
+    "as many": lambda h, x: h if x.numel() == x.nelement() and x.numel() - torch.numel(x) == 0 else h * 2,
+    "column": lambda h, x: h.view(x[:, :1].numel(), -1),
     "same number": lambda h, x: h if h.size(0) == x.size(0) and x.size(0) - x.size(0) == 0 else h * 2,
     "width": lambda h, x: h / h.size(1) if isinstance(h, Tensor) else h,
 }
@@ -50,6 +52,13 @@ REFUSED: dict[str, tuple[Callable[[Tensor, Tensor], Any], str]] = {
     "arange": (lambda h, x: h + torch.arange(len(x))[:, None], "arange: a number of rows as a plain number"),
     "last": (lambda h, x: h[x.size(0) - 1], "a difference of a number of rows"),
     "zeros": (lambda h, x: h + torch.zeros(x.size(0), 4), "zeros: a number of rows as a plain number"),
+    "numel": (
+        lambda h, x: h / x.numel(),
+        "truediv: a number of elements as a plain number: computes with the number of elements of x, which only a call knows",
+    ),
+    "nelement": (lambda h, x: h.view(x.nelement() // 8, -1), "a quotient of a number of elements: computes with the number"),
+    "torch.numel": (lambda h, x: h if torch.numel(x) else x, "a number of elements as a plain number"),
+    "rows of width one": (lambda h, x: h / x[:, :1].numel(), "truediv: a number of rows as a plain number"),
     "loop": (lambda h, x: sum([h for _ in range(len(x))]), "a number of rows as a plain number"),
 }
 
@@ -69,6 +78,28 @@ def test_rows_that_cannot_be_followed(name: str, rows: int) -> None:
         convert(Rows(step).eval(), torch.rand(rows, 8))
     assert said in str(caught.value)
     assert "-1," not in str(caught.value)
+    assert "(1 reason(s))" in str(caught.value)
+    assert "keep other numbers as constants of the model" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["stride", "storage_offset", "is_contiguous", "element_size", "data_ptr", "untyped_storage"])
+def test_questions_about_memory_are_refused_as_such(name: str) -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert(Rows(lambda h, x: h / 3 if getattr(h, name)() else h).eval(), torch.rand(6, 8))
+    assert f".{name}(): asks how values lie in memory" in str(caught.value)
+    assert "x.contiguous() and x.reshape(...) may stand without it" in str(caught.value)
+
+
+def test_what_follows_from_a_refused_value_is_no_reason_of_its_own() -> None:
+    for step in (
+        lambda h, x: h * h.erfinv(),
+        lambda h, x: h / h.erfinv(),
+        lambda h, x: h.erfinv() / h,
+        lambda h, x: torch.nn.functional.bilinear(h, h.erfinv(), torch.ones(2, 4, 4)),
+        lambda h, x: nn.Bilinear(4, 4, 2)(h.erfinv(), h),
+    ):
+        with pytest.raises(ConversionError, match=r"1 reason\(s\)\):\n  - erfinv: "):
+            convert(Rows(step).eval(), torch.rand(6, 8))
 
 
 class Net(nn.Module):
