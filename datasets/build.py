@@ -22,7 +22,7 @@ from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.stop_words import read_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, Advance
 from gcn2snn.errors import DataError
-from gcn2snn.files import cache_folder, replacing
+from gcn2snn.files import cache_folder, refuse_other_ending, replacing
 from gcn2snn.graph import Graph
 
 _log = logging.getLogger(__name__)
@@ -80,11 +80,13 @@ def build_graph_file(
     Raises:
         ConfigError: the memory is too small.
         DataError: as :func:`gcn2snn.datasets.load_graph`.
-        ArtefactError: a folder cannot be written or its disk is full; finished stages are kept.
+        ArtefactError: ``out`` has the ending of another format; a folder cannot be written or its disk is full; finished stages are kept.
         LockedError: another process builds the graph of this corpus.
         MissingPackageError: DuckDB is not installed.
     """
     options = options or TextGraphOptions()
+    if out is not None:
+        refuse_other_ending(out, ".safetensors")
     import_duckdb()  # first, so that its own size counts as what the process holds
     budget = Budget.of(memory)
     row = published_row(name_or_path)

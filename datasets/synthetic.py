@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcn2snn.errors import ConfigError
-from gcn2snn.files import replacing
+from gcn2snn.files import refuse_other_ending, replacing
 
 DOCUMENTS_AT_ONCE = 2_000
 OFFSET = 2.7
@@ -89,8 +89,9 @@ class SyntheticCorpus:
         """Write a TSV file with the columns label and text, whole or not at all; the words that were written.
 
         Raises:
-            ArtefactError: it cannot be written.
+            ArtefactError: it cannot be written, or has the ending of another format.
         """
+        refuse_other_ending(path, ".tsv")
         total = 0
         with replacing(path) as temporary, contextlib.closing(temporary.open("w", encoding="ascii")) as file:
             file.write("label\ttext\n")

@@ -31,9 +31,11 @@ HEADER_KEY = "gcn2snn"
 
 
 ENDINGS = frozenset((
-    ".bin", ".bz2", ".ckpt", ".csv", ".gz", ".h5", ".hdf5", ".htm", ".html", ".jpg", ".jpeg", ".json", ".jsonl", ".md", ".mat",
-    ".nir", ".npy", ".npz", ".onnx", ".parquet", ".pdf", ".pickle", ".pkl", ".png", ".pt", ".pth", ".py", ".safetensors", ".svg",
-    ".tar", ".toml", ".tsv", ".txt", ".xlsx", ".xml", ".yaml", ".yml", ".zip",
+    ".7z", ".arrow", ".bin", ".bmp", ".bz2", ".ckpt", ".csv", ".db", ".doc", ".docx", ".feather", ".gif", ".gz", ".h5", ".hdf5",
+    ".htm", ".html", ".ipynb", ".jpg", ".jpeg", ".joblib", ".json", ".jsonl", ".log", ".md", ".mat", ".ndjson", ".nir", ".npy", ".npz",
+    ".onnx", ".ods", ".parquet", ".pb", ".pdf", ".pickle", ".pkl", ".png", ".pq", ".psv", ".pt", ".pth", ".py", ".rar", ".rst",
+    ".safetensors", ".sqlite", ".svg", ".tab", ".tar", ".tflite", ".tgz", ".toml", ".tsv", ".txt", ".webp", ".xls", ".xlsx", ".xml",
+    ".xz", ".yaml", ".yml", ".zip", ".zst",
 ))  # fmt: skip
 """Endings of names that say which format a file has."""
 

@@ -84,7 +84,7 @@ def evaluate(
         refuse_unknown_origin,
         unseen_of,
     )
-    from gcn2snn.cli.output import console, emit
+    from gcn2snn.cli.output import console, emit, plural
     from gcn2snn.cli.ranks import agree_on_file, evaluate_on_ranks, refuse_on_ranks
     from gcn2snn.clock import hertz, timing_of
     from gcn2snn.config import to_dict
@@ -138,7 +138,7 @@ def evaluate(
         result, traffic, share, file = evaluate_on_ranks(
             job, network, lambda: graph_of(origin, data_dir, corpus, tokeniser), engine, energy
         )
-        title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+        title = f"{dataset.get('dataset')}: {result.test_nodes} {plural(result.test_nodes, 'test node')}"
         names = node_names(file) if job.ranks.first and predictions is not None else ()
         classes = share.outline.class_names
     elif data is None:
@@ -153,7 +153,7 @@ def evaluate(
             return
         result = compare(network, graph, engine=engine, preset=energy, event_driven=event_driven, rows=counted)
         args = call(graph)
-        title = f"{dataset.get('dataset')}: {result.test_nodes} test nodes"
+        title = f"{dataset.get('dataset')}: {result.test_nodes} {plural(result.test_nodes, 'test node')}"
         names, classes = graph.node_names, graph.class_names
     else:
         refuse_given({"corpus": corpus, "tokeniser": tokeniser}, f"the test data are {data}")
@@ -212,7 +212,7 @@ def _evaluate_unseen(
     clock: float | None,
 ) -> None:
     """Test documents of an inductive run, each classified as a new one."""
-    from gcn2snn.cli.output import console, emit, joules, table
+    from gcn2snn.cli.output import console, emit, joules, plural, table
     from gcn2snn.clock import timing_of
     from gcn2snn.config import to_dict
     from gcn2snn.machine import peak_memory
@@ -237,7 +237,7 @@ def _evaluate_unseen(
         ("time steps a document", "", f"{result.steps:.0f}", ""),
         ("documents without a known word", "", f"{result.without_known_word}", ""),
     ]
-    title = f"{origin['dataset'].get('dataset')}: {result.documents} test documents, none of them in the graph"
+    title = f"{origin['dataset'].get('dataset')}: {result.documents} {plural(result.documents, 'test document')}, none of them in the graph"
     console(as_json).print(table(title, ("", "ANN", "one-spike SNN", "difference"), rows))
     if clock is not None:
         console(as_json).print(timing.told(clock), markup=False)

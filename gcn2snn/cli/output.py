@@ -34,6 +34,16 @@ def emit(content: dict[str, object]) -> None:
     print()
 
 
+def plural(number: int, thing: str) -> str:
+    """The word for so many: ``plural(1, "spike")`` is ``spike``, and ``spikes`` for any other number."""
+    return thing if number == 1 else f"{thing}s"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number and what it counts: ``1 spike``, ``2,000 spikes``."""
+    return f"{number:,} {plural(number, thing)}"
+
+
 @dataclass(frozen=True)
 class FittedTable:
     """A table that fits the terminal without losing a digit: columns leave by importance, and the table says which.

@@ -10,6 +10,7 @@ import typer
 
 from gcn2snn.cli.loudness import hint, note
 from gcn2snn.cli.options import Clock, Encoding, Energy, Tokeniser, refuse_given, refuse_other_format, refuse_written
+from gcn2snn.cli.output import counted
 
 if TYPE_CHECKING:
     from gcn2snn.prediction import Prediction
@@ -115,17 +116,13 @@ def _answers(
         note("there was no text, so nothing was classified; one text a line is needed")
     if unknown:
         note(
-            f"{unknown} of {count} texts have no word that the graph knows; their answer is the share of each class in training"
+            f"{unknown} of {counted(count, 'text')} {'has' if unknown == 1 else 'have'} no word that the graph knows; the answer is "
+            f"then the share of each class in training"
         )
 
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _counted(number: int, thing: str) -> str:
-    """A number and what it counts: ``1 spike``, ``2 spikes``."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: bool, clock: float | None) -> None:
@@ -139,9 +136,9 @@ def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: boo
         print(json.dumps(content, ensure_ascii=False), flush=True)
         return
     classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in answer.best(top))
-    cost = f"{_counted(answer.additions, 'addition')}, {1e9 * answer.joules:.3g} nJ"
-    cost += "" if clock is None else f", {_counted(answer.steps, 'step')} in {seconds(answer.steps / clock)}"
-    counts = f"{_counted(answer.known_words, 'known word')}, {_counted(answer.spikes, 'spike')}"
+    cost = f"{counted(answer.additions, 'addition')}, {1e9 * answer.joules:.3g} nJ"
+    cost += "" if clock is None else f", {counted(answer.steps, 'step')} in {seconds(answer.steps / clock)}"
+    counts = f"{counted(answer.known_words, 'known word')}, {counted(answer.spikes, 'spike')}"
     print(f"{classes}\t{counts}, {cost}\t{_short(given)}", flush=True)
     if explain:
         moved = list(answer.influence.items())[:8]
@@ -168,4 +165,4 @@ def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int, 
             taken = [] if clock is None else [f"{answer.steps / clock:.6g}"]
             writer.writerow([*row, answer.spikes, answer.additions, f"{answer.joules:.6g}", answer.steps, *taken])
             count += 1
-    note(f"written to {path}; {count} texts")
+    note(f"written to {path}; {counted(count, 'text')}")

@@ -185,7 +185,7 @@ def _search(task: _Task, run: Path, config: TuneConfig) -> TuneResult:
 
 
 def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: bool) -> None:
-    from gcn2snn.cli.output import console, emit, megabytes, table
+    from gcn2snn.cli.output import console, counted, emit, megabytes, table
     from gcn2snn.machine import peak_memory
 
     test = task.finish(result.chosen.config)
@@ -206,7 +206,7 @@ def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: boo
         "",
     )
     screen = console(as_json)
-    title = f"Front of {len(result.points)} configurations, validation data (source {result.source_accuracy:.2f} %)"
+    title = f"Front of {counted(len(result.points), 'configuration')}, validation data (source {result.source_accuracy:.2f} %)"
     screen.print(table(title, columns, rows, ("same prediction %", "alpha (Eq. 6)", "estimated loss")))
     screen.print(
         f"test data, read once now: ANN {test['ann']['accuracy']:.2f} %, SNN {test['snn']['accuracy']:.2f} %, "

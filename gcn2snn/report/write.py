@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gcn2snn.artefact import StoredNetwork, load_with_origin
-from gcn2snn.files import load_json, save_text, stored_header
+from gcn2snn.files import load_json, refuse_other_ending, save_text, stored_header
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
 from gcn2snn.report.stored import CURVES, StoredTable
@@ -46,10 +46,11 @@ def write_report(targets: Sequence[Path], out: Path, find_subject: FindSubject) 
         JSON values: the file, its size, and the scores of each network.
 
     Raises:
-        ArtefactError: a target is missing, damaged, or holds nothing to report on.
+        ArtefactError: a target is missing, damaged, or holds nothing to report on; or ``out`` has another format's ending.
         ConfigError: a network was given twice, or a table beside networks.
         DataError: the data are not there, have nothing to test on, or are not the same for all networks.
     """
+    refuse_other_ending(out, ".html")
     if len(targets) == 1 and is_table(targets[0]):
         text, content = _of_table(targets[0], out)
     else:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,31 @@ def test_what_begins_only_half_as_safetensors_does_is_no_such_file(tmp_path: Pat
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ArtefactError, match="it is no safetensors file"):
         load_tensors(tmp_path / "x", kind="snn", version=1)
+
+
+def _graph_file(path: Path) -> object:
+    from gcn2snn.datasets import build_graph_file
+
+    return build_graph_file("mr", 10**9, out=path)
+
+
+def _report(path: Path) -> object:
+    from gcn2snn.report import write_report
+
+    return write_report([path], path, lambda *_: pytest.fail("nothing is measured"))
+
+
+def _corpus(path: Path) -> object:
+    from gcn2snn.datasets import SyntheticCorpus
+
+    return SyntheticCorpus(documents=3, tokens=2, words=4, classes=2).write(path)
+
+
+@pytest.mark.parametrize(("write", "written"), [(_graph_file, ".safetensors"), (_report, ".html"), (_corpus, ".tsv")])
+@pytest.mark.parametrize("ending", [".json", ".joblib", ".feather"])
+def test_writers_of_one_format_refuse_the_ending_of_another_before_any_work(
+    tmp_path: Path, write: Callable[[Path], object], written: str, ending: str
+) -> None:
+    with pytest.raises(ArtefactError, match=f"ends in {ending}, but a {written} file is written. Give a name"):
+        write(tmp_path / f"x{ending}")
+    assert not list(tmp_path.iterdir())

@@ -72,6 +72,10 @@ def test_a_text_on_the_command_line(folder: Path) -> None:
     assert "2 known words, " in first
     code, out, _ = run("predict", folder / "run", "--text", "apple zzzz")
     assert "\t1 known word, " in out
+    _, _, err = run("predict", folder / "run", "--text", "zzzz")
+    assert "1 of 1 text has no word that the graph knows" in err
+    _, _, err = run("predict", folder / "run", "--text", "apple", "--csv", folder / "one.csv")
+    assert "one.csv; 1 text\n" in err
 
 
 def test_json_lines_and_explanations(folder: Path) -> None:
