@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "gcn2snn")]
+from extreme_kinds import CODES, GRAPHS, NUMBERS, matrix_of, numbers
 from tally import Tally, run_as_command
 
 import gcn2snn
@@ -20,38 +22,7 @@ from gcn2snn.config import ConvertConfig
 from gcn2snn.kernels import CSR, PhaseCode, decode, encode, phase_spmm, reference
 
 SIZES = (1, 2, 3, 17, 64)
-VALUES = ("random", "denormal", "huge", "equal", "zero", "zero channel", "one large", "negative", "tiny and large")
-CODES = ((1.01, 255), (1.01, 16), (1.3, 16), (2.0, 1), (2.0, 24), (16.0, 4), (16.0, 24), (1.3, 255), (1.0001, 8))
-
-
-def numbers(kind: str, rows: int, columns: int, generator: torch.Generator) -> Tensor:
-    """A matrix of one kind of numbers."""
-    x = torch.rand(rows, columns, generator=generator)
-    return {
-        "random": x,
-        "denormal": x * 1e-40,
-        "huge": x * 1e38,
-        "equal": torch.full_like(x, 0.7),
-        "zero": torch.zeros_like(x),
-        "zero channel": torch.cat([torch.zeros(rows, 1), x[:, 1:]], 1),
-        "one large": torch.cat([torch.full((rows, 1), 1e6), x[:, 1:]], 1),
-        "negative": -x,
-        "tiny and large": x * torch.logspace(-30, 30, columns),
-    }[kind]
-
-
-def graph(kind: str, nodes: int, generator: torch.Generator) -> CSR:
-    """A matrix of one shape."""
-    index = torch.arange(nodes)
-    if kind == "no edges":
-        row = col = torch.zeros(0, dtype=torch.int64)
-    elif kind == "hub":
-        row, col = torch.cat([torch.zeros(nodes).long(), index]), torch.cat([index, torch.zeros(nodes).long()])
-    elif kind == "loops":
-        row = col = index
-    else:
-        row, col = torch.randint(nodes, (2, 3 * nodes), generator=generator)
-    return CSR.from_coo(row, col, torch.rand(row.numel(), generator=generator) + 0.1, (nodes, nodes))
+HARD_CODES = (*CODES, (1.0001, 8))
 
 
 def code_fits(kind: str, base: float, timesteps: int, seed: int) -> str:
@@ -80,7 +51,9 @@ def code_fits(kind: str, base: float, timesteps: int, seed: int) -> str:
 def product_fits(kind: str, shape: str, nodes: int, seed: int) -> str:
     """Spikes times a matrix: as the reference, also with the rows in another order and with more threads."""
     generator = torch.Generator().manual_seed(seed)
-    x, matrix = numbers(kind, nodes, 5, generator), graph(shape, nodes, generator)
+    matrix = matrix_of(shape, nodes, generator)
+    nodes = matrix.shape[0]
+    x = numbers(kind, nodes, 5, generator)
     spikes = encode(x, x.abs().max().clamp(min=1e-30), PhaseCode(1.3, 16, signed=True))
     result = phase_spmm(matrix, spikes)
     if not torch.equal(result, reference.phase_spmm(matrix, spikes)):
@@ -114,7 +87,8 @@ def graph_network_fits(shape: str, nodes: int, seed: int) -> str:
     """A Text GCN's layers on a graph of an odd shape, and the same with the nodes permuted."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    matrix = graph(shape, nodes, generator)
+    matrix = matrix_of(shape, nodes, generator)
+    nodes = matrix.shape[0]
     model = gcn2snn.TextGCN(7, [4], 3, 0.5, identity=False).eval()
     x = torch.rand(nodes, 7, generator=generator)
     snn = gcn2snn.convert(model, (matrix, x))
@@ -135,8 +109,8 @@ def run(tally: Tally, seed: int, tries: int, folder: Path) -> None:
     for number in range(tries):
         if tally.time_is_up():
             break
-        kind, (base, timesteps), nodes = chance.choice(VALUES), chance.choice(CODES), chance.choice(SIZES)
-        shape = chance.choice(["random", "no edges", "hub", "loops"])
+        kind, (base, timesteps), nodes = chance.choice(NUMBERS), chance.choice(HARD_CODES), chance.choice(SIZES)
+        shape = chance.choice(GRAPHS)
         what = f"{kind}, Q {base}, T {timesteps}, {nodes} nodes, {shape}, seed {seed + number}"
         own = seed + number
         tally.attempt("codes", what, lambda k=kind, b=base, t=timesteps, s=own: code_fits(k, b, t, s))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from extreme_kinds import CODES, GRAPHS, NUMBERS, matrix_of, numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -15,51 +16,12 @@ import gcn2snn
 from gcn2snn import CSR, ConvertConfig, PhaseCode, SpikingNetwork, TextGCN, convert
 from gcn2snn.kernels import decode, encode, phase_spmm, reference
 
-KINDS = (
-    "random",
-    "denormal",
-    "1e38",
-    "all equal",
-    "zero",
-    "zero channel",
-    "one large",
-    "negative",
-    "from 1e-30 to 1e30",
-)
-CODES = ((1.01, 255), (1.01, 1), (1.3, 16), (1.3, 255), (2.0, 24), (16.0, 4), (16.0, 24))
-GRAPHS = ("random", "no edges", "hub", "loops", "one node")
 DOUBLE = 1e-9
 """Of the largest number: sums of some hundred terms in double precision, in another order."""
 
 
-def numbers(kind: str, rows: int, columns: int, seed: int) -> Tensor:
-    x = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed))
-    return {
-        "random": x,
-        "denormal": x * 1e-40,
-        "1e38": x * 1e38,
-        "all equal": torch.full_like(x, 0.7),
-        "zero": torch.zeros_like(x),
-        "zero channel": x * (torch.arange(columns) > 0),
-        "one large": torch.where(torch.arange(columns) == 0, 1e6, x),
-        "negative": -x,
-        "from 1e-30 to 1e30": x * torch.logspace(-30, 30, columns),
-    }[kind]
-
-
-def matrix_of(kind: str, seed: int) -> CSR:
-    generator = torch.Generator().manual_seed(seed)
-    nodes = 1 if kind == "one node" else 11
-    index = torch.arange(nodes)
-    hub = torch.zeros(nodes, dtype=torch.int64)
-    row, col = {
-        "random": torch.randint(nodes, (2, 3 * nodes), generator=generator),
-        "no edges": torch.zeros(2, 0, dtype=torch.int64),
-        "hub": torch.stack([torch.cat([hub, index[1:]]), torch.cat([index, hub[1:]])]),
-        "loops": torch.stack([index, index]),
-        "one node": torch.zeros(2, 1, dtype=torch.int64),
-    }[kind]
-    return CSR.from_coo(row, col, torch.rand(len(row), generator=generator) + 0.1, (nodes, nodes))
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 @contextmanager
@@ -73,11 +35,11 @@ def threads(count: int) -> Iterator[None]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(kind=st.sampled_from(KINDS), code=st.sampled_from(CODES), per_channel=st.booleans(), seed=st.integers(0, 999))
+@given(kind=st.sampled_from(NUMBERS), code=st.sampled_from(CODES), per_channel=st.booleans(), seed=st.integers(0, 999))
 def test_codes_are_the_references_for_any_number_of_threads(
     kind: str, code: tuple[float, int], per_channel: bool, seed: int
 ) -> None:
-    x = numbers(kind, 7, 5, seed)
+    x = numbers(kind, 7, 5, seeded(seed))
     coding = PhaseCode(*code, signed=True)
     largest = x.abs().amax(0) if per_channel else x.abs().max()
     scale = largest.clamp(min=torch.finfo(torch.float32).tiny)
@@ -100,18 +62,18 @@ def test_codes_are_the_references_for_any_number_of_threads(
 
 @settings(max_examples=40, deadline=None)
 @given(
-    kind=st.sampled_from(KINDS), graph=st.sampled_from(GRAPHS), code=st.sampled_from(CODES), seed=st.integers(0, 999)
+    kind=st.sampled_from(NUMBERS), graph=st.sampled_from(GRAPHS), code=st.sampled_from(CODES), seed=st.integers(0, 999)
 )
 def test_sums_over_neighbours_are_the_references_in_any_order_of_the_nodes(
     kind: str, graph: str, code: tuple[float, int], seed: int
 ) -> None:
-    matrix = matrix_of(graph, seed)
+    matrix = matrix_of(graph, 11, seeded(seed))
     nodes = matrix.shape[0]
-    x = numbers(kind, nodes, 5, seed)
+    x = numbers(kind, nodes, 5, seeded(seed))
     spikes = encode(x, x.abs().max().clamp(min=1e-30), PhaseCode(*code, signed=True))
     result = phase_spmm(matrix, spikes)
     assert torch.equal(result, reference.phase_spmm(matrix, spikes))
-    order = torch.randperm(nodes, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(nodes, generator=seeded(seed))
     assert torch.equal(phase_spmm(matrix.rows(order), spikes), result[order])
     with threads(3):
         assert torch.equal(phase_spmm(matrix, spikes), result)
@@ -138,13 +100,13 @@ def assert_close(found: Tensor, expected: Tensor) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    kind=st.sampled_from(KINDS), code=st.sampled_from(CODES), scale=st.sampled_from(["max", "mse"]),
+    kind=st.sampled_from(NUMBERS), code=st.sampled_from(CODES), scale=st.sampled_from(["max", "mse"]),
     per=st.sampled_from(["layer", "channel"]), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_a_network_gives_the_same_in_time_in_parts_and_on_several_threads(
     kind: str, code: tuple[float, int], scale: str, per: str, seed: int
 ) -> None:
-    x = numbers(kind, 8, 6, seed).double()
+    x = numbers(kind, 8, 6, seeded(seed)).double()
     options = {"base": code[0], "timesteps": code[1], "input": "analog", "scale": scale, "per": per}
     snn = convert(perceptron(seed).double(), x, ConvertConfig.paper(**options))
     whole, sent = snn(x), phases(snn, x)
@@ -160,17 +122,17 @@ def test_a_network_gives_the_same_in_time_in_parts_and_on_several_threads(
 
 
 @settings(max_examples=15, deadline=None)
-@given(kind=st.sampled_from(KINDS), graph=st.sampled_from(GRAPHS), code=st.sampled_from(CODES), seed=st.integers(0, 99))
+@given(kind=st.sampled_from(NUMBERS), graph=st.sampled_from(GRAPHS), code=st.sampled_from(CODES), seed=st.integers(0, 99))
 def test_permuted_nodes_permute_phases_and_results(kind: str, graph: str, code: tuple[float, int], seed: int) -> None:
-    matrix = matrix_of(graph, seed)
+    matrix = matrix_of(graph, 11, seeded(seed))
     nodes = matrix.shape[0]
     torch.manual_seed(seed)
     model = TextGCN(7, [4], 3, 0.5, identity=False).eval().double()
-    x = numbers(kind, nodes, 7, seed).double()
+    x = numbers(kind, nodes, 7, seeded(seed)).double()
     matrix = CSR(matrix.rowptr, matrix.col, matrix.value.double(), matrix.num_cols)
     options = {"base": code[0], "timesteps": code[1], "input": "analog"}
     snn = convert(model, (matrix, x), ConvertConfig.paper(**options))
-    order = torch.randperm(nodes, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(nodes, generator=seeded(seed))
     place = order.argsort()
     moved = CSR.from_coo(place[matrix.row], place[matrix.col.long()], matrix.value, matrix.shape)
     sent = phases(snn, matrix, x)
