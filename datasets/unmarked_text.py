@@ -64,10 +64,10 @@ def _likelihood(upper: bytes, lower: bytes) -> tuple[float, int, int] | None:
     """How much speaks for these as the halves of letters, to be compared with the other order; None: nothing does."""
     controls = len(upper) - len(upper.translate(None, _NO_TEXT))
     if 2 * controls > len(upper):
-        return controls / len(upper), -len(set(upper)), -max(upper)  # a text has few alphabets, and common ones
+        return controls / len(upper), -len(set(upper)), -sum(upper)  # a text has few alphabets, and common ones
     # At least three characters with the same separator behind each, which are more than a column of letters and digits.
     cells = len(lower) > 2 and upper[:1] in _SEPARATORS and upper.count(upper[:1]) == len(upper)
-    return (1.0, -1, -upper[0]) if cells and not lower.isalnum() else None
+    return (1.0, -1, -sum(upper)) if cells and not lower.isalnum() else None
 
 
 def _readable(start: bytes, encoding: str) -> str:

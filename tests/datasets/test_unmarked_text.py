@@ -42,9 +42,30 @@ def test_a_word_without_its_mark_is_known(word: str, encoding: str) -> None:
     assert unmarked_encoding(word.encode("utf-8")) == ""
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_of_two_alphabets_the_more_common_one_is_meant_and_a_letter_may_be_cut(encoding: str) -> None:
+    assert unmarked_encoding("И".encode(encoding)) == encoding  # the other order is a letter of Mongolian
+    cut = "П" * (LOOKED // 2 - 1) + "😀"  # its first half is the last that is looked at
+    assert unmarked_encoding(cut.encode(encoding)) == encoding
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "a\t1\nb\t0\n", "1\n2\n3\n", "1\t0\t1\t", "!\n?\n", "\n\n\n\n", "\x1b[1mbold\x1b[0m", "a\x02b cd", "\x01", "ab\0c"],
+    [
+        "",
+        "a",
+        "a\t1\nb\t0\n",
+        "1\n2\n3\n",
+        "1\t0\t1\t",
+        "!\n?\n",
+        "\n\n\n\n",
+        "\x1b[1mbold\x1b[0m",
+        "x\x02x\x02xyxyxy",
+        "x\x02xy",
+        "a\x02b cd",
+        "\x01",
+        "ab\0c",
+    ],
 )
 def test_short_tables_escapes_and_stray_control_characters_are_no_evidence(text: str) -> None:
     assert unmarked_encoding(text.encode()) == ""
