@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.engines.topology import timesteps_of
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError
+from gcn2snn.memory import memory_limit
 from gcn2snn.textgcn.model import TextGCN
 
 
@@ -123,13 +126,95 @@ def test_an_example_that_is_not_finite_is_named():
         convert(model, torch.tensor([[1.0, float("nan"), 0.0]]))
 
 
-@pytest.mark.parametrize("more", [(torch.zeros(2, 3),), (torch.zeros(2, 3), torch.ones(3)), (None, None)])
-def test_a_call_spread_over_arguments_is_explained(more: tuple[object, ...]) -> None:
+@pytest.mark.parametrize(
+    ("more", "given"), [((torch.zeros(2, 3),), 2), ((torch.zeros(2, 3), torch.ones(3)), 3), ((None, None), 2)]
+)
+def test_a_call_spread_over_arguments_is_explained(more: tuple[object, ...], given: int) -> None:
+    """What stands for the configuration counts where it is given."""
     model = nn.Sequential(nn.Linear(4, 2), nn.ReLU()).eval()
-    with pytest.raises(
-        InputTypeError, match=r"convert got .* convert\(model, \(x, edge_index\)\), and a ConvertConfig"
-    ):
+    said = rf"convert got {given} arguments .* convert\(model, \(x, edge_index\)\), and a ConvertConfig"
+    with pytest.raises(InputTypeError, match=said):
         convert(model, torch.rand(3, 4), *more)  # type: ignore[arg-type]
+
+
+def small() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval()
+
+
+REFITTED = "layer1.message.neuron"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ConvertConfig(refit=True, layers={REFITTED: LayerConfig(events=0.1)}),
+        ConvertConfig(layers={REFITTED: LayerConfig(events=0.1, refit=True)}),
+    ],
+)
+def test_weights_of_rows_go_with_a_refit_of_all_or_of_one_layer(karate, model, config):
+    weights = torch.ones(karate.adjacency.shape[0])
+    refits = convert(model, karate, config, row_weights=weights).refits
+    assert REFITTED in [report.name for report in refits]
+    with pytest.raises(ConfigError, match="row_weights are given, but no refit is asked for"):
+        convert(model, karate, ConvertConfig(), row_weights=weights)
+
+
+def test_settings_are_measured_where_something_is_open_or_accuracy_comes_first():
+    x = torch.rand(40, 4)
+    assert convert(small(), x, ConvertConfig()).choice is not None
+    assert convert(small(), x, ConvertConfig.paper()).choice is None
+    assert convert(small(), x, ConvertConfig.paper(), accuracy_first=True).choice is not None
+
+
+class Own(nn.ReLU):
+    """A layer of the caller's own."""
+
+
+@pytest.mark.parametrize("calibration", [None, [torch.rand(6, 4)]])
+def test_a_description_that_is_not_the_model_is_refused_whatever_the_calibration(calibration):
+    model = nn.Sequential(nn.Linear(4, 3), Own(), nn.Linear(3, 2)).eval()
+    x = torch.randn(20, 4)
+    right = {Own: lambda builder, path, module, input: builder.module(path, nn.ReLU(), (input,))}
+    convert(model, x, handlers=right, calibration=calibration)
+    with pytest.raises(ConversionError, match="description"):
+        convert(model, x, handlers={Own: lambda builder, path, module, input: input}, calibration=calibration)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize("given", [lambda x: (x,), lambda x: {"input": x}, lambda x: ([x],)])
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        (lambda: torch.zeros(0, 4), "has no rows, so no scale"),
+        (lambda: torch.zeros(3, 4, device="meta"), "is on the device 'meta'"),
+        (lambda: torch.zeros(3, 4, dtype=torch.complex64), r"is a tensor of kind torch\.complex64"),
+        (
+            lambda: torch.quantize_per_tensor(torch.zeros(3, 4), 1.0, 0, torch.quint8),
+            r"is a tensor of kind torch\.quint8",
+        ),
+        (lambda: torch.nested.nested_tensor([torch.zeros(3)], layout=torch.jagged), "is a tensor of kind nested"),
+        (lambda: iter([torch.zeros(3, 4)]), "is a list_iterator, whose items are gone"),
+    ],
+    ids=["no rows", "meta", "complex", "quantised", "nested", "iterator"],
+)
+def test_odd_examples_are_refused_wherever_they_stand(given, odd, message):
+    with pytest.raises((InputError, InputTypeError), match=message):
+        convert(small(), given(odd()))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_a_compiled_part_is_named():
+    model = nn.Sequential(nn.Linear(4, 4), torch.jit.script(nn.ReLU()), nn.Linear(4, 2)).eval()
+    with pytest.raises(ConversionError, match=r"- 1: RecursiveScriptModule: is compiled by torch\.jit"):
+        convert(model, torch.rand(3, 4))
+
+
+def test_the_model_is_read_on_a_part_under_a_memory_limit_alone(karate, model, monkeypatch):
+    monkeypatch.setattr("gcn2snn.conversion.small_call", lambda args, kwargs: ((copy.copy(args[0]),), kwargs))
+    assert convert(model, karate, ConvertConfig.paper()).checked.kind == "full"
+    with memory_limit("200MB"):
+        assert convert(model, karate, ConvertConfig.paper()).checked.kind == "part"
 
 
 def test_an_example_that_does_not_fit_into_memory_is_refused(monkeypatch):

@@ -14,7 +14,7 @@ from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.graph import Graph
 from gcn2snn.owner_lock import stamp
-from gcn2snn.run_folder import MODEL_FILE, check_folder, make_room, own_folder, read_run
+from gcn2snn.run_folder import MODEL_FILE, check_folder, make_room, open_run, own_folder, read_run
 from gcn2snn.run_summary import RUN_FILE, NamedSource
 from gcn2snn.schema import checked
 from gcn2snn.textgcn import train_run
@@ -163,3 +163,13 @@ def test_data_at_a_path_need_the_hash_of_what_is_there(more: dict[str, str]) -> 
     assert checked({"dataset": "own"} | more, NamedSource, "the origin")
     with pytest.raises(ArtefactError, match="a path needs a corpus_hash"):
         checked({"dataset": "own", "path": "/a"}, NamedSource, "the origin")
+
+
+def test_a_corpus_that_was_moved_is_the_same_and_one_of_other_content_is_not(tmp_path: Path) -> None:
+    data = {"dataset": "a/own.csv", "path": "/a/own.csv", "corpus_hash": "0" * 64, "options": {"window": 20}}
+    run = {"kind": "graph", "dataset": data, "fingerprint": "1" * 64, "config": {"seed": 0}}
+    assert open_run(tmp_path, run) is None
+    assert open_run(tmp_path, run | {"dataset": data | {"dataset": "b.csv", "path": "/b.csv"}}) is None
+    for other in ({"corpus_hash": "2" * 64}, {"options": {"window": 10}}):
+        with pytest.raises(ArtefactError, match=r"holds a run on .*Use another --out"):
+            open_run(tmp_path, run | {"dataset": data | other})

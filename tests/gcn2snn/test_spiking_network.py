@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
-from gcn2snn import ir
+from gcn2snn import ir, spiking_network
 from gcn2snn.config import ConvertConfig
+from gcn2snn.engines import bind
 from gcn2snn.engines.bucketed import run_bucketed
 from gcn2snn.engines.closed import run_closed
 from gcn2snn.engines.interpreter import run_float
 from gcn2snn.engines.temporal import Recording, run_temporal
-from gcn2snn.errors import ConfigError, InputError
+from gcn2snn.errors import ArtefactError, ConfigError, InputError
 from gcn2snn.kernels import CSR
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -108,3 +111,94 @@ def test_energy_of_both_engines_has_one_table(case):
     assert [layer.name for layer in full.layers] == [layer.name for layer in short.layers]
     assert short.updates < full.updates
     assert [layer.operations for layer in full.layers] == [layer.operations for layer in short.layers]
+
+
+def test_features_may_stay_sparse_only_where_the_closed_form_runs_unwatched(case, monkeypatch):
+    """An observer and an engine in time see dense values."""
+    snn, data = case
+    short = SpikingNetwork(snn.network, ConvertConfig(timesteps=10, wait=3))
+    population, sparse = snn.network.of(ir.Neuron)[0].name, []
+
+    def noted(*args, **options):
+        sparse.append(options["sparse"])
+        return bind(*args, **options)
+
+    monkeypatch.setattr(spiking_network, "bind", noted)
+    for run, network, options in (
+        ("forward", snn, {}),
+        ("simulate", snn, {}),
+        ("source", snn, {}),
+        ("forward", short, {}),
+        ("simulate", snn, {"observe": lambda node, args, value: None}),
+        ("simulate", snn, {"recordings": {population: Recording()}}),
+        ("simulate", snn, {"engine": "bucketed"}),
+        ("source", snn, {"observe": lambda node, args, value: None}),
+    ):
+        getattr(network, run)(*data.values(), **options)
+    assert sparse == [True, True, True, False, False, False, False, False]
+
+
+@pytest.mark.parametrize(("run", "engine"), [("simulate", "run_chosen"), ("source", "run_float")])
+def test_errors_of_an_observer_are_its_own_and_others_are_told(case, monkeypatch, run, engine):
+    def fail(*args):
+        raise ValueError("of the observer's")
+
+    snn, data = case
+    with pytest.raises(ValueError, match="of the observer's") as caught:
+        getattr(snn, run)(*data.values(), observe=fail)
+    assert not isinstance(caught.value, InputError)
+    monkeypatch.setattr(spiking_network, engine, fail)
+    with pytest.raises(InputError, match=r"the network cannot work with .*of the observer's"):
+        getattr(snn, run)(*data.values())
+
+
+def test_spikes_that_no_input_changes_are_coded_once(case, monkeypatch):
+    snn, data = case
+    coded = []
+    monkeypatch.setattr(spiking_network, "input_free", lambda network: coded.append(network) or {})
+    snn.simulate(*data.values(), engine="bucketed")
+    assert not coded
+    for _ in range(3):
+        snn(*data.values())
+    assert len(coded) == 1
+    snn.replace_network(snn.network)
+    snn(*data.values())
+    assert len(coded) == 2
+
+
+def test_threads_are_given_up_once_in_another_process_and_never_in_the_first(case, monkeypatch):
+    snn, data = case
+    chosen = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setattr(spiking_network, "_PROCESS", [os.getpid()])
+    snn(*data.values())
+    assert not chosen
+    monkeypatch.setattr(spiking_network, "_PROCESS", [os.getpid() + 1])  # as a child finds it
+    snn(*data.values())
+    snn(*data.values())
+    assert chosen == [1]
+
+
+def test_a_picture_has_at_most_sixty_neurons_of_a_population_unless_told(case, monkeypatch):
+    limits = []
+    monkeypatch.setattr("gcn2snn.pictures.draw", lambda *args, limit, **options: limits.append(limit) or {})
+    snn, data = case
+    snn.plot(*data.values())
+    snn.plot(*data.values(), limit=7)
+    assert limits == [60, 7]
+
+
+def test_texts_are_classified_by_what_a_network_keeps_for_it(case):
+    snn, _ = case
+    with pytest.raises(ConfigError, match="this network cannot classify texts"):
+        snn.documents_of()
+    snn.documents = object()
+    assert snn.documents_of() is snn.documents
+
+
+def test_a_folder_of_a_network_is_replaced_only_by_force(case, tmp_path):
+    snn, _ = case
+    snn.save_pretrained(tmp_path / "out")
+    with pytest.raises(ArtefactError, match="force"):
+        snn.save_pretrained(tmp_path / "out")
+    snn.save_pretrained(tmp_path / "out", force=True)
