@@ -122,10 +122,16 @@ def evaluate(
     screen = console(as_json)
     ann_name = "ANN" if content["config"]["weights"] == "float" else "ANN, 8-bit weights"
     screen.print(
-        table(f"{content['images']} {plural(content['images'], 'test image')} ({content['engine']} engine)", ("", ann_name, "one-spike SNN"), rows)
+        table(
+            f"{content['images']} {plural(content['images'], 'test image')} ({content['engine']} engine)",
+            ("", ann_name, "one-spike SNN"),
+            rows,
+        )
     )
     columns = ("layer", "spikes/input", "operations (ANN)", "additions (Eq. 6)", "additions (events)")
-    screen.print(table(f"Per layer, {content['energy_images']} {plural(content['energy_images'], 'image')}", columns, counts))
+    screen.print(
+        table(f"Per layer, {content['energy_images']} {plural(content['energy_images'], 'image')}", columns, counts)
+    )
     screen.print(content["verdict"], markup=False)
     if clock is not None:
         screen.print(timing.told(clock), markup=False)
@@ -133,7 +139,11 @@ def evaluate(
         errors = ("error", "inherited", "encoding", "own", "timing")
         checks = [(x["name"], *(f"{x[key]:.4f}" for key in errors), x["verdict"]) for x in content["verify"]]
         screen.print(
-            table(f"Against the source, {content['verified_images']} {plural(content['verified_images'], 'image')}", ("layer", *errors, "verdict"), checks)
+            table(
+                f"Against the source, {content['verified_images']} {plural(content['verified_images'], 'image')}",
+                ("layer", *errors, "verdict"),
+                checks,
+            )
         )
     if predictions is not None:
         screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)

@@ -20,7 +20,19 @@ TABLE, COUNTS = "support-table", "support-counts"
 """Names of the two generated parts; ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` stand around each."""
 
 PLUMBING = {
-    *("getattr", "getitem", "setitem", "size", "numel", "nelement", "dim", "ndimension", "local_scope", "num_dst_nodes", "coalesce"),
+    *(
+        "getattr",
+        "getitem",
+        "setitem",
+        "size",
+        "numel",
+        "nelement",
+        "dim",
+        "ndimension",
+        "local_scope",
+        "num_dst_nodes",
+        "coalesce",
+    ),
     *("number_of_dst_nodes", "t", "to_dense", "to_sparse", "to_sparse_csr", "scatter", "contiguous", "clone", "detach"),
     *(
         "float",

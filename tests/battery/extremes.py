@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "gcn2snn")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "gcn2snn"))
+sys.path.insert(0, str(Path(__file__).parent))
 from extreme_kinds import CODES, GRAPHS, NUMBERS, matrix_of, numbers
 from tally import Tally, run_as_command
 

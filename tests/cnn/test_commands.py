@@ -112,7 +112,12 @@ def test_a_precision_that_was_chosen_is_said_kept_and_goes_on_elsewhere(
     monkeypatch.setattr(cnn_train, "has_fast_bfloat16", lambda device: not fast)
     seen: list[str] = []
     resumed = train_images(
-        "digits", QUICK, tmp_path / "run", limit=100, resume=True, on_epoch=lambda trainer: seen.append(trainer.precision)
+        "digits",
+        QUICK,
+        tmp_path / "run",
+        limit=100,
+        resume=True,
+        on_epoch=lambda trainer: seen.append(trainer.precision),
     )
     assert set(seen) == {used}
     assert resumed["precision"] == load_summary(tmp_path / "run")["precision"] == used

@@ -8,7 +8,6 @@ import pytest
 
 import gcn2snn.datasets
 from gcn2snn.datasets import Corpus, TextGraphOptions, load, load_graph, loading
-from gcn2snn.datasets.corpus import published_hash
 from gcn2snn.datasets.registry import DATASETS, Dataset
 from gcn2snn.errors import ArtefactError, DataError
 from gcn2snn.files import save_text

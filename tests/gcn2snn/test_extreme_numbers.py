@@ -122,7 +122,9 @@ def test_a_network_gives_the_same_in_time_in_parts_and_on_several_threads(
 
 
 @settings(max_examples=15, deadline=None)
-@given(kind=st.sampled_from(NUMBERS), graph=st.sampled_from(GRAPHS), code=st.sampled_from(CODES), seed=st.integers(0, 99))
+@given(
+    kind=st.sampled_from(NUMBERS), graph=st.sampled_from(GRAPHS), code=st.sampled_from(CODES), seed=st.integers(0, 99)
+)
 def test_permuted_nodes_permute_phases_and_results(kind: str, graph: str, code: tuple[float, int], seed: int) -> None:
     matrix = matrix_of(graph, 11, seeded(seed))
     nodes = matrix.shape[0]

@@ -56,7 +56,10 @@ REFUSED: dict[str, tuple[Callable[[Tensor, Tensor], Any], str]] = {
         lambda h, x: h / x.numel(),
         "truediv: a number of elements as a plain number: computes with the number of elements of x, which only a call knows",
     ),
-    "nelement": (lambda h, x: h.view(x.nelement() // 8, -1), "a quotient of a number of elements: computes with the number"),
+    "nelement": (
+        lambda h, x: h.view(x.nelement() // 8, -1),
+        "a quotient of a number of elements: computes with the number",
+    ),
     "torch.numel": (lambda h, x: h if torch.numel(x) else x, "a number of elements as a plain number"),
     "rows of width one": (lambda h, x: h / x[:, :1].numel(), "truediv: a number of rows as a plain number"),
     "loop": (lambda h, x: sum([h for _ in range(len(x))]), "a number of rows as a plain number"),
@@ -82,7 +85,9 @@ def test_rows_that_cannot_be_followed(name: str, rows: int) -> None:
     assert "keep other numbers as constants of the model" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["stride", "storage_offset", "is_contiguous", "element_size", "data_ptr", "untyped_storage"])
+@pytest.mark.parametrize(
+    "name", ["stride", "storage_offset", "is_contiguous", "element_size", "data_ptr", "untyped_storage"]
+)
 def test_questions_about_memory_are_refused_as_such(name: str) -> None:
     with pytest.raises(ConversionError) as caught:
         convert(Rows(lambda h, x: h / 3 if getattr(h, name)() else h).eval(), torch.rand(6, 8))
