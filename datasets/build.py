@@ -22,7 +22,8 @@ from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.stop_words import read_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, Advance
 from gcn2snn.errors import DataError
-from gcn2snn.files import cache_folder, refuse_other_ending, replacing
+from gcn2snn.file_names import refuse_other_ending
+from gcn2snn.files import cache_folder, replacing
 from gcn2snn.graph import Graph
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcn2snn.errors import ConfigError
-from gcn2snn.files import refuse_other_ending, replacing
+from gcn2snn.file_names import refuse_other_ending
+from gcn2snn.files import replacing
 
 DOCUMENTS_AT_ONCE = 2_000
 OFFSET = 2.7

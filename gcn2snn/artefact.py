@@ -12,7 +12,8 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ArtefactError, Gcn2SnnError, refuses_misfits
-from gcn2snn.files import load_tensors, refuse_other_ending
+from gcn2snn.file_names import refuse_other_ending
+from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import check_folder, find_folder
 from gcn2snn.network_checks import check_network

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError
+from gcn2snn.file_names import refuse_other_ending, refuse_undecodable
 from gcn2snn.leftovers import temporary_file, temporary_folder
 
 if TYPE_CHECKING:
@@ -28,16 +29,6 @@ CACHE_VARIABLE = "GCN2SNN_CACHE"
 
 HEADER_KEY = "gcn2snn"
 """The one key of a safetensors header under which kind, version, checksum and metadata stand."""
-
-
-ENDINGS = frozenset((
-    ".7z", ".arrow", ".bin", ".bmp", ".bz2", ".ckpt", ".csv", ".db", ".doc", ".docx", ".feather", ".gif", ".gz", ".h5", ".hdf5",
-    ".htm", ".html", ".ipynb", ".jpg", ".jpeg", ".joblib", ".json", ".jsonl", ".log", ".md", ".mat", ".ndjson", ".nir", ".npy", ".npz",
-    ".onnx", ".ods", ".parquet", ".pb", ".pdf", ".pickle", ".pkl", ".png", ".pq", ".psv", ".pt", ".pth", ".py", ".rar", ".rst",
-    ".safetensors", ".sqlite", ".svg", ".tab", ".tar", ".tflite", ".tgz", ".toml", ".tsv", ".txt", ".webp", ".xls", ".xlsx", ".xml",
-    ".xz", ".yaml", ".yml", ".zip", ".zst",
-))  # fmt: skip
-"""Endings of names that say which format a file has."""
 
 LONGEST_HEADER = 100_000_000
 """Bytes of the longest header that safetensors reads."""
@@ -96,8 +87,10 @@ def replacing(path: Path) -> Iterator[Path]:
     The permissions of a file that is replaced stay as they are.
 
     Raises:
-        ArtefactError: no permission, no space, the folder is missing, or something else than a plain file is there.
+        ArtefactError: no permission, no space, the folder is missing, something else than a plain file is there, or the name
+            is no text.
     """
+    refuse_undecodable(str(path))
     mode = _mode_of_plain_file(path)
     try:
         with temporary_file(path) as temporary:
@@ -184,8 +177,9 @@ def refuse_special(path: Path) -> None:
     """Refuse to read what is there and is no plain file: a pipe would wait for ever, and a device never ends.
 
     Raises:
-        ArtefactError: a folder, pipe, device or socket, also behind a link.
+        ArtefactError: a folder, pipe, device or socket, also behind a link, or its name is no text.
     """
+    refuse_undecodable(str(path))
     with contextlib.suppress(OSError):  # what is not there is told by who reads it
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -227,21 +221,6 @@ def load_json(path: Path, schema: type[Stored], again: str = "Make it again") ->
     from gcn2snn.schema import checked
 
     return checked(read_json(path, again), schema, str(path), again)
-
-
-def refuse_other_ending(path: Path, ending: str) -> None:
-    """Refuse a name that says another format than the one that is written, since people and programs believe the name.
-
-    An ending that is no format's, as in ``snn.v1.2``, and a name without one are the writer's own affair.
-
-    Raises:
-        ArtefactError: it names the ending and the one that fits.
-    """
-    found = path.suffix.lower()
-    if found in ENDINGS and found != ending:
-        raise ArtefactError(
-            f"{path} ends in {path.suffix}, but a {ending} file is written. Give a name that ends in {ending}"
-        )
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], *, kind: str, version: int, meta: Json) -> Path:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.files import refuse_other_ending, replacing
+from gcn2snn.file_names import refuse_other_ending
+from gcn2snn.files import replacing
 
 TEMPERATURES = torch.linspace(-3.0, 3.0, 241, dtype=torch.float64).exp()
 """Softmax temperatures, in units of the scores' standard deviation, from which calibration takes the likeliest."""

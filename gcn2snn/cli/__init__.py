@@ -30,6 +30,7 @@ from gcn2snn.cli.tune import tune
 from gcn2snn.cli.verbs import SETTINGS, STOPPED, UsageError, add, refuse_usage
 from gcn2snn.distributed import launched
 from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
+from gcn2snn.file_names import refuse_undecodable
 
 app = typer.Typer(
     name="gcn2snn",
@@ -98,6 +99,8 @@ def main() -> None:
 
 def _run() -> int:
     """Run the verb that the command line names; its exit code."""
+    for argument in sys.argv[1:]:
+        refuse_undecodable(argument)
     try:
         code = app(prog_name="gcn2snn", standalone_mode=False)
     except UsageError as error:

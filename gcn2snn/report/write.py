@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gcn2snn.artefact import StoredNetwork, load_with_origin
-from gcn2snn.files import load_json, refuse_other_ending, save_text, stored_header
+from gcn2snn.file_names import refuse_other_ending
+from gcn2snn.files import load_json, save_text, stored_header
 from gcn2snn.report.collect import Subject, measure
 from gcn2snn.report.page import Network, run_page, table_page
 from gcn2snn.report.stored import CURVES, StoredTable

@@ -274,3 +274,19 @@ def test_writers_of_one_format_refuse_the_ending_of_another_before_any_work(
     with pytest.raises(ArtefactError, match=f"ends in {ending}, but a {written} file is written. Give a name"):
         write(tmp_path / f"x{ending}")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".json"])
+def test_a_name_that_is_no_text_is_not_called_damage(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x\udcff{ending}"
+    refused = pytest.raises(ArtefactError, match=r"x\\xff.*holds bytes that are not UTF-8 text.*Rename it")
+    with refused:
+        save_tensors(path, {"a": torch.zeros(1)}, kind="test", version=1, meta={})
+    with refused:
+        save_json(path, {})
+    assert not list(tmp_path.iterdir())
+    path.write_bytes(b"{}")
+    with refused:
+        load_tensors(path, kind="test", version=1)
+    with refused:
+        read_json(path)

@@ -109,6 +109,11 @@ def test_help_says_the_defaults_for_new_documents(monkeypatch: pytest.MonkeyPatc
         (("report", "x", "--out", "x.png"), "ends in .png, but a report (.html) is written"),
         (("info", "nowhere"), "nowhere does not exist"),
         (("convert", "x", "-q", "-v"), "--quiet says less and --verbose says more"),
+        (("train", "texts\udcff.csv"), r"the name 'texts\xff.csv' holds bytes that are not UTF-8 text"),
+        (
+            ("convert", "run", "--out", "snn\udcff.safetensors"),
+            r"the name 'snn\xff.safetensors' holds bytes that are not",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_one_line(words: tuple[str, ...], message: str) -> None:

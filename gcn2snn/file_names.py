@@ -1,0 +1,49 @@
+"""What a file may be called: a name that says its format rightly, and that is text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gcn2snn.errors import ArtefactError
+
+ENDINGS = frozenset((
+    ".7z", ".arrow", ".bin", ".bmp", ".bz2", ".ckpt", ".csv", ".db", ".doc", ".docx", ".feather", ".gif", ".gz", ".h5", ".hdf5",
+    ".htm", ".html", ".ipynb", ".jpg", ".jpeg", ".joblib", ".json", ".jsonl", ".log", ".md", ".mat", ".ndjson", ".nir", ".npy", ".npz",
+    ".onnx", ".ods", ".parquet", ".pb", ".pdf", ".pickle", ".pkl", ".png", ".pq", ".psv", ".pt", ".pth", ".py", ".rar", ".rst",
+    ".safetensors", ".sqlite", ".svg", ".tab", ".tar", ".tflite", ".tgz", ".toml", ".tsv", ".txt", ".webp", ".xls", ".xlsx", ".xml",
+    ".xz", ".yaml", ".yml", ".zip", ".zst",
+))  # fmt: skip
+"""Endings of names that say which format a file has."""
+
+
+def refuse_other_ending(path: Path, ending: str) -> None:
+    """Refuse a name that says another format than the one that is written, since people and programs believe the name.
+
+    An ending that is no format's, as in ``snn.v1.2``, and a name without one are the writer's own affair.
+
+    Raises:
+        ArtefactError: it names the ending and the one that fits; or the name is no text.
+    """
+    refuse_undecodable(str(path))
+    found = path.suffix.lower()
+    if found in ENDINGS and found != ending:
+        raise ArtefactError(
+            f"{path} ends in {path.suffix}, but a {ending} file is written. Give a name that ends in {ending}"
+        )
+
+
+def refuse_undecodable(name: str) -> None:
+    """Refuse a name of bytes that are no UTF-8, which Python keeps as halves of surrogate pairs.
+
+    Neither safetensors nor JSON nor a terminal can take such a name: files would be called damaged that are whole.
+
+    Raises:
+        ArtefactError: it shows the bytes.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise ArtefactError(
+            f"the name '{shown}' holds bytes that are not UTF-8 text, which files of this package cannot store. Rename it"
+        ) from error
