@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import lru_cache
 
 from gcn2snn.bench.cases import Work, case
@@ -20,7 +21,8 @@ def _tuned(p: Problem, share: float) -> SpikingNetwork:
     assert p.graph is not None
     model, _ = text_networks(p)
     layers = {} if share == 1.0 else {"layer1.message.neuron": LayerConfig(events=share)}
-    return convert(model.cpu(), p.graph, ConvertConfig.paper(layers=layers)).to(p.device)
+    source = deepcopy(model).cpu()  # the model itself stays on the device, where another case runs it
+    return convert(source, p.graph, ConvertConfig.paper(layers=layers)).to(p.device)
 
 
 case(GROUP, "gcn2snn ANN", ours=True, lacks=no_graph)(our_inference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,14 +17,21 @@ from gcn2snn.bench import (
     BenchConfig,
     CommandProblem,
     Measurement,
+    Problem,
+    events,
     measure,
     plot_events,
     synthetic,
 )
 from gcn2snn.bench.minibatch import SEEDS, batches
+from gcn2snn.bench.networks import text_networks
 from gcn2snn.bench.timing import CLOCKS
 from gcn2snn.cli.bench import bench
+from gcn2snn.conversion import convert
+from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.spiking_network import SpikingNetwork
+from gcn2snn.textgcn import TextGCN
 
 
 def test_batches_hold_ten_neighbours_at_most_and_number_their_nodes() -> None:
@@ -96,3 +104,20 @@ def test_the_command_says_why_there_are_no_joules() -> None:
     shown = CliRunner().invoke(app, words.split(), catch_exceptions=False).stdout
     assert "joules: " in shown
     assert "clock cpu" in shown
+
+
+def test_networks_with_few_events_are_made_of_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conversion works on a CPU, and the source must stay on the device where another case of the group runs it."""
+    graph = load_graph("karate")
+    problem = Problem("karate", graph.adjacency, 200, graph=graph)
+    sources: list[object] = []
+
+    def seen(source: TextGCN, *arguments: Any, **options: Any) -> SpikingNetwork:
+        sources.append(source)
+        return convert(source, *arguments, **options)
+
+    monkeypatch.setattr(events, "convert", seen)
+    model, _ = text_networks(problem)
+    events._tuned(problem, 0.5)
+    assert len(sources) == 1
+    assert sources[0] is not model
