@@ -173,7 +173,8 @@ class SpikingNetwork(DescribedModule):
         """Run bound inputs; with ``foreign`` the observer is the caller's, so that errors may be the caller's own."""
         chosen = choose_engine(self.network, wait, engine)
         if chosen == "closed" and self._known is None:  # spikes that no input changes, coded once for all calls
-            self._known = input_free(self.network)
+            with torch.inference_mode(False), torch.no_grad():  # codes of inference mode do not count their changes
+                self._known = input_free(self.network)
         known = self._known if observe is None else None
         with contextlib.nullcontext() if foreign else misfits("the network", inputs):
             heads = run_chosen(chosen, self.network, inputs, wait, observe, recordings, known)

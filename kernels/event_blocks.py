@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from gcn2snn.kernels.csr import CSR
-from gcn2snn.kernels.derived import contents, versions
+from gcn2snn.kernels.derived import either, versions
 from gcn2snn.kernels.phase import Spikes
+
+T = TypeVar("T")
 
 WIDTH = 64
 """Channels of the smallest block. 32 and 64 measured alike on R8 with a tenth of the events (AVX2); 64 keeps fewer entries."""
 
 MOST_WIDTH = 256
-"""Channels of the largest block: what one pass over the entries of a row sums in registers (AVX-512)."""
+"""Channels of the largest block: what one pass over the entries of a row sums in registers (AVX-512, and a warp in Triton)."""
 
 ENTRY_VECTORS = 3
 """What an entry costs beside its sums, in vectors of 8 floats."""
+
+PASS = 104
+"""Channels that the compiled helper sums in one pass over the entries of a row, when it has the whole product to do."""
 
 MOST_SHARE = 0.7
 """Blocks are used where they cost at most this share of the whole product."""
@@ -32,6 +38,27 @@ MOST_FORMS = 4
 """Matrices for which spikes keep something: a population may feed several aggregations."""
 
 
+class Part(NamedTuple):
+    """Channels of a block, the columns of the matrix that fire there, and what its product costs in vectors."""
+
+    channels: Tensor
+    speaking: Tensor
+    cost: int
+
+
+class Kept(NamedTuple):
+    """What of a product a block needs.
+
+    ``before``: entries that are kept before each entry of the matrix, and their number, [nnz + 1], int32; ``col``: rows of
+    ``code``, int32; ``value``; ``code``: spikes of the columns that fire, [those columns, channels of the block].
+    """
+
+    before: Tensor
+    col: Tensor
+    value: Tensor
+    code: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class EventBlocks:
     """A product A X in blocks of channels, each with the entries of A that read a spike there and nothing else.
@@ -39,6 +66,7 @@ class EventBlocks:
     Channels are ordered by their events (a spike counts once for each entry that reads it), so that the quiet ones come
     together and their blocks are short. Blocks whose channels are read by about the same entries are one. Entries keep
     their order: each sum has the terms of the whole product that are not zero, in the same order, so its bits are the same.
+    This is the layout that the compiled helper reads; that of the Triton kernel is in ``triton/operands.py``.
 
     Args:
         start: first place of each block in the order of channels, and their number, [blocks + 1], int64.
@@ -68,18 +96,33 @@ class EventBlocks:
 
 
 def event_blocks(matrix: CSR, spikes: Spikes) -> EventBlocks | None:
-    """Blocks of a product where they pay and these spikes have met this matrix before, else None.
-
-    The first product of the two objects only remembers that they met: spikes that depend on the input are new objects at
-    each call. The second one makes the blocks, and they are kept with the spikes. To see that both hold the same, each
-    further call reads matrix and codes: 3 ms for 3.5 million entries. Where blocks were found not to pay that is left out:
-    the whole product is right whatever they hold.
+    """Blocks of a product for the compiled helper, or None: :func:`when_met_again`.
 
     Args:
         matrix: on a CPU.
         spikes: codes [columns, C].
     """
-    if matrix.nnz * spikes.code.shape[1] < LEAST_WORK:
+    return when_met_again(matrix, spikes, "native", LEAST_WORK, lambda: _made(matrix.checked, spikes))
+
+
+def when_met_again(
+    matrix: CSR, spikes: Spikes, kind: Hashable, least_work: int, make: Callable[[], T | None]
+) -> T | None:
+    """What ``make`` gives, where these spikes have met this matrix before and the product is large enough, else None.
+
+    The first product of the two objects only remembers that they met: spikes that depend on the input are new objects at
+    each call. The second one makes the blocks, and they are kept with the spikes. To see that both hold the same, each
+    further call on a CPU reads matrix and codes: 3 ms for 3.5 million entries. On a device it reads PyTorch's counts of
+    changes, which a kernel of others' that writes there passes by. Where blocks were found not to pay that is left out:
+    the whole product is right whatever they hold.
+
+    Args:
+        matrix, spikes: operands of the product.
+        kind: what else the result depends on.
+        least_work: multiplications of the smallest product for which anything is made.
+        make: blocks, or None where they do not pay.
+    """
+    if matrix.nnz * spikes.code.shape[1] < least_work:
         return None
     met = spikes.met
     if met.get(id(matrix), _nothing)() is not matrix:
@@ -92,10 +135,10 @@ def event_blocks(matrix: CSR, spikes: Spikes) -> EventBlocks | None:
         return None
     operands, name = (matrix.rowptr, matrix.col, matrix.value, spikes.code, spikes.scale), f"event blocks {id(matrix)}"
 
-    def found() -> EventBlocks | None:
-        return spikes.derived.get(name, contents(*operands), lambda: _made(matrix.checked, spikes))
+    def found() -> T | None:
+        return spikes.derived.get(name, (kind, *either(*operands)), make)
 
-    whole = spikes.derived.get(f"no {name}", versions(*operands), lambda: found() is None)
+    whole = spikes.derived.get(f"no {name}", (kind, *versions(*operands)), lambda: found() is None)
     return None if whole else found()
 
 
@@ -103,42 +146,63 @@ def _nothing() -> None:
     """A reference to no matrix."""
 
 
-def _made(matrix: CSR, spikes: Spikes) -> EventBlocks | None:
+def paying_parts(matrix: CSR, spikes: Spikes, width: int) -> list[Part] | None:
+    """The blocks of a product, channels with the most events first; None where they save too little.
+
+    Args:
+        matrix, spikes: operands of the product.
+        width: channels that one pass over the entries sums in the whole product.
+    """
     fired, counts = spikes.code != 0, matrix.column_counts
     channels = fired.shape[1]
     order = (counts.double() @ fired.double()).argsort(descending=True, stable=True)
     parts = _merged(order, fired, counts)
-    whole = matrix.nnz * (-(-channels // 8) + ENTRY_VECTORS * -(-channels // 104))  # two passes beyond 104 channels
-    if sum(part.cost for part in parts) > MOST_SHARE * whole:
+    whole = matrix.nnz * (-(-channels // 8) + ENTRY_VECTORS * -(-channels // width))
+    return None if sum(part.cost for part in parts) > MOST_SHARE * whole else parts
+
+
+def kept_of(matrix: CSR, values: Tensor, spikes: Spikes, part: Part) -> Kept:
+    """The entries in columns that speak in a block, and the codes of these columns, which are counted anew."""
+    col = matrix.col.long()
+    kept = part.speaking[col]
+    before = torch.zeros(matrix.nnz + 1, dtype=torch.int32, device=col.device)
+    torch.cumsum(kept, 0, out=before[1:])
+    number = torch.cumsum(part.speaking, 0, dtype=torch.int32) - 1
+    return Kept(before, number[col[kept]], values[kept], spikes.code[:, part.channels][part.speaking])
+
+
+def _made(matrix: CSR, spikes: Spikes) -> EventBlocks | None:
+    from gcn2snn.kernels.native.coding import pack
+
+    parts = paying_parts(matrix, spikes, PASS)
+    if parts is None:
         return None
     values = matrix.values(torch.float32)
-    made = [_block(matrix, values, spikes.code[:, part.channels], part.speaking) for part in parts]
-    rowptr, col, value, code = zip(*made, strict=True)
-    place = torch.empty(channels, dtype=torch.int32)
-    place[order] = torch.arange(channels, dtype=torch.int32)
-    first_entry, first_code = (_starts([part.numel() for part in sizes]) for sizes in (col, code))
-    start = torch.tensor([0, *(part.channels.numel() for part in parts)]).cumsum(0)
+    made = [kept_of(matrix, values, spikes, part) for part in parts]
+    code = [pack(kept.code).flatten() for kept in made]
+    order = torch.cat([part.channels for part in parts])
+    place = torch.empty(order.numel(), dtype=torch.int32)
+    place[order] = torch.arange(order.numel(), dtype=torch.int32)
     return EventBlocks(
-        start, first_entry, first_code, torch.stack(rowptr), torch.cat(col), torch.cat(value), torch.cat(code), place
+        torch.tensor([0, *(part.channels.numel() for part in parts)]).cumsum(0),
+        _starts([kept.col.numel() for kept in made]),
+        _starts([part.numel() for part in code]),
+        torch.stack([kept.before[matrix.rowptr.long()] for kept in made]),
+        torch.cat([kept.col for kept in made]),
+        torch.cat([kept.value for kept in made]),
+        torch.cat(code),
+        place,
     )
 
 
-class _Part(NamedTuple):
-    """Channels of a block, the columns of the matrix that fire there, and what its product costs in vectors."""
-
-    channels: Tensor
-    speaking: Tensor
-    cost: int
-
-
-def _merged(order: Tensor, fired: Tensor, counts: Tensor) -> list[_Part]:
+def _merged(order: Tensor, fired: Tensor, counts: Tensor) -> list[Part]:
     """Channels in blocks, each with the next one where that costs no more: an entry that both keep is then read once."""
 
-    def part(channels: Tensor, speaking: Tensor) -> _Part:
+    def part(channels: Tensor, speaking: Tensor) -> Part:
         entries = int(counts[speaking].sum())
-        return _Part(channels, speaking, entries * (-(-channels.numel() // 8) + ENTRY_VECTORS))
+        return Part(channels, speaking, entries * (-(-channels.numel() // 8) + ENTRY_VECTORS))
 
-    found: list[_Part] = []
+    found: list[Part] = []
     for channels in order.split(WIDTH):
         found.append(part(channels, fired[:, channels].any(1)))
         while len(found) > 1 and found[-2].channels.numel() + found[-1].channels.numel() <= MOST_WIDTH:
@@ -148,18 +212,6 @@ def _merged(order: Tensor, fired: Tensor, counts: Tensor) -> list[_Part]:
                 break
             found[-2:] = [both]
     return found
-
-
-def _block(matrix: CSR, values: Tensor, code: Tensor, speaking: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(rowptr, col, value, codes) of the entries in columns that speak; those columns are counted anew."""
-    from gcn2snn.kernels.native.coding import pack
-
-    col = matrix.col.long()
-    kept = speaking[col]
-    before = torch.zeros(matrix.nnz + 1, dtype=torch.int32)
-    torch.cumsum(kept, 0, out=before[1:])
-    number = torch.cumsum(speaking, 0, dtype=torch.int32) - 1
-    return before[matrix.rowptr.long()], number[col[kept]], values[kept], pack(code[speaking]).flatten()
 
 
 def _starts(sizes: list[int]) -> Tensor:

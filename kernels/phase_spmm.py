@@ -25,9 +25,9 @@ def phase_spmm(
 ) -> Tensor:
     """A decode(spikes) + bias + add: potentials of an aggregation layer.
 
-    On a CPU, entries that read silence are left out where that pays. What is left out would have added zero, and the rest
-    keeps its order, so nothing changes but the time: rows without a spike in one call, and, where the same ``Spikes`` meet
-    the same matrix again, all that reads no spike in a block of 64 channels (``event_blocks.py``).
+    With the compiled helper and with Triton, entries that read silence are left out where that pays. What is left out would
+    have added zero, and the rest keeps its order, so nothing changes but the time: rows without a spike in one call, and,
+    where the same ``Spikes`` meet the same matrix again, all that reads no spike in a block of channels (``event_blocks.py``).
 
     >>> from gcn2snn.kernels import CSR, PhaseCode, Spikes
     >>> A = CSR.from_dense(torch.tensor([[0.0, 2.0], [3.0, 4.0]]))
@@ -80,8 +80,7 @@ def phase_spmm_fire(
 ) -> Spikes:
     """Spikes of the population that reads ``phase_spmm``: potentials meet the thresholds and are never stored.
 
-    Equal to ``encode(phase_spmm(matrix, spikes, dtype, bias=bias, add=add), ...)`` bit for bit
-    (on CUDA within a process: configurations, and with them the order of sums, are chosen by timing).
+    Equal to ``encode(phase_spmm(matrix, spikes, dtype, bias=bias, add=add), ...)`` bit for bit.
 
     >>> from gcn2snn.kernels import CSR, Fire, PhaseCode, Spikes
     >>> code = PhaseCode(2.0, 4)

@@ -14,11 +14,14 @@ from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.reference import first_crossing
 from gcn2snn.kernels.triton import encode as coding
 from gcn2snn.kernels.triton import phase_gemm as dense
-from gcn2snn.kernels.triton.epilogue import FireArguments, aligned, level_of, table_of
-from gcn2snn.kernels.triton.segments import gather, segment_of, segments_of
+from gcn2snn.kernels.triton.epilogue import FireArguments, level_of, table_of
+from gcn2snn.kernels.triton.operands import operands_of, tile_of
+from gcn2snn.kernels.triton.segments import gather, segments_of
+from gcn2snn.kernels.triton.silence import entries_of
 from gcn2snn.kernels.triton.tuning import Tuner
 
-ENTRIES = (1, 2, 4, 8)  # of a step
+SIZES = ((4, 1), (8, 1), (4, 2), (8, 2), (4, 4), (8, 4))  # entries of a step, warps
+SUMS = 1024  # of a program, in registers; not yet tuned on a device
 
 
 @triton.jit
@@ -54,30 +57,39 @@ def _fire(
 
 @triton.jit
 def bucketed_spmm_fwd_kernel(
-    segment_row_ptr, segment_start_ptr, segment_end_ptr, partial_ptr_of, col_ptr, value_ptr, code_ptr, table_ptr,
-    limit_ptr, partial_ptr, scale_ptr, bias_ptr, add_ptr, moment_ptr, fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr,
-    channels, stride, moments, fire_scale_step, horizon_row, horizon_col, timesteps,
+    segment_row_ptr, partial_ptr_of, segment_start_ptr, segment_end_ptr, col_ptr, value_ptr, code_ptr, channel_ptr,
+    packed_end_ptr, packed_col_ptr, packed_value_ptr, silent_ptr, table_ptr, limit_ptr, partial_ptr, scale_ptr, bias_ptr, add_ptr, moment_ptr, fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr,
+    segments, entries, pack_cost, width, stride, channels, moments, fire_scale_step, horizon_row, horizon_col, timesteps,
     PER_CHANNEL: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ADD: tl.constexpr, SIGNED: tl.constexpr,
-    HAS_HORIZON: tl.constexpr, MOMENTS: tl.constexpr, BLOCK_E: tl.constexpr, BLOCK_C: tl.constexpr,
+    HAS_HORIZON: tl.constexpr, SOME: tl.constexpr, PACKED: tl.constexpr,
+    MOMENTS: tl.constexpr, BLOCK_E: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """One segment of one row: sums[b] over spikes of phase <= limit[b]; a whole row fires, a part goes to ``partial``."""
-    row, start, end, slot = segment_of(segment_row_ptr, segment_start_ptr, segment_end_ptr, partial_ptr_of)
+    segment = tl.program_id(0)
+    row, slot = tl.load(segment_row_ptr + segment).to(tl.int64), tl.load(partial_ptr_of + segment).to(tl.int64)
+    start, end, col_ptr, value_ptr = entries_of(
+        segment, segments, segment_start_ptr, segment_end_ptr, col_ptr, value_ptr,
+        packed_end_ptr, packed_col_ptr, packed_value_ptr, silent_ptr, entries, pack_cost, stride, code_ptr, PACKED, BLOCK_C,
+    )  # fmt: skip
     column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside = column < channels
     b = tl.arange(0, MOMENTS)
     limit = tl.load(limit_ptr + b, mask=b < moments, other=0)  # [MOMENTS]
     sums = tl.zeros((MOMENTS, BLOCK_C), dtype=value_ptr.dtype.element_ty)
     for first in range(start, end, BLOCK_E):
-        value, code = gather(first, end, col_ptr, value_ptr, code_ptr, column, stride, BLOCK_E)
-        level = value[:, None] * level_of(code, table_ptr)
-        seen = tl.abs(code.to(tl.int32))[:, None, :] <= limit[None, :, None]  # [BLOCK_E, MOMENTS, BLOCK_C]
-        sums += tl.sum(tl.where(seen, level[:, None, :], 0.0), axis=0)
+        for step in tl.static_range(BLOCK_E):  # its loads are issued together, its sums are added in their order
+            value, code = gather(
+                first + step, end, col_ptr, value_ptr, code_ptr, column[None, :], stride
+            )  # [1, BLOCK_C]
+            seen = tl.abs(code.to(tl.int32)) <= limit[:, None]  # [MOMENTS, BLOCK_C]
+            sums = tl.fma(value, tl.where(seen, level_of(code, table_ptr), 0.0), sums)
+    inside = column < width
+    channel = tl.load(channel_ptr + column, mask=inside, other=0) if SOME else column
     if slot >= 0:
-        at = (slot * MOMENTS + b)[:, None] * channels + column[None, :]
+        at = (slot * MOMENTS + b)[:, None] * channels + channel[None, :]
         tl.store(partial_ptr + at, sums, mask=inside[None, :])
     else:
         _fire(
-            sums, row, column, inside, channels, scale_ptr, bias_ptr, add_ptr, moment_ptr,
+            sums, row, channel, inside, channels, scale_ptr, bias_ptr, add_ptr, moment_ptr,
             fire_scale_ptr, threshold_ptr, horizon_ptr, out_ptr, fire_scale_step, horizon_row, horizon_col, timesteps,
             PER_CHANNEL, HAS_BIAS, HAS_ADD, SIGNED, HAS_HORIZON, MOMENTS,
         )  # fmt: skip
@@ -109,7 +121,8 @@ def bucketed_spmm_reduce_kernel(
     )  # fmt: skip
 
 
-_tuner = Tuner(bucketed_spmm_fwd_kernel, [triton.Config({"BLOCK_E": n}) for n in ENTRIES], {"BLOCK_E": 4})
+_configs = [triton.Config({"BLOCK_E": entries}, num_warps=warps) for entries, warps in SIZES]
+_tuner = Tuner(bucketed_spmm_fwd_kernel, _configs, {"BLOCK_E": 4})
 
 
 def phase_spmm(
@@ -123,19 +136,19 @@ def phase_spmm(
     dtype: torch.dtype,
 ) -> Tensor:
     """Codes [rows, C]; arguments as in :mod:`gcn2snn.kernels.bucketed`."""
-    matrix, code = matrix.checked, aligned(spikes.code)
+    matrix, device = matrix.checked, spikes.code.device
     rows, channels = matrix.shape[0], spikes.code.shape[1]
-    out = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=code.device)
+    out = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=device)
     if not out.numel():
         return out
     segments = segments_of(matrix)
-    value, scale = matrix.values(dtype), spikes.scale.to(code.device, dtype).contiguous()
+    value, scale = matrix.values(dtype), spikes.scale.to(device, dtype).contiguous()
     a = FireArguments(fire, (rows, channels), dtype, value)
     moments = triton.next_power_of_2(limits.numel())
-    block = max(16, min(triton.next_power_of_2(channels), 1024 // moments))  # registers: not yet tuned on a device
-    partial = torch.empty(max(segments.parts, 1), moments, channels, dtype=dtype, device=code.device)
+    most = max(16, SUMS // moments)
+    partial = torch.empty(max(segments.parts, 1), moments, channels, dtype=dtype, device=device)
     epilogue = (
-        scale, value if bias is None else bias, value if add is None else add.contiguous(), moment_of.to(code.device),
+        scale, value if bias is None else bias, value if add is None else add.contiguous(), moment_of.to(device),
         a.scale, a.thresholds, a.horizon, out,
     )  # fmt: skip
     numbers = (a.scale_step, a.horizon_row, a.horizon_col, a.timesteps)
@@ -146,19 +159,20 @@ def phase_spmm(
         "SIGNED": a.is_signed,
         "HAS_HORIZON": a.has_horizon,
         "MOMENTS": moments,
-        "BLOCK_C": block,
     }
-    blocks = triton.cdiv(channels, block)
-    grid = (segments.row.numel(), blocks)
-    _tuner.launch(
-        (channels, moments), grid[0], grid,
-        segments.row, segments.start, segments.end, segments.slot, matrix.col, value, code, table_of(spikes, dtype),
-        limits.to(code.device), partial, *epilogue, channels, code.shape[1], limits.numel(), *numbers,
-        **flags,
-    )  # fmt: skip
+    table, limits = table_of(spikes, dtype), limits.to(device)
+    for operand in operands_of(matrix, spikes, dtype, segments, most):
+        tile = tile_of(operand.width, most)
+        grid = (segments.row.numel(), triton.cdiv(operand.width, tile))
+        _tuner.launch(
+            (operand.width, moments), grid[0], grid,
+            segments.row, segments.slot, *operand.tensors, table, limits, partial, *epilogue,
+            *operand.numbers, channels, limits.numel(), *numbers, **flags, **operand.flags, BLOCK_C=tile,
+        )  # fmt: skip
     if segments.long_row.numel():
-        bucketed_spmm_reduce_kernel[(segments.long_row.numel(), blocks)](
-            segments.long_row, segments.long_start, partial, *epilogue, channels, *numbers, **flags
+        tile = tile_of(channels, most)
+        bucketed_spmm_reduce_kernel[(segments.long_row.numel(), triton.cdiv(channels, tile))](
+            segments.long_row, segments.long_start, partial, *epilogue, channels, *numbers, **flags, BLOCK_C=tile
         )
     return out
 

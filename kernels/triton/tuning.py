@@ -22,7 +22,8 @@ class Tuner:
     """Launches a kernel with the fastest of some configurations.
 
     What is chosen for a key holds for every variant of the kernel (with and without neurons, bias, moments): potentials, and
-    the spikes of neurons that read them, are sums in one order. Triton's own cache keeps the types of arguments apart.
+    the spikes of neurons that read them, are sums in one order. Sparse products have one order whatever is chosen, and the
+    choice made for all entries serves those that are left without silence. Triton's own cache keeps the types of arguments apart.
 
     Args:
         kernel: the kernel.

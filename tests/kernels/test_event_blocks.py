@@ -84,7 +84,7 @@ def test_a_write_to_matrix_or_codes_is_seen(native: None) -> None:
 def test_no_blocks_where_they_do_not_pay(native: None, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, population = sparse(41, 60, 0.4, 7), spikes(60, 200, CODES[0], 3)
     assert blocks_of(matrix, population) is None
-    monkeypatch.setattr(event_blocks, "contents", lambda *_: pytest.fail("reads all operands to find no blocks again"))
+    monkeypatch.setattr(event_blocks, "either", lambda *_: pytest.fail("reads all operands to find no blocks again"))
     population.code.numpy()[5] = 1  # a write that no counter sees
     assert torch.equal(phase_spmm(matrix, population), reference.phase_spmm(matrix, population))
 

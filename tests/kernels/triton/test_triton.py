@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(
     find_spec("triton") is None, reason="Triton is not installed: pip install 'gcn2snn[triton]'"
 )
 
+CASES = {"triton_cases.py": 10, "silence_cases.py": 10}  # files of cases, and how many must have run
 FLAGS = ("PER_CHANNEL", "HAS_BIAS", "HAS_ADD", "SIGNED", "HAS_HORIZON")
 COMMON = {
     "code_ptr": "*i8",
@@ -28,7 +29,12 @@ COMMON = {
     "threshold_ptr": "*fp32",
     "horizon_ptr": "*i16",
 }
-SEGMENT = ("segment_row_ptr", "segment_start_ptr", "segment_end_ptr", "partial_ptr_of", "col_ptr")
+PACKED = {**dict.fromkeys(("packed_end_ptr", "packed_col_ptr"), "*i32"), "silent_ptr": "*i64"}
+SEGMENT = {
+    **dict.fromkeys(("segment_row_ptr", "partial_ptr_of", "segment_start_ptr", "segment_end_ptr"), "*i32"),
+    **dict.fromkeys(("col_ptr", "channel_ptr"), "*i32"),
+    **PACKED,
+}
 # kernel: pointers that are neither COMMON nor fp32, compile-time numbers, and whether out_ptr takes codes
 KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
     "encode.encode_fwd_kernel": ({}, {"BLOCK": 1024}, True),
@@ -36,14 +42,24 @@ KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
     "input_words.binary_fwd_kernel": ({}, {"BLOCK": 1024}, False),
     "counts.count_fwd_kernel": ({"count_ptr": "*i64"}, {"BLOCK": 256}, False),
     "phase_spmm.phase_spmm_fwd_kernel": (
-        dict.fromkeys(SEGMENT, "*i32"),
-        {"BLOCK_E": 16, "BLOCK_C": 256},
+        SEGMENT,
+        {"ROWS": 1, "BLOCK_E": 16, "BLOCK_C": 256},
         True,
     ),
     "phase_spmm.phase_spmm_reduce_kernel": (
         {"long_row_ptr": "*i32", "long_start_ptr": "*i32"},
         {"BLOCK_C": 256},
         True,
+    ),
+    "silence.speaking_fwd_kernel": (
+        {"fan_out_ptr": "*i64", "speaks_ptr": "*i8", "silent_ptr": "*i64"},
+        {"ROWS": 32, "BLOCK_C": 256},
+        False,
+    ),
+    "silence.pack_fwd_kernel": (
+        {**SEGMENT, "speaks_ptr": "*i8"},
+        {"BLOCK_C": 256, "ENTRIES": 64},
+        False,
     ),
     "phase_gemm.phase_gemm_fwd_kernel": (
         {"limit_ptr": "*i32"},
@@ -56,7 +72,7 @@ KERNELS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
         True,
     ),
     "bucketed.bucketed_spmm_fwd_kernel": (
-        dict.fromkeys((*SEGMENT, "limit_ptr", "moment_ptr"), "*i32"),
+        {**SEGMENT, "limit_ptr": "*i32", "moment_ptr": "*i32"},
         {"MOMENTS": 8, "BLOCK_E": 4, "BLOCK_C": 128},
         True,
     ),
@@ -72,28 +88,25 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, "GCN2SNN_BACKEND": "triton", **changes}
 
 
-def test_interpreted_kernels_equal_the_reference() -> None:
-    command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
-    run = subprocess.run(
-        command,
-        env=environment(TRITON_INTERPRET="1", GCN2SNN_TEST_DEVICE="cpu"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run_cases(name: str, **changes: str) -> int:
+    """Run a file of cases in a process of its own; the number that passed."""
+    command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / name)]
+    run = subprocess.run(command, env=environment(**changes), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
-    assert int(re.findall(r"(\d+) passed", run.stdout)[0]) >= 10
+    return int(re.findall(r"(\d+) passed", run.stdout)[0])
+
+
+@pytest.mark.parametrize(("name", "least"), CASES.items())
+def test_interpreted_kernels_equal_the_reference(name: str, least: int) -> None:
+    assert run_cases(name, TRITON_INTERPRET="1", GCN2SNN_TEST_DEVICE="cpu") >= least
 
 
 @pytest.mark.gpu
-def test_kernels_on_the_device_equal_the_reference() -> None:
+@pytest.mark.parametrize("name", CASES)
+def test_kernels_on_the_device_equal_the_reference(name: str) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    command = [str(Path(sys.executable).parent / "pytest"), "-q", str(FOLDER / "triton_cases.py")]
-    run = subprocess.run(
-        command, env=environment(GCN2SNN_TEST_DEVICE="cuda"), capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+    run_cases(name, GCN2SNN_TEST_DEVICE="cuda")
 
 
 def compiled(name: str, capability: int, everything: bool, aligned: tuple[str, ...] = (), **options: Any) -> Any:
@@ -144,15 +157,23 @@ def test_kernels_compile_without_a_gpu(
 def test_gathered_codes_are_read_several_at_a_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One byte a load would cost as many instructions as floats; a stride of 16 (epilogue.aligned) is what vectors need."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    assert "ld.global.b8" in compiled(name, 90, True, ("code_ptr",)).asm["ptx"]
-    assert "ld.global.b8" not in compiled(name, 90, True, ("code_ptr", "stride")).asm["ptx"]
+    assert "ld.global.b8" in compiled(name, 90, True, ("code_ptr",), num_warps=1).asm["ptx"]
+    assert "ld.global.b8" not in compiled(name, 90, True, ("code_ptr", "stride"), num_warps=1).asm["ptx"]
+
+
+def spilled(compiled_kernel: Any, folder: Path) -> bool:
+    """Whether the assembler finds too few registers."""
+    from triton import knobs
+
+    (folder / "kernel.ptx").write_text(compiled_kernel.asm["ptx"])
+    command = [knobs.nvidia.ptxas.path, "-v", "-arch=sm_90a", "kernel.ptx", "-o", "kernel.cubin"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return " 0 bytes spill stores" not in run.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["phase_gemm.phase_gemm_fwd_kernel", "phase_conv2d.phase_conv2d_fwd_kernel"])
 def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from triton import knobs
-
     from gcn2snn.kernels.triton.tuning import STAGES, TERMS, TILES
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
@@ -161,14 +182,36 @@ def test_no_tile_spills_registers(name: str, tmp_path: Path, monkeypatch: pytest
         for stages in STAGES:
             blocks = {"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": TERMS}
             result = compiled(name, 90, False, sizes, num_warps=warps, num_stages=stages, **blocks)
-            (tmp_path / "tile.ptx").write_text(result.asm["ptx"])
-            command = [knobs.nvidia.ptxas.path, "-v", "-arch=sm_90a", "tile.ptx", "-o", "tile.cubin"]
-            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-            assert " 0 bytes spill stores" in run.stderr, (m, n, warps, stages)
+            assert not spilled(result, tmp_path), (m, n, warps, stages)
+
+
+SPARSE = {
+    "phase_spmm.phase_spmm_fwd_kernel": [{"ROWS": 256 // tile, "BLOCK_C": tile} for tile in (16, 64, 256)],
+    "bucketed.bucketed_spmm_fwd_kernel": [{"MOMENTS": 1024 // tile, "BLOCK_C": tile} for tile in (16, 128, 1024)],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPARSE)
+def test_sums_of_sparse_products_stay_in_the_registers_of_their_threads(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No spills, and no value that changes its thread between the first entry and the last."""
+    import importlib
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    sizes = importlib.import_module(f"gcn2snn.kernels.triton.{name.split('.')[0]}").SIZES
+    for blocks in SPARSE[name]:
+        for entries, warps in sizes:
+            aligned = ("code_ptr", "stride", "width", "channels")
+            result = compiled(name, 90, True, aligned, BLOCK_E=entries, num_warps=warps, **blocks)
+            assert not spilled(result, tmp_path), (blocks, entries, warps)
+            loop = result.asm["ttgir"].split("scf.for", 1)[1].split("scf.yield", 1)[0]
+            assert "ttg.convert_layout" not in loop, (blocks, entries, warps)
 
 
 def test_one_choice_holds_for_every_variant_of_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One configuration for both; otherwise potentials and the spikes of their neurons could be summed in two orders."""
+    """One configuration for both: a dense product and the spikes of its neurons could be summed in two orders otherwise."""
     from gcn2snn.kernels.triton import tuning
 
     launches: list[tuple[str, dict[str, Any]]] = []
