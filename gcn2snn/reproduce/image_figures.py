@@ -168,10 +168,8 @@ def _network(options: ReproduceOptions) -> tuple[Workbench, Any]:
 
 
 def _images(bench: Workbench, row: Any, count: int) -> Tensor:
-    from gcn2snn.cnn import MODELS, find_normalisation
-
     images = bench.images(row, "test").first(count)
-    return find_normalisation(MODELS[row.model].normalise)(images.pixels(torch.arange(len(images))))
+    return bench.normalise(row)(images.pixels(torch.arange(len(images))))
 
 
 def _accuracy(bench: Workbench, row: Any, base: float, timesteps: int) -> float:

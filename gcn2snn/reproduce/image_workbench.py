@@ -14,6 +14,7 @@ from gcn2snn.cnn import (
     MODELS,
     ImageEvaluation,
     ImageSet,
+    Normalisation,
     Predictions,
     build_model,
     calibration_batches,
@@ -30,6 +31,7 @@ from gcn2snn.energy import preset_of
 from gcn2snn.errors import DataError, NotRunError
 from gcn2snn.reproduce.image_paper_numbers import PaperRow
 from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.run_summary import RUN_FILE, load_summary
 from gcn2snn.spiking_network import SpikingNetwork
 
 PUBLIC = {
@@ -48,7 +50,7 @@ class Workbench:
     """Finds weights and data of a row, and keeps what has been computed with them.
 
     Args:
-        options: data folder, weights by row or model name, and the number of test images.
+        options: data folder, weights (or run folders) by row or model name, and the number of test images.
     """
 
     def __init__(self, options: ReproduceOptions):
@@ -77,13 +79,15 @@ class Workbench:
     def _weights_file(self, row: PaperRow) -> Path:
         given = self.options.weights.get(row.name) or self.options.weights.get(row.model)
         if given is not None:
-            return Path(given)
+            return Path(given) / "model.safetensors" if Path(given).is_dir() else Path(given)
         public = PUBLIC.get(row.name)
         for root in search_roots(self.options.data_dir):
             if public and (root / "weights" / public).is_file():
                 return root / "weights" / public
         needed = f"weights/{public} in the data folder, or " if public else ""
-        raise NotRunError(f"needs {needed}--weights {row.name}=FILE (trained weights of {row.model} on {row.dataset})")
+        raise NotRunError(
+            f"needs {needed}--weights {row.name}=FILE (trained weights of {row.model} on {row.dataset}, or their run folder)"
+        )
 
     def images(self, row: PaperRow, split: str) -> ImageSet:
         """Images of a row's dataset; ImageNet is a folder ``imagenet`` in the data folder.
@@ -109,7 +113,7 @@ class Workbench:
         images = self.images(row, "test").first(limit)
         key = (row.name, len(images))
         if key not in self._sources:
-            self._sources[key] = predict(self.model(row), images, self._normalise(row))
+            self._sources[key] = predict(self.model(row), images, self.normalise(row))
         return self._sources[key]
 
     def network(self, row: PaperRow, config: ConvertConfig) -> SpikingNetwork:
@@ -117,8 +121,7 @@ class Workbench:
         key = (row.name, repr(config))
         if key not in self._networks:
             model = self.model(row)
-            normalise = MODELS[row.model].normalise
-            batches = calibration_batches(self.images(row, "train"), normalise, CALIBRATION_IMAGES[row.dataset])
+            batches = calibration_batches(self.images(row, "train"), self._space(row), CALIBRATION_IMAGES[row.dataset])
             self._networks[key] = convert(model, batches[0], config, calibration=batches)
         return self._networks[key]
 
@@ -128,8 +131,7 @@ class Workbench:
         if key not in self._results:
             images = self.images(row, "test")
             network = self.network(row, config)
-            normalise = self._normalise(row)
-            self._results[key] = evaluate(network, images, normalise, source=self.source(row))
+            self._results[key] = evaluate(network, images, self.normalise(row), source=self.source(row))
         return self._results[key]
 
     def in_time(self, row: PaperRow, config: ConvertConfig, wait: int) -> float:
@@ -140,7 +142,7 @@ class Workbench:
         def simulate(x: torch.Tensor) -> torch.Tensor:
             return ir.one_tensor(network.simulate(x, wait=wait))
 
-        return predict(simulate, images, self._normalise(row)).accuracy
+        return predict(simulate, images, self.normalise(row)).accuracy
 
     def sweep_images(self, row: PaperRow) -> int:
         """Test images of a sweep."""
@@ -148,10 +150,10 @@ class Workbench:
 
     def quick(self, row: PaperRow, config: ConvertConfig) -> tuple[SpikingNetwork, float]:
         """A network calibrated on 100 images, and its accuracy on a few test images: for sweeps."""
-        batches = calibration_batches(self.images(row, "train"), MODELS[row.model].normalise, 100)
+        batches = calibration_batches(self.images(row, "train"), self._space(row), 100)
         network = convert(self.model(row), batches[0], config, calibration=batches)
         images = self.images(row, "test").first(self.sweep_images(row))
-        return network, predict(network, images, self._normalise(row)).accuracy
+        return network, predict(network, images, self.normalise(row)).accuracy
 
     def coded(self, config: ConvertConfig, row: PaperRow) -> ConvertConfig:
         """The configuration with the row's Q and T."""
@@ -165,5 +167,12 @@ class Workbench:
         """Eq. 6 with other energies per operation."""
         return replace(result.energy, preset=preset_of(preset)).alpha_eq6
 
-    def _normalise(self, row: PaperRow) -> Any:
-        return find_normalisation(MODELS[row.model].normalise)
+    def normalise(self, row: PaperRow) -> Normalisation:
+        """What the row's network wants pixels to be: as in the run folder that its weights lie in, else the model's custom."""
+        return find_normalisation(self._space(row))
+
+    def _space(self, row: PaperRow) -> str:
+        folder = self._weights_file(row).parent
+        if not (folder / RUN_FILE).is_file():
+            return MODELS[row.model].normalise
+        return str(load_summary(folder, "images")["config"]["normalise"])

@@ -12,7 +12,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gcn2snn.cnn import MODELS, find_normalisation
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import call_of, convert
 from gcn2snn.datasets import load_graph
@@ -124,11 +123,10 @@ def images_case(
 ) -> Case:
     """An image network with training images drawn by seed, so many to calibrate on and so many others to compare on."""
     bench = Workbench(options)
-    normalise = find_normalisation(MODELS[row.model].normalise)
     drawn = bench.images(row, "train").balanced(calibration + held_out, seed)
     order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(seed))
     batches = [
-        [x for x, _ in drawn.subset(part).batches(100, normalise)]
+        [x for x, _ in drawn.subset(part).batches(100, bench.normalise(row))]
         for part in (order[:calibration], order[calibration:])
     ]
     return Case(bench.model(row), batches[0][0], [*batches[0]], [(x, None) for x in batches[1]])

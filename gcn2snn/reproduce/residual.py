@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.cnn import MODELS, find_normalisation, predict
+from gcn2snn.cnn import predict
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import call_of, convert, prepare
 from gcn2snn.engines import activate, bind, code_input, fire, keepers, kept_of, run
@@ -142,7 +142,7 @@ def _loss(row: PaperRow, snn: SpikingNetwork, out: Path, bench: Workbench) -> fl
     if source is None:
         source = {"accuracy": bench.source(row).accuracy}
         keep(path, key, source)
-    spiking = predict(snn, bench.images(row, "test"), find_normalisation(MODELS[row.model].normalise))
+    spiking = predict(snn, bench.images(row, "test"), bench.normalise(row))
     return float(source["accuracy"]) - spiking.accuracy
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gcn2snn.cnn import MODELS, build_model, load_images
+from gcn2snn.cnn import MODELS, ImageTrainConfig, build_model, find_normalisation, load_images, train_images
 from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import NotRunError
 from gcn2snn.reproduce import image_workbench
@@ -59,3 +59,15 @@ def test_networks_and_results_are_made_once(nothing: Path, monkeypatch: pytest.M
     assert bench.network(row, config) is bench.network(row, config)
     assert result.ann.classes.numel() == len(load_images("digits", "test").first(30)) == 30
     assert bench.alpha(result, "fp32") == result.energy.alpha_eq6
+
+
+def test_a_run_folder_says_how_its_pixels_are_normalised(nothing: Path) -> None:
+    train_images("digits", ImageTrainConfig(epochs=1, normalise="unit"), nothing / "run", limit=50)
+    row, file = PaperRow("digits", "small", 8, 1.5), nothing / "run" / "model.safetensors"
+    assert MODELS["small"].normalise != "unit"
+    for given in (nothing / "run", file):
+        bench = Workbench(ReproduceOptions(weights={"small": given}))
+        assert bench._weights_file(row) == file
+        assert bench.normalise(row) == find_normalisation("unit")
+    (nothing / "run" / "run.json").rename(nothing / "else.json")
+    assert bench.normalise(row) == find_normalisation(MODELS["small"].normalise)
