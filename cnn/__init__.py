@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gcn2snn.cnn.commands import calibration_batches, convert_images, evaluate_images, train_images
     from gcn2snn.cnn.evaluation import ImageEvaluation, Predictions, evaluate, predict
     from gcn2snn.cnn.image_datasets import IMAGE_DATASETS, fetch_images, load_images
-    from gcn2snn.cnn.image_set import ImageSet, Normalisation, find_normalisation
+    from gcn2snn.cnn.image_set import ImageSet, find_normalisation
     from gcn2snn.cnn.models import MODELS, build_model
     from gcn2snn.cnn.train import FAST, RECIPES, ImageTrainConfig, ImageTrainer
     from gcn2snn.cnn.tune import image_problem
@@ -27,7 +27,6 @@ _HOME = {
     "ImageTrainConfig": "gcn2snn.cnn.train",
     "ImageTrainer": "gcn2snn.cnn.train",
     "MODELS": "gcn2snn.cnn.models",
-    "Normalisation": "gcn2snn.cnn.image_set",
     "Predictions": "gcn2snn.cnn.evaluation",
     "RECIPES": "gcn2snn.cnn.train",
     "build_model": "gcn2snn.cnn.models",
@@ -53,7 +52,6 @@ __all__ = [
     "ImageSet",
     "ImageTrainConfig",
     "ImageTrainer",
-    "Normalisation",
     "Predictions",
     "build_model",
     "calibration_batches",

@@ -245,8 +245,8 @@ class EventCounter:
         phase = spikes.code.abs()
         wait = input_timesteps(self.network, node) if self.wait is None else self.wait
         coding = node.coding
-        by_phase = torch.bincount(phase.flatten(), minlength=coding.timesteps + 1)  # 0: silent
-        last_seen = coding.step_of(torch.arange(coding.timesteps + 1, device=phase.device))
+        by_phase = torch.bincount(phase.flatten(), minlength=1)  # 0: silent; other codes have more phases than the neuron's
+        last_seen = coding.step_of(torch.arange(by_phase.numel(), device=phase.device))
         last_seen[0] = coding.steps
         # every neuron of a group compares at every step, and is charged as much as one with a membrane of its own
         updates = coding.group * (wait * phase.numel() + int((by_phase * last_seen).sum()))
