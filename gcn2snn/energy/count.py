@@ -245,7 +245,7 @@ class EventCounter:
         phase = spikes.code.abs()
         wait = input_timesteps(self.network, node) if self.wait is None else self.wait
         coding = node.coding
-        by_phase = torch.bincount(phase.flatten(), minlength=1)  # 0: silent; other codes have more phases than the neuron's
+        by_phase = torch.bincount(phase.flatten(), minlength=1)  # 0: silent; other codes may have more phases
         last_seen = coding.step_of(torch.arange(by_phase.numel(), device=phase.device))
         last_seen[0] = coding.steps
         # every neuron of a group compares at every step, and is charged as much as one with a membrane of its own
