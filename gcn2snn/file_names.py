@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from gcn2snn.errors import ArtefactError
@@ -45,5 +46,6 @@ def refuse_undecodable(name: str) -> None:
     except UnicodeEncodeError as error:
         shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         raise ArtefactError(
-            f"the name '{shown}' holds bytes that are not UTF-8 text, which files of this package cannot store. Rename it"
+            f"'{shown}' holds bytes that are not text in {sys.getfilesystemencoding()}. Files of this package cannot store such a name: "
+            "rename it, or set LC_ALL to the locale in which it is text"
         ) from error

@@ -245,17 +245,22 @@ class _Lock:
 
     def _keep(self, handle: int) -> str | None:
         """Write the owner into a file whose ``flock`` is ours, unless it has been removed or belongs to another machine."""
-        with contextlib.suppress(OSError):
-            if os.path.samestat(os.fstat(handle), os.stat(self.file, follow_symlinks=False)):
-                before = Owner.read(_content(handle))
-                if before is None or before.host == platform.node() or before.is_dead():
-                    _write(handle, Owner.here())
-                    self.handle = handle
-                    return None
+        try:
+            is_there = os.path.samestat(os.fstat(handle), os.stat(self.file, follow_symlinks=False))
+        except OSError:  # its last owner has removed it
+            is_there = False
+        before = Owner.read(_content(handle)) if is_there else None
+        if is_there and (before is None or before.host == platform.node() or before.is_dead()):
+            try:
+                _write(handle, Owner.here())
+            except OSError:  # a full disk: no empty lock is left
+                self.file.unlink(missing_ok=True)
                 os.close(handle)
-                return str(before)  # flock may be known to its machine alone
+                raise
+            self.handle = handle
+            return None
         os.close(handle)
-        return "a process that just ended"
+        return "a process that just ended" if before is None else str(before)  # flock may be known to its machine alone
 
     def _try_soft(self, flags: int, tries: int = 5) -> str | None:
         """The same where the file itself is the lock: None when it is ours now, else who has it."""

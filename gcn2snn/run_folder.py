@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -79,6 +80,8 @@ def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
             refuse_existing(folder / name, force=True)
 
 
+_log = logging.getLogger(__name__)
+
 _OWN_FILES = (METRICS_FILE, STATE_FILE, MODEL_FILE, RUN_FILE)
 """What a run consists of, and all that starting over removes; in the order in which it goes."""
 
@@ -114,11 +117,13 @@ def _is_run(folder: Path) -> bool:
 
 
 def make_room(folder: Path, *, force: bool) -> None:
-    """With ``force`` the run that is there goes; other files of the folder stay."""
+    """With ``force`` the run that is there goes; other files of the folder stay, and networks among them are named."""
     if force and os.path.lexists(folder / RUN_FILE):
         for name in _OWN_FILES:
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        for network in sorted(folder.glob("*.safetensors")):
+            _log.warning("%s was made of the run that is replaced now, and stays; convert again with --force", network)
 
 
 def open_run(folder: Path, origin: Json) -> dict[str, object] | None:

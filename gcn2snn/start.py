@@ -8,6 +8,7 @@ the module that is just being loaded, so there the process leaves at once.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -139,6 +140,9 @@ def _open_closed_streams() -> None:
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name or a text may hold what the terminal's encoding has not
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _flushed(code: int) -> int:

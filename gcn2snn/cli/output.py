@@ -28,10 +28,10 @@ def console(as_json: bool) -> Console:
     return Console(stderr=as_json, highlight=False, width=None if known else 120)
 
 
-def emit(content: dict[str, object]) -> None:
-    """One JSON object on standard output."""
-    json.dump(content, sys.stdout, indent=1, ensure_ascii=False)
-    print()
+def emit(content: dict[str, object], indent: int | None = 1) -> None:
+    """One JSON object on standard output, on one line without ``indent``; with escapes where the stream lacks a character."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(json.dumps(content, indent=indent, ensure_ascii=not encoding.lower().startswith("utf")), flush=True)
 
 
 def plural(number: int, thing: str) -> str:

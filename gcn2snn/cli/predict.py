@@ -10,7 +10,7 @@ import typer
 
 from gcn2snn.cli.loudness import hint, note
 from gcn2snn.cli.options import Clock, Encoding, Energy, Tokeniser, refuse_given, refuse_other_format, refuse_written
-from gcn2snn.cli.output import counted
+from gcn2snn.cli.output import counted, emit
 
 if TYPE_CHECKING:
     from gcn2snn.prediction import Prediction
@@ -126,14 +126,12 @@ def _short(text: str) -> str:
 
 
 def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: bool, clock: float | None) -> None:
-    import json
-
     from gcn2snn.clock import seconds
 
     if as_json:
         content = {"text": given} | answer.to_json(top, explain)
         content |= {} if clock is None else {"latency_seconds": answer.steps / clock}
-        print(json.dumps(content, ensure_ascii=False), flush=True)
+        emit(content, indent=None)
         return
     classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in answer.best(top))
     cost = f"{counted(answer.additions, 'addition')}, {1e9 * answer.joules:.3g} nJ"

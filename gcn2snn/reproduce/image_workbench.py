@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gcn2snn import ir
 from gcn2snn.cnn import (
@@ -167,7 +166,7 @@ class Workbench:
         """Eq. 6 with other energies per operation."""
         return replace(result.energy, preset=preset_of(preset)).alpha_eq6
 
-    def normalise(self, row: PaperRow) -> Callable[[Tensor], Tensor]:
+    def normalise(self, row: PaperRow) -> Any:
         """What the row's network wants pixels to be: as in the run folder that its weights lie in, else the model's custom."""
         return find_normalisation(self._space(row))
 

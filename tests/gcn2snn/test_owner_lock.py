@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -113,3 +114,13 @@ def test_what_stands_in_a_lock_file_may_be_anything(tmp_path: Path, content: str
     with owned(tmp_path, folder=True):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_is_not_called_a_held_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, owner: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(owner_lock, "_write", full)
+    with pytest.raises(ArtefactError, match="cannot be written: No space left on device"), owned(tmp_path / "journal"):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -173,3 +173,13 @@ def test_a_corpus_that_was_moved_is_the_same_and_one_of_other_content_is_not(tmp
     for other in ({"corpus_hash": "2" * 64}, {"options": {"window": 10}}):
         with pytest.raises(ArtefactError, match=r"holds a run on .*Use another --out"):
             open_run(tmp_path, run | {"dataset": data | other})
+
+
+def test_a_network_of_the_run_that_is_replaced_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("run.json", "model.safetensors", "snn.safetensors"):
+        (tmp_path / name).touch()
+    make_room(tmp_path, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["snn.safetensors"]
+    assert caplog.messages == [
+        f"{tmp_path / 'snn.safetensors'} was made of the run that is replaced now, and stays; convert again with --force"
+    ]

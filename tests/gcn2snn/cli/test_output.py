@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
+import sys
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 from rich.console import Console
 
-from gcn2snn.cli.output import joules, table
+from gcn2snn.cli.output import emit, joules, table
 
 numbers = st.integers(0, 10**9).map(lambda number: f"{number:,}")
 
@@ -51,3 +53,11 @@ def test_texts_go_on_in_the_next_line_without_losing_a_word() -> None:
 )
 def test_joules_have_the_unit_that_suits(energy: float, said: str) -> None:
     assert joules(energy) == said
+
+
+def test_json_has_escapes_where_the_stream_cannot_take_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    emit({"text": "äpple ☃"})
+    sys.stdout.flush()
+    assert json.loads(raw.getvalue()) == {"text": "äpple ☃"}

@@ -109,10 +109,10 @@ def test_help_says_the_defaults_for_new_documents(monkeypatch: pytest.MonkeyPatc
         (("report", "x", "--out", "x.png"), "ends in .png, but a report (.html) is written"),
         (("info", "nowhere"), "nowhere does not exist"),
         (("convert", "x", "-q", "-v"), "--quiet says less and --verbose says more"),
-        (("train", "texts\udcff.csv"), r"the name 'texts\xff.csv' holds bytes that are not UTF-8 text"),
+        (("train", "texts\udcff.csv"), r"'texts\xff.csv' holds bytes that are not text in utf-8"),
         (
             ("convert", "run", "--out", "snn\udcff.safetensors"),
-            r"the name 'snn\xff.safetensors' holds bytes that are not",
+            r"'snn\xff.safetensors' holds bytes that are not",
         ),
     ],
 )
