@@ -161,12 +161,12 @@ def test_gathered_codes_are_read_several_at_a_time(name: str, tmp_path: Path, mo
     assert "ld.global.b8" not in compiled(name, 90, True, ("code_ptr", "stride"), num_warps=1).asm["ptx"]
 
 
-def spilled(compiled_kernel: Any, folder: Path) -> bool:
+def spilled(compiled_kernel: Any, folder: Path, architecture: str = "sm_90a") -> bool:
     """Whether the assembler finds too few registers."""
     from triton import knobs
 
     (folder / "kernel.ptx").write_text(compiled_kernel.asm["ptx"])
-    command = [knobs.nvidia.ptxas.path, "-v", "-arch=sm_90a", "kernel.ptx", "-o", "kernel.cubin"]
+    command = [knobs.nvidia.ptxas.path, "-v", f"-arch={architecture}", "kernel.ptx", "-o", "kernel.cubin"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return " 0 bytes spill stores" not in run.stderr
 
@@ -193,8 +193,9 @@ SPARSE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPARSE)
+@pytest.mark.parametrize(("capability", "architecture"), [(80, "sm_80"), (90, "sm_90a")])
 def test_sums_of_sparse_products_stay_in_the_registers_of_their_threads(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, capability: int, architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No spills, and no value that changes its thread between the first entry and the last."""
     import importlib
@@ -204,8 +205,8 @@ def test_sums_of_sparse_products_stay_in_the_registers_of_their_threads(
     for blocks in SPARSE[name]:
         for entries, warps in sizes:
             aligned = ("code_ptr", "stride", "width", "channels")
-            result = compiled(name, 90, True, aligned, BLOCK_E=entries, num_warps=warps, **blocks)
-            assert not spilled(result, tmp_path), (blocks, entries, warps)
+            result = compiled(name, capability, True, aligned, BLOCK_E=entries, num_warps=warps, **blocks)
+            assert not spilled(result, tmp_path, architecture), (blocks, entries, warps)
             loop = result.asm["ttgir"].split("scf.for", 1)[1].split("scf.yield", 1)[0]
             assert "ttg.convert_layout" not in loop, (blocks, entries, warps)
 
