@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ TEXTS = [
     "only a carriage return\r",
     "trouble\r\r\n",
     "Größe 日本 😀\r\nend",
+    "five!\ufeffno mark, for it is not at the start",
 ]
 
 
@@ -48,6 +50,25 @@ def test_lines_and_text_are_those_of_the_whole(tmp_path: Path, text: str, encodi
     assert list(file.lines()) == lines_at_once(text)
     assert read_text(path, file.encoding) == text
     assert file.blank == (not text.strip())
+
+
+@pytest.mark.usefixtures("block")
+def test_a_letter_that_its_encoding_leaves_open_at_the_end_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"caf+AOk")  # nothing says that the letters between + and - are over
+    assert read_text(path, "utf-7") == "café"
+    assert list(TextFile.look(path, "utf-7").lines()) == ["café"]
+
+
+def test_a_file_that_is_looked_through_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_bytes, "BLOCK", 1 << 12)
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"plain text\n" * 100_000)
+    tracemalloc.start()
+    TextFile.look(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < path.stat().st_size / 4
 
 
 @pytest.mark.usefixtures("block")

@@ -199,6 +199,15 @@ def test_load_refuses_what_the_file_says_of_itself_alone(tmp_path: Path, change:
         Graph.load(path)
 
 
+def test_a_kept_graph_with_one_way_edges_is_refused_where_it_is_used(tmp_path: Path) -> None:
+    """To compare every edge with its opposite at each reading would take longer than the reading."""
+    one_way = CSR.from_dense(torch.diag(torch.ones(6), 1))
+    graph = Graph.load(random_graph(raw=one_way).save(tmp_path / "graph.safetensors"))
+    assert graph.raw.nnz == 6
+    with pytest.raises(InputError, match=r"symmetric=True, but element \(0, 1\) is .*, or make the matrix symmetric"):
+        graph.adjacency.validate()
+
+
 def test_nodes_without_a_class_are_saved_and_loaded(tmp_path: Path) -> None:
     labels = torch.tensor([0, 1, 0, -1, 1, 0, 1])
     graph = random_graph(labels=labels)
