@@ -76,7 +76,11 @@ class TextFile:
         return cls(path, look.chosen, look.newlines, look.blank, look.mistaken)
 
     def lines(self) -> Iterator[str]:
-        """The lines, each with its newline; other carriage returns are spaces, or line ends where there is nothing else."""
+        """The lines, each with its newline; other carriage returns are spaces, or line ends where there is nothing else.
+
+        Raises:
+            DataError: the file cannot be read any more, or has changed since it was looked through and is no text now.
+        """
         rest = ""
         for text in self._pieces():
             text = rest + text
@@ -91,18 +95,26 @@ class TextFile:
             yield rest
 
     def text(self) -> str:
-        """All of it, as it stands in the file."""
+        """All of it, as it stands in the file; raises as :meth:`lines`."""
         return "".join(self._pieces())
 
     def _pieces(self) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder(self.encoding)()
         first = True
-        for block in file_blocks(self.path):
-            text = decoder.decode(block)
+        for text in self._decoded():
             if first and text:
                 text, first = text.removeprefix("\ufeff"), False
             yield text
-        yield decoder.decode(b"", True)
+
+    def _decoded(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        try:
+            for block in file_blocks(self.path):
+                yield decoder.decode(block)
+            yield decoder.decode(b"", True)
+        except UnicodeError as error:  # all of it could be decoded when it was looked through
+            raise DataError(
+                f"{self.path} changed while it was read. Read it again when it is written to no more"
+            ) from error
 
     def _unix(self, text: str) -> str:
         if "\r" not in text:

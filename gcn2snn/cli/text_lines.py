@@ -70,6 +70,8 @@ def _decoded(name: str, handle: int, encoding: str | None) -> Iterator[str]:
             line = newlines + 1 + error.object.count(b"\n", 0, error.start)
             place = f"byte {before - waiting + error.start}"
             raise DataError(wrong_encoding(name, chosen, line, place, error)) from error
+        except UnicodeError as error:  # some codecs say no more than that
+            raise DataError(f"{name} is not {chosen} text: {error}. Give its encoding with --encoding") from error
         yield text if before else text.removeprefix("\ufeff")
         if not chunk:
             return

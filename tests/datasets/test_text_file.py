@@ -60,6 +60,18 @@ def test_a_letter_that_its_encoding_leaves_open_at_the_end_is_read(tmp_path: Pat
     assert list(TextFile.look(path, "utf-7").lines()) == ["café"]
 
 
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("now", ["weiß".encode()[:-1], b"weiss \xff\n", "weiß".encode("utf-16")])
+def test_a_file_that_is_written_to_while_it_is_read_is_named(tmp_path: Path, now: bytes) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("weiß".encode())
+    file = TextFile.look(path)
+    path.write_bytes(now)
+    for read in (file.text, lambda: list(file.lines())):
+        with pytest.raises(DataError, match=r"a.txt changed while it was read. Read it again when it is written to no"):
+            read()
+
+
 def test_a_file_that_is_looked_through_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_bytes, "BLOCK", 1 << 12)
     path = tmp_path / "a.txt"

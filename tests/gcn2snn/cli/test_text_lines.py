@@ -42,6 +42,14 @@ def test_a_wrong_byte_is_named_by_line_and_place(
     assert read(path, "latin-1") == ["café"]
 
 
+@pytest.mark.parametrize(("encoding", "said"), [("utf-16", "stream does not start with BOM"), ("punycode", "Invalid")])
+def test_codecs_that_name_no_byte_are_quoted(tmp_path: Path, encoding: str, said: str) -> None:
+    path = tmp_path / "plain.txt"
+    path.write_bytes(b"plain text here\n")
+    with pytest.raises(DataError, match=rf"plain.txt is not {encoding} text: .*{said}.*. Give its encoding with --enc"):
+        read(path, encoding)
+
+
 def test_a_compressed_file_is_named_as_one(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt.gz"
     path.write_bytes(gzip.compress(b"one\ntwo\n"))
