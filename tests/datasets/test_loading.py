@@ -9,7 +9,7 @@ import pytest
 import gcn2snn.datasets
 from gcn2snn.datasets import Corpus, TextGraphOptions, load, load_graph, loading
 from gcn2snn.datasets.registry import DATASETS, Dataset
-from gcn2snn.errors import ArtefactError, DataError
+from gcn2snn.errors import ArtefactError, ConfigError, DataError
 from gcn2snn.files import save_text
 from gcn2snn.graph import Graph
 
@@ -166,7 +166,9 @@ def test_progress_is_shown_unless_it_is_not_wanted(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(loading, "read_published", noted)
     load("mr")
     load("mr", progress=False)
-    assert shown == [True, False]
+    load_graph("mr", cache=False)
+    load_graph("mr", cache=False, progress=False)
+    assert shown == [True, False, True, False]
 
 
 @pytest.mark.usefixtures("published")
@@ -181,6 +183,15 @@ def test_a_graph_that_is_kept_is_its_file(
     for graph in (load_graph(name, options=options), load_graph(name, options=options)):  # built, and read again
         assert [loading.file_of_graph(graph)] == cached(cache)
     assert cached(cache)[0].name.split("-")[0] == Path(name).stem.lower()
+
+
+def test_a_file_of_a_graph_is_taken_with_the_options_it_was_built_with(own: Path, tmp_path: Path) -> None:
+    built = load_graph(own, options=OPTIONS)
+    path = built.save(tmp_path / "own.safetensors")
+    for options in (None, OPTIONS, TextGraphOptions(min_count=1)):  # what is not asked for is not compared
+        assert load_graph(path, options=options).fingerprint == built.fingerprint
+    with pytest.raises(ConfigError, match=r"a graph that was built with min_count 1, and 2 is asked for. Leave"):
+        load_graph(path, options=TextGraphOptions(min_count=2))
 
 
 @pytest.mark.usefixtures("published")
