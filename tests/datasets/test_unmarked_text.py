@@ -17,6 +17,7 @@ WORDS = {
     "Georgian": "ქართული",
     "Greek": "λόγος",
     "Gurmukhi": "ਪੰਜਾਬੀ",
+    "Gurmukhi that the other order reads as four scripts": "ਕਾਗਜ",
     "Hebrew": "שלום",
     "Hindi": "राम",
     "Kannada": "ಕನ್ನಡ",
@@ -45,6 +46,8 @@ def test_a_word_without_its_mark_is_known(word: str, encoding: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_of_two_alphabets_the_more_common_one_is_meant_and_a_letter_may_be_cut(encoding: str) -> None:
     assert unmarked_encoding("И".encode(encoding)) == encoding  # the other order is a letter of Mongolian
+    assert unmarked_encoding("ЉЉЉ".encode(encoding)) == encoding  # of Devanagari
+    assert unmarked_encoding("ऊऊऊ".encode(encoding)) == encoding  # of Gurmukhi
     cut = "П" * (LOOKED // 2 - 1) + "😀"  # its first half is the last that is looked at
     assert unmarked_encoding(cut.encode(encoding)) == encoding
 
