@@ -71,7 +71,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "passes.side_by_side": ("gcn2snn/passes/side_by_side.py", "gcn2snn/passes/test_side_by_side.py gcn2snn/passes/test_departure.py"),
     "passes.some_rows": ("gcn2snn/passes/some_rows.py", "gcn2snn/passes/test_some_rows.py"),
     "passes.weight_rounding": ("gcn2snn/passes/weight_rounding.py", "gcn2snn/passes/test_weight_rounding.py"),
-    "artefact": ("gcn2snn/artefact.py", "gcn2snn/test_artefact.py gcn2snn/test_network_checks.py"),
+    "artefact": ("gcn2snn/artefact.py", "gcn2snn/test_artefact.py gcn2snn/test_network_checks.py gcn2snn/serve/test_network_file.py"),
     "network_file": ("gcn2snn/network_file.py", "gcn2snn/test_network_checks.py gcn2snn/test_artefact.py gcn2snn/model_folder"),
     "network_checks": ("gcn2snn/network_checks.py", "gcn2snn/test_network_checks.py gcn2snn/test_artefact.py"),
     "schema": ("gcn2snn/schema.py", "gcn2snn/test_schema.py"),

@@ -57,6 +57,15 @@ def test_save_tensors_writes_the_same_bytes_in_every_process(tmp_path: Path) -> 
     assert written[0] == written[1] == written[2]
 
 
+def test_copied_tensors_do_not_follow_their_file(tmp_path: Path) -> None:
+    path = save_tensors(tmp_path / "x", {"a": torch.arange(6.0)}, kind="graph", version=1, meta={})
+    tensors, _ = load_tensors(path, kind="graph", version=1, mapped=False)
+    with path.open("r+b") as file:  # in place, as cp writes
+        file.seek(-8, os.SEEK_END)
+        file.write(b"\x07" * 8)
+    assert torch.equal(tensors["a"], torch.arange(6.0))
+
+
 def test_load_tensors_reads_metadata_as_json_has_it(tmp_path: Path) -> None:
     meta = {10: "a", 9: "b", "pair": (1, 2.5)}
     path = save_tensors(tmp_path / "x", {}, kind="graph", version=1, meta=meta)

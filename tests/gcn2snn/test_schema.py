@@ -3,7 +3,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from gcn2snn import schema
 from gcn2snn.errors import ArtefactError, ConfigError
@@ -57,6 +59,18 @@ def test_made_of_makes_a_dataclass_of_exact_types() -> None:
     assert made_of(Row, {"name": "a", "value": float("inf")}, "a row", finite=False).value == float("inf")
     with pytest.raises(ConfigError, match=r"base is 1.0"):
         made_of(PhaseCode, {"base": 1.0, "timesteps": 16}, "a code")
+
+
+@dataclass(frozen=True)
+class Weighted:
+    weight: Tensor
+
+
+def test_made_of_takes_tensors_where_the_class_has_some() -> None:
+    weight = torch.ones(2)
+    assert made_of(Weighted, {"weight": weight}, "a layer").weight is weight
+    with pytest.raises(ArtefactError, match=r"a layer does not hold what it should: weight = .*instance of Tensor"):
+        made_of(Weighted, {"weight": [1.0, 1.0]}, "a layer")
 
 
 class Numbers(Stored):

@@ -27,6 +27,7 @@ def test_read_torch_gives_tensors_and_plain_values(tmp_path: Path) -> None:
         (nn.Linear(2, 2), "holds more than tensors, which is not loaded for safety. Save x"),
         ({"a": {"b": torch.zeros(2, device="meta")}}, r"a\.b has no values \(it is on the device 'meta'\)"),
         ([torch.zeros(2, dtype=torch.complex64)], r"0 is complex \(torch.complex64\)"),
+        (torch.zeros(3).expand(2, 3), r"the tensor is expanded to \[2, 3\] from fewer values"),
         (torch.zeros(1).expand(40_000, 40_000), r"the tensor is expanded to \[40000, 40000\] from fewer values"),
     ],
 )
