@@ -35,12 +35,34 @@ LONGEST_HEADER = 100_000_000
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+    """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it.
+
+    Raises:
+        ArtefactError: the variable begins with the home folder of somebody who is not known here.
+    """
+    moved = folder_of_variable(CACHE_VARIABLE)
+    if moved is not None:
+        return moved
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("gcn2snn", appauthor=False))
+
+
+def folder_of_variable(variable: str) -> Path | None:
+    """The path that an environment variable holds, with ``~`` as the home folder; None where it is empty or not set.
+
+    Raises:
+        ArtefactError: it begins with the home folder of somebody who is not known here.
+    """
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # Python knows no such user
+        raise ArtefactError(
+            f"{variable} is {text!r}, and this machine knows no home folder for {text.partition('/')[0]}. Give the whole path"
+        ) from error
 
 
 def refuse_existing(path: Path, force: bool) -> None:
