@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError
 from gcn2snn.file_names import refuse_other_ending, refuse_undecodable
+from gcn2snn.kept_inputs import refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def refuse_existing(path: Path, force: bool) -> None:
     A link counts as existing wherever it leads: nowhere, or in a circle.
 
     Raises:
-        ArtefactError: ``path`` exists and ``force`` is not given, or it is a folder, link, device, pipe or socket.
+        ArtefactError: ``path`` exists and ``force`` is not given, or it is a folder, link, device, pipe or socket, or a file
+            that the command reads.
     """
     if _mode_of_plain_file(path) is not None and not force:
         raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
@@ -80,15 +82,16 @@ def refuse_existing(path: Path, force: bool) -> None:
 def _mode_of_plain_file(path: Path) -> int | None:
     """Permissions of a plain file that is there, None where nothing is."""
     try:
-        mode = path.lstat().st_mode
+        found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ArtefactError(f"cannot look at {path}: {error.strerror or error}. Choose another name") from error
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "no plain file")
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no plain file")
         raise ArtefactError(f"{path} is {kind}; only a plain file is replaced, also with --force. Choose another name")
-    return stat.S_IMODE(mode)
+    refuse_kept_input(path, found)
+    return stat.S_IMODE(found.st_mode)
 
 
 _KINDS = {

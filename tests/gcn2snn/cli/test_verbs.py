@@ -234,6 +234,16 @@ def test_too_little_memory_is_one_line(error: Exception, monkeypatch: pytest.Mon
             gcn2snn("explain", *arguments)
 
 
+@pytest.mark.parametrize("columns", [0, 1, 5])
+def test_a_terminal_without_columns_is_shown_the_results(
+    columns: int, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = gcn2snn("evaluate", run).stdout
+    assert re.search(r"accuracy\s+\d+\.\d\d", shown)
+    assert max(len(line.rstrip()) for line in gcn2snn("info", run).stdout.splitlines()) == 20
+
+
 def test_threads_that_no_machine_has_are_refused() -> None:
     for words in (("train", "karate"), ("train", "digits"), ("bench",)):
         assert "4096" in failed(*words, "--threads", 10**18)
