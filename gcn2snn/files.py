@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError
 from gcn2snn.file_names import refuse_other_ending, refuse_undecodable
-from gcn2snn.kept_inputs import refuse_kept_input
+from gcn2snn.kept_inputs import refuse_changed_inputs, refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with temporary_file(path) as temporary:
             yield temporary
+            refuse_changed_inputs()
             _finish(temporary, path, mode)
             _sync_folder(path.parent)
     except OSError as error:

@@ -19,6 +19,10 @@ _folders: set[tuple[int, int]] = set()
 """The same of folders of which it reads what is below them."""
 
 
+_as_found: dict[Path, tuple[int, int, int]] = {}
+"""Number, size and time of change of each file that must stay as it was found."""
+
+
 @contextlib.contextmanager
 def keeping_inputs() -> Iterator[None]:
     """For the time of a command; what :func:`keep_input` named before and in the block is forgotten at its end."""
@@ -27,13 +31,38 @@ def keeping_inputs() -> Iterator[None]:
     finally:
         _files.clear()
         _folders.clear()
+        _as_found.clear()
 
 
-def keep_input(path: Path) -> None:
-    """From now on a file, or every file below a folder, is not replaced; what is not there is nothing to keep."""
+def keep_input(path: Path, *, as_found: bool = False) -> None:
+    """From now on a file, or every file below a folder, is not replaced; what is not there is nothing to keep.
+
+    Args:
+        path: of the file or folder.
+        as_found: what the command makes belongs to the file as it is now, see :func:`refuse_changed_inputs`.
+    """
     with contextlib.suppress(OSError, ValueError):  # a name that the system does not take is no file
         found = path.stat()
         (_folders if path.is_dir() else _files).add((found.st_dev, found.st_ino))
+        if as_found:
+            _as_found[path.absolute()] = (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def refuse_changed_inputs() -> None:
+    """Refuse to write what was made of weights that another command has replaced meanwhile: it would lie beside the new ones.
+
+    Raises:
+        ArtefactError: as said.
+    """
+    for path, before in _as_found.items():
+        try:
+            found = path.stat()
+        except OSError:  # removed: nothing new is there that the result could be taken for
+            continue
+        if (found.st_ino, found.st_size, found.st_mtime_ns) != before:
+            raise ArtefactError(
+                f"{path} was replaced while this command worked with it, so nothing was written. Give the same command again"
+            )
 
 
 def refuse_kept_input(path: Path, found: os.stat_result) -> None:

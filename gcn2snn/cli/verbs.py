@@ -121,7 +121,7 @@ def _keep_inputs(name: str, value: object) -> None:
             keep_input(place)
         if (run / RUN_FILE).is_file():
             keep_input(run / RUN_FILE)
-            keep_input(run / MODEL_FILE)
+            keep_input(run / MODEL_FILE, as_found=place == run)
 
 
 def add(app: typer.Typer, function: Callable[..., None], name: str | None = None) -> None:

@@ -11,6 +11,7 @@ import torch
 from command_line import failed, gcn2snn
 from safetensors.torch import save_file
 
+from gcn2snn import run_folder
 from gcn2snn.errors import ArtefactError
 from gcn2snn.files import refuse_existing, save_text
 from gcn2snn.kept_inputs import keep_input, keeping_inputs
@@ -94,3 +95,24 @@ def test_files_below_a_folder_are_kept_for_the_time_of_a_command(tmp_path: Path)
         assert save_text(tmp_path / "corpus" / "new.txt", "plum").read_text() == "plum"  # nothing is replaced
         assert text.read_text() == "apple"
     assert save_text(text, "pear").read_text() == "pear"
+
+
+@pytest.mark.parametrize("words", [("convert", "again"), ("tune", "again", "--trials", "1")])
+def test_what_was_made_of_weights_that_were_replaced_meanwhile_is_not_written(
+    words: tuple[str, ...], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained / "run", "again")
+    Path("again/snn.safetensors").unlink()
+    load = run_folder.load_weights
+
+    def replaced_after(folder: Path) -> dict[str, torch.Tensor]:
+        weights = load(folder)
+        newer = tmp_path / "newer"
+        shutil.copy(folder / "model.safetensors", newer)
+        newer.replace(folder / "model.safetensors")  # as a training in another process does
+        return weights
+
+    monkeypatch.setattr(run_folder, "load_weights", replaced_after)
+    assert "model.safetensors was replaced while this command worked with it" in failed(*words, "--quiet")
+    assert not list(Path("again").glob("*snn*")) + list(Path("again").glob("tuned*"))
