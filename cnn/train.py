@@ -18,7 +18,7 @@ from torch.nn import functional
 from gcn2snn.cnn.augment import shift_images
 from gcn2snn.cnn.image_set import ImageSet, Normalisation, find_normalisation
 from gcn2snn.cnn.models import build_model
-from gcn2snn.config import own_errors
+from gcn2snn.config import MOST_THREADS, own_errors
 from gcn2snn.files import checksum
 from gcn2snn.machine import device_named, has_fast_bfloat16
 from gcn2snn.training_loop import LoopOptions, key_of_training, loaded_state, save_state, under
@@ -69,7 +69,7 @@ class ImageTrainConfig:
         ),
     ] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**31, description="of weights, order and augmentation")] = 0
-    threads: Annotated[int, Field(ge=0, description="CPU threads, 0 = what torch chooses")] = 0
+    threads: Annotated[int, Field(ge=0, le=MOST_THREADS, description="CPU threads, 0 = what torch chooses")] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where to train")] = "auto"
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import os
 from pathlib import Path
 
 from gcn2snn.datasets.registry import Dataset, File
 from gcn2snn.errors import DataError
-from gcn2snn.files import cache_folder
+from gcn2snn.files import cache_folder, folder_of_variable
 
 DATA_VARIABLE = "GCN2SNN_DATA"
 
@@ -30,7 +29,8 @@ def search_roots(root: str | Path | None = None) -> list[Path]:
     PosixPath('.')
 
     Raises:
-        DataError: the explicit root is not a folder.
+        DataError: the explicit root, or the one that GCN2SNN_DATA names, is not a folder.
+        ArtefactError: a variable names the home folder of somebody who is not known here.
     """
     roots = []
     if root is not None:
@@ -39,8 +39,15 @@ def search_roots(root: str | Path | None = None) -> list[Path]:
                 f"the data folder {root} does not exist; give the folder that holds textgcn/ and planetoid/"
             )
         roots.append(Path(root))
-    if os.environ.get(DATA_VARIABLE):
-        roots.append(Path(os.environ[DATA_VARIABLE]).expanduser())
+    named = folder_of_variable(DATA_VARIABLE)
+    if named is not None:
+        # A name with a typing error would otherwise be passed over, and everything fetched once more.
+        if not named.is_dir():
+            raise DataError(
+                f"{DATA_VARIABLE} is {str(named)!r}, which is no folder; set it to the folder that holds textgcn/ and "
+                f"planetoid/, or unset it"
+            )
+        roots.append(named)
     return [*roots, fetched_root()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.file_names import refuse_other_ending
 from gcn2snn.files import replacing
 
@@ -20,6 +21,13 @@ OFFSET = 2.7
 
 OWN_SHARE = 0.2
 """Part of the words of a document that its class chooses by an order of its own."""
+
+
+MOST = {"documents": 10**12, "tokens": 10**5, "words": 10**9, "classes": 10**9}
+"""The largest sizes: beyond any corpus, and small enough that a few thousand documents fit into memory."""
+
+LEAST_BYTES = 3
+"""Bytes of the shortest word of a file, with the space behind it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class SyntheticCorpus:
         seed: of everything.
 
     Raises:
-        ConfigError: a size below 1.
+        ConfigError: a size below 1 or above its :data:`MOST`, or a negative seed.
     """
 
     documents: int = 1_000_000
@@ -53,6 +61,10 @@ class SyntheticCorpus:
         for name in ("documents", "tokens", "words", "classes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a corpus needs at least 1")
+            if getattr(self, name) > MOST[name]:
+                raise ConfigError(f"{name} is {getattr(self, name)}; allowed are up to {MOST[name]:,}")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; allowed are 0 and more")
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Label and text of each document, a few thousand of them in memory at a time."""
@@ -86,13 +98,24 @@ class SyntheticCorpus:
         for place, stop in enumerate(end.tolist()):
             yield f"class {label[place]}", " ".join(words[stop - int(length[place]) : stop])
 
+    def _refuse_full_disk(self, path: Path) -> None:
+        """A disk that is filled for an hour and then found too small is of no use to anybody."""
+        folder = next(place for place in path.absolute().parents if place.exists())
+        free, needed = shutil.disk_usage(folder).free, LEAST_BYTES * self.tokens * self.documents
+        if needed > free:
+            raise ArtefactError(
+                f"{self.documents:,} documents of {self.tokens:,} words take {needed / 1e6:,.1f} MB or more, and "
+                f"{folder} has {free / 1e6:,.1f} MB free. Write fewer, or to another disk"
+            )
+
     def write(self, path: Path) -> int:
         """Write a TSV file with the columns label and text, whole or not at all; the words that were written.
 
         Raises:
-            ArtefactError: it cannot be written, or has the ending of another format.
+            ArtefactError: it cannot be written, would surely fill the disk, or has the ending of another format.
         """
         refuse_other_ending(path, ".tsv")
+        self._refuse_full_disk(path)
         total = 0
         with replacing(path) as temporary, contextlib.closing(temporary.open("w", encoding="ascii")) as file:
             file.write("label\ttext\n")

@@ -47,6 +47,9 @@ def _explain(error: ValidationError) -> str:
 
 Base = Annotated[float, Field(gt=1.0, lt=1e6, description="base Q of the phase code")]
 Timesteps = Annotated[int, Field(ge=1, le=255, description="phases T")]
+MOST_THREADS = 4_096
+"""Threads that may be asked for: more than any machine has cores, and fewer than make an operating system refuse them."""
+
 LONGEST_WAIT = 65_535
 """Steps that a layer may wait at most. Codes have 255 phases, so that a longer wait hears nothing more and only takes time."""
 
@@ -76,7 +79,7 @@ class TrainConfig:
     ] = 10
     validation: Annotated[float, Field(gt=0.0, lt=1.0, description="share of the training nodes held out")] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**31, description="of weights, dropout and the validation split")] = 0
-    threads: Annotated[int, Field(ge=0, description="CPU threads, 0 = what torch chooses")] = 0
+    threads: Annotated[int, Field(ge=0, le=MOST_THREADS, description="CPU threads, 0 = what torch chooses")] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where to train")] = "auto"
     save_every: Annotated[float, Field(ge=0.0, description="seconds between two checkpoints for --resume")] = 10.0
     inductive: Annotated[

@@ -172,6 +172,21 @@ def misfits(what: str, arguments: Mapping[str, object] | None = None) -> Iterato
         ) from error
 
 
+NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed", "std::bad_alloc")
+"""What torch says, in a RuntimeError, when the machine has less memory than was asked for."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory, on the machine or on its device.
+
+    >>> lacks_memory(MemoryError()), lacks_memory(RuntimeError("sizes differ"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in NO_MEMORY)
+
+
 @contextlib.contextmanager
 def within_memory(what: str) -> Iterator[None]:
     """A computation whose values do not fit into memory is refused; a device out of memory stays torch's error.
@@ -187,7 +202,7 @@ def within_memory(what: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+        if not lacks_memory(error) or type(error).__name__ in UNCHANGED:
             raise
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{what} needs more memory than there is ({reason}). Give fewer or smaller inputs") from error

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError
 from gcn2snn.file_names import refuse_other_ending, refuse_undecodable
+from gcn2snn.kept_inputs import refuse_changed_inputs, refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
 
 if TYPE_CHECKING:
@@ -35,12 +36,34 @@ LONGEST_HEADER = 100_000_000
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+    """The user's cache folder for this package; the environment variable GCN2SNN_CACHE moves it.
+
+    Raises:
+        ArtefactError: the variable begins with the home folder of somebody who is not known here.
+    """
+    moved = folder_of_variable(CACHE_VARIABLE)
+    if moved is not None:
+        return moved
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("gcn2snn", appauthor=False))
+
+
+def folder_of_variable(variable: str) -> Path | None:
+    """The path that an environment variable holds, with ``~`` as the home folder; None where it is empty or not set.
+
+    Raises:
+        ArtefactError: it begins with the home folder of somebody who is not known here.
+    """
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # Python knows no such user
+        raise ArtefactError(
+            f"{variable} is {text!r}, and this machine knows no home folder for {text.partition('/')[0]}. Give the whole path"
+        ) from error
 
 
 def refuse_existing(path: Path, force: bool) -> None:
@@ -49,7 +72,8 @@ def refuse_existing(path: Path, force: bool) -> None:
     A link counts as existing wherever it leads: nowhere, or in a circle.
 
     Raises:
-        ArtefactError: ``path`` exists and ``force`` is not given, or it is a folder, link, device, pipe or socket.
+        ArtefactError: ``path`` exists and ``force`` is not given, or it is a folder, link, device, pipe or socket, or a file
+            that the command reads.
     """
     if _mode_of_plain_file(path) is not None and not force:
         raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
@@ -58,15 +82,16 @@ def refuse_existing(path: Path, force: bool) -> None:
 def _mode_of_plain_file(path: Path) -> int | None:
     """Permissions of a plain file that is there, None where nothing is."""
     try:
-        mode = path.lstat().st_mode
+        found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ArtefactError(f"cannot look at {path}: {error.strerror or error}. Choose another name") from error
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "no plain file")
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no plain file")
         raise ArtefactError(f"{path} is {kind}; only a plain file is replaced, also with --force. Choose another name")
-    return stat.S_IMODE(mode)
+    refuse_kept_input(path, found)
+    return stat.S_IMODE(found.st_mode)
 
 
 _KINDS = {
@@ -95,6 +120,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with temporary_file(path) as temporary:
             yield temporary
+            refuse_changed_inputs()
             _finish(temporary, path, mode)
             _sync_folder(path.parent)
     except OSError as error:

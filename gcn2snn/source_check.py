@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gcn2snn import ir
 from gcn2snn.engines import bind, head_values, run_float
-from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal
+from gcn2snn.errors import BackendError, ConfigError, ConversionError, InputError, InputTypeError, Refusal
 from gcn2snn.frontends import SampledCall, copied, message_values, sampled_call, untouched
 from gcn2snn.verify import SourceCheck
 
@@ -108,6 +108,7 @@ def result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[s
     Raises:
         ConversionError: it does.
         InputError: the model fails, which is the error's cause, or gives values that are not finite.
+        BackendError, ConfigError: an environment variable asks for a backend that is not there.
     """
     changed: list[str] = []
     again: object = None
@@ -119,6 +120,11 @@ def result_on_example(model: nn.Module, args: tuple[object, ...], kwargs: dict[s
             changed = [name for name, value in after.items() if name not in before or before[name] != value]
             if changed:
                 again = model(*copied(args), **copied(kwargs))
+    except (
+        BackendError,
+        ConfigError,
+    ):  # what an environment variable asks for: neither the model nor the example is at fault
+        raise
     except Exception as failure:
         what = f"{type(failure).__name__}: {failure}"
         raise InputError(

@@ -15,6 +15,7 @@ from gcn2snn.bench.cases import CASES, Case
 from gcn2snn.bench.commands import COMMAND_CASES
 from gcn2snn.bench.images import IMAGE_CASES
 from gcn2snn.bench.problems import SHAPES, Problem
+from gcn2snn.config import MOST_THREADS
 from gcn2snn.datasets import find
 from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError
 from gcn2snn.kernels import CSR, MAX_ENTRIES
@@ -137,6 +138,8 @@ def _check_numbers(config: BenchConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise ConfigError(f"{name} (--{name}) is {value}; allowed are 1 and more")
+    if config.threads is not None and config.threads > MOST_THREADS:
+        raise ConfigError(f"threads (--threads) is {config.threads}; allowed are up to {MOST_THREADS}")
     for count in config.images:
         if count < 1:
             raise ConfigError(f"images (--images) is {count}; allowed are 1 and more")

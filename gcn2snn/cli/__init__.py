@@ -29,7 +29,7 @@ from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
 from gcn2snn.cli.verbs import SETTINGS, STOPPED, UsageError, add, refuse_usage
 from gcn2snn.distributed import launched
-from gcn2snn.errors import Gcn2SnnError, InterruptedRunError
+from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, lacks_memory
 from gcn2snn.file_names import refuse_undecodable
 
 app = typer.Typer(
@@ -91,6 +91,17 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # full disk, missing permission: the system's own words
         print(f"gcn2snn: error: {error}. Free space, or choose a place you may use", file=sys.stderr)
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        if verbose():
+            traceback.print_exc()
+        reason = " ".join(str(error).split())[:200] or "no more can be had"
+        print(
+            f"gcn2snn: error: there is not enough memory for this ({reason}). Ask for less, or take a machine with more",
+            file=sys.stderr,
+        )
         sys.exit(2)
     if code == 130:  # what Typer makes of a Ctrl-C outside a verb
         print(f"gcn2snn: {STOPPED}", file=sys.stderr)

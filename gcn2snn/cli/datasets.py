@@ -249,6 +249,7 @@ def synthetic(
     """
     from gcn2snn.datasets import SyntheticCorpus
 
+    refuse_other_format(out, ".tsv", "the file's name", "a corpus")
     refuse_written(out, force, "the first argument")
     written = SyntheticCorpus(documents, tokens, words, classes, seed).write(out)
     if as_json:

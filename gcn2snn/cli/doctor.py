@@ -14,6 +14,7 @@ import typer
 from gcn2snn.cli.loudness import hint
 from gcn2snn.cli.options import AsJson, DataDir
 from gcn2snn.cli.output import console, emit, megabytes, table
+from gcn2snn.errors import Gcn2SnnError
 
 LEAST_FREE = 2**30
 """Bytes below which the disk of the cache is called full: the graphs of the five corpora and the helper need a fifth."""
@@ -74,11 +75,19 @@ def findings(data_dir: Path | None = None) -> Iterator[Finding]:
 
     for name, version in environment().items():
         yield Finding(name, version)
-    yield from _backends()
-    yield _compiler()
+    yield from _or_bad("backend", _backends())
+    yield from _or_bad("C++ compiler", _compiler())
     yield from _libraries()
-    yield from _caches()
+    yield from _or_bad("cache", _caches())
     yield from _data(data_dir)
+
+
+def _or_bad(what: str, looked_at: Iterator[Finding]) -> Iterator[Finding]:
+    """What was found; an error of ours, such as a variable that names no backend, is a finding too and ends only these."""
+    try:
+        yield from looked_at
+    except Gcn2SnnError as error:
+        yield Finding(what, str(error), "bad")
 
 
 def _backends() -> Iterator[Finding]:
@@ -105,7 +114,7 @@ def _backends() -> Iterator[Finding]:
         yield Finding("CUDA", "no device; everything runs on the processor", "note")
 
 
-def _compiler() -> Finding:
+def _compiler() -> Iterator[Finding]:
     """The C++ compiler that builds the kernels at first use, where none came with the package."""
     import shlex
     import sysconfig
@@ -113,13 +122,22 @@ def _compiler() -> Finding:
     from gcn2snn.kernels import native
 
     command = os.environ.get("CXX") or str(sysconfig.get_config_var("CXX") or "c++")
-    names = [word for word in shlex.split(command) if not word.startswith("-")]
+    try:
+        names = [word for word in shlex.split(command) if not word.startswith("-")]
+    except ValueError:  # a quote without its end
+        names = []
+    if not names:
+        yield Finding("C++ compiler", f"CXX is {command!r}, which names no program; unset it, or set it to one", "bad")
+        return
     place = next((found for name in (*names[:1], "c++", "g++", "clang++") if (found := shutil.which(name))), None)
     if place is None:
         if native.load().library is not None:
-            return Finding("C++ compiler", f"{command} is not there, and the kernels do not need it")
-        return Finding("C++ compiler", f"{command} is not there; without it kernels run in plain torch, slower", "note")
-    return Finding("C++ compiler", place)
+            yield Finding("C++ compiler", f"{command} is not there, and the kernels do not need it")
+        else:
+            slower = f"{command} is not there; without it kernels run in plain torch, slower"
+            yield Finding("C++ compiler", slower, "note")
+    else:
+        yield Finding("C++ compiler", place)
 
 
 def _libraries() -> Iterator[Finding]:
@@ -141,12 +159,14 @@ def _caches() -> Iterator[Finding]:
     from gcn2snn.files import CACHE_VARIABLE, cache_folder
 
     cache = cache_folder()
-    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    writable = os.access(existing, os.W_OK)
+    existing = next(place for place in (cache, *cache.absolute().parents) if os.path.lexists(place))
+    writable = existing.is_dir() and os.access(existing, os.W_OK)
     sizes = {part: _size(cache / part) for part in ("graphs", "native", "data")}
     told = ", ".join(f"{part} {megabytes(size)}" for part, size in sizes.items())
     refused = f"{cache} cannot be written; set {CACHE_VARIABLE} to a folder that can"
     yield Finding("cache", f"{cache}: {told}" if writable else refused, "ok" if writable else "bad")
+    if not existing.exists():  # a link that leads nowhere is on no disk
+        return
     free = shutil.disk_usage(existing).free
     yield Finding("disk of the cache", f"{megabytes(free)} free", "ok" if free >= LEAST_FREE else "bad")
 
@@ -156,8 +176,13 @@ def _size(folder: Path) -> int:
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
-    from gcn2snn.datasets import DATASETS, located
+    from gcn2snn.datasets import DATASETS, located, search_roots
 
+    try:
+        search_roots()
+    except Gcn2SnnError as error:  # what the environment variables name; a wrong --data-dir is an error
+        yield Finding("data", str(error), "bad")
+        return
     for row in DATASETS.values():
         place = located(row, data_dir)
         if not row.files:

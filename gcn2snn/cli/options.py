@@ -138,9 +138,9 @@ def refuse_written(file: Path, force: bool, option: str) -> None:
     from gcn2snn.errors import ConfigError
     from gcn2snn.files import refuse_existing
 
+    refuse_existing(file, force=True)  # --force would not help where no plain file is
     if os.path.lexists(file) and not force:
         raise ConfigError(f"{file} exists; it is not overwritten without --force. Give another name with {option}")
-    refuse_existing(file, force)
 
 
 FORMATS = {

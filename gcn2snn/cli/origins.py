@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcn2snn.cli.options import refuse_given
+from gcn2snn.kept_inputs import keep_input
 
 if TYPE_CHECKING:
     from gcn2snn.datasets import LabelledCall, TextGraphOptions
@@ -133,6 +134,7 @@ def _place_of(source: dict[str, Any], corpus: Path | None) -> Path:
 
     key, what = ("graph", "graph") if "graph" in source else ("path", "corpus")
     place = Path(source[key]) if corpus is None else corpus
+    keep_input(place)
     if not os.path.lexists(place):
         raise DataError(
             f"the {what} this run was trained on, {source[key]} (sha256 {_start(source)}...), "

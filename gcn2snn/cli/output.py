@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LEAST_TEXT = 12
 """Characters that a column of text keeps on a narrow terminal; its words go on in the next line."""
 
+LEAST_WIDTH = 20
+"""Columns that output takes at least, whatever the terminal says."""
+
 GAP = 2
 """Columns between two columns of a table."""
 
@@ -25,7 +28,9 @@ def console(as_json: bool) -> Console:
     from rich.console import Console
 
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(stderr=as_json, highlight=False, width=None if known else 120)
+    found = Console(stderr=as_json, highlight=False, width=None if known else 120)
+    # Some terminals say that they have no columns, and then nothing at all would be shown.
+    return found if found.width >= LEAST_WIDTH else Console(stderr=as_json, highlight=False, width=LEAST_WIDTH)
 
 
 def emit(content: dict[str, object], indent: int | None = 1) -> None:

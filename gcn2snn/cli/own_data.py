@@ -104,6 +104,8 @@ def random_example(model: nn.Module, inputs: list[str]) -> dict[str, object]:
             )
         if name not in (*needed, *optional):
             raise ConfigError(f"--input {word!r}: forward has no {name!r}; it takes {', '.join((*needed, *optional))}")
+        if name in found:
+            raise ConfigError(f"--input {word!r}: {name} was given before; give each argument once")
         shape = [int(number) for number in numbers]
         rows = rows or shape[0]
         found[name] = _values(shape, rows, kind == "int" or (not kind and _of_graph(name) and "weight" not in name))

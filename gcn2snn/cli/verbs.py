@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand
 
 from gcn2snn.cli.loudness import note, set_level
+from gcn2snn.kept_inputs import keep_input, keeping_inputs
 
 SETTINGS: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -78,7 +81,10 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         if verbose:
             note(", ".join(f"{name} {version}" for name, version in environment().items()))
         try:
-            function(*args, **options)
+            with keeping_inputs():
+                for name, value in inspect.signature(function).bind(*args, **options).arguments.items():
+                    _keep_inputs(name, value)
+                function(*args, **options)
         except KeyboardInterrupt as stop:  # Typer would end the program without a word
             raise InterruptedRunError(STOPPED, exit_code_of(stop)) from None
         if verbose:
@@ -95,6 +101,27 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {**hints, **both}
     del run.__wrapped__  # type: ignore[attr-defined]  # else Typer reads the annotations of the function itself
     return run
+
+
+WRITTEN = ("out", "csv", "predictions", "plot", "plot_events")
+"""Parameters of verbs that name what is written; every other one that names a file names what is read."""
+
+
+def _keep_inputs(name: str, value: object) -> None:
+    """Let no output take the place of a file that a parameter names, or of the run that it is, or lies in."""
+    for each in value if isinstance(value, list | tuple) else [value]:
+        if name in WRITTEN or not isinstance(each, str | Path) or not os.path.exists(each):
+            continue
+        from gcn2snn.run_folder import MODEL_FILE
+        from gcn2snn.run_summary import RUN_FILE
+
+        place = Path(each)
+        run = place if place.is_dir() else place.parent
+        if place.is_file():
+            keep_input(place)
+        if (run / RUN_FILE).is_file():
+            keep_input(run / RUN_FILE)
+            keep_input(run / MODEL_FILE, as_found=place == run)
 
 
 def add(app: typer.Typer, function: Callable[..., None], name: str | None = None) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gcn2snn.datasets import load, locate
 from gcn2snn.datasets.registry import Dataset, File
-from gcn2snn.errors import DataError
+from gcn2snn.errors import ArtefactError, DataError
 
 TEXT = b"hello\n"
 ROW = Dataset("toy", "a toy", "text", "here", "none", (File("toy/text.txt", hashlib.sha256(TEXT).hexdigest()),))
@@ -22,7 +22,8 @@ def place(root: Path, data: bytes = TEXT, name: str = "text.txt") -> Path:
 
 def test_search_order_is_root_variable_cache(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GCN2SNN_DATA", str(tmp_path / "variable"))
-    (tmp_path / "root").mkdir()
+    for name in ("root", "variable"):
+        (tmp_path / name).mkdir()
     assert locate.search_roots(tmp_path / "root") == [tmp_path / "root", tmp_path / "variable", cache / "data"]
     assert locate.located(ROW, tmp_path / "root") is None
     for root in (cache / "data", tmp_path / "variable", tmp_path / "root"):
@@ -35,6 +36,28 @@ def test_root_must_exist(tmp_path: Path) -> None:
         DataError, match=r"the data folder .*nowhere does not exist; give the folder that holds textgcn/"
     ):
         locate.search_roots(tmp_path / "nowhere")
+
+
+def test_the_variable_must_name_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("nowhere", "file", "loop"):
+        monkeypatch.setenv("GCN2SNN_DATA", str(tmp_path / name))
+        with pytest.raises(
+            DataError, match=f"GCN2SNN_DATA is '.*{name}', which is no folder; set it to the folder that"
+        ):
+            locate.search_roots()
+    monkeypatch.setenv("GCN2SNN_DATA", "")
+    assert locate.search_roots() == [locate.fetched_root()]
+
+
+@pytest.mark.parametrize("variable", ["GCN2SNN_DATA", "GCN2SNN_CACHE"])
+def test_the_home_folder_of_nobody_is_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "~nobody-of-this-name/data")
+    with pytest.raises(
+        ArtefactError, match=f"{variable} is '~nobody.*', and this machine knows no home folder for ~nobody"
+    ):
+        locate.search_roots()
 
 
 def test_read_files_takes_plain_and_packed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gcn2snn.cli.datasets import app
 from gcn2snn.datasets import SyntheticCorpus, TextGraphOptions, load
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError
 
 
 def test_lines_follow_the_seed_and_the_law() -> None:
@@ -42,3 +42,34 @@ def test_write_gives_a_corpus_and_the_command_says_its_size(tmp_path: Path) -> N
 def test_empty_sizes_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is 0; a corpus needs at least 1"):
         SyntheticCorpus(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tokens": 10**18}, "tokens is 1000000000000000000; allowed are up to 100,000"),
+        ({"words": 10**18}, "words is 1000000000000000000; allowed are up to 1,000,000,000"),
+        ({"classes": 10**18}, "classes is 1000000000000000000; allowed are up to 1,000,000,000"),
+        ({"documents": 10**18}, "documents is 1000000000000000000; allowed are up to 1,000,000,000,000"),
+        ({"seed": -1}, "seed is -1; allowed are 0 and more"),
+    ],
+)
+def test_sizes_beyond_any_corpus_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SyntheticCorpus(**options)
+
+
+def test_a_corpus_larger_than_the_disk_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    corpus = SyntheticCorpus(documents=10**12, tokens=10**5)
+    with pytest.raises(
+        ArtefactError, match=r"take 300,000,000,000.0 MB or more, and .* free. Write fewer, or to another"
+    ):
+        corpus.write(tmp_path / "made" / "large.tsv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_standard_output_and_folders_are_refused(tmp_path: Path) -> None:
+    refused = str(CliRunner().invoke(app, ["synthetic", "-", "--documents", "1"]).exception)
+    assert "a corpus (.tsv) is not written to standard output" in refused
+    refused = str(CliRunner().invoke(app, ["synthetic", str(tmp_path), "--documents", "1"]).exception)
+    assert "is a folder; only a plain file is replaced, also with --force" in refused

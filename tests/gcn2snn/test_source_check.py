@@ -11,6 +11,7 @@ import gcn2snn
 from gcn2snn import source_check
 from gcn2snn.errors import ConfigError, ConversionError, InputError
 from gcn2snn.frontends import sampled_example
+from gcn2snn.kernels import backend
 
 pyg = pytest.importorskip("torch_geometric.nn")
 
@@ -240,3 +241,16 @@ class Counts(nn.Module):
 def test_plain_numbers_of_a_model_belong_to_its_state() -> None:
     assert "calls" in source_check._state(Counts())
     assert "nothing" not in source_check._state(Counts())  # it differs from itself without any change
+
+
+def test_a_backend_that_is_not_there_is_not_the_models_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Multiplies(nn.Module):
+        """Calls a kernel of this package, as the Text GCN does."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            backend.choose(x.device)
+            return x
+
+    monkeypatch.setenv("GCN2SNN_BACKEND", "nope")
+    with pytest.raises(ConfigError, match=r"^GCN2SNN_BACKEND is 'nope'; allowed are"):
+        source_check.result_on_example(Multiplies(), (torch.rand(2, 2),), {})

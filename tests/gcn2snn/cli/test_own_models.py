@@ -267,6 +267,7 @@ def test_explain_by_running() -> None:
     [
         (("--input", "x=12x5"), "forward needs edge_index too, for example --input edge_index=2x60"),
         (("--input", "y=3"), "forward has no 'y'; it takes x, edge_index, edge_weight"),
+        (("--input", "x=2x2", "--input", "x=3x2"), "--input 'x=3x2': x was given before; give each argument once"),
         (("--input", "x=wide"), "--input 'x=wide' is no NAME=SIZES"),
         (("--input", "x=2", "--data", "data.pt"), "give one of them"),
         (("--check", "full"), "--check says what the model is run on; give --data or --input too"),

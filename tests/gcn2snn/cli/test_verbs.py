@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import subprocess
 import sys
@@ -184,6 +185,68 @@ def test_doctor_finds_a_full_installation_and_a_cache_that_cannot_be_made(
     result = gcn2snn("doctor")
     assert result.returncode == 1
     assert "bad" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "what"),
+    [
+        ("GCN2SNN_BACKEND", "nope", "backend"),
+        ("GCN2SNN_CACHE", "FILE", "cache"),
+        ("GCN2SNN_CACHE", "LOOP", "cache"),
+        ("GCN2SNN_CACHE", "~nobody-of-this-name", "cache"),
+        ("GCN2SNN_DATA", "FILE", "data"),
+        ("CXX", "g++ '", "C++ compiler"),
+    ],
+)
+def test_doctor_names_a_variable_that_is_wrong(
+    variable: str, value: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "FILE").touch()
+    (tmp_path / "LOOP").symlink_to(tmp_path / "LOOP")
+    monkeypatch.setenv(variable, str(tmp_path / value) if value in ("FILE", "LOOP") else value)
+    result = gcn2snn("doctor", "--json")
+    assert result.returncode == 1
+    content = json.loads(result.stdout)
+    assert what in content["bad"]
+    found = next(row["found"] for row in content["findings"] if row["what"] == what)
+    assert variable in found
+    assert len(content["findings"]) > 10  # everything else is looked at all the same
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        RuntimeError("Storage size calculation overflowed with sizes=[1]"),
+    ],
+)
+def test_too_little_memory_is_one_line(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("torch.rand", fail)
+    arguments = ("torch.nn:Linear", "--args", "[2, 2]", "--input", "input=3x2")
+    assert "there is not enough memory for this" in failed("explain", *arguments)
+    error.args = ("sizes differ",)
+    if not isinstance(error, MemoryError):
+        with pytest.raises(RuntimeError, match="sizes differ"):  # a fault of ours is not called something else
+            gcn2snn("explain", *arguments)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 5])
+def test_a_terminal_without_columns_is_shown_the_results(
+    columns: int, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = gcn2snn("evaluate", run).stdout
+    assert re.search(r"accuracy\s+\d+\.\d\d", shown)
+    assert max(len(line.rstrip()) for line in gcn2snn("info", run).stdout.splitlines()) == 20
+
+
+def test_threads_that_no_machine_has_are_refused() -> None:
+    for words in (("train", "karate"), ("train", "digits"), ("bench",)):
+        assert "4096" in failed(*words, "--threads", 10**18)
 
 
 def test_reproduce_list_says_what_each_item_is_and_how_long_it_takes() -> None:
