@@ -60,6 +60,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "schema",
         "owner_lock",
         "leftovers",
+        "file_names",
         "files",
         "machine",
         "training_loop",

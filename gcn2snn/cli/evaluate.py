@@ -199,7 +199,7 @@ def evaluate(
         screen.print(str(checks), soft_wrap=True)
     if predictions is not None:
         screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
-    hint(as_json, f"gcn2snn report {snn}")
+    hint(as_json, "gcn2snn report {}", snn)
 
 
 def _evaluate_unseen(
@@ -245,7 +245,7 @@ def _evaluate_unseen(
         console(as_json).print(timing.told(clock), markup=False)
     if predictions is not None:
         console(as_json).print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
-    hint(as_json, f"gcn2snn predict {file} --text TEXT")
+    hint(as_json, "gcn2snn predict {} --text TEXT", file)
 
 
 def tables(result: Evaluation, title: str) -> list[object]:

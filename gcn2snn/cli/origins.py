@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcn2snn.cli.options import refuse_given
+from gcn2snn.file_names import shell_word
 
 if TYPE_CHECKING:
     from gcn2snn.datasets import LabelledCall, TextGraphOptions
@@ -34,7 +35,7 @@ def network_file(place: Path) -> Path:
         raise ArtefactError(
             f"{place} is a model folder; read it in Python with gcn2snn.from_pretrained({str(place)!r})"
         )
-    raise ArtefactError(f"{place} holds no converted network. Make one with: gcn2snn convert {place}")
+    raise ArtefactError(f"{place} holds no converted network. Make one with: gcn2snn convert {shell_word(place)}")
 
 
 def origin_of(summary: dict[str, object]) -> dict[str, object]:

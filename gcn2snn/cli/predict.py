@@ -88,7 +88,7 @@ def predict(
     else:
         for given, answer in answers:
             _print(given, answer, top, explain, as_json, cycles)
-    hint(as_json, f"gcn2snn serve {network}")
+    hint(as_json, "gcn2snn serve {}", network)
 
 
 def _answers(

@@ -239,7 +239,7 @@ def _train_graph(
     console(as_json).print(
         table(f"Text GCN on {graph.source.get('dataset', dataset)}, seed {config.seed}", ("measure", "value"), rows)
     )
-    hint(as_json, f"gcn2snn convert {folder}")
+    hint(as_json, "gcn2snn convert {}", folder)
 
 
 def _validation_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:
