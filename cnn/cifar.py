@@ -20,6 +20,7 @@ import torch
 
 from gcn2snn.cnn.image_set import ArrayImages, decoded
 from gcn2snn.errors import DataError
+from gcn2snn.watched import Watched
 
 Read = Callable[[str], bytes | None]
 """Content of a member of a folder or archive, or None when it has none of that name."""
@@ -109,26 +110,33 @@ def _folder_reader(folder: Path) -> Read:
 
 
 def _archive_reader(path: Path, md5: str) -> Read:
-    checked = False
+    checked: list[Watched] = []  # the archive as it was when its checksum was taken
 
     def read(member: str) -> bytes | None:
-        nonlocal checked
-        if md5 and not checked:
-            _check_md5(path.read_bytes(), md5, str(path))
-            checked = True
-        try:
-            with tarfile.open(path) as archive:
-                found = next((m for m in archive.getmembers() if Path(m.name).name == member and m.isfile()), None)
-                if found is not None and found.size > LARGEST_MEMBER:
-                    raise DataError(f"{member} in {path} has {found.size:,} bytes; no file of CIFAR has so many")
-                file = archive.extractfile(found) if found else None
-                return file.read() if file else None
-        except DataError:
-            raise
-        except Exception as error:  # those of tarfile, and of every way of packing that it knows
-            raise DataError(f"{path} is not a whole archive ({error}). Download it again") from error
+        if not checked:
+            watched = Watched.now(path)
+            if md5:
+                _check_md5(path.read_bytes(), md5, str(path))
+            checked.append(watched)
+        with checked[0].reading():
+            return _member(path, member)
 
     return read
+
+
+def _member(path: Path, member: str) -> bytes | None:
+    """One file of an archive, None where it holds none of that name."""
+    try:
+        with tarfile.open(path) as archive:
+            found = next((m for m in archive.getmembers() if Path(m.name).name == member and m.isfile()), None)
+            if found is not None and found.size > LARGEST_MEMBER:
+                raise DataError(f"{member} in {path} has {found.size:,} bytes; no file of CIFAR has so many")
+            file = archive.extractfile(found) if found else None
+            return file.read() if file else None
+    except DataError:
+        raise
+    except Exception as error:  # those of tarfile, and of every way of packing that it knows
+        raise DataError(f"{path} is not a whole archive ({error}). Download it again") from error
 
 
 def _check_md5(data: bytes, expected: str, what: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gcn2snn.datasets.dgl_dataset import TextGraphDGLDataset as TextGraphDGLDataset
     from gcn2snn.datasets.fetching import fetch
     from gcn2snn.datasets.graph_file import LabelledCall, load_labelled
-    from gcn2snn.datasets.loading import file_of_graph, is_graph_file, load, load_graph
+    from gcn2snn.datasets.loading import file_of_graph, is_graph_file, load, load_graph, refuse_other_corpus
     from gcn2snn.datasets.locate import fetched_root, located, search_roots
     from gcn2snn.datasets.options import TextGraphOptions, suitable_min_count
     from gcn2snn.datasets.package_client import download_package
@@ -69,6 +69,7 @@ _HOME = {
     "marked_encoding": "gcn2snn.datasets.text_file",
     "names": "gcn2snn.datasets.registry",
     "refuse_binary": "gcn2snn.datasets.text_file",
+    "refuse_other_corpus": "gcn2snn.datasets.loading",
     "refuse_other_tokeniser": "gcn2snn.datasets.tokenisers",
     "refuse_unmarked": "gcn2snn.datasets.unmarked_text",
     "register_tokeniser": "gcn2snn.datasets.tokenisers",
@@ -111,6 +112,7 @@ __all__ = [
     "marked_encoding",
     "names",
     "refuse_binary",
+    "refuse_other_corpus",
     "refuse_other_tokeniser",
     "refuse_unmarked",
     "register_tokeniser",

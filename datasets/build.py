@@ -19,7 +19,7 @@ from gcn2snn.datasets.counts import check_counts
 from gcn2snn.datasets.loading import cached_path, published_row
 from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.progress import stages
-from gcn2snn.datasets.stop_words import read_stop_words
+from gcn2snn.datasets.stop_words import read_stop_words, watched_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, Advance
 from gcn2snn.errors import DataError
 from gcn2snn.file_names import refuse_other_ending
@@ -100,12 +100,14 @@ def build_graph_file(
         advance("looking at the corpus", 0.0)
         source = Source.own(Path(name_or_path), options) if row is None else Source.published(row, base, progress)
         name = str(name_or_path) if row is None else row.name
+        stop_words = watched_stop_words(str(options.stop_words or source.stop_words))
         folder = folder_of(temp or cache_folder() / "builds", Path(name).stem.lower(), source.path or source.name)
         with opened(folder, _key(source, options), budget) as store:
             resolved = _count(store, source, options, budget, advance)
             path = out or cached_path(name, str(store.recall("whole_hash")), resolved)
             with replacing(path) as temporary:
                 entries = write_graph(store, source, resolved, budget, temporary, advance)
+                stop_words.refuse_change()
                 if row is not None and resolved == TextGraphOptions().resolved(
                     row.min_count, row.stop_words, "published"
                 ):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gcn2snn.datasets.corpus import published_hash, read_published
 from gcn2snn.datasets.options import Cleaning, TextGraphOptions
-from gcn2snn.datasets.own import Document, documents_of, files_of
+from gcn2snn.datasets.own import Document, documents_of, files_of, watched_corpus
 from gcn2snn.datasets.registry import Dataset
 from gcn2snn.errors import DataError
 
@@ -51,16 +51,22 @@ class Source:
 
     @classmethod
     def own(cls, path: Path, options: TextGraphOptions) -> Source:
-        """A file or folder of the user's.
+        """A file or folder of the user's; what is read of it later has to be what its hash was taken of.
 
         Raises:
-            DataError: as :func:`gcn2snn.datasets.own.read_own` for what is no regular file or cannot be read.
+            DataError: as :func:`gcn2snn.datasets.own.read_own` for what is no regular file, cannot be read, or changes.
         """
-        digest = hashlib.sha256()
-        for file in files_of(path):
-            digest.update(f"{file.relative_to(path) if file != path else ''}\0".encode("utf-8", "surrogateescape"))
-            digest.update(_hash_of(file))
-        return cls(str(path), str(path.resolve()), lambda notes: documents_of(path, options, notes), digest.hexdigest())
+        watched, digest = watched_corpus(path), hashlib.sha256()
+        with watched.reading():
+            for file in files_of(path):
+                digest.update(f"{file.relative_to(path) if file != path else ''}\0".encode("utf-8", "surrogateescape"))
+                digest.update(_hash_of(file))
+
+        def documents(notes: list[str]) -> Iterator[Document]:
+            with watched.reading():
+                yield from documents_of(path, options, notes)
+
+        return cls(str(path), str(path.resolve()), documents, digest.hexdigest())
 
     @classmethod
     def published(cls, row: Dataset, root: Path | None, progress: bool) -> Source:

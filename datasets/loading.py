@@ -17,12 +17,12 @@ from gcn2snn.datasets.locate import located, read_files
 from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.registry import DATASETS, Dataset, find
-from gcn2snn.datasets.stop_words import read_stop_words
+from gcn2snn.datasets.stop_words import read_stop_words, watched_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, build_text_graph
 from gcn2snn.errors import ArtefactError, ConfigError, DataError, InputTypeError
 from gcn2snn.files import cache_folder
 from gcn2snn.graph import Graph
-from gcn2snn.schema import made_of
+from gcn2snn.schema import Json, made_of
 
 _log = logging.getLogger(__name__)
 
@@ -160,11 +160,31 @@ def _corpus_of_graph(path: Path, root: str | Path | None, progress: bool, notes:
     source = Graph.load(path).source
     options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
     corpus = load(str(source.get("path", source.get("dataset"))), root, options, progress=progress, notes=notes)
+    refuse_other_corpus(corpus, source, f"{path} was built from")
+    return corpus
+
+
+def refuse_other_corpus(corpus: Corpus, source: Json, of: str) -> None:
+    """Refuse a corpus that was read beside a graph whose documents are others, because somebody wrote to it in between, say.
+
+    >>> refuse_other_corpus(Corpus("two", ("a", "b"), ("x", "x"), ("train", "test"), ("1", "2")), {"corpus_hash": "0"}, "G was built from")
+    Traceback (most recent call last):
+        ...
+    gcn2snn.errors.DataError: two is not the corpus that G was built from: its content differs. Give it as it was, or begin again
+
+    Args:
+        corpus: all of it.
+        source: of the graph, which may be built from its training documents alone.
+        of: what the corpus should be that of, for the message.
+
+    Raises:
+        DataError: as said.
+    """
+    options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
     if _documents_of(corpus, options).hash != source.get("corpus_hash"):
         raise DataError(
-            f"{corpus.name} is not the corpus that {path} was built from: its content differs. Build the graph again"
+            f"{corpus.name} is not the corpus that {of}: its content differs. Give it as it was, or begin again"
         )
-    return corpus
 
 
 def _text_graph(
@@ -180,6 +200,7 @@ def _text_graph(
     if row is not None and root is not None and located(row, root) is not None:
         read_files(row, root, progress=progress)  # files that were named are checked, also when the graph is cached
     corpus_hash = published_hash(origin) if isinstance(origin, Dataset) else origin.hash
+    stop_words = watched_stop_words(str(resolved.stop_words))
     kept = cached_path(name, corpus_hash, resolved)
     if cache and kept.exists():
         try:
@@ -196,6 +217,7 @@ def _text_graph(
         corpus = origin if isinstance(origin, Corpus) else load(origin.name, root, progress=progress)
         advance("cleaning", 0.0)
         clean = clean_corpus(_documents_of(corpus, resolved), resolved)
+        stop_words.refuse_change()
         graph = build_text_graph(clean, advance)
         if row is not None and resolved == TextGraphOptions().resolved(row.min_count, row.stop_words, "published"):
             check_counts(graph, row)

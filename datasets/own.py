@@ -17,6 +17,7 @@ from gcn2snn.datasets.split import split_named, splits_of
 from gcn2snn.datasets.tables import Table, read_table
 from gcn2snn.datasets.text_file import TextFile, read_text
 from gcn2snn.errors import DataError
+from gcn2snn.watched import Watched
 
 TABLES = (".tsv", ".csv", ".tab", ".txt", ".psv")
 JSON = (".jsonl", ".ndjson", ".json")
@@ -47,10 +48,11 @@ def read_own(path: Path, options: TextGraphOptions) -> Corpus:
 
     Raises:
         DataError: no regular file, unreadable, no text, of another format, without text or label, names of splits that are
-            none, or a class without training documents.
+            none, a class without training documents, or it changed while it was read.
     """
     notes: list[str] = []
-    found = list(documents_of(path, options, notes))
+    with watched_corpus(path).reading():
+        found = list(documents_of(path, options, notes))
     documents = [document for document in found if document.label]
     lost = [document.name for document in found if not document.label]
     any_text = any(document.text.strip() for document in documents)
@@ -81,9 +83,29 @@ def documents_of(path: Path, options: TextGraphOptions, notes: list[str]) -> Ite
 
 
 def files_of(path: Path) -> Iterator[Path]:
-    """The files of a corpus, whether or not each of them is read."""
+    """The files of a corpus that are read; class folders may be links to folders."""
     refuse_special(path)
-    return _below(path) if path.is_dir() else iter((path,))
+    if not path.is_dir():
+        yield path
+        return
+    inside = _visible(path)
+    folders = [item for item in inside if item.is_dir()]
+    yield from () if folders else _named_by_split(inside)
+    for folder in folders:
+        yield from _below(folder)
+        for inner in _visible(folder) if split_named(folder.name) else ():
+            if inner.is_symlink() and inner.is_dir():
+                yield from _below(inner)
+
+
+def watched_corpus(path: Path) -> Watched:
+    """A corpus that is read from now on: more than once, since a table is looked through before its rows are taken.
+
+    Raises:
+        DataError: no regular file or folder.
+    """
+    refuse_special(path)
+    return Watched.now(path, lambda: files_of(path))
 
 
 def unlabelled_notes(name: str, labelled: int, lost: int, first: str, any_text: bool) -> list[str]:
@@ -185,7 +207,7 @@ def _folder(path: Path, options: TextGraphOptions, notes: list[str]) -> Iterator
 
 def _split_files(path: Path, files: list[Path], options: TextGraphOptions, notes: list[str]) -> Iterator[Document]:
     """The documents of ``train.csv``, ``test.csv`` and the like, whose names say the split."""
-    readable = [file for file in files if kind_of(file) in (*TABLES, *JSON, *PARQUET) and split_named(file.stem)]
+    readable = _named_by_split(files)
     if not readable:
         raise DataError(
             f"{path} holds no folder and no file such as train.csv; a corpus can be {FORMATS}, with one text file a document"
@@ -193,6 +215,10 @@ def _split_files(path: Path, files: list[Path], options: TextGraphOptions, notes
     for file in readable:
         for document in _file(file, options, notes, file.stem):
             yield Document(document.text, document.label, document.split, f"{file.name} {document.name}")
+
+
+def _named_by_split(files: list[Path]) -> list[Path]:
+    return [file for file in files if kind_of(file) in (*TABLES, *JSON, *PARQUET) and split_named(file.stem)]
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from gcn2snn.datasets.text_file import read_text
 from gcn2snn.errors import DataError, MissingPackageError
+from gcn2snn.watched import Watched
 
 _STOP_WORDS_179 = "stopwords_nltk_english_179.txt"
+_NAMED = ("none", "nltk-179", "nltk")
 
 
 def read_stop_words(choice: str) -> frozenset[str]:
@@ -43,6 +45,11 @@ def read_stop_words(choice: str) -> frozenset[str]:
             f"cannot read the stop-word list {choice!r}: {why}. "
             f"Give nltk-179, nltk, a language such as german, none, or a UTF-8 file with one word a line"
         ) from error
+
+
+def watched_stop_words(choice: str) -> Watched:
+    """The file of a stop-word list, which is read for its hash and again for its words; nothing where the choice is no file."""
+    return Watched.now(Path(choice), lambda: (Path(choice),) if choice not in _NAMED and Path(choice).is_file() else ())
 
 
 def _of_nltk(language: str) -> frozenset[str]:

@@ -15,13 +15,14 @@ from gcn2snn.errors import ArtefactError, Gcn2SnnError, refuses_misfits
 from gcn2snn.file_names import refuse_other_ending
 from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
-from gcn2snn.model_folder import check_folder, find_folder
+from gcn2snn.model_folder import CONFIG_FILE, NETWORK_FILE, check_folder, find_folder
 from gcn2snn.network_checks import check_network
 from gcn2snn.network_file import SNN_FORMAT, write_network
 from gcn2snn.passes import Choice, PopulationReport, RefitReport, Trial
 from gcn2snn.schema import Stored, made_of
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn import NewDocuments, check_documents
+from gcn2snn.watched import Watched
 
 
 @refuses_misfits
@@ -143,7 +144,9 @@ def from_pretrained(source: str | Path, revision: str | None = None) -> SpikingN
         ArtefactError: it is not there, or a file is missing, damaged, or from another network or release.
         MissingPackageError: it is a repository, and huggingface_hub is not installed.
     """
-    return load(check_folder(find_folder(source, revision)))
+    folder = find_folder(source, revision)
+    with Watched.now(folder, lambda: (folder / CONFIG_FILE, folder / NETWORK_FILE), ArtefactError).reading():
+        return load(check_folder(folder))
 
 
 def _unpack_node(packed: dict[str, object], tensors: dict[str, Tensor]) -> ir.Node:

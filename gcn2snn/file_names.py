@@ -1,7 +1,8 @@
-"""What a file may be called: a name that says its format rightly, and that is text."""
+"""What a file may be called: a name that says its format rightly, and that is text; and how a name stands in a command."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def refuse_other_ending(path: Path, ending: str) -> None:
         raise ArtefactError(
             f"{path} ends in {path.suffix}, but a {ending} file is written. Give a name that ends in {ending}"
         )
+
+
+def shell_word(name: object) -> str:
+    """A name as a shell reads it back as one word: quoted where it needs to be, and never taken for an option.
+
+    >>> print(shell_word("runs/r8"), shell_word("my runs"), shell_word("-x"), shell_word("it's"))
+    runs/r8 'my runs' ./-x 'it'"'"'s'
+
+    Args:
+        name: of a file, folder or dataset; a word in capitals that stands for one stays as it is.
+    """
+    text = str(name)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def refuse_undecodable(name: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.file_names import shell_word
 from gcn2snn.files import (
     checksum,
     load_tensors,
@@ -242,7 +243,7 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
         return load_tensors(folder / MODEL_FILE, kind="model", version=RUN_FORMAT)[0]
     except ArtefactError as error:
         raise ArtefactError(
-            f"{error}. The run's weights are lost: train again with `--out {folder} --force`"
+            f"{error}. The run's weights are lost: train again with `--out {shell_word(folder)} --force`"
         ) from error
 
 
@@ -271,7 +272,7 @@ def read_run(folder: Path, kind: str) -> Json:
         )
     if not folder.is_dir():
         raise ArtefactError(
-            f"{folder} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {folder}`"
+            f"{folder} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {shell_word(folder)}`"
         )
     if not (folder / RUN_FILE).exists():
         raise ArtefactError(
@@ -282,6 +283,6 @@ def read_run(folder: Path, kind: str) -> Json:
         load_weights(folder)
     elif not (folder / MODEL_FILE).exists():
         raise ArtefactError(
-            f"{folder} is unfinished and has no weights yet. Continue it with `gcn2snn train ... --out {folder} --resume`"
+            f"{folder} is unfinished and has no weights yet. Continue it with `gcn2snn train ... --out {shell_word(folder)} --resume`"
         )
     return summary

@@ -26,6 +26,7 @@ from gcn2snn.cli.ranks import convert_on_ranks, refuse_on_ranks
 from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import conversion_tables
 from gcn2snn.config import ConvertConfig
+from gcn2snn.file_names import shell_word
 
 if TYPE_CHECKING:
     from gcn2snn.graph import Graph
@@ -188,7 +189,7 @@ def convert(
         )
     if not run.exists():
         raise ConfigError(
-            f"{run} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {run}`, or name a "
+            f"{run} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {shell_word(run)}`, or name a "
             f"model of your own as MODULE:FACTORY"
         )
     refuse_given(source, f"{run} is a run on a graph")
@@ -274,4 +275,4 @@ def _convert_run(
     for each in conversion_tables(snn):
         screen.print(each)
     screen.print(f"written to {out}; peak memory {megabytes(peak_memory())}")
-    hint(as_json, f"gcn2snn evaluate {out}")
+    hint(as_json, "gcn2snn evaluate {}", out)

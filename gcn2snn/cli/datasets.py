@@ -84,7 +84,7 @@ def fetch_dataset(
         from gcn2snn.cnn import fetch_images
 
         note(f"{name.lower()} is in {fetch_images(name.lower())}")
-        hint(False, f"gcn2snn train {name.lower()}")
+        hint(False, "gcn2snn train {}", name.lower())
         return
     row = find(name)
     if not row.files:
@@ -92,7 +92,7 @@ def fetch_dataset(
         return
     root = fetch(row.name)
     note(f"{row.name} is in {root}; terms: {row.licence}")
-    hint(False, f"gcn2snn train {row.name}")
+    hint(False, "gcn2snn train {}", row.name)
 
 
 def info(
@@ -142,7 +142,7 @@ def info(
     out.print(table(report["title"], ("", str(report["dataset"]), "published"), cells))
     for key in ("source", "licence", "corpus_hash", "fingerprint"):
         out.print(f"{key.replace('_', ' ')}: {escape(report[key])}", soft_wrap=True)
-    hint(as_json, f"gcn2snn train {name}")
+    hint(as_json, "gcn2snn train {}", name)
 
 
 def build(
@@ -228,7 +228,7 @@ def build(
     rows += [["time", f"{seconds:,.1f} s, {report['microseconds_per_token']} us a token"]]
     rows += [["peak memory", f"{megabytes(peak_memory())} of {megabytes(limit)}"], ["graph", str(built.path)]]
     console(as_json).print(table(f"graph of {corpus}", ("", ""), rows))
-    hint(as_json, f"gcn2snn train {built.path}")
+    hint(as_json, "gcn2snn train {}", built.path)
 
 
 def synthetic(
@@ -256,7 +256,7 @@ def synthetic(
         emit({"corpus": str(out), "documents": documents, "tokens": written, "bytes": out.stat().st_size})
         return
     note(f"{out}: {documents:,} documents, {written:,} words")
-    hint(False, f"gcn2snn datasets build {out}")
+    hint(False, "gcn2snn datasets build {}", out)
 
 
 def _is_number(value: object) -> bool:

@@ -90,11 +90,12 @@ def evaluate(
     from gcn2snn.config import to_dict
     from gcn2snn.distributed import current, node_names
     from gcn2snn.energy import preset_of
-    from gcn2snn.errors import ConfigError
+    from gcn2snn.errors import ArtefactError, ConfigError
     from gcn2snn.evaluation import evaluate as compare
     from gcn2snn.files import refuse_existing
     from gcn2snn.machine import peak_memory
     from gcn2snn.textgcn import call
+    from gcn2snn.watched import Watched
 
     preset_of(energy)
     if rows not in ("all", "wanted"):
@@ -107,6 +108,7 @@ def evaluate(
         refuse_other_format(predictions, ".csv", "--predictions")
         refuse_existing(predictions, force)
     snn = network_file(snn)
+    watched = Watched.now(snn, error=ArtefactError)
     network, origin = load_with_origin(snn)
     alone: dict[str, object] = {
         "--layers": layers,
@@ -134,7 +136,7 @@ def evaluate(
         refuse_unknown_origin(snn, network, origin)
         dataset = origin["dataset"]
     if data is None and job is not None:
-        agree_on_file(job, snn)
+        agree_on_file(job, watched)
         result, traffic, share, file = evaluate_on_ranks(
             job, network, lambda: graph_of(origin, data_dir, corpus, tokeniser), engine, energy
         )
@@ -197,7 +199,7 @@ def evaluate(
         screen.print(str(checks), soft_wrap=True)
     if predictions is not None:
         screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
-    hint(as_json, f"gcn2snn report {snn}")
+    hint(as_json, "gcn2snn report {}", snn)
 
 
 def _evaluate_unseen(
@@ -243,7 +245,7 @@ def _evaluate_unseen(
         console(as_json).print(timing.told(clock), markup=False)
     if predictions is not None:
         console(as_json).print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
-    hint(as_json, f"gcn2snn predict {file} --text TEXT")
+    hint(as_json, "gcn2snn predict {} --text TEXT", file)
 
 
 def tables(result: Evaluation, title: str) -> list[object]:

@@ -90,7 +90,7 @@ def explain(
     if steps is None and not (data or inputs):
         note(_needs(model))
     elif steps is not None:
-        hint(as_json, f"gcn2snn convert {target} --weights FILE --data {data or 'DATA'}")
+        hint(as_json, "gcn2snn convert {} --weights FILE --data {}", target, data or "DATA")
     if rows:
         raise typer.Exit(1)
 

@@ -47,7 +47,7 @@ def train(
         ("run folder", out),
     ]
     console(as_json).print(table(f"{config.model} on {data}, seed {config.seed}", ("measure", "value"), rows))
-    hint(as_json, f"gcn2snn convert {out}")
+    hint(as_json, "gcn2snn convert {}", out)
 
 
 def _measures(epoch: Any) -> str:
@@ -78,7 +78,7 @@ def convert(
         screen.print(choice_table(Choice.of_dict(content["choice"])))
     screen.print(report_table(tuple(PopulationReport(**row) for row in content["populations"])))
     screen.print(f"written to {target}; peak memory {megabytes(content['peak_memory_bytes'])}")
-    hint(as_json, f"gcn2snn evaluate {target}")
+    hint(as_json, "gcn2snn evaluate {}", target)
 
 
 def evaluate(
@@ -147,7 +147,7 @@ def evaluate(
         )
     if predictions is not None:
         screen.print(f"predictions written to {predictions}", soft_wrap=True, markup=False)
-    hint(as_json, f"gcn2snn report {snn}")
+    hint(as_json, "gcn2snn report {}", snn)
 
 
 def subject(origin: dict[str, Any], data: str | None, data_dir: Path | None, limit: int) -> Subject:

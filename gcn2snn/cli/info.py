@@ -48,11 +48,11 @@ def info(
     rows = [(name.replace("_", " "), _shown(value)) for name, value in facts.items() if value not in (None, "", [])]
     console(as_json).print(table(str(place), ("what", "value"), rows, texts=("value",)))
     if following:
-        hint(as_json, following)
+        hint(as_json, following, place)
 
 
 def described(place: Path) -> tuple[dict[str, object], str]:
-    """What is known of an artefact, as JSON values, and the command that people give next.
+    """What is known of an artefact, as JSON values, and the command that people give next, with ``{}`` for the place.
 
     Raises:
         ArtefactError: there is nothing, or nothing that this package wrote.
@@ -187,8 +187,8 @@ def _shown(value: object) -> str:
 def _after(file: Path) -> str:
     from gcn2snn.files import stored_kind
 
-    return f"gcn2snn evaluate {file}" if stored_kind(file) == "snn" else ""
+    return "gcn2snn evaluate {}" if stored_kind(file) == "snn" else ""
 
 
 def _after_run(folder: Path) -> str:
-    return f"gcn2snn evaluate {folder}" if (folder / "snn.safetensors").exists() else f"gcn2snn convert {folder}"
+    return "gcn2snn evaluate {}" if (folder / "snn.safetensors").exists() else "gcn2snn convert {}"

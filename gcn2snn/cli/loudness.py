@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import Literal
 
+from gcn2snn.file_names import shell_word
+
 Level = Literal["quiet", "usual", "verbose"]
 
 _chosen: list[Level] = ["usual"]
@@ -34,7 +36,13 @@ def note(text: str) -> None:
         print(f"gcn2snn: note: {text}", file=sys.stderr)
 
 
-def hint(as_json: bool, command: str) -> None:
-    """The command that people give next, on standard error; left out with --json and --quiet."""
+def hint(as_json: bool, command: str, *names: object) -> None:
+    """The command that people give next, on standard error; left out with --json and --quiet.
+
+    Args:
+        as_json: whether standard output carries JSON.
+        command: with ``{}`` for each name.
+        names: of files, folders and datasets, which are quoted: people paste the line into a shell.
+    """
     if not as_json and not quiet():
-        print(f"next: {command}", file=sys.stderr)
+        print(f"next: {command.format(*map(shell_word, names))}", file=sys.stderr)

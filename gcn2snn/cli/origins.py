@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcn2snn.cli.options import refuse_given
+from gcn2snn.file_names import shell_word
 from gcn2snn.kept_inputs import keep_input
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def network_file(place: Path) -> Path:
         raise ArtefactError(
             f"{place} is a model folder; read it in Python with gcn2snn.from_pretrained({str(place)!r})"
         )
-    raise ArtefactError(f"{place} holds no converted network. Make one with: gcn2snn convert {place}")
+    raise ArtefactError(f"{place} holds no converted network. Make one with: gcn2snn convert {shell_word(place)}")
 
 
 def origin_of(summary: dict[str, object]) -> dict[str, object]:
@@ -93,8 +94,12 @@ def _start(source: dict[str, Any]) -> str:
 
 
 def unseen_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | None = None) -> UnseenDocuments:
-    """The test documents of the corpus of an inductive run, which its graph does not hold; arguments as :func:`graph_of`."""
-    from gcn2snn.datasets import TextGraphOptions, load
+    """The test documents of the corpus of an inductive run, which its graph does not hold; arguments as :func:`graph_of`.
+
+    Raises:
+        DataError: the corpus is not there, or its training documents are no longer what they were.
+    """
+    from gcn2snn.datasets import TextGraphOptions, load, refuse_other_corpus
     from gcn2snn.run_summary import GraphOrigin
     from gcn2snn.schema import checked, made_of
     from gcn2snn.textgcn import UnseenDocuments
@@ -102,7 +107,9 @@ def unseen_of(origin: dict[str, object], data_dir: Path | None, corpus: Path | N
     source = checked(origin, GraphOrigin, "where the network comes from", "Convert again")["dataset"]
     place = _place_of(source, corpus) if "path" in source or "graph" in source else source["dataset"]
     options = made_of(TextGraphOptions, source.get("options", {}), "the options of the text graph")
-    return UnseenDocuments.of(load(place, data_dir, options, notes=False))
+    whole = load(place, data_dir, options, notes=False)
+    refuse_other_corpus(whole, source, "this run was trained on")
+    return UnseenDocuments.of(whole)
 
 
 def is_inductive(origin: dict[str, object]) -> bool:

@@ -63,7 +63,7 @@ def convert(
     if snn.checked is not None and snn.checked.told():
         screen.print(snn.checked.told())
     screen.print(f"{own.target} on {data} written to {target}; peak memory {megabytes(peak_memory())}")
-    hint(as_json, f"gcn2snn evaluate {target}")
+    hint(as_json, "gcn2snn evaluate {}", target)
 
 
 def needed_data(own: Own, why: str) -> str:

@@ -57,7 +57,8 @@ def predict(
     from gcn2snn.datasets import TextGraphOptions, refuse_other_tokeniser
     from gcn2snn.distributed import current
     from gcn2snn.energy import preset_of
-    from gcn2snn.errors import ConfigError
+    from gcn2snn.errors import ArtefactError, ConfigError
+    from gcn2snn.watched import Watched
 
     TextGraphOptions(encoding=encoding)  # refuses an encoding that Python does not know
     preset_of(energy)
@@ -73,10 +74,11 @@ def predict(
         refuse_given({"encoding": encoding}, "it is the encoding of a file, and --text is given")
     allow_tokeniser(tokeniser)
     file_of_network = network_file(network)
+    watched = Watched.now(file_of_network, error=ArtefactError)
     snn = load(file_of_network)
     job = current()
     if job is not None:
-        agree_on_file(job, file_of_network)
+        agree_on_file(job, watched)
     refuse_other_tokeniser(tokeniser, snn.documents_of().tokeniser)
     batches = iter([text]) if text else lines_of(file, encoding)
     batches = batches if job is None else texts_on_ranks(job, batches)
@@ -86,7 +88,7 @@ def predict(
     else:
         for given, answer in answers:
             _print(given, answer, top, explain, as_json, cycles)
-    hint(as_json, f"gcn2snn serve {network}")
+    hint(as_json, "gcn2snn serve {}", network)
 
 
 def _answers(

@@ -11,7 +11,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, RankError, exit_code_of
+from gcn2snn.errors import ArtefactError, Gcn2SnnError, InterruptedRunError, RankError, exit_code_of
+from gcn2snn.watched import Watched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,19 +123,25 @@ def graph_on_ranks(job: Job, load: Callable[[], Graph]) -> tuple[GraphShare, Pat
 
     file = Path(job.once_on_each_machine("graph", lambda: str(file_of_graph(load()))))
     # Before the first rows travel: ranks with graphs of other sizes would give each other rows that nobody expects.
-    job.agree({"the graph (sha256)": fingerprint_of(file)}, "Give every machine the same data")
-    return read_share(file, job.ranks), file
+    with Watched.now(file, error=ArtefactError).reading():
+        job.agree({"the graph (sha256)": fingerprint_of(file)}, "Give every machine the same data")
+        return read_share(file, job.ranks), file
 
 
-def agree_on_file(job: Job, file: Path) -> None:
+def agree_on_file(job: Job, network: Watched) -> None:
     """Refuse to go on where the network that ranks read is not the same.
+
+    Args:
+        job: of the ranks.
+        network: its file as it was before it was read.
 
     Raises:
         ConfigError: as said.
+        ArtefactError: the file is no longer the one that was read.
     """
     import hashlib
 
-    with file.open("rb") as content:
+    with network.reading(), network.place.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     job.agree({"the network (sha256 of the file)": found}, "Give every machine the same file")
 
@@ -179,13 +186,15 @@ def convert_on_ranks(
     """The network of a run, converted on a graph that is shared out; what classifies new texts is on rank 0."""
     from gcn2snn.config import TrainConfig
     from gcn2snn.distributed import convert_share, documents_on_first, node_names
-    from gcn2snn.run_folder import weights_hash
+    from gcn2snn.run_folder import MODEL_FILE, weights_hash
     from gcn2snn.textgcn import load_model, split_of
 
     refuse_on_ranks({"an inductive run": bool(summary["config"].get("inductive"))}, "its graph holds no test document")
+    weights = Watched.now(run / MODEL_FILE, error=ArtefactError)
     job.agree({"the weights (sha256)": weights_hash(run)}, "Give every machine the same run folder")
     graph, file = graph_on_ranks(job, load)
-    model = load_model(run, graph.outline, graph.fingerprint)
+    with weights.reading():
+        model = load_model(run, graph.outline, graph.fingerprint)
     snn = convert_share(model, graph, config, accuracy_first=accuracy_first)
     words = node_names(file)[graph.outline.num_documents :] if job.ranks.first else None
     held = split_of(graph.outline, TrainConfig(**summary["config"])).val

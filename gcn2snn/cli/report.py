@@ -64,7 +64,7 @@ def report(
         emit(content)
     else:
         console(as_json).print(f"written to {file}; {content['bytes'] / 2**10:,.0f} KiB")
-        hint(as_json, f"open {file} in a browser")
+        hint(as_json, "open {} in a browser", file)
 
 
 def _subject(

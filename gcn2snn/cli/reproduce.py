@@ -72,7 +72,10 @@ def reproduce(
     )
     result = run(item, out, options)
     typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(_lines(result)))
-    hint(as_json, f"gcn2snn report {out}" if item.lower() == "table5" else "gcn2snn reproduce list")
+    if item.lower() == "table5":
+        hint(as_json, "gcn2snn report {}", out)
+    else:
+        hint(as_json, "gcn2snn reproduce list")
 
 
 def _typed(context: typer.Context, name: str) -> bool:

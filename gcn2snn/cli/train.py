@@ -185,7 +185,7 @@ def _train_graph(
     from gcn2snn.cli.origins import text_options
     from gcn2snn.cli.output import console, emit, megabytes, table
     from gcn2snn.cli.progress import epochs_shown
-    from gcn2snn.datasets import load, load_graph
+    from gcn2snn.datasets import load, load_graph, refuse_other_corpus
     from gcn2snn.distributed import current, train_on_ranks
     from gcn2snn.errors import InterruptedRunError, exit_code_of
     from gcn2snn.machine import device_named
@@ -206,7 +206,9 @@ def _train_graph(
         unseen = None
         if config.inductive:
             refuse_seen_documents(graph)
-            unseen = UnseenDocuments.of(load(dataset, data_dir, chosen, notes=False))
+            whole = load(dataset, data_dir, chosen, notes=False)
+            refuse_other_corpus(whole, graph.source, "the graph was built from a moment ago")
+            unseen = UnseenDocuments.of(whole)
         split_of(graph, config)
         if first:
             make_room(folder, force=force)
@@ -237,7 +239,7 @@ def _train_graph(
     console(as_json).print(
         table(f"Text GCN on {graph.source.get('dataset', dataset)}, seed {config.seed}", ("measure", "value"), rows)
     )
-    hint(as_json, f"gcn2snn convert {folder}")
+    hint(as_json, "gcn2snn convert {}", folder)
 
 
 def _validation_rows(summary: dict[str, Any]) -> list[tuple[str, object]]:

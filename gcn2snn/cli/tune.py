@@ -213,7 +213,7 @@ def _show(run: Path, target: Path, result: TuneResult, task: _Task, as_json: boo
         f"alpha {test['alpha']['events']:.1f} by events, {test['alpha']['eq6']:.1f} by Eq. 6\n"
         f"written to {target}; peak memory {megabytes(peak_memory())}"
     )
-    hint(as_json, f"gcn2snn evaluate {target}")
+    hint(as_json, "gcn2snn evaluate {}", target)
 
 
 def _cells(point: Point, chosen: bool) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
+from gcn2snn.file_names import shell_word
 from gcn2snn.files import load_json
 from gcn2snn.report.collect import Subject
 from gcn2snn.report.stored import StoredRun, StoredTuning
@@ -86,14 +87,14 @@ def refuse_missing(place: Path) -> None:
 def _target(place: Path) -> Target:
     if not place.is_dir():
         return Target(place, (place,), {}, None)
-    files = tuple(place / name for name in NETWORKS if (place / name).exists())
+    files, word = tuple(place / name for name in NETWORKS if (place / name).exists()), shell_word(place)
     if not files:
         raise ArtefactError(
             f"{place} holds none of {', '.join(NETWORKS)} and no {TABLE}; nothing to report on. "
-            f"Make a network first: `gcn2snn convert {place}` or `gcn2snn tune {place}`"
+            f"Make a network first: `gcn2snn convert {word}` or `gcn2snn tune {word}`"
         )
-    summary = _beside(place, files[0], RUN_FILE, StoredRun, f"gcn2snn train DATASET --out {place} --force")
-    tuned = _beside(place, files[0], TUNE_FILE, StoredTuning, f"gcn2snn tune {place} --force")
+    summary = _beside(place, files[0], RUN_FILE, StoredRun, f"gcn2snn train DATASET --out {word} --force")
+    tuned = _beside(place, files[0], TUNE_FILE, StoredTuning, f"gcn2snn tune {word} --force")
     return Target(place, files, summary or {}, tuned)
 
 
@@ -105,7 +106,7 @@ def _beside(folder: Path, network: Path, name: str, schema: type[Stored], comman
     """
     if not (folder / name).exists():
         return None
-    remedy = f"with `{command}`, or report on a network alone with `gcn2snn report {network}`"
+    remedy = f"with `{command}`, or report on a network alone with `gcn2snn report {shell_word(network)}`"
     return load_json(folder / name, schema, f"Make it again {remedy}")
 
 

@@ -1,5 +1,6 @@
 """Image data: digits, CIFAR from every form, class folders, and the errors for data that are wrong."""
 
+import hashlib
 import os
 import pickle
 import tarfile
@@ -31,8 +32,6 @@ def _records(count: int = 6) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _known(monkeypatch: pytest.MonkeyPatch, labels: np.ndarray, images: np.ndarray) -> bytes:
-    import hashlib
-
     data = np.concatenate([labels.astype(np.uint8)[:, None], images.reshape(len(labels), -1)], 1).tobytes()
     monkeypatch.setitem(cifar.RECORDS_MD5, "test", hashlib.md5(data).hexdigest())
     monkeypatch.delenv("GCN2SNN_DATA", raising=False)
@@ -73,6 +72,19 @@ def test_cifar_refuses_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pass
     with pytest.raises(DataError, match=r"cifar-10-binary.tar.gz is not the published data"):
         load_images("cifar10", "test", tmp_path)
+
+
+def test_an_archive_that_is_replaced_after_its_check_is_refused(tmp_path: Path) -> None:
+    archive, member = tmp_path / "cifar.tar.gz", tmp_path / "test_batch.bin"
+    member.write_bytes(b"published")
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(member, "test_batch.bin")
+    read = cifar._archive_reader(archive, hashlib.md5(archive.read_bytes()).hexdigest())
+    assert read("test_batch.bin") == b"published"
+    with tarfile.open(archive, "w:gz"):
+        pass
+    with pytest.raises(DataError, match=r"cifar.tar.gz changed while it was read"):
+        read("test_batch.bin")
 
 
 def test_cifar_never_runs_pickled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

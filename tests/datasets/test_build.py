@@ -339,9 +339,7 @@ def test_a_corpus_that_changes_while_it_is_read_is_refused(
         made.write_text("\n".join(made.read_text().splitlines()[:-1]))
 
     monkeypatch.setattr(build_module, "read_documents", and_change)
-    with pytest.raises(
-        DataError, match=r"made.tsv changed while it was read. Build again when it is written to no more"
-    ):
+    with pytest.raises(DataError, match=r"made.tsv changed while it was read, so what was read of it is not used"):
         build_graph_file(made, GIGABYTE, temp=tmp_path / "temp")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gcn2snn import datasets
 from gcn2snn.artefact import load
 from gcn2snn.cli import main
 
@@ -151,6 +152,29 @@ def test_a_graph_that_was_built_before_is_trained_moved_and_evaluated(
     code, _, err = run(capsys, "train", "moved.safetensors", "--out", "other", "--window", 3, *SMALL)
     assert code == 2
     assert "is a graph that was built with window 20, and 3 is asked for" in err
+
+
+@pytest.mark.parametrize("moment", ["train", "evaluate"])
+def test_documents_that_change_between_the_graph_and_the_test_texts_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    corpus = write(tmp_path / "film.csv")
+    train = ("train", corpus, "--out", "new", "--inductive", *SMALL)
+    if moment == "evaluate":
+        assert run(capsys, *train)[0] == 0
+        assert run(capsys, "convert", "new")[0] == 0
+    read = datasets.load_graph
+
+    def and_change(*given: object, **named: object) -> object:
+        graph = read(*given, **named)  # type: ignore[arg-type]
+        corpus.write_text(corpus.read_text().replace("Film", "Streifen"))
+        return graph
+
+    monkeypatch.setattr(datasets, "load_graph", and_change)
+    code, _, err = run(capsys, *(train if moment == "train" else ("evaluate", "new")))
+    assert code == 2
+    assert "film.csv is not the corpus that" in err
+    assert "Give it as it was, or begin again" in err
 
 
 def test_info_takes_the_same_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import gcn2snn, parsed
 from rank_processes import command
 
+from gcn2snn.cli.ranks import agree_on_file
+from gcn2snn.errors import ArtefactError
 from gcn2snn.run_folder import CHECKPOINTS
+from gcn2snn.watched import Watched
 
 LINES = [
     ("red apple tree fruit", "fruit", "train"),
@@ -202,3 +206,15 @@ def test_a_killed_rank_ends_the_job_and_four_ranks_continue_it(tmp_path: Path) -
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, 3001))
     assert lines[: len(kept)] == kept
+
+
+def test_a_network_that_is_replaced_before_ranks_agree_on_it_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "snn.safetensors"
+    file.write_bytes(b"one")
+    network, agreed = Watched.now(file, error=ArtefactError), []
+    job = SimpleNamespace(agree=lambda *said: agreed.append(said))
+    agree_on_file(job, network)  # type: ignore[arg-type]
+    assert len(agreed) == 1
+    file.write_bytes(b"another")
+    with pytest.raises(ArtefactError, match=r"snn.safetensors changed while it was read"):
+        agree_on_file(job, network)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import gcn2snn
+from gcn2snn import artefact
 from gcn2snn.errors import ArtefactError, InputError, InputTypeError, MissingPackageError
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -220,6 +221,23 @@ def test_a_damaged_folder_is_refused_by_the_name_of_its_file(
     folder = snn.save_pretrained(tmp_path / "out")
     damage(folder)
     with pytest.raises(ArtefactError, match=message):
+        gcn2snn.from_pretrained(folder)
+
+
+def test_a_folder_that_is_replaced_between_its_check_and_its_reading_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snn, _, _ = image_network()
+    folder = snn.save_pretrained(tmp_path / "out")
+    check = artefact.check_folder
+
+    def and_replace(place: Path) -> Path:
+        file = check(place)
+        text_network()[0].save_pretrained(place, force=True)
+        return file
+
+    monkeypatch.setattr(artefact, "check_folder", and_replace)
+    with pytest.raises(ArtefactError, match=r"out changed while it was read \((config.json|model.safetensors) in it\)"):
         gcn2snn.from_pretrained(folder)
 
 
