@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gcn2snn.cnn.resnet8 import ResNet8, from_keras, is_keras
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, reason_of
 from gcn2snn.files import refuse_special
 from gcn2snn.torch_file import read_torch
 
@@ -112,7 +112,9 @@ def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or is not a safetensors file") from error
+        raise ArtefactError(
+            f"{path} cannot be read: {reason_of(error)}. It was truncated or is not a safetensors file"
+        ) from error
 
 
 def mismatches(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from gcn2snn.datasets.build_memory import Budget
-from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError
+from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError, way_out_of
 from gcn2snn.owner_lock import owned
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def opened(folder: Path, key: str, budget: Budget) -> Iterator[Store]:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtefactError(
-            f"cannot write into {folder.parent}: {error.strerror or error}. Choose another folder with --temp"
+            f"cannot write into {folder.parent}: {error.strerror or error}. {way_out_of(error, 'folder (--temp)')}"
         ) from error
     with (
         _removed_when_empty(folder),

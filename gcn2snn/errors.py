@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,48 @@ class Terminated(KeyboardInterrupt):
 def exit_code_of(stop: KeyboardInterrupt) -> int:
     """130 for Ctrl-C, 143 for a request to end."""
     return 143 if isinstance(stop, Terminated) else 130
+
+
+def reason_of(error: BaseException, *, with_file: bool = False) -> str:
+    """The words of the system for an error of its own, without its number; other errors as they are.
+
+    >>> reason_of(OSError(28, "No space left on device", "runs/a")), reason_of(ValueError("it is a single array"))
+    ('No space left on device', 'it is a single array')
+
+    Args:
+        error: that was caught.
+        with_file: name the file that the system speaks of.
+    """
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if with_file and error.filename is not None else error.strerror
+
+
+def way_out_of(error: OSError, place: str = "folder") -> str:
+    """What to do about a file that the system did not let us write.
+
+    >>> way_out_of(OSError(36, "File name too long"))
+    'Choose a shorter name'
+
+    Args:
+        error: of the system.
+        place: what to choose another of.
+    """
+    return _WAYS_OUT.get(error.errno or 0, f"Choose a {place} that you may write to")
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: "Free space",
+    errno.EDQUOT: "Free space within your quota",
+    errno.EFBIG: "Raise the limit of file sizes (ulimit -f), or free space",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.ELOOP: "Mend the link that leads to itself",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "Close other programs",
+    errno.ENOMEM: "Free memory",
+    errno.EIO: "Look whether the disk is sound",
+}
+"""What helps, by the system's number; where nothing is said here, it is another place that helps."""
 
 
 class ConfigError(Gcn2SnnError, ValueError):

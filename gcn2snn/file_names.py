@@ -47,10 +47,14 @@ def shell_word(name: object) -> str:
     return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
-def refuse_undecodable(name: str) -> None:
+def refuse_undecodable(name: str, *, is_text: bool = False) -> None:
     """Refuse a name of bytes that are no UTF-8, which Python keeps as halves of surrogate pairs.
 
     Neither safetensors nor JSON nor a terminal can take such a name: files would be called damaged that are whole.
+
+    Args:
+        name: of a file or of anything else, as the command line gives it.
+        is_text: it is a text to work on, and no name.
 
     Raises:
         ArtefactError: it shows the bytes.
@@ -59,7 +63,11 @@ def refuse_undecodable(name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        way_out = (
+            "Give the text in that encoding, for example through iconv"
+            if is_text
+            else "Files of this package cannot store such a name: rename it, or set LC_ALL to the locale in which it is text"
+        )
         raise ArtefactError(
-            f"'{shown}' holds bytes that are not text in {sys.getfilesystemencoding()}. Files of this package cannot store such a name: "
-            "rename it, or set LC_ALL to the locale in which it is text"
+            f"'{shown}' holds bytes that are not text in {sys.getfilesystemencoding()}. {way_out}"
         ) from error

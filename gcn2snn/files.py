@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, reason_of, way_out_of
 from gcn2snn.file_names import refuse_other_ending, refuse_undecodable
 from gcn2snn.kept_inputs import refuse_changed_inputs, refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
@@ -124,9 +124,7 @@ def replacing(path: Path) -> Iterator[Path]:
             _finish(temporary, path, mode)
             _sync_folder(path.parent)
     except OSError as error:
-        raise ArtefactError(
-            f"cannot write {path}: {error.strerror or error}. Free space, or choose a folder you may write to"
-        ) from error
+        raise ArtefactError(f"cannot write {path}: {error.strerror or error}. {way_out_of(error)}") from error
 
 
 @contextlib.contextmanager
@@ -147,9 +145,7 @@ def filling(folder: Path, last: str) -> Iterator[Path]:
                 _finish(file, folder / file.name, modes[file])
             _sync_folder(folder)
     except OSError as error:
-        raise ArtefactError(
-            f"cannot write {folder}: {error.strerror or error}. Free space, or choose a folder you may write to"
-        ) from error
+        raise ArtefactError(f"cannot write {folder}: {error.strerror or error}. {way_out_of(error)}") from error
 
 
 def _finish(temporary: Path, path: Path, mode: int | None) -> None:
@@ -317,7 +313,9 @@ def load_tensors(
             raise ArtefactError(
                 f"{path} cannot be read: it is no safetensors file; a {kind} file that gcn2snn wrote is needed"
             ) from error
-        raise ArtefactError(f"{path} cannot be read: {error}. It was truncated or edited; make it again") from error
+        raise ArtefactError(
+            f"{path} cannot be read: {reason_of(error)}. It was truncated or edited; make it again"
+        ) from error
     if checksum(tensors, header.get("meta")) != header.get("checksum"):
         raise ArtefactError(f"{path} was changed after it was written (its checksum differs). Make it again")
     return tensors, checked(header.get("meta"), schema or Stored, f"the header of {path}", again)

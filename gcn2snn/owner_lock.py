@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gcn2snn.errors import ArtefactError, LockedError
+from gcn2snn.errors import ArtefactError, LockedError, way_out_of
 
 try:
     import fcntl
@@ -191,7 +191,9 @@ def _make_folder(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArtefactError(f"{folder} cannot be made: {error.strerror or error}. Choose another place") from error
+        raise ArtefactError(
+            f"{folder} cannot be made: {error.strerror or error}. {way_out_of(error, 'place')}"
+        ) from error
     return made
 
 
@@ -213,7 +215,7 @@ class _Lock:
                 holder = self._try()
             except OSError as error:
                 raise ArtefactError(
-                    f"{self.file} cannot be written: {error.strerror or error}. Choose a folder you may write to"
+                    f"{self.file} cannot be written: {error.strerror or error}. {way_out_of(error)}"
                 ) from error
             if holder is None:
                 return
@@ -249,7 +251,11 @@ class _Lock:
             is_there = os.path.samestat(os.fstat(handle), os.stat(self.file, follow_symlinks=False))
         except OSError:  # its last owner has removed it
             is_there = False
-        before = Owner.read(_content(handle)) if is_there else None
+        try:
+            before = Owner.read(_content(handle)) if is_there else None
+        except OSError:
+            os.close(handle)
+            raise
         if is_there and (before is None or before.host == platform.node() or before.is_dead()):
             try:
                 _write(handle, Owner.here())

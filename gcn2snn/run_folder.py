@@ -22,6 +22,7 @@ from gcn2snn.files import (
     save_json,
     save_tensors,
     save_text,
+    stored_header,
     stored_kind,
 )
 from gcn2snn.leftovers import clear_leftovers
@@ -118,13 +119,28 @@ def _is_run(folder: Path) -> bool:
 
 
 def make_room(folder: Path, *, force: bool) -> None:
-    """With ``force`` the run that is there goes; other files of the folder stay, and networks among them are named."""
+    """With ``force`` the run that is there goes; other files of the folder stay, and its networks among them are named."""
     if force and os.path.lexists(folder / RUN_FILE):
+        networks = [file for file in sorted(folder.glob("*.safetensors")) if _is_network_of(file, folder / RUN_FILE)]
         for name in _OWN_FILES:
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-        for network in sorted(folder.glob("*.safetensors")):
+        for network in networks:
             _log.warning("%s was made of the run that is replaced now, and stays; convert again with --force", network)
+
+
+def _is_network_of(file: Path, run_file: Path) -> bool:
+    """Whether a file is a spiking network made of the run with this summary, as far as both of them say."""
+    if stored_kind(file) != "snn":
+        return False
+    try:
+        summary, meta = read_json(run_file), stored_header(file).get("meta")
+    except ArtefactError:
+        return True
+    origin = meta.get("origin") if isinstance(meta, dict) else None
+    if not (isinstance(summary, dict) and isinstance(origin, dict)):
+        return True
+    return all(origin[key] == summary.get(key) for key in ("fingerprint", "config") if key in origin)
 
 
 def open_run(folder: Path, origin: Json) -> dict[str, object] | None:

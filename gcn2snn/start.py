@@ -35,7 +35,7 @@ def main() -> None:
     _hear_signals()
     _open_closed_streams()
     _spend_less()
-    code = _run()
+    code = 2 if _threads_are_wrong() else _run()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_IGN)  # all is done: what Python tidies up at its end is not interrupted
@@ -57,6 +57,8 @@ def _run() -> int:
     except KeyboardInterrupt:
         _say_stopped()
         return 130
+    except OSError:  # neither the output nor the error about it could be written, so nothing is left to say it with
+        return 2
     return 0
 
 
@@ -68,6 +70,16 @@ def _spend_less() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     gc.set_threshold(OBJECTS_A_SEARCH, 10, 10)
+
+
+def _threads_are_wrong() -> bool:
+    """Refuse a number of threads that OpenMP cannot read, which complains of it in its own words and takes another one."""
+    value = os.environ.get("OMP_NUM_THREADS", "1")
+    if all(part.strip().isdecimal() and 0 < int(part) < 2**31 for part in value.split(",")):
+        return False
+    text = f"OMP_NUM_THREADS is {value!r}; allowed is a positive whole number. Give one, or unset it"
+    print(f"gcn2snn: error: {text}", file=sys.stderr)
+    return True
 
 
 def _hear_signals() -> None:

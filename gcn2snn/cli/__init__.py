@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import traceback
@@ -29,7 +30,7 @@ from gcn2snn.cli.train import train
 from gcn2snn.cli.tune import tune
 from gcn2snn.cli.verbs import SETTINGS, STOPPED, UsageError, add, refuse_usage
 from gcn2snn.distributed import launched
-from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, lacks_memory
+from gcn2snn.errors import Gcn2SnnError, InterruptedRunError, lacks_memory, reason_of, way_out_of
 from gcn2snn.file_names import refuse_undecodable
 
 app = typer.Typer(
@@ -90,7 +91,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # full disk, missing permission: the system's own words
-        print(f"gcn2snn: error: {error}. Free space, or choose a place you may use", file=sys.stderr)
+        print(f"gcn2snn: error: {reason_of(error, with_file=True)}. {way_out_of(error, 'place')}", file=sys.stderr)
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if not lacks_memory(error):
@@ -110,8 +111,8 @@ def main() -> None:
 
 def _run() -> int:
     """Run the verb that the command line names; its exit code."""
-    for argument in sys.argv[1:]:
-        refuse_undecodable(argument)
+    for before, argument in itertools.pairwise(sys.argv):
+        refuse_undecodable(argument, is_text=before == "--text" or argument.startswith("--text="))
     try:
         code = app(prog_name="gcn2snn", standalone_mode=False)
     except UsageError as error:

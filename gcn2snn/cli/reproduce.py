@@ -33,7 +33,9 @@ def reproduce(
     seeds: Annotated[int | None, typer.Option(help="training seeds")] = None,
     modes: Annotated[Strings, typer.Option(help="variants to compare; repeat or separate with commas")] = None,
     limit: Annotated[int | None, typer.Option(help="use at most this many test inputs")] = None,
-    weights: Annotated[Strings, typer.Option(help="NAME=FILE, trained weights of a model; repeat")] = None,
+    weights: Annotated[
+        Strings, typer.Option(help="NAME=FILE, trained weights of a model, or the run folder that holds them; repeat")
+    ] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="leave broken run folders out")] = False,
     trials: Annotated[int | None, typer.Option(help="configurations that the tuned mode of table5 tries")] = None,
     max_loss: Annotated[float | None, typer.Option(help="points that the tuned mode of table5 may lose")] = None,

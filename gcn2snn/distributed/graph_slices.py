@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcn2snn.distributed.communicator import Communicator
 from gcn2snn.distributed.halo import Halo, Partition, with_halo
-from gcn2snn.errors import ArtefactError, InputError
+from gcn2snn.errors import ArtefactError, InputError, reason_of
 from gcn2snn.files import stored_header
 from gcn2snn.graph import GRAPH_FORMAT, Graph, StoredGraph
 from gcn2snn.kernels import CSR
@@ -86,7 +86,7 @@ def read_share(path: Path, ranks: Communicator) -> GraphShare:
             }
             features = file.get_slice("features")[own] if "features" in file.keys() else None  # noqa: SIM118
     except (SafetensorError, OSError, KeyError) as error:
-        raise ArtefactError(f"{path} cannot be read: {error}. {AGAIN}") from error
+        raise ArtefactError(f"{path} cannot be read: {reason_of(error)}. {AGAIN}") from error
     raw = CSR(rowptr[own.start : own.stop + 1] - first, entries["col"], entries["value"], partition.rows)
     try:
         raw.validate()

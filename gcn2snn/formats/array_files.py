@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, reason_of
 from gcn2snn.files import replacing
 
 # Its keywords are the names of the arrays, which its annotations do not say.
@@ -40,4 +40,4 @@ def load_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
                 raise ValueError("it is a single array")
             return {name: found[name] for name in found.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ArtefactError(f"{path} cannot be read: {error}. Export the network again") from error
+        raise ArtefactError(f"{path} cannot be read: {reason_of(error)}. Export the network again") from error

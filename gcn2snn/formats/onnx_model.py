@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gcn2snn import ir
 from gcn2snn.engines import Value, bind, constants, dense_value, matrix_value, network_dtype
-from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError, reason_of
 from gcn2snn.files import replacing
 from gcn2snn.formats.onnx_graph import OPSET, OnnxGraph, Sparse
 from gcn2snn.formats.onnx_matrices import computed, fixed, given, why_fixed
@@ -260,7 +260,7 @@ def read_onnx(out: Path) -> onnx.ModelProto:
     try:
         return package("onnx").load(out)
     except (OSError, DecodeError) as error:
-        raise ArtefactError(f"{out} cannot be read: {error}. Export the network again") from error
+        raise ArtefactError(f"{out} cannot be read: {reason_of(error)}. Export the network again") from error
 
 
 def run_onnx(out: Path, feeds: Feeds, also: Sequence[str] = ()) -> Feeds:

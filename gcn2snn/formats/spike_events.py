@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gcn2snn import ir
 from gcn2snn.engines import bind, constants, dense_value
-from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError, reason_of
 from gcn2snn.files import replacing
 from gcn2snn.formats.array_files import load_arrays, save_arrays
 from gcn2snn.formats.clock import windows_of
@@ -158,7 +158,7 @@ def read_events(out: Path) -> dict[str, NDArray[np.int64]]:
         for row in rows:
             found.setdefault(row["population"], []).append([int(row[column]) for column in COLUMNS])
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise ArtefactError(f"{out} cannot be read: {error}. Export the spikes again") from error
+        raise ArtefactError(f"{out} cannot be read: {reason_of(error)}. Export the spikes again") from error
     return {name: np.array(columns, dtype=np.int64) for name, columns in found.items()}
 
 

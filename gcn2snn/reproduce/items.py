@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError, way_out_of
 from gcn2snn.owner_lock import owned
 from gcn2snn.reproduce.options import ReproduceOptions, flags
 
@@ -286,7 +286,9 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArtefactError(f"{out} cannot be written: {error.strerror or error}. Pass another --out") from error
+        raise ArtefactError(
+            f"{out} cannot be written: {error.strerror or error}. {way_out_of(error, 'folder (--out)')}"
+        ) from error
     try:
         with owned(out / item.name):  # results that are there are read, completed and written again
             return {"item": item.name} | make(out, options)

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcn2snn.errors import ArtefactError, Gcn2SnnError
+from gcn2snn.errors import ArtefactError, Gcn2SnnError, way_out_of
 from gcn2snn.tune.point import Point, point_dict, point_of
 
 
@@ -82,7 +82,7 @@ class Journal:
                 os.fsync(file.fileno())
         except OSError as error:
             raise ArtefactError(
-                f"cannot write {self.path}: {error.strerror or error}. Free space; the same command then goes on"
+                f"cannot write {self.path}: {error.strerror or error}. {way_out_of(error)}; the same command then goes on"
             ) from error
         self.measured.append(found)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from gcn2snn.errors import Gcn2SnnError
+from gcn2snn.errors import Gcn2SnnError, reason_of
 from gcn2snn.files import cache_folder
 from gcn2snn.kernels.native import build, variants
 from gcn2snn.kernels.native.library_file import fault_of, own_folder
@@ -74,7 +74,7 @@ def load(variant: str = "") -> Native:
     try:
         return _compiled("compile" if variant == "auto" else variant)
     except (OSError, Gcn2SnnError) as error:
-        return Native(None, f"the compiled helper could not be built or loaded: {error}")
+        return Native(None, f"the compiled helper could not be built or loaded: {reason_of(error, with_file=True)}")
 
 
 def library_of(name: str) -> Path:

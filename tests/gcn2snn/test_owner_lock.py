@@ -124,3 +124,14 @@ def test_a_full_disk_is_not_called_a_held_lock(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ArtefactError, match="cannot be written: No space left on device"), owned(tmp_path / "journal"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_cannot_be_read_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(handle: int) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    opened = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(owner_lock, "_content", unreadable)
+    with pytest.raises(ArtefactError, match="Look whether the disk is sound"), owned(tmp_path / "journal"):
+        pass
+    assert len(os.listdir("/proc/self/fd")) == opened

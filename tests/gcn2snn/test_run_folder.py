@@ -12,6 +12,7 @@ import pytest
 from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.files import save_json, save_tensors
 from gcn2snn.graph import Graph
 from gcn2snn.owner_lock import stamp
 from gcn2snn.run_folder import MODEL_FILE, check_folder, make_room, open_run, own_folder, read_run
@@ -175,11 +176,20 @@ def test_a_corpus_that_was_moved_is_the_same_and_one_of_other_content_is_not(tmp
             open_run(tmp_path, run | {"dataset": data | other})
 
 
-def test_a_network_of_the_run_that_is_replaced_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("run.json", "model.safetensors", "snn.safetensors"):
-        (tmp_path / name).touch()
+def test_networks_of_the_run_that_is_replaced_are_named_and_other_files_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = {"fingerprint": "1" * 64, "config": {"seed": 0}}
+    save_json(tmp_path / "run.json", run)
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "notes.safetensors").write_bytes(b"of somebody else")
+    for name, origin in (("own", run), ("unknown", {}), ("other", run | {"config": {"seed": 1}})):
+        save_tensors(tmp_path / f"{name}.safetensors", {}, kind="snn", version=1, meta={"origin": origin})
+    save_tensors(tmp_path / "graph.safetensors", {}, kind="graph", version=1, meta={})
     make_room(tmp_path, force=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["snn.safetensors"]
+    left = ["graph", "notes", "other", "own", "unknown"]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == left
     assert caplog.messages == [
-        f"{tmp_path / 'snn.safetensors'} was made of the run that is replaced now, and stays; convert again with --force"
+        f"{tmp_path / name}.safetensors was made of the run that is replaced now, and stays; convert again with --force"
+        for name in ("own", "unknown")
     ]

@@ -149,6 +149,20 @@ def test_a_reader_that_goes_is_quiet_and_a_full_disk_is_not() -> None:
         assert done.returncode == 2
         assert done.stderr.startswith("gcn2snn: error: ")
         assert "No space left on device" in done.stderr
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([sys.executable, "-c", RUN, "info", "nowhere"], stdout=full, stderr=full)
+        assert done.returncode == 2
+
+
+@pytest.mark.parametrize("value", ["abc", "", "0", "-1", "2,x", "99999999999"])
+def test_a_number_of_threads_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    done = python(RUN, "--version")
+    assert (done.returncode, done.stdout) == (2, "")
+    wanted = (
+        f"gcn2snn: error: OMP_NUM_THREADS is {value!r}; allowed is a positive whole number. Give one, or unset it\n"
+    )
+    assert done.stderr == wanted
 
 
 @pytest.mark.parametrize(("given", "policy"), [(None, "passive"), ("active", "active")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -77,35 +78,44 @@ def matrix_of(rows: int, cols: int, density: float, hub: bool) -> CSR:
     return CSR.from_dense(dense).to(DEVICE)
 
 
-PROBLEMS = {
-    "rows": st.sampled_from([1, 2, 9, 17]),
-    "cols": st.sampled_from([1, 7, 8, 9, 17, 33] if INTERPRETED else [1, 9, 64, 65, 1024, 1025, 3001]),
-    "channels": st.sampled_from([1, 15, 16, 17, 63, 64, 65, 130, 256, 257, 300]),
-    "density": st.sampled_from([0.0, 0.1, 0.6]),
-    "hub": st.booleans(),
-    "kind": st.sampled_from(SILENCE),
-    "per_channel": st.booleans(),
-    "double": st.booleans(),
-}
+class Problem(NamedTuple):
+    """A matrix and spikes by what they look like."""
+
+    rows: int
+    cols: int
+    channels: int
+    density: float
+    hub: bool
+    kind: str
+    per_channel: bool
+    dtype: torch.dtype
+
+    def matrix(self) -> CSR:
+        return matrix_of(self.rows, self.cols, self.density, self.hub)
+
+    def spikes(self, coding: PhaseCode, *, per_channel: bool = False) -> Spikes:
+        return silenced(spikes(self.cols, self.channels, coding, 3, per_channel), self.kind)
+
+
+PROBLEMS = st.builds(
+    Problem,
+    rows=st.sampled_from([1, 2, 9, 17]),
+    cols=st.sampled_from([1, 7, 8, 9, 17, 33] if INTERPRETED else [1, 9, 64, 65, 1024, 1025, 3001]),
+    channels=st.sampled_from([1, 15, 16, 17, 63, 64, 65, 130, 256, 257, 300]),
+    density=st.sampled_from([0.0, 0.1, 0.6]),
+    hub=st.booleans(),
+    kind=st.sampled_from(SILENCE),
+    per_channel=st.booleans(),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
 
 
 @settings(max_examples=25 if INTERPRETED else 300, deadline=None, derandomize=True)
-@given(**PROBLEMS, coding=st.sampled_from([CODES[0], CODES[1], CODES[6]]), fires=st.booleans())
-def test_what_is_left_gives_the_bits_of_the_whole_product(
-    rows: int,
-    cols: int,
-    channels: int,
-    density: float,
-    hub: bool,
-    kind: str,
-    per_channel: bool,
-    double: bool,
-    coding: PhaseCode,
-    fires: bool,
-) -> None:
-    matrix, dtype = matrix_of(rows, cols, density, hub), torch.float64 if double else torch.float32
-    population = silenced(spikes(cols, channels, coding, 3, per_channel), kind)
-    bias, add = (torch.randn(*shape, dtype=dtype, device=DEVICE) for shape in ((channels,), (rows, channels)))
+@given(PROBLEMS, coding=st.sampled_from([CODES[0], CODES[1], CODES[6]]), fires=st.booleans())
+def test_what_is_left_gives_the_bits_of_the_whole_product(problem: Problem, coding: PhaseCode, fires: bool) -> None:
+    matrix, dtype, channels = problem.matrix(), problem.dtype, problem.channels
+    population = problem.spikes(coding, per_channel=problem.per_channel)
+    bias, add = (torch.randn(*shape, dtype=dtype, device=DEVICE) for shape in ((channels,), (problem.rows, channels)))
     horizon = torch.randint(1, 17, (1, channels), device=DEVICE)
     fire = Fire(torch.tensor(0.8, device=DEVICE), CODES[0], horizon)
 
@@ -140,20 +150,10 @@ def test_rows_of_one_segment_have_the_bits_of_the_reference_and_the_compiled_hel
 
 
 @settings(max_examples=8 if INTERPRETED else 100, deadline=None, derandomize=True)
-@given(**PROBLEMS, wait=st.sampled_from([0, 3, 40]))
-def test_neurons_that_do_not_wait_fire_alike(
-    rows: int,
-    cols: int,
-    channels: int,
-    density: float,
-    hub: bool,
-    kind: str,
-    per_channel: bool,
-    double: bool,
-    wait: int,
-) -> None:
-    matrix, dtype = matrix_of(rows, cols, density, hub), torch.float64 if double else torch.float32
-    population = silenced(spikes(cols, channels, CODES[0], 3, per_channel), kind)
+@given(PROBLEMS, wait=st.sampled_from([0, 3, 40]))
+def test_neurons_that_do_not_wait_fire_alike(problem: Problem, wait: int) -> None:
+    matrix, dtype = problem.matrix(), problem.dtype
+    population = problem.spikes(CODES[0], per_channel=problem.per_channel)
     fire = Fire(torch.tensor(0.8, device=DEVICE), PhaseCode(1.4, 9, signed=True))
 
     def product() -> Tensor:
@@ -164,13 +164,13 @@ def test_neurons_that_do_not_wait_fire_alike(
     assert torch.equal(product(), wanted)
 
 
-def problem(kind: str, channels: int = 300) -> tuple[CSR, Spikes]:
+def small_problem(kind: str, channels: int = 300) -> tuple[CSR, Spikes]:
     return matrix_of(9, 33, 0.6, True), silenced(spikes(33, channels, CODES[0], 3), kind)
 
 
 @pytest.mark.parametrize("kind", ["rows", "tiles", "all"])
 def test_entries_that_read_silence_are_left_out(kind: str) -> None:
-    matrix, population = problem(kind)
+    matrix, population = small_problem(kind)
     segments, code, block = segments_of(matrix), operands.aligned(population.code), 256
     found = silence.packed_entries(matrix, matrix.value, code, segments, block)
     for tile, part in enumerate(code.split(block, dim=1)):
@@ -185,7 +185,7 @@ def test_entries_that_read_silence_are_left_out(kind: str) -> None:
 
 def test_the_kernel_reads_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Doubled values in what was packed double the product, and only where packing pays."""
-    matrix, population = problem("rows", 200)
+    matrix, population = small_problem("rows", 200)
     made = silence.packed_entries
 
     def doubled(*args: object) -> silence.Packed:
@@ -213,7 +213,7 @@ def test_the_kernel_reads_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_looked_for_where_it_cannot_pay(
     product: Callable[[CSR, Spikes], Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    matrix, population = problem("rows", 40)
+    matrix, population = small_problem("rows", 40)
     looked = []
     monkeypatch.setattr(silence, "packed_entries", lambda *args: looked.append(args))
     monkeypatch.setattr(silence, "PACK_BYTES", 48)
@@ -231,7 +231,7 @@ def test_nothing_is_looked_for_where_it_cannot_pay(
 
 
 def test_blocks_are_kept_with_the_spikes_and_read_less() -> None:
-    matrix, population = problem("channels")
+    matrix, population = small_problem("channels")
     segments = segments_of(matrix)
     find = lambda: operands.operands_of(matrix, population, torch.float32, segments)  # noqa: E731
     (first,) = find()
