@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from gcn2snn.datasets.build_memory import Budget
+from gcn2snn.datasets.query_stop import heard_in_queries
 from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError, way_out_of
 from gcn2snn.owner_lock import owned
 
@@ -174,9 +175,8 @@ def _errors_of(folder: Path, budget: Budget) -> Iterator[None]:
 
     again = "What is done is kept: give the same command again to continue"
     try:
-        yield
-    except duckdb.InterruptException as stop:  # Ctrl-C while a query runs
-        raise KeyboardInterrupt from stop
+        with heard_in_queries():
+            yield
     except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException, OSError) as error:
         said = str(error).strip().splitlines()[0]
         signs = ("no space", "disk full", "max_temp_directory_size", "could not write")

@@ -8,6 +8,7 @@ from pathlib import Path
 from gcn2snn.datasets.file_bytes import refuse_special
 from gcn2snn.datasets.json_records import Record, table_of
 from gcn2snn.datasets.options import TextGraphOptions
+from gcn2snn.datasets.query_stop import heard_in_queries
 from gcn2snn.datasets.tables import Table
 from gcn2snn.errors import DataError, MissingPackageError
 
@@ -34,7 +35,7 @@ def read_parquet(path: Path, options: TextGraphOptions) -> Table:
 def _rows(path: Path) -> Iterator[Record]:
     import duckdb
 
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+    with heard_in_queries(), duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
         try:
             rows = connection.execute("SELECT * FROM read_parquet(?)", (str(path),))
             names = [column[0] for column in rows.description or ()]
