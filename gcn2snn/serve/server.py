@@ -21,6 +21,11 @@ from gcn2snn.serve.options import ServeOptions, number_of_cores
 from gcn2snn.serve.served import Served, load_served
 
 try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
+try:
     import uvicorn
     from fastapi import FastAPI
     from uvicorn.config import STARTUP_FAILURE
@@ -32,6 +37,10 @@ except ModuleNotFoundError as error:
 
 BACKLOG = 2048
 """Connections that the system keeps while no worker takes them."""
+
+
+LEAST_FILES = 128
+"""Open files that a process may have at least: a worker has about forty, and one for each connection."""
 
 
 def run_server(options: ServeOptions) -> int:
@@ -47,8 +56,9 @@ def run_server(options: ServeOptions) -> int:
 
     Raises:
         ArtefactError, ConfigError: the network cannot be read, or does not classify texts.
-        ConfigError: nobody can listen at the address.
+        ConfigError: nobody can listen at the address, or the system allows too few open files.
     """
+    _refuse_few_files()
     served = load_served(options.network, options.tokeniser)
     with _listening(options) as listener:
         host, port = listener.getsockname()[:2]
@@ -59,6 +69,22 @@ def run_server(options: ServeOptions) -> int:
             return _run_here(options, served, listener, address)
         del served  # each worker reads its own
         return _run_workers(options, listener, address)
+
+
+def _refuse_few_files() -> None:
+    """Refuse a limit of open files with which a worker could not take its connections: it would start and never answer.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if resource is None:
+        return
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= allowed < LEAST_FILES:  # no limit is a negative number
+        higher = "" if 0 <= most < LEAST_FILES else f": ulimit -n {LEAST_FILES} or more"
+        raise ConfigError(
+            f"a process may have {allowed} open files here, and a service needs {LEAST_FILES}. Raise the limit{higher}"
+        )
 
 
 def _listening(options: ServeOptions) -> socket.socket:

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -147,6 +148,30 @@ def test_only_networks_that_classify_texts_are_served(tmp_path: Path) -> None:
     assert "does not exist; a spiking network is needed" in failed("serve", tmp_path / "nothing")
     (tmp_path / "text").write_text("no network")
     assert "it is no safetensors file; a snn file that gcn2snn wrote is needed" in failed("serve", tmp_path / "text")
+
+
+def test_a_service_that_could_not_take_connections_is_refused(network_file: Path) -> None:
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            'ulimit -n 60; exec "$@"',
+            "",
+            sys.executable,
+            "-m",
+            "gcn2snn",
+            "serve",
+            network_file,
+            "--port",
+            "0",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    wanted = "a process may have 60 open files here, and a service needs 128. Raise the limit"
+    assert done.stderr.startswith(f"gcn2snn: error: {wanted}")
 
 
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("::", True)])
