@@ -9,6 +9,7 @@
 #include "blocks.h"
 #include "coding.h"
 #include "conv_steps.h"
+#include "entries.h"
 #include "spmm.h"
 #include "step_fire.h"
 #include "steps.h"
@@ -161,6 +162,11 @@ int64_t gcn2snn_structure_bytes(int64_t index) {
                                       const int32_t* x_rowptr, const int32_t* x_col, int64_t x_rows, const real* x_value,     \
                                       int64_t columns, real* out, int64_t threads) {                                          \
         spmm_sparse<real>({rowptr, col, rows}, value, {x_rowptr, x_col, x_rows}, x_value, columns, out, threads);             \
+    }                                                                                                                         \
+    void gcn2snn_sort_entries_##suffix(const int64_t* row, const int64_t* col, const real* value, int64_t entries,            \
+                                       int64_t rows, int64_t columns, int32_t* rowptr, int32_t* sorted_col,                   \
+                                       real* sorted_value, int64_t* outside, int64_t threads) {                               \
+        sort_entries<real>(row, col, value, entries, rows, columns, rowptr, sorted_col, sorted_value, outside);               \
     }                                                                                                                         \
     void gcn2snn_code_words_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,     \
                                      int64_t scale_rows, int64_t timesteps, real* out, int64_t* not_finite,                   \
