@@ -182,9 +182,9 @@ GCN2SNN_FLOAT(f32, float)
 GCN2SNN_FLOAT(f64, double)
 
 #define GCN2SNN_CODED(suffix, real, code_t)                                                                                   \
-    void gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const Fire* fire,         \
-                                 int64_t threads) {                                                                           \
-        encode<real, code_t>(x, rows, channels, scale_rows, *fire, threads);                                                  \
+    void gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const real* add,          \
+                                 const real* start, const Fire* fire, int64_t threads) {                                      \
+        encode<real, code_t>(x, rows, channels, scale_rows, {add, start}, *fire, threads);                                    \
     }                                                                                                                         \
     void gcn2snn_decode_##suffix(const code_t* code, int64_t rows, int64_t channels, const real* table, int64_t timesteps,    \
                                  const real* scale, int64_t scale_rows, real* out, int64_t threads) {                         \
