@@ -13,7 +13,7 @@ from torch import Tensor
 from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
 from gcn2snn.kernels.derived import Derived, contents, either, versions
 from gcn2snn.kernels.finite import all_finite
-from gcn2snn.kernels.sort_entries import sort_entries
+from gcn2snn.kernels.sort_entries import compress, sort_entries
 from gcn2snn.kernels.symmetry import check_symmetric
 
 T = TypeVar("T")
@@ -91,6 +91,10 @@ class CSR:
                 f"row is {row.dtype} and col is {col.dtype}; indices are integers. Convert with .long()"
             )
         _check_entries(value.numel())
+        if (found := compress(row, col, value, shape)) is not None:
+            matrix = cls(*found, shape[1], symmetric)
+            matrix._derived.get("valid indices", versions(matrix.rowptr, matrix.col), lambda: None)  # checked there
+            return matrix
         _check_range("row", row, shape[0])
         _check_range("column", col, shape[1])
         counts = torch.bincount(row.long(), minlength=shape[0])

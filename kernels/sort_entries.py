@@ -1,12 +1,42 @@
-"""Entries in the order of their rows and columns, some rows at a time, so that sorting takes little memory of its own."""
+"""Entries in the order of their rows and columns: by the compiled helper, or in torch, some rows at a time to take little memory."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from gcn2snn.kernels import backend
+
 SORTED_AT_ONCE = 1 << 22
 """Entries that are sorted together: the numbers that order them take 16 bytes each, four times what an entry takes."""
+
+MOST_COLUMNS_AN_ENTRY = 4
+"""The compiled helper counts the entries of each column; a matrix with many more columns than entries is sorted in torch."""
+
+
+def compress(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor] | None:
+    """(rowptr, columns, values) of entries by the compiled helper; None where it cannot, or where some lie outside of the matrix.
+
+    >>> row, col, value = torch.tensor([1, 0, 1]), torch.tensor([2, 1, 0]), torch.tensor([5.0, 6.0, 7.0])
+    >>> found = compress(row, col, value, (2, 3))
+    >>> found is None or [part.tolist() for part in found] == [[0, 1, 3], [1, 0, 2], [6.0, 7.0, 5.0]]
+    True
+
+    Args:
+        row, col, value: of each entry, [nnz]; the helper sorts values of float32 and float64 on a CPU that need no gradient.
+        shape: rows and columns of the matrix.
+    """
+    parts = (row, col, value)
+    plain = all(part.is_cpu and not part.requires_grad for part in parts) and value.dtype in (
+        torch.float32,
+        torch.float64,
+    )
+    empty = shape[1] > MOST_COLUMNS_AN_ENTRY * max(value.numel(), SORTED_AT_ONCE)
+    if not plain or empty or backend.requested() not in ("auto", "native") or backend.why_not("native", "cpu"):
+        return None
+    from gcn2snn.kernels import native
+
+    return native.sort_entries(row, col, value, shape)
 
 
 def sort_entries(

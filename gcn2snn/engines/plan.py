@@ -33,16 +33,17 @@ class Step:
 
 
 @ir.once_per_network
-def steps_to_heads(network: ir.Network, fuse: bool, known: frozenset[str]) -> tuple[Step, ...]:
+def steps_to_heads(network: ir.Network, fuse: bool, known: frozenset[str], started: bool = False) -> tuple[Step, ...]:
     """The steps that lead to the heads of the result, which stay.
 
     Args:
         network: to evaluate.
         fuse: whether a synapse and its population may be one step.
         known: names of the nodes whose results are there before the first step.
+        started: as for :func:`fusions`.
     """
     needed = _needed(network, known)
-    at = {name: each for name, each in fusions(network).items() if name in needed} if fuse else {}
+    at = {name: each for name, each in fusions(network, started).items() if name in needed} if fuse else {}
     inside = {name for each in at.values() for name in (each.neuron.name, each.synapse.name)} - at.keys()
     groups: list[tuple[tuple[ir.Node, ...], Fusion | None]] = []
     for node in needed.values():
@@ -71,11 +72,15 @@ def _needed(network: ir.Network, known: Set[str]) -> Mapping[str, ir.Node]:
     return {node.name: node for node in reversed(found)}
 
 
-def fusions(network: ir.Network) -> dict[str, Fusion]:
+def fusions(network: ir.Network, started: bool = False) -> dict[str, Fusion]:
     """What one kernel may do at once, by the node at which all operands are there: the synapse, or the sum behind it.
 
     A sum has to have two terms, so that the kernel adds them in the same order: a residual branch, or a node's own
     features beside those of its neighbours.
+
+    Args:
+        network: to evaluate.
+        started: also where membranes start from something behind a sum, for kernels that add it last.
     """
     found = {}
     for neuron in network.of(ir.Neuron):
@@ -84,7 +89,7 @@ def fusions(network: ir.Network) -> dict[str, Fusion]:
             continue
         if isinstance(feed, ir.Synapse):
             found[feed.name] = Fusion(feed, neuron)
-        elif isinstance(feed, ir.Add) and feed.bias is None and neuron.start is None:
+        elif isinstance(feed, ir.Add) and feed.bias is None and (started or neuron.start is None):
             term = _lone_term(network, feed)
             if term is not None:
                 (other,) = (name for name in feed.inputs if name != term.name)
@@ -93,9 +98,13 @@ def fusions(network: ir.Network) -> dict[str, Fusion]:
 
 
 def _lone_term(network: ir.Network, total: ir.Add) -> ir.Synapse | None:
-    """A synapse that only this sum of two terms reads."""
+    """A synapse that only this sum of two terms reads; rather one that reads spikes, for which there are kernels."""
     if total.coefficients != (1.0, 1.0):
         return None
     terms = [network[name] for name in set(total.inputs)]
     alone = [x for x in terms if isinstance(x, ir.Synapse) and len(network.readers(x.name)) == 1]
-    return max(alone, key=lambda x: total.inputs.index(x.name)) if len(terms) == 2 and alone else None
+
+    def rank(term: ir.Synapse) -> tuple[bool, int]:
+        return isinstance(network[term.inputs[-1]], ir.Neuron), total.inputs.index(term.name)
+
+    return max(alone, key=rank) if len(terms) == 2 and alone else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from gcn2snn.engines.interpreter import code_input, fire, fire_started, start_of
 from gcn2snn.engines.node_evaluation import evaluate_node
 from gcn2snn.engines.node_rules import Value, apply, dense_value
 from gcn2snn.engines.plan import Step, steps_to_heads
-from gcn2snn.engines.prepared_kernels import Decoders, closing_kernel, coder_kernel, synapse_kernel
+from gcn2snn.engines.prepared_kernels import Decoders, closing_kernel, coder_kernel, start_of_rows, synapse_kernel
 from gcn2snn.kernels import Mismatch, Spikes, backend
 
 Work = Callable[[dict[str, Value], Mapping[str, Value]], None]
@@ -75,7 +76,7 @@ def run_prepared(
     works = plans.works.get(names)
     if works is None:
         decoders = Decoders()
-        steps = steps_to_heads(network, True, names)
+        steps = steps_to_heads(network, True, names, True)
         works = plans.works[names] = tuple((_work(network, step, decoders), step.dropped) for step in steps)
     values = dict(known)
     for work, dropped in works:
@@ -94,7 +95,7 @@ def _wants_gradients(inputs: Mapping[str, Value]) -> bool:
 
 def _work(network: ir.Network, step: Step, decoders: Decoders) -> Work:
     if step.fusion is not None:
-        return _Fused(step, decoders)
+        return _Fused(network, step, decoders)
     (node,) = step.nodes
     if isinstance(node, ir.Neuron | ir.Output):
         return _Ended(node, decoders, _is_new(network, node.inputs[0]))
@@ -186,13 +187,13 @@ class _Synapse(_Prepared):
 class _Fused(_Prepared):
     """A synapse, the sum behind it if there is one, and their population."""
 
-    def __init__(self, step: Step, decoders: Decoders):
+    def __init__(self, network: ir.Network, step: Step, decoders: Decoders):
         super().__init__()
         assert step.fusion is not None
         self.step, self.fusion, self.decoders = step, step.fusion, decoders
         self.neuron, self.synapse = step.fusion.neuron, step.fusion.synapse
         self.is_aggregate = isinstance(self.synapse, ir.Aggregate)
-        self.parts = [_work_alone(node, decoders) for node in step.nodes]
+        self.parts = [_work_alone(network, node, decoders) for node in step.nodes]
 
     def __call__(self, values: dict[str, Value], inputs: Mapping[str, Value]) -> None:
         x, neuron = values[self.synapse.inputs[-1]], self.neuron
@@ -212,35 +213,43 @@ class _Fused(_Prepared):
             values.pop(node.name, None)
 
     def _made(self, x: Spikes) -> Callable[..., Tensor] | None:
-        return synapse_kernel(self.synapse, x, firing(self.neuron), self.neuron.start)
+        return synapse_kernel(self.synapse, x, firing(self.neuron), self.neuron.start, self.fusion.beside is not None)
 
 
 class _Ended:
     """A population or an output that reads a potential; where that ``is_new``, the start is added in its place."""
 
-    def __init__(self, node: ir.Neuron | ir.Output, decoders: Decoders, is_new: bool = False):
+    def __init__(self, node: ir.Neuron | ir.Output, decoders: Decoders, is_new: bool):
         self.node, self.decoders, self.is_new = node, decoders, is_new and node.start is not None
-        self.kernel: Callable[[Tensor], Tensor] | None = None
+        self.kernel: Callable[..., Tensor] | None = None
+        self.row_start: Tensor | None = None
 
     def __call__(self, values: dict[str, Value], inputs: Mapping[str, Value]) -> None:
         node = self.node
         x = values[node.inputs[0]]
-        if isinstance(x, Spikes):
-            x = self.decoders(x)
-        potential = dense_value(x)
-        if self.is_new and node.start is not None and not potential.requires_grad:
-            potential += start_of(node.start.to(potential.dtype), potential.dim())
-        else:
-            potential = started(node, potential)
+        potential = dense_value(self.decoders(x) if isinstance(x, Spikes) else x)
         if isinstance(node, ir.Output):
-            values[node.name] = potential
+            values[node.name] = self._started(potential)
             return
         if self.kernel is None:
             self.kernel = closing_kernel(node, potential.dtype)
+            self.row_start = start_of_rows(node, potential.dtype)
+        if self.row_start is not None and potential.dim() == 2:
+            with suppress(Mismatch):
+                values[node.name] = Spikes(self.kernel(potential, None, self.row_start), node.scale, node.coding)
+                return
+        potential = self._started(potential)
         try:
             values[node.name] = Spikes(self.kernel(potential), node.scale, node.coding)
         except Mismatch:
             values[node.name] = fire_started(node, potential)
+
+    def _started(self, potential: Tensor) -> Tensor:
+        node = self.node
+        if self.is_new and node.start is not None and not potential.requires_grad:
+            potential += start_of(node.start.to(potential.dtype), potential.dim())
+            return potential
+        return started(node, potential)
 
 
 class _Coded:
@@ -261,10 +270,10 @@ class _Coded:
         values[self.node.name] = _evaluated(self.node, values, inputs) if found is None else found
 
 
-def _work_alone(node: ir.Node, decoders: Decoders) -> Work:
+def _work_alone(network: ir.Network, node: ir.Node, decoders: Decoders) -> Work:
     """A node of a fusion by itself."""
     if isinstance(node, ir.Neuron):
-        return _Ended(node, decoders)
+        return _Ended(node, decoders, _is_new(network, node.inputs[0]))
     return (
         _Synapse(node)
         if isinstance(node, ir.Dense | ir.Aggregate)

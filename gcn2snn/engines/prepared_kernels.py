@@ -34,7 +34,7 @@ class Decoders:
 
 
 def synapse_kernel(
-    node: ir.Synapse, x: Spikes, fire: Fire | None, start: Tensor | None
+    node: ir.Synapse, x: Spikes, fire: Fire | None, start: Tensor | None, beside: bool = False
 ) -> Callable[..., Tensor] | None:
     """What computes a synapse on the spikes of a population, and fires if there is a population behind it; None: nothing.
 
@@ -43,17 +43,20 @@ def synapse_kernel(
         x: spikes as it will get them at every call.
         fire: the population that reads it, or None.
         start: what its membranes start from.
+        beside: the synapse is a term of a sum, so that the other term comes before the start.
     """
     from gcn2snn.kernels import native
 
     if start is not None and (start.dim() > 1 or start.dtype != x.scale.dtype or start.requires_grad):
+        return None
+    if start is not None and beside and not isinstance(node, ir.Dense):
         return None
     if isinstance(node, ir.Aggregate):
         return _aggregation(x, fire, start)
     if not isinstance(node, ir.Dense | ir.Conv) or node.weight.dtype not in FLOATS:
         return None
     weight = node.weight.detach()
-    both = start is not None and node.bias is not None  # two constants are added one after the other
+    both = start is not None and (beside or node.bias is not None)  # what comes before the start is added before it
     bias = node.bias if start is None or both else start.expand(weight.shape[0])
     if isinstance(node, ir.Dense):
         return native.Gemm(x.scale, x.coding, weight, bias, fire, start if both else None)
@@ -74,11 +77,17 @@ def _aggregation(x: Spikes, fire: Fire | None, start: Tensor | None) -> Callable
     return native.Spmm(x.scale, x.coding, None if start is None else start.expand(channels), fire, channels)
 
 
-def closing_kernel(node: ir.Neuron, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+def closing_kernel(node: ir.Neuron, dtype: torch.dtype) -> Callable[..., Tensor]:
     """What makes spikes of the potentials of a population."""
     from gcn2snn.kernels import native
 
     return native.Encode(firing(node), dtype)
+
+
+def start_of_rows(node: ir.Neuron, dtype: torch.dtype) -> Tensor | None:
+    """What every row of potentials starts from, [C], for the kernel of :func:`closing_kernel`; None where it is added before that."""
+    start = node.start
+    return start.detach().to(dtype).contiguous() if start is not None and start.dim() == 1 else None
 
 
 def coder_kernel(node: ir.Coder) -> Callable[[Tensor], Tensor | None] | None:

@@ -58,11 +58,10 @@ def edges_of(edges: Any, weight: Tensor | None, flow: str, targets: int, sources
         )
     source, target = (first, second) if flow == "source_to_target" else (second, first)
     for index, count in ((source, sources), (target, targets)):
-        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= count):
+        least, most = map(int, index.aminmax()) if index.numel() else (0, -1)
+        if least < 0 or most >= count:
             allowed = f"allowed are 0 to {count - 1}" if count else "only an empty edge_index is allowed"
-            raise InputError(
-                f"edge_index holds nodes {int(index.min())} to {int(index.max())}, but there are {count} nodes: {allowed}"
-            )
+            raise InputError(f"edge_index holds nodes {least} to {most}, but there are {count} nodes: {allowed}")
     return Edges(target.long(), source.long(), _checked_weight(weight, source), targets, sources)
 
 

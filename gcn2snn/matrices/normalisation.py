@@ -40,14 +40,14 @@ def _gcn(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
     """a_ij = d_i^-1/2 w_ij d_j^-1/2, d_i = sum_j w_ij (Kipf & Welling 2017)."""
     weight = edges.weights(dtype)
     root = inverse_root(sum_at(edges.target, weight, edges.targets))
-    return to_matrix(edges, root[edges.target] * weight * root[edges.source])
+    return to_matrix(edges, root.index_select(0, edges.target) * weight * root.index_select(0, edges.source))
 
 
 def _mean(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
     """a_ij = w_ij / (number of edges into i)."""
     weight = edges.weights(dtype)
-    count = sum_at(edges.target, torch.ones_like(weight), edges.targets).clamp(min=1)
-    return to_matrix(edges, weight / count[edges.target])
+    count = _counts(edges, dtype).clamp(min=1)
+    return to_matrix(edges, weight / count.index_select(0, edges.target))
 
 
 def _unit(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
@@ -67,8 +67,7 @@ def _degree(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
 
 def _cluster(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
     """a_ij = 1 / d_i, a_ii = (1 + lambda) / d_i, d_i = number of edges into i (Chiang et al. 2019)."""
-    ones = torch.ones(edges.target.shape, dtype=dtype, device=edges.target.device)
-    value = 1.0 / sum_at(edges.target, ones, edges.targets).clamp(min=1)[edges.target]
+    value = 1.0 / _counts(edges, dtype).clamp(min=1).index_select(0, edges.target)
     return to_matrix(edges, torch.where(edges.target == edges.source, value * (1 + factor), value))
 
 
@@ -76,19 +75,18 @@ def _rows(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
     """a_ij = w_ij / sum_k w_ik, 0 where the sum is 0."""
     weight = edges.weights(dtype)
     total = sum_at(edges.target, weight, edges.targets)
-    return to_matrix(edges, weight * torch.where(total != 0, 1.0 / total, 0.0)[edges.target])
+    return to_matrix(edges, weight * torch.where(total != 0, 1.0 / total, 0.0).index_select(0, edges.target))
 
 
 def _root(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
     """a_ij = w_ij / sqrt(number of edges into i)."""
     weight = edges.weights(dtype)
-    return to_matrix(edges, weight * _counts(edges, dtype).clamp(min=1).rsqrt()[edges.target])
+    return to_matrix(edges, weight * _counts(edges, dtype).clamp(min=1).rsqrt().index_select(0, edges.target))
 
 
 def _counts(edges: Edges, dtype: torch.dtype) -> Tensor:
     """Number of edges into each target."""
-    ones = torch.ones(edges.target.shape, dtype=dtype, device=edges.target.device)
-    return sum_at(edges.target, ones, edges.targets)
+    return torch.bincount(edges.target, minlength=edges.targets).to(dtype)
 
 
 def _diagonal(value: Callable[[Tensor, float], Tensor]) -> Norm:
@@ -109,7 +107,9 @@ def _by_counts(source: float, target: float, same: bool = False) -> Norm:
         ones = torch.ones_like(weight)
         into = sum_at(edges.target, ones, edges.targets).clamp(min=1)
         out = into if same else sum_at(edges.source, ones, edges.sources).clamp(min=1)
-        return to_matrix(edges, out[edges.source] ** source * weight * into[edges.target] ** target)
+        return to_matrix(
+            edges, out.index_select(0, edges.source) ** source * weight * into.index_select(0, edges.target) ** target
+        )
 
     return norm
 
@@ -121,7 +121,7 @@ def _by_weights(edges: Edges, dtype: torch.dtype, factor: float) -> CSR:
         raise InputError("an edge weight is 0 or less; this normalisation needs positive edge weights")
     into = inverse_root(sum_at(edges.target, weight, edges.targets))
     out = inverse_root(sum_at(edges.source, weight, edges.sources))
-    return to_matrix(edges, out[edges.source] * weight * into[edges.target])
+    return to_matrix(edges, out.index_select(0, edges.source) * weight * into.index_select(0, edges.target))
 
 
 NORMS: dict[str, Norm] = {
@@ -160,6 +160,6 @@ def unscaled(edges: Edges, norm: str, dtype: torch.dtype, count: int) -> tuple[t
     if norm == "none":
         return (edges, -weight), degree
     if norm == "rw":
-        return (edges, -torch.where(degree != 0, 1.0 / degree, 0.0)[edges.source] * weight), ones
+        return (edges, -torch.where(degree != 0, 1.0 / degree, 0.0).index_select(0, edges.source) * weight), ones
     root = inverse_root(degree)
-    return (edges, -root[edges.source] * weight * root[edges.target]), ones
+    return (edges, -root.index_select(0, edges.source) * weight * root.index_select(0, edges.target)), ones

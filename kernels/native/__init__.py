@@ -5,6 +5,7 @@ Importing this compiles nothing; :func:`load` does.
 
 from gcn2snn.kernels.native.coding import decode, encode
 from gcn2snn.kernels.native.conv import conv2d
+from gcn2snn.kernels.native.entries import sort_entries
 from gcn2snn.kernels.native.loading import Native, load
 from gcn2snn.kernels.native.prepared import Conv2d, Decode, Encode, Gemm, Spmm, Words
 from gcn2snn.kernels.native.products import decodes_in_registers, gemm_steps, phase_spmm, spmm, spmm_steps
@@ -30,6 +31,7 @@ __all__ = [
     "gemm_steps",
     "load",
     "phase_spmm",
+    "sort_entries",
     "spmm",
     "spmm_sparse",
     "spmm_steps",

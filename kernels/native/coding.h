@@ -34,28 +34,89 @@ class Search {
 };
 #endif
 
+#ifdef GCN2SNN_AVX512
+// Up to 31 ascending thresholds in two registers.
+class Bars {
+  public:
+    Bars() = default;
+    Bars(const float* ascending, int64_t timesteps) : low_(_mm512_loadu_ps(ascending)), high_(_mm512_loadu_ps(ascending + 16)), timesteps_(_mm512_set1_epi32(static_cast<int>(timesteps))) {}
+
+    // How many each lane reaches; NaN reaches none. The binary searches of the vectors go side by side, for each waits for itself.
+    template <int V>
+    void reached(const __m512 (&magnitude)[V], __m512i (&index)[V]) const {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) index[v] = _mm512_setzero_si512();
+#pragma GCC unroll 5
+        for (int step = 16; step; step /= 2)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) {
+                const __m512 bar = _mm512_permutex2var_ps(low_, _mm512_add_epi32(index[v], _mm512_set1_epi32(step - 1)), high_);
+                index[v] = _mm512_mask_add_epi32(index[v], _mm512_cmp_ps_mask(magnitude[v], bar, _CMP_GE_OQ), index[v], _mm512_set1_epi32(step));
+            }
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) index[v] = _mm512_min_epi32(index[v], timesteps_);  // infinity reaches the padding too
+    }
+
+    // sign * phase of z = potential / scale.
+    template <int V>
+    void codes(const __m512 (&z)[V], bool is_signed, __m512i (&phase)[V]) const {
+        __m512 magnitude[V];
+        __m512i count[V];
+        const __m512i silent = _mm512_add_epi32(timesteps_, _mm512_set1_epi32(1)), zero = _mm512_setzero_si512();
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) magnitude[v] = is_signed ? _mm512_abs_ps(z[v]) : z[v];
+        reached<V>(magnitude, count);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) {
+            phase[v] = _mm512_maskz_sub_epi32(_mm512_test_epi32_mask(count[v], count[v]), silent, count[v]);
+            if (is_signed) phase[v] = _mm512_mask_sub_epi32(phase[v], _mm512_movepi32_mask(_mm512_castps_si512(z[v])), zero, phase[v]);
+        }
+    }
+
+  private:
+    __m512 low_, high_;
+    __m512i timesteps_;
+};
+
+inline void store_codes(int8_t* code, __mmask16 lanes, __m512i phase) { _mm_mask_storeu_epi8(code, lanes, _mm512_cvtepi32_epi8(phase)); }
+inline void store_codes(int16_t* code, __mmask16 lanes, __m512i phase) { _mm256_mask_storeu_epi16(code, lanes, _mm512_cvtepi32_epi16(phase)); }
+
+// fire_row for codes of up to 31 phases.
+template <class code_t>
+void fire_row_in_registers(const Fire& fire, const float* y, const float* scale, const int16_t* horizon, int64_t channels, code_t* code) {
+    const Bars bars(static_cast<const float*>(fire.thresholds), fire.timesteps);
+    const bool is_signed = fire.is_signed;
+    int64_t c = 0;
+    for (; !horizon && c + 64 <= channels; c += 64) {
+        __m512 z[4];
+        __m512i phase[4];
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; ++v)
+            z[v] = _mm512_div_ps(_mm512_loadu_ps(y + c + 16 * v), fire.scale_step ? _mm512_loadu_ps(scale + c + 16 * v) : _mm512_set1_ps(scale[0]));
+        if (is_signed) bars.codes<4>(z, true, phase); else bars.codes<4>(z, false, phase);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; ++v) store_codes(code + c + 16 * v, 0xffff, phase[v]);
+    }
+    for (; c < channels; c += 16) {
+        const __mmask16 lanes = channels - c >= 16 ? 0xffff : (1u << (channels - c)) - 1;
+        const __m512 divisor = fire.scale_step ? _mm512_mask_loadu_ps(_mm512_set1_ps(1), lanes, scale + c) : _mm512_set1_ps(scale[0]);
+        const __m512 z[1] = {_mm512_div_ps(_mm512_maskz_loadu_ps(lanes, y + c), divisor)};
+        __m512i phase[1];
+        bars.codes<1>(z, is_signed, phase);
+        if (horizon) {
+            alignas(64) int32_t last[16] = {};
+            for (int64_t k = 0; k < std::min<int64_t>(16, channels - c); ++k) last[k] = horizon[(c + k) * fire.horizon_col];
+            phase[0] = _mm512_maskz_mov_epi32(_mm512_cmple_epi32_mask(_mm512_abs_epi32(phase[0]), _mm512_load_si512(last)), phase[0]);
+        }
+        store_codes(code + c, lanes, phase[0]);
+    }
+}
+#endif
+
 // How many thresholds a lane reaches; NaN reaches none.
 template <class real>
 inline void count_reached(const real* magnitude, const real* thresholds, int64_t timesteps, Count<real>* reached) {
-#ifdef GCN2SNN_AVX512
-    if constexpr (std::is_same_v<real, float>) {
-        if (timesteps <= kRegisterPhases) {  // binary search in two registers
-            const __m512 low = _mm512_loadu_ps(thresholds), high = _mm512_loadu_ps(thresholds + 16);
-            const __m512i limit = _mm512_set1_epi32(static_cast<int>(timesteps));
-            for (int lane = 0; lane < 64; lane += 16) {
-                const __m512 z = _mm512_load_ps(magnitude + lane);
-                __m512i index = _mm512_setzero_si512();
-#pragma GCC unroll 5
-                for (int step = 16; step; step /= 2) {
-                    const __m512 bar = _mm512_permutex2var_ps(low, _mm512_add_epi32(index, _mm512_set1_epi32(step - 1)), high);
-                    index = _mm512_mask_add_epi32(index, _mm512_cmp_ps_mask(z, bar, _CMP_GE_OQ), index, _mm512_set1_epi32(step));
-                }
-                _mm512_store_si512(reached + lane, _mm512_min_epi32(index, limit));
-            }
-            return;
-        }
-    }
-#elif defined(GCN2SNN_AVX2)
+#ifdef GCN2SNN_AVX2
     if constexpr (std::is_same_v<real, float>) {
         if (timesteps <= 16) {
             const Search search(thresholds);
@@ -74,6 +135,10 @@ inline void count_reached(const real* magnitude, const real* thresholds, int64_t
 // code[0:channels] from potentials y; scale and horizon already point at the first channel.
 template <class real, class code_t>
 void fire_row(const Fire& fire, const real* y, const real* scale, const int16_t* horizon, int64_t channels, code_t* code) {
+#ifdef GCN2SNN_AVX512
+    if constexpr (std::is_same_v<real, float>)
+        if (fire.timesteps <= kRegisterPhases) return fire_row_in_registers(fire, y, scale, horizon, channels, code);
+#endif
     alignas(64) real z[64], magnitude[64];
     alignas(64) Count<real> reached[64];
     const auto* thresholds = static_cast<const real*>(fire.thresholds);
@@ -107,35 +172,59 @@ void fire_row(const Fire& fire, const real* y, int64_t row, int64_t channels, in
     else fire_row<real, int8_t>(fire, y, scale, horizon, width, static_cast<int8_t*>(fire.code) + at);
 }
 
+// What potentials gain before they meet the thresholds, in this order; null: nothing.
+template <class real>
+struct Terms {
+    const real* add;    // [rows, channels]
+    const real* start;  // [channels]
+};
+
+// fire_row of y + add + start, whose sums stay in the first cache.
 template <class real, class code_t>
-void encode(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const Fire& fire, int64_t threads) {
+void fire_sum(const Fire& fire, const real* y, const Terms<real>& terms, const real* scale, const int16_t* horizon, int64_t channels, code_t* code) {
+    if (!terms.add && !terms.start) return fire_row<real, code_t>(fire, y, scale, horizon, channels, code);
+    alignas(64) real sum[64];
+    for (int64_t c = 0; c < channels; c += 64) {
+        const int64_t width = std::min<int64_t>(64, channels - c);
+        std::copy(y + c, y + c + width, sum);
+        if (terms.add) for (int64_t k = 0; k < width; ++k) sum[k] += terms.add[c + k];
+        if (terms.start) for (int64_t k = 0; k < width; ++k) sum[k] += terms.start[c + k];
+        fire_row<real, code_t>(fire, sum, scale + fire.scale_step * c, horizon ? horizon + c * fire.horizon_col : nullptr, width, code + c);
+    }
+}
+
+template <class real, class code_t>
+void encode(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const Terms<real>& terms, const Fire& fire, int64_t threads) {
     // scale_rows > 0: one scale for each row, repeating (channels are rows of an image); else along the row.
     const auto* scale = static_cast<const real*>(fire.scale);
-    if (!scale_rows && !fire.scale_step && !fire.horizon) {  // one scale for all: the shape does not matter
+    auto* code = static_cast<code_t*>(fire.code);
+    if (!scale_rows && !fire.scale_step && !fire.horizon && !terms.start) {  // one scale for all: the shape does not matter
         for_range(rows * channels, threads, 16384, [&](int64_t begin, int64_t end) {
-            fire_row<real, code_t>(fire, x + begin, scale, nullptr, end - begin, static_cast<code_t*>(fire.code) + begin);
+            fire_sum<real, code_t>(fire, x + begin, {terms.add ? terms.add + begin : nullptr, nullptr}, scale, nullptr, end - begin, code + begin);
         });
         return;
     }
     for_range(rows, threads, std::max<int64_t>(1, 16384 / std::max<int64_t>(channels, 1)), [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
-            fire_row<real, code_t>(fire, x + row * channels, scale_rows ? scale + row % scale_rows : scale,
-                                   fire.horizon ? fire.horizon + row * fire.horizon_row : nullptr, channels,
-                                   static_cast<code_t*>(fire.code) + row * channels);
+            fire_sum<real, code_t>(fire, x + row * channels, {terms.add ? terms.add + row * channels : nullptr, terms.start},
+                                   scale_rows ? scale + row % scale_rows : scale, fire.horizon ? fire.horizon + row * fire.horizon_row : nullptr,
+                                   channels, code + row * channels);
     });
 }
 
+// Values of a row of codes, by factor[c] where there is a factor.
 template <class real, class code_t>
-inline void decode_row(const code_t* code, int64_t channels, const real* centre, int64_t timesteps, real* out) {
+inline void decode_row(const code_t* code, int64_t channels, const real* centre, int64_t timesteps, real* out, const real* factor = nullptr) {
     int64_t c = 0;
 #ifdef GCN2SNN_AVX512
     if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>) {
         if (timesteps <= kRegisterPhases) {  // two registers hold the positive half of the table
-            alignas(64) float levels[32] = {};
-            std::copy(centre, centre + timesteps + 1, levels);
-            const __m512 low = _mm512_load_ps(levels), high = _mm512_load_ps(levels + 16);
-            for (; c + 16 <= channels; c += 16)
-                _mm512_storeu_ps(out + c, signed_level(low, high, _mm_loadu_si128(reinterpret_cast<const __m128i*>(code + c))));
+            const auto held = static_cast<uint32_t>((uint64_t{2} << timesteps) - 1);
+            const __m512 low = _mm512_maskz_loadu_ps(held, centre), high = _mm512_maskz_loadu_ps(held >> 16, centre + 16);
+            for (; c + 16 <= channels; c += 16) {
+                const __m512 level = signed_level(low, high, _mm_loadu_si128(reinterpret_cast<const __m128i*>(code + c)));
+                _mm512_storeu_ps(out + c, factor ? _mm512_mul_ps(level, _mm512_loadu_ps(factor + c)) : level);
+            }
         }
     }
 #elif defined(GCN2SNN_AVX2)
@@ -151,11 +240,13 @@ inline void decode_row(const code_t* code, int64_t channels, const real* centre,
                 else levels<true, 2>(planes, codes, found);
                 store_levels(found, out + c);
             }
+            if (factor) for (int64_t k = 0; k < c; ++k) out[k] *= factor[k];
         }
     }
 #endif
-    const int64_t limit = timesteps;  // a code that no neuron sends must not read past the table
+    const int64_t limit = timesteps, first = c;  // a code that no neuron sends must not read past the table
     for (; c < channels; ++c) out[c] = centre[std::min<int64_t>(std::max<int64_t>(code[c], -limit), limit)];
+    if (factor) for (int64_t k = first; k < channels; ++k) out[k] *= factor[k];
 }
 
 template <class real, class code_t>
@@ -170,9 +261,8 @@ void decode(const code_t* code, int64_t rows, int64_t channels, const real* tabl
         for (int64_t row = begin; row < end; ++row) {
             const code_t* source = code + row * channels;
             real* target = out + row * channels;
-            decode_row(source, channels, centre, timesteps, target);
+            decode_row(source, channels, centre, timesteps, target, scale_rows ? nullptr : scale);
             if (scale_rows) for (int64_t c = 0; c < channels; ++c) target[c] *= scale[row % scale_rows];
-            else for (int64_t c = 0; c < channels; ++c) target[c] *= scale[c];
         }
     });
 }

@@ -26,7 +26,7 @@ def encode(x: Tensor, fire: Fire) -> Tensor:
     rows, channels, scale_rows = rows_and_channels(x, fire.scale)
     keep = Keep()
     structure = keep.fire(fire, x.dtype, code, (rows, channels), x.shape)
-    call(f"encode_{SUFFIX[x.dtype]}_{SUFFIX[code.dtype]}", x, rows, channels, scale_rows, structure)
+    call(f"encode_{SUFFIX[x.dtype]}_{SUFFIX[code.dtype]}", x, rows, channels, scale_rows, None, None, structure)
     return code
 
 

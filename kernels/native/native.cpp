@@ -9,6 +9,7 @@
 #include "blocks.h"
 #include "coding.h"
 #include "conv_steps.h"
+#include "entries.h"
 #include "spmm.h"
 #include "step_fire.h"
 #include "steps.h"
@@ -162,6 +163,11 @@ int64_t gcn2snn_structure_bytes(int64_t index) {
                                       int64_t columns, real* out, int64_t threads) {                                          \
         spmm_sparse<real>({rowptr, col, rows}, value, {x_rowptr, x_col, x_rows}, x_value, columns, out, threads);             \
     }                                                                                                                         \
+    void gcn2snn_sort_entries_##suffix(const int64_t* row, const int64_t* col, const real* value, int64_t entries,            \
+                                       int64_t rows, int64_t columns, int32_t* rowptr, int32_t* sorted_col,                   \
+                                       real* sorted_value, int64_t* outside, int64_t threads) {                               \
+        sort_entries<real>(row, col, value, entries, rows, columns, rowptr, sorted_col, sorted_value, outside);               \
+    }                                                                                                                         \
     void gcn2snn_code_words_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,     \
                                      int64_t scale_rows, int64_t timesteps, real* out, int64_t* not_finite,                   \
                                      int64_t threads) {                                                                       \
@@ -176,9 +182,9 @@ GCN2SNN_FLOAT(f32, float)
 GCN2SNN_FLOAT(f64, double)
 
 #define GCN2SNN_CODED(suffix, real, code_t)                                                                                   \
-    void gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const Fire* fire,         \
-                                 int64_t threads) {                                                                           \
-        encode<real, code_t>(x, rows, channels, scale_rows, *fire, threads);                                                  \
+    void gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const real* add,          \
+                                 const real* start, const Fire* fire, int64_t threads) {                                      \
+        encode<real, code_t>(x, rows, channels, scale_rows, {add, start}, *fire, threads);                                    \
     }                                                                                                                         \
     void gcn2snn_decode_##suffix(const code_t* code, int64_t rows, int64_t channels, const real* table, int64_t timesteps,    \
                                  const real* scale, int64_t scale_rows, real* out, int64_t threads) {                         \

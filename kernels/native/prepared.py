@@ -71,17 +71,24 @@ class Encode:
         self.shape: torch.Size | None = None
         self.function = _function(f"encode_{SUFFIX[dtype]}_{SUFFIX[self.stored]}")
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, add: Tensor | None = None, start: Tensor | None = None) -> Tensor:
+        """Codes of x + add + start, where ``add`` has the shape of x, [N, C], and ``start`` is [C]."""
         if not x.is_contiguous():
-            if self.fire.horizon is None and pixels_last(x):
-                return as_images(self(as_pixels(x)), x.shape)
+            if self.fire.horizon is None and pixels_last(x) and add is None:
+                return as_images(self(as_pixels(x), None, start), x.shape)
             x = x.contiguous()
+        if start is not None and (x.dim() != 2 or start.shape != x.shape[1:]):
+            raise Mismatch
+        if add is not None:
+            if add.shape != x.shape:
+                raise Mismatch
+            add = add.contiguous()
         if x.shape != self.shape:
             self._prepare(x)
         code = torch.empty(x.shape, dtype=self.stored)
         if code.numel():
             self.structure.code = code.data_ptr()
-            self.function(x, *self.numbers, self.structure, torch.get_num_threads())
+            self.function(x, *self.numbers, add, start, self.structure, torch.get_num_threads())
         return code
 
     def _prepare(self, x: Tensor) -> None:
@@ -110,7 +117,8 @@ class Gemm:
         fire: Fire | None,
         start: Tensor | None = None,
     ):
-        self.transposed, self.bias, self.start = weight.t(), bias, start
+        self.transposed, self.bias = weight.t(), bias
+        self.start = None if start is None else start.detach().expand(weight.shape[0]).contiguous()
         self.decode = Decode(scale, coding, weight.dtype)
         self.fire = fire
         self.whole, self.rest = (None if fire is None else Encode(fire, weight.dtype) for _ in range(2))
@@ -122,8 +130,9 @@ class Gemm:
         if add is not None and add.shape != (rows, outputs):
             raise Mismatch
         if rows <= block:
-            potential = self._potential(code, add, None)
-            return potential if self.whole is None else self.whole(potential)
+            if self.whole is not None:
+                return self.whole(self._product(code, None), add, self.start)
+            return self._potential(code, add, None)
         if self.fire is not None and self.fire.horizon is not None:
             raise Mismatch  # whose rows go with the blocks
         out = torch.empty(rows, outputs, dtype=self.stored)
@@ -131,18 +140,22 @@ class Gemm:
         for first in range(0, rows, block):
             part = slice(first, first + block)
             target = out[part] if self.whole is None else room[: min(block, rows - first)]
-            potential = self._potential(code[part], None if add is None else add[part], target)
+            beside = None if add is None else add[part]
             encode = self.whole if first + block <= rows else self.rest
-            if encode is not None:
-                out[part] = encode(potential)
+            if encode is None:
+                self._potential(code[part], beside, target)
+            else:
+                out[part] = encode(self._product(code[part], target), beside, self.start)
         return out
 
-    def _potential(self, code: Tensor, add: Tensor | None, out: Tensor | None) -> Tensor:
+    def _product(self, code: Tensor, out: Tensor | None) -> Tensor:
         x = self.decode(code)
         if self.bias is None:
-            found = torch.mm(x, self.transposed, out=out)
-        else:
-            found = torch.addmm(self.bias, x, self.transposed, out=out)
+            return torch.mm(x, self.transposed, out=out)
+        return torch.addmm(self.bias, x, self.transposed, out=out)
+
+    def _potential(self, code: Tensor, add: Tensor | None, out: Tensor | None) -> Tensor:
+        found = self._product(code, out)
         if add is not None:
             found += add
         if self.start is not None:

@@ -59,11 +59,12 @@ def _signatures() -> dict[str, tuple[Parameter, ...]]:
         x, s = Array(real), SUFFIX[real]
         table[f"spmm_{s}"] = (*sparse, x, x, SIZE, SIZE, mask, mask, x)
         table[f"spmm_sparse_{s}"] = (*sparse, x, *sparse, x, SIZE, x)
+        table[f"sort_entries_{s}"] = (count, count, x, SIZE, SIZE, SIZE, int32, int32, x, count)
         table[f"code_words_{s}"] = (x, SIZE, SIZE, x, SIZE, SIZE, SIZE, x, count)
         table[f"code_entries_{s}"] = (x, SIZE, SIZE, x, SIZE, SIZE, SIZE, int32, int32, x, count)
         for stored in (torch.int8, torch.int16):
             code, maybe, name = Array(stored), Array(real, optional=True), f"{s}_{SUFFIX[stored]}"
-            table[f"encode_{name}"] = (x, SIZE, SIZE, SIZE, ctypes.POINTER(Fire))
+            table[f"encode_{name}"] = (x, SIZE, SIZE, SIZE, maybe, maybe, ctypes.POINTER(Fire))
             table[f"decode_{name}"] = (code, SIZE, SIZE, x, SIZE, maybe, SIZE, x)
             table[f"spmm_steps_{name}"] = (*sparse, x, code, x, SIZE, ctypes.POINTER(Steps))
             table[f"gemm_steps_{name}"] = (code, SIZE, SIZE, x, x, SIZE, int32, ctypes.POINTER(Steps))

@@ -28,15 +28,11 @@ class Thresholds {
         using mask = Vec<Count<real>>;
 #ifdef GCN2SNN_AVX512
         if constexpr (std::is_same_v<real, float>)
-            if (timesteps_ <= kRegisterPhases) {  // binary search in two registers
-                const __m512 low = _mm512_loadu_ps(ascending_), high = _mm512_loadu_ps(ascending_ + 16);
-                __m512i index = _mm512_setzero_si512();
-#pragma GCC unroll 5
-                for (int step = 16; step; step /= 2) {
-                    const __m512 bar = _mm512_permutex2var_ps(low, _mm512_add_epi32(index, _mm512_set1_epi32(step - 1)), high);
-                    index = _mm512_mask_add_epi32(index, _mm512_cmp_ps_mask((__m512)magnitude, bar, _CMP_GE_OQ), index, _mm512_set1_epi32(step));
-                }
-                return (mask)_mm512_min_epi32(index, _mm512_set1_epi32(timesteps_));
+            if (timesteps_ <= kRegisterPhases) {
+                const __m512 magnitudes[1] = {(__m512)magnitude};
+                __m512i reached[1];
+                Bars(ascending_, timesteps_).reached<1>(magnitudes, reached);
+                return (mask)reached[0];
             }
 #elif defined(GCN2SNN_AVX2)
         if constexpr (std::is_same_v<real, float>)

@@ -32,6 +32,8 @@ class Units {
     std::vector<real> scale_, unit_;
 };
 
+constexpr int64_t kTogether = 4096;  // numbers of which those that are not finite are counted in 32 bits
+
 // Values of all numbers. scale: one value, along the row, or (scale_rows > 0) one for each row, repeating. Counts the numbers
 // that are not finite.
 template <class real>
@@ -41,9 +43,19 @@ void code_words(const real* x, int64_t rows, int64_t columns, const real* scale,
     const auto run = [&](const real* source, int64_t size, real s, real* target) {
         const real unit = (1 / levels) * s;
         int64_t odd = 0;
-        for (int64_t i = 0; i < size; ++i) target[i] = word_value(source[i], s, levels, unit), odd += !is_finite(source[i]);
+        for (int64_t first = 0; first < size; first += kTogether) {
+            const int64_t end = std::min(first + kTogether, size);
+            std::conditional_t<sizeof(real) == 4, int32_t, int64_t> some = 0;  // as wide as the numbers, so that vectors count it
+            for (int64_t i = first; i < end; ++i) target[i] = word_value(source[i], s, levels, unit), some += !is_finite(source[i]);
+            odd += some;
+        }
         return odd;
     };
+    if (!scale_rows && !scale_step) {  // one scale for all: the shape does not matter
+        for_range(rows * columns, threads, 16384, [&](int64_t begin, int64_t end) { bad += run(x + begin, end - begin, *scale, out + begin); });
+        *not_finite = bad;
+        return;
+    }
     const bool along_row = !scale_rows && scale_step;
     const Units<real> units(scale, along_row ? columns : 0, true, timesteps);
     const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(columns, 1));

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kernel_problems import CODES
 
 from gcn2snn.errors import InputError, InputTypeError
-from gcn2snn.kernels import Fire, PhaseCode, Spikes, decode, encode, moments, reference
+from gcn2snn.kernels import Fire, Mismatch, PhaseCode, Spikes, decode, encode, moments, reference
 from gcn2snn.kernels import native as compiled
 
 
@@ -61,6 +61,27 @@ def test_encode_and_decode_equal_reference(
         got, wanted = encode(x, scale, coding, last), reference.encode(x, scale, coding, last)
         assert torch.equal(got.code, wanted.code)
         assert torch.equal(decode(got, dtype), reference.decode(wanted, dtype))
+
+
+@pytest.mark.parametrize("coding", CODES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("channels", [1, 16, 61, 64, 131, 200])
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("horizon", [False, True])
+def test_potentials_are_summed_where_they_are_compared(
+    native: None, coding: PhaseCode, dtype: torch.dtype, channels: int, per_channel: bool, horizon: bool
+) -> None:
+    large = 2.0 ** (26 if dtype == torch.float32 else 55)  # its neighbours are 8 above and 4 below: another order shows
+    x, add = 10 * torch.randn(9, channels, dtype=dtype), torch.full((9, channels), large, dtype=dtype)
+    start, scale = 4 - add[0], 9 * torch.rand(channels if per_channel else (), dtype=dtype) + 9
+    last = torch.randint(0, coding.timesteps + 2, (1, channels)) if horizon else None
+    kernel = compiled.Encode(Fire(scale, coding, last), dtype)
+    for terms in ((None, None), (add, None), (None, start), (add, start), (add.t().contiguous().t(), start)):
+        total = sum((term for term in terms if term is not None), start=x)
+        assert torch.equal(kernel(x, *terms), reference.encode(total, scale, coding, last).code)
+    for misfit in ((add[:, 1:], None), (add[1:], None), (None, torch.zeros(channels + 1, dtype=dtype))):
+        with pytest.raises(Mismatch):
+            kernel(x, *misfit)
 
 
 def test_decode_of_encode_is_within_one_step(backend: str) -> None:

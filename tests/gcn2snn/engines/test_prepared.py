@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import prepared
 from gcn2snn.engines.closed import run_closed
+from gcn2snn.engines.plan import steps_to_heads
 from gcn2snn.engines.prepared import run_prepared
 from gcn2snn.errors import InputError
-from gcn2snn.kernels import Mismatch, backend
+from gcn2snn.kernels import Mismatch, PhaseCode, backend
 
 pytestmark = pytest.mark.skipif(
     backend.choose(torch.device("cpu")) != "native", reason="the compiled helper is not there"
@@ -84,6 +86,46 @@ def test_many_rows_go_in_blocks(correct: str, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(importlib.import_module(module), "BLOCK_VALUES", 72)  # 9 rows, then 8
     for rows in (50, 9, 8, 3):
         assert torch.equal(by_plan(network, {"input": x[:rows]}), node_by_node(network, {"input": x[:rows]}))
+
+
+LAYERS = {
+    "dense": lambda **fields: ir.Dense(weight=torch.randn(4, 4), **fields),
+    "dense with bias": lambda **fields: ir.Dense(weight=torch.randn(4, 4), bias=torch.randn(4), **fields),
+    "convolution": lambda **fields: ir.Conv(weight=torch.randn(4, 4, 3, 3), padding=(1, 1, 1, 1), **fields),
+}
+
+
+@pytest.mark.parametrize("left", LAYERS)
+@pytest.mark.parametrize("code", [PhaseCode(1.3, 16), PhaseCode(1.1, 40, signed=True)], ids=["16", "40"])
+@pytest.mark.parametrize("steps", [(4,), (1,)])
+def test_a_start_comes_behind_a_sum(
+    left: str, code: PhaseCode, steps: tuple[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    large = torch.tensor(2.0**26)  # its neighbours are 8 above and 4 below: another order of the additions would show
+    right = "convolution" if left == "convolution" else "dense"
+    nodes = [
+        ir.Input(name="x", inputs=(), size=(None, 4, 5, 5) if right == "convolution" else (None, 4)),
+        ir.Neuron(name="first", inputs=("x",), coding=code, scale=torch.tensor(20.0)),
+        LAYERS[left](name="left", inputs=("first",)),
+        replace(LAYERS[right](name="right", inputs=("x",)), bias=large.expand(4).contiguous()),
+        ir.Add(name="sum", inputs=("left", "right"), coefficients=(1.0, 1.0)),
+        ir.Neuron(
+            name="second", inputs=("sum",), coding=code, scale=torch.rand(4) + 1e-7, start=1e7 * torch.randn(steps)
+        ),
+        ir.Output(name="out", inputs=("second",)),
+    ]
+    network = ir.Network(tuple(nodes))
+    assert [step.fusion.synapse.name for step in steps_to_heads(network, True, frozenset(), True) if step.fusion] == [
+        "left"
+    ]
+    shape = (50, 4, 5, 5) if right == "convolution" else (50, 4)
+    data = {"x": 10 * torch.randn(shape)}
+    for module in ("gcn2snn.kernels.phase_gemm", "gcn2snn.kernels.native.prepared"):
+        monkeypatch.setattr(importlib.import_module(module), "BLOCK_VALUES", 36)  # 9 rows
+    for rows in (50, 9, 3, 0):
+        part = {"x": data["x"][:rows]}
+        assert torch.equal(by_plan(network, part), node_by_node(network, part))
 
 
 @torch.no_grad()
