@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ if _WORKERS > 1:  # they share the cores, and so do the commands that tests run
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _log_level_of_a_library() -> Iterator[None]:
+    """A test may choose how much a command says; the next test finds the package's log as a library leaves it."""
+    yield
+    logging.getLogger("gcn2snn").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -265,7 +265,9 @@ def test_duckdb_is_asked_for_by_the_name_of_its_extra(made: Path, monkeypatch: p
 
 def test_a_folder_that_cannot_be_written_is_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ArtefactError, match=r"cannot write into .*file: .* Choose another folder with --temp"):
+    with pytest.raises(
+        ArtefactError, match=r"cannot write into .*file: .* Choose a folder \(--temp\) that you may write to"
+    ):
         build_graph_file(made, GIGABYTE, temp=tmp_path / "file")
 
 

@@ -111,7 +111,7 @@ PROBLEMS = st.builds(
 
 
 @settings(max_examples=25 if INTERPRETED else 300, deadline=None, derandomize=True)
-@given(PROBLEMS, coding=st.sampled_from([CODES[0], CODES[1], CODES[6]]), fires=st.booleans())
+@given(problem=PROBLEMS, coding=st.sampled_from([CODES[0], CODES[1], CODES[6]]), fires=st.booleans())
 def test_what_is_left_gives_the_bits_of_the_whole_product(problem: Problem, coding: PhaseCode, fires: bool) -> None:
     matrix, dtype, channels = problem.matrix(), problem.dtype, problem.channels
     population = problem.spikes(coding, per_channel=problem.per_channel)
@@ -150,7 +150,7 @@ def test_rows_of_one_segment_have_the_bits_of_the_reference_and_the_compiled_hel
 
 
 @settings(max_examples=8 if INTERPRETED else 100, deadline=None, derandomize=True)
-@given(PROBLEMS, wait=st.sampled_from([0, 3, 40]))
+@given(problem=PROBLEMS, wait=st.sampled_from([0, 3, 40]))
 def test_neurons_that_do_not_wait_fire_alike(problem: Problem, wait: int) -> None:
     matrix, dtype = problem.matrix(), problem.dtype
     population = problem.spikes(CODES[0], per_channel=problem.per_channel)
