@@ -37,8 +37,12 @@ def reproduce(
         Strings, typer.Option(help="NAME=FILE, trained weights of a model, or the run folder that holds them; repeat")
     ] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="leave broken run folders out")] = False,
-    trials: Annotated[int | None, typer.Option(help="configurations that the tuned mode of table5 tries")] = None,
-    max_loss: Annotated[float | None, typer.Option(help="points that the tuned mode of table5 may lose")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="configurations that the tuned mode of table5 and opponents tries")
+    ] = None,
+    max_loss: Annotated[
+        float | None, typer.Option(help="points that the tuned mode of table5 and opponents may lose")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
     """Compute one figure or table of the paper, and write the picture and the numbers behind it.

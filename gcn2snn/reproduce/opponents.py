@@ -25,7 +25,7 @@ from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import spread
 from gcn2snn.reproduce.seeded_runs import Runs, available, left_out
 from gcn2snn.reproduce.table5 import PAPER, seeds_of
-from gcn2snn.reproduce.table5_search import PooledSearch
+from gcn2snn.reproduce.table5_search import PooledSearch, check_search, label, suffix
 from gcn2snn.reproduce.uniform_code import fit_clips, pruned, run_uniform, ternary
 from gcn2snn.textgcn import load_model
 
@@ -53,32 +53,38 @@ def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
 
     Args:
         out: ``out/DATASET/seedN`` are run folders, those of ``table5``, with one JSON result for each mode.
-        options: datasets, seeds, modes (``tuned`` is a search, and is made only when asked for).
+        options: datasets, seeds, modes (``tuned`` is a search, and is made only when asked for), and its number of
+            configurations and rule, so that the tuned row is the one that ``table5`` measured with the same options.
     """
     datasets = chosen_names(PAPER, options.datasets, "dataset")
     modes = chosen_names(MODES, options.modes, "mode") if options.modes else tuple(m for m in MODES if m != "tuned")
+    check_search(modes, options)
     graphs, missing = available(datasets, options.data_dir)
     runs, results = Runs(out, options), {}
     for name, load in graphs.items():
         seeds = options.seeds or seeds_of(name)
         search = PooledSearch(out / name, load, seeds, options)
         names = {mode: f"opponents-{search.name if mode == 'tuned' else mode}" for mode in modes}
-        measures = {names[mode]: functools.partial(_measure, mode=mode, search=search) for mode in modes}
+        measures = {
+            names[mode]: functools.partial(_measure, mode=mode, search=search, label=label(mode, options))
+            for mode in modes
+        }
         depend = {names["tuned"]: search.key} if "tuned" in modes else {}
         results[name] = runs.results(name, load, seeds, measures, depend)
     text = "\n\n".join([table(results), *left_out(missing, runs.broken), NOTES])
     content = {"results": results, "missing": missing, "broken": runs.broken}
-    files = [save_json(out / "opponents.json", content), save_text(out / "opponents.md", text + "\n")]
+    stem = "opponents" + suffix(options)
+    files = [save_json(out / f"{stem}.json", content), save_text(out / f"{stem}.md", text + "\n")]
     return {"text": text, "results": results, "files": [str(file) for file in files]}
 
 
-def _measure(folder: Path, graph: Graph, *, mode: str, search: PooledSearch) -> dict[str, object]:
+def _measure(folder: Path, graph: Graph, *, mode: str, search: PooledSearch, label: str) -> dict[str, object]:
     """Rows of one mode for one run: name -> accuracy, loss and costs (JSON values)."""
     model = load_model(folder, graph)
     contest = Contest(model, graph)
     if mode in SPIKING:
         config = search.chosen[0] if mode == "tuned" else ConvertConfig.paper() if mode == "paper" else ConvertConfig()
-        rows = contest.spiking(f"one spike, {mode}", replace(config, weights="int8"))
+        rows = contest.spiking(f"one spike, {label}", replace(config, weights="int8"))
     else:
         rows = contest.grids() if mode == "grids" else contest.pruned()
     return {"rows": rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,14 @@ from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.energy import EnergyReport
-from gcn2snn.errors import ConfigError
 from gcn2snn.evaluation import evaluate
 from gcn2snn.files import save_json, save_text
 from gcn2snn.graph import Graph
 from gcn2snn.machine import peak_memory
-from gcn2snn.reproduce.options import ReproduceOptions, chosen_names, flags
+from gcn2snn.reproduce.options import ReproduceOptions, chosen_names
 from gcn2snn.reproduce.over_seeds import spread
 from gcn2snn.reproduce.seeded_runs import Runs, available, left_out
-from gcn2snn.reproduce.table5_search import PooledSearch
+from gcn2snn.reproduce.table5_search import PooledSearch, check_search, label, suffix
 from gcn2snn.textgcn import load_model
 
 PAPER: dict[str, tuple[float, float, float]] = {
@@ -93,7 +92,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, object]:
     start = time.perf_counter()
     datasets = chosen_names(PAPER, options.datasets, "dataset")
     modes = chosen_names(MODES, options.modes, "mode")
-    _check_search(modes, options)
+    check_search(modes, options)
     graphs, missing = available(datasets, options.data_dir)
     runs = Runs(out, options)
     rows, searches = [], {}
@@ -104,7 +103,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, object]:
         measures = {kept[mode]: functools.partial(_measure, mode=search if mode == "tuned" else mode) for mode in modes}
         depend = {kept[mode]: functools.partial(_depends, search if mode == "tuned" else None) for mode in modes}
         results = runs.results(name, load, seeds, measures, depend)
-        labels = {mode: _label(mode, options) for mode in modes}
+        labels = {mode: label(mode, options) for mode in modes}
         if "tuned" in modes and results:
             searches[name] = search.summary
         rows += [_row(name, labels[mode], [result[kept[mode]] for result in results]) for mode in modes if results]
@@ -117,7 +116,7 @@ def table5(out: Path, options: ReproduceOptions) -> dict[str, object]:
         "seconds": time.perf_counter() - start,
         "peak_memory_bytes": peak_memory(),
     }
-    stem = "table5" + _label("", options).replace(", --", "-").replace(" ", "-")
+    stem = "table5" + suffix(options)
     files = [save_json(out / f"{stem}.json", content), save_text(out / f"{stem}.md", text + "\n")]
     return content | {"text": text, "files": [str(file) for file in files]}
 
@@ -126,23 +125,6 @@ def _depends(search: PooledSearch | None) -> object:
     """What a kept result depends on beside its run."""
     key = "" if search is None else search.key()
     return None if key is None else ["event-driven updates", key]
-
-
-def _check_search(modes: Sequence[str], options: ReproduceOptions) -> None:
-    asked = [name for name in ("trials", "max_loss") if name in options.given()]
-    if asked and "tuned" not in modes:
-        raise ConfigError(
-            f"the modes {', '.join(modes)} make no search, so {flags(asked)} has no meaning. "
-            f"Add tuned to --modes, or leave {flags(asked)} out"
-        )
-
-
-def _label(mode: str, options: ReproduceOptions) -> str:
-    """The mode, and what was asked of its search; tables that differ in that do not overwrite each other."""
-    if mode not in ("", "tuned"):
-        return mode
-    trials = "" if options.trials is None else f", --trials {options.trials}"
-    return mode + trials + ("" if options.max_loss is None else f", --max-loss {options.max_loss:g}")
 
 
 def seeds_of(name: str) -> int:

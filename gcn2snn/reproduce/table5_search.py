@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
-from gcn2snn.errors import ArtefactError, DataError, Gcn2SnnError
+from gcn2snn.errors import ArtefactError, ConfigError, DataError, Gcn2SnnError
 from gcn2snn.reproduce.kept import keep, kept, key_of, run_key, say
-from gcn2snn.reproduce.options import ReproduceOptions
+from gcn2snn.reproduce.options import ReproduceOptions, flags
 from gcn2snn.reproduce.seeded_runs import Loader
 from gcn2snn.run_folder import read_run
 from gcn2snn.textgcn import load_model, train_run, validation_of
@@ -23,6 +24,33 @@ JOURNAL = "tune.journal"
 
 PROGRESS = 25
 """Trials between two lines of progress."""
+
+
+def check_search(modes: Sequence[str], options: ReproduceOptions) -> None:
+    """Refuse options of a search where none is made.
+
+    Raises:
+        ConfigError: ``trials`` or ``max_loss`` is given and ``tuned`` is not among the modes.
+    """
+    asked = [name for name in ("trials", "max_loss") if name in options.given()]
+    if asked and "tuned" not in modes:
+        raise ConfigError(
+            f"the modes {', '.join(modes)} make no search, so {flags(asked)} has no meaning. "
+            f"Add tuned to --modes, or leave {flags(asked)} out"
+        )
+
+
+def label(mode: str, options: ReproduceOptions) -> str:
+    """The mode, and what was asked of its search."""
+    if mode not in ("", "tuned"):
+        return mode
+    trials = "" if options.trials is None else f", --trials {options.trials}"
+    return mode + trials + ("" if options.max_loss is None else f", --max-loss {options.max_loss:g}")
+
+
+def suffix(options: ReproduceOptions) -> str:
+    """Of the names of files: tables that differ in what was asked of the search do not overwrite each other."""
+    return label("", options).replace(", --", "-").replace(" ", "-")
 
 
 class PooledSearch:

@@ -18,9 +18,9 @@ from gcn2snn.conversion import convert
 from gcn2snn.datasets import TextGraphOptions, load, load_graph
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
 from gcn2snn.evaluation import evaluate
+from gcn2snn.reproduce import opponents, table5
 from gcn2snn.reproduce import seeded_runs as seeds
 from gcn2snn.reproduce import t_curve as curves
-from gcn2snn.reproduce import table5
 from gcn2snn.reproduce import table5_search as table5_tuned
 from gcn2snn.reproduce.items import reproduce
 from gcn2snn.reproduce.options import ReproduceOptions
@@ -171,6 +171,27 @@ def test_another_rule_takes_another_point_of_the_same_front(
         kept = json.loads((small / "small" / "seed1" / f"tuned-2-6-loss-{max(loss, 0.0):g}.json").read_text())
         assert kept["config"] == point["config"]
         assert kept["met"] == (point["loss"] <= max(loss, 0.0))
+
+
+def test_opponents_measure_the_point_that_the_same_options_take_in_the_table(
+    made: dict[str, Any], small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune.Pool, "measure", lambda *_: pytest.fail("searched again"))
+    monkeypatch.setattr(opponents, "PAPER", table5.PAPER)
+    measured = []
+    spiking = opponents.Contest.spiking
+    monkeypatch.setattr(
+        opponents.Contest, "spiking", lambda self, name, config: measured.append(config) or spiking(self, name, config)
+    )
+    front = json.loads((small / "small" / "tuned-2-6.json").read_text())["front"]
+    options = ReproduceOptions(datasets=("small",), seeds=2, modes=("tuned",), max_loss=max(front[0]["loss"], 0.0))
+    found = reproduce("opponents", small, options)
+    assert measured == [ConvertConfig(**front[0]["config"] | {"weights": "int8"})] * 2
+    rule = f"--max-loss {options.max_loss:g}"
+    assert f"| one spike, tuned, {rule} |" in found["text"]
+    assert [Path(file).stem for file in found["files"]] == [f"opponents-{rule[2:].replace(' ', '-')}"] * 2
+    with pytest.raises(ConfigError, match=r"grids make no search, so --max-loss has no meaning"):
+        reproduce("opponents", small, ReproduceOptions(modes=("grids",), max_loss=1.0))
 
 
 def test_a_loss_that_is_no_number_is_refused() -> None:
