@@ -93,7 +93,8 @@ def phase_conv2d(spikes: Spikes, weight: Tensor, geometry: Geometry, bias: Tenso
     """Convolution of decoded spikes: potentials [N, out, H', W'] of codes [N, C, H, W]; weight [out, C / groups, kH, kW].
 
     y(o, y, x) = b(o) + sum of w(o, c, i, j) v(c, y stride_0 + i dilation_0 - top, x stride_1 + j dilation_1 - left), added
-    in this order, which the compiled kernel keeps: blocks of 16 channels, kernel columns, kernel rows, channels of the block.
+    in this order, which the compiled kernel keeps: blocks of 16 channels, kernel columns, kernel rows, channels of the block;
+    each product by :func:`plus_product`.
     """
     images, (outputs, inputs, kernel_h, kernel_w) = spikes.code.shape[0], weight.shape
     padded = pad(decode(spikes, weight.dtype), geometry.padding)
@@ -112,8 +113,30 @@ def phase_conv2d(spikes: Spikes, weight: Tensor, geometry: Geometry, bias: Tenso
                     left : left + (cols - 1) * stride_w + 1 : stride_w,
                 ]
                 for c in range(block, min(block + CHANNEL_BLOCK, inputs)):
-                    y = y + taps[:, :, c, None] * w[None, :, :, c, i, j, None, None]
+                    y = plus_product(y, taps[:, :, c, None], w[None, :, :, c, i, j, None, None])
     return _plus(y.flatten(1, 2), None if bias is None else per_channel(bias, 4))
+
+
+def plus_product(total: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """total + x y, in float32 rounded once, as fused multiply-add does; in other types the product is rounded first.
+
+    >>> x = torch.tensor(1 + 2.0**-12)
+    >>> plus_product(torch.tensor(-1.0), x, x).item() == 2.0**-11 + 2.0**-24, (x * x - 1).item() == 2.0**-11
+    (True, True)
+
+    A product of two float32 numbers is exact in float64. The sum is rounded there to the neighbour whose last bit is odd, so
+    that rounding it once more to float32 gives what one rounding would (Boldo and Melquiond, Emulation of a FMA and correctly
+    rounded sums: proved algorithms using rounding to odd, IEEE Transactions on Computers 57(4), 2008).
+    """
+    if total.dtype != torch.float32:
+        return total + x * y
+    product, addend = x.double() * y.double(), total.double()
+    sum_ = product + addend
+    part = sum_ - product
+    error = (product - (sum_ - part)) + (addend - part)
+    bits = sum_.view(torch.int64)
+    inexact = (error != 0) & sum_.isfinite() & (bits % 2 == 0)
+    return (bits + torch.where((error > 0) == (sum_ > 0), 1, -1) * inexact).view(torch.float64).float()
 
 
 def phase_spmm_bucketed(

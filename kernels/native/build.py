@@ -21,8 +21,8 @@ from gcn2snn.kernels.native.library_file import checksum, checksum_file
 from gcn2snn.leftovers import temporary_folder
 
 FOLDER = Path(__file__).parent
-# No contraction to fused multiply-add: sums round as in the reference. OpenMP is compiled for but not linked: its
-# symbols are those of the runtime torch has loaded, so there is one pool of threads.
+# No contraction to fused multiply-add where it is not asked for: sums round as in the reference. OpenMP is compiled for but
+# not linked: its symbols are those of the runtime torch has loaded, so there is one pool of threads.
 # -O2 with the two parts of -O3 that the kernels need compiles in half the time of -O3 and runs as fast; without
 # unswitched loops a product step by step takes three times as long, without this cost model encoding twice.
 FLAGS = (

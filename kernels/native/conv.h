@@ -3,7 +3,7 @@
 // vector of outputs a lane each and accumulators in registers. Potentials of a tile stay in the cache until neurons read them.
 //
 // Order of each sum, the same for every path, block and number of threads: blocks of kChunk input channels; in a block kernel
-// columns, in a column kernel rows, in a row channels. Products are rounded before they are added.
+// columns, in a column kernel rows, in a row channels. In single precision a product is added without being rounded first.
 #pragma once
 
 #include "events.h"
@@ -12,22 +12,23 @@
 namespace gcn2snn {
 
 // Weights as the loops read them: [group][block of outputs][block of inputs][kernel row][input][kernel column][V vectors].
+// `zero_rows`: how many kernel rows of zeros stand before the others of a block of inputs, and as many behind them.
 template <class real>
-Lines<real> pack_weight(const Conv& s, const real* weight, int64_t lanes, int64_t threads) {
-    const int64_t taps = s.kernel_h * s.kernel_w, blocks = (s.outputs + lanes - 1) / lanes;
-    Lines<real> packed(s.groups * blocks * s.inputs * taps * lanes);
+Lines<real> pack_weight(const Conv& s, const real* weight, int64_t lanes, int64_t threads, int64_t zero_rows = 0) {
+    const int64_t blocks = (s.outputs + lanes - 1) / lanes, packed_rows = s.kernel_h + 2 * zero_rows;
+    Lines<real> packed(s.groups * blocks * s.inputs * packed_rows * s.kernel_w * lanes);
     for_range(s.groups * blocks, threads, 1, [&](int64_t begin, int64_t end) {
         for (int64_t block = begin; block < end; ++block) {
-            real* target = packed.data() + block * s.inputs * taps * lanes;
+            real* target = packed.data() + block * s.inputs * packed_rows * s.kernel_w * lanes;
             const int64_t first = block % blocks * lanes, width = std::min(lanes, s.outputs - first);
             for (int64_t chunk = 0; chunk < s.inputs; chunk += kChunk) {
                 const int64_t size = std::min(kChunk, s.inputs - chunk);
                 for (int64_t lane = 0; lane < width; ++lane) {
-                    const real* source = weight + ((block / blocks * s.outputs + first + lane) * s.inputs + chunk) * taps;
+                    const real* source = weight + ((block / blocks * s.outputs + first + lane) * s.inputs + chunk) * s.kernel_h * s.kernel_w;
                     for (int64_t c = 0; c < size; ++c)
                         for (int64_t i = 0; i < s.kernel_h; ++i)
                             for (int64_t j = 0; j < s.kernel_w; ++j)
-                                target[((chunk * s.kernel_h + i * size + c) * s.kernel_w + j) * lanes + lane] = source[(c * s.kernel_h + i) * s.kernel_w + j];
+                                target[((chunk * packed_rows + (i + zero_rows) * size + c) * s.kernel_w + j) * lanes + lane] = source[(c * s.kernel_h + i) * s.kernel_w + j];
                 }
             }
         }
@@ -35,12 +36,12 @@ Lines<real> pack_weight(const Conv& s, const real* weight, int64_t lanes, int64_
     return packed;
 }
 
-// Kernel rows whose pixels lie in the image.
+// Kernel rows whose pixels lie in the image; `more`: rows of the image that outputs below read beyond them.
 struct KernelRows {
-    KernelRows(const Conv& s, int64_t oy) : y(oy * s.stride_h - s.top) {
-        while (begin < s.kernel_h && y + begin * s.dilation_h < 0) ++begin;
+    KernelRows(const Conv& s, int64_t oy, int64_t more = 0) : y(oy * s.stride_h - s.top) {
+        while (begin < s.kernel_h + more && y + begin * s.dilation_h < 0) ++begin;
         end = begin;
-        while (end < s.kernel_h && y + end * s.dilation_h < s.height) ++end;
+        while (end < s.kernel_h + more && y + end * s.dilation_h < s.height) ++end;
     }
     int64_t y, begin = 0, end;
 };
@@ -48,61 +49,112 @@ struct KernelRows {
 // The lists of one image column for all kernel rows as one: a loop over few spikes costs a wrong guess of the processor at its
 // end. Whole lists are copied, so that the copy has no such end.
 template <class real>
-struct Column {
-    template <class Place>
-    int64_t merge(const Conv& s, const Events<real>& events, const KernelRows& rows, int64_t x, const Place& place) {
+class Column {
+  public:
+    // step: distance of the weights of two kernel rows.
+    Column(const Conv& s, const Events<real>& events, const KernelRows& rows, int64_t step) : events_(events), rows_(rows.end - rows.begin) {
+        for (int64_t k = 0; k < rows_; ++k) {
+            const int64_t i = rows.begin + k;
+            first_[k] = events.list(rows.y + i * s.dilation_h, 0);
+            base_[k] = static_cast<int32_t>(i * step);
+        }
+    }
+
+    // How many spikes there are now at x; `more` is added to their places.
+    int64_t merge(int64_t x, int32_t more = 0) {
         int64_t n = 0;
-        for (int64_t i = rows.begin; i < rows.end; ++i) {
-            const int64_t list = events.list(rows.y + i * s.dilation_h, x);
-            const int32_t base = place(i);
-            const int32_t* from = events.offset + list * kChunk;
-            const real* values = events.level + list * kChunk;
+        for (int64_t k = 0; k < rows_; ++k) {
+            const int64_t list = first_[k] + x;
+            const int32_t base = base_[k] + more;
+            const int32_t* from = events_.offset + list * kChunk;
+            const real* values = events_.level + list * kChunk;
+#ifdef GCN2SNN_AVX512
+            if constexpr (std::is_same_v<real, float>) {
+                _mm512_storeu_si512(offset + n, _mm512_add_epi32(_mm512_loadu_si512(from), _mm512_set1_epi32(base)));
+                _mm512_storeu_ps(level + n, _mm512_loadu_ps(values));
+                n += events_.count[list];
+                continue;
+            }
+#endif
             for (int64_t e = 0; e < kChunk; ++e) offset[n + e] = from[e] + base;
             for (int64_t e = 0; e < kChunk; ++e) level[n + e] = values[e];
-            n += events.count[list];
+            n += events_.count[list];
         }
         return n;
     }
     alignas(64) int32_t offset[kKernelRows * kChunk];
     alignas(64) real level[kKernelRows * kChunk];
+
+  private:
+    const Events<real> events_;
+    int64_t rows_, first_[kKernelRows];
+    int32_t base_[kKernelRows];
 };
 
-// sum[t][v] += level * weight, t: TAPS neighbouring kernel columns, for each spike of a list.
-template <class real, int V, int TAPS>
-inline void add_events(Vec<real> (&sum)[TAPS][V], const int32_t* offset, const real* level, int64_t count, const real* weight) {
-    constexpr int lanes = kConvBytes / sizeof(real);
-    for (int64_t e = 0; e < count; ++e) {
-        const real* w = weight + offset[e];
-        const real x = level[e];
-#pragma GCC unroll 8
-        for (int t = 0; t < TAPS; ++t)
-#pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) sum[t][v] += x * *reinterpret_cast<const Vec<real>*>(w + (t * V + v) * lanes);
+// sum + level * weight of one vector, rounded once in single precision and twice in double precision.
+template <class real>
+inline Vec<real> plus_product(Vec<real> sum, real level, const real* weight) {
+    if constexpr (std::is_same_v<real, float>) {
+#if defined(GCN2SNN_AVX512)
+        return (Vec<real>)_mm512_fmadd_ps(_mm512_set1_ps(level), _mm512_load_ps(weight), (__m512)sum);
+#elif defined(GCN2SNN_AVX2)
+        return (Vec<real>)_mm256_fmadd_ps(_mm256_set1_ps(level), _mm256_load_ps(weight), (__m256)sum);
+#else
+        for (size_t lane = 0; lane < kConvBytes / sizeof(real); ++lane) sum[lane] = __builtin_fmaf(level, weight[lane], sum[lane]);
+        return sum;
+#endif
+    } else {
+        return sum + level * *reinterpret_cast<const Vec<real>*>(weight);
     }
 }
 
-// One output row, TAPS = kernel columns next to each other and stride 1: each input pixel is read once for all its outputs,
-// whose accumulators move on by one register. `add`: go on from the sums in memory.
-template <class real, int V, int TAPS>
-void roll_row(const Conv& s, const Events<real>& events, const real* weight, int64_t inputs, int64_t oy, bool add, real* sums) {
+// sum[r][t][v] += level * weight for each spike of a list, r: ROWS output rows below each other, t: TAPS neighbouring kernel
+// columns. `row_step`: distance of two kernel rows' weights; the row below reads the kernel row above.
+template <class real, int V, int TAPS, int ROWS>
+inline void add_events(Vec<real> (&sum)[ROWS][TAPS][V], const int32_t* offset, const real* level, int64_t count, const real* weight, int64_t row_step) {
     constexpr int lanes = kConvBytes / sizeof(real);
-    const KernelRows rows(s, oy);
-    Column<real> column;
-    Vec<real> sum[TAPS][V] = {};
+    for (int64_t e = 0; e < count; ++e) {
+        const real* w[2] = {weight + offset[e], weight + offset[e] + row_step};  // of the lower row, and of the one above
+        asm("" : "+r"(w[0]), "+r"(w[1]));  // both are computed once: an address of two parts takes its product a second step
+        const real x = level[e];
+#pragma GCC unroll 2
+        for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 8
+            for (int t = 0; t < TAPS; ++t)
+#pragma GCC unroll 8
+                for (int v = 0; v < V; ++v) sum[r][t][v] = plus_product<real>(sum[r][t][v], x, w[ROWS - 1 - r] + (t * V + v) * lanes);
+    }
+}
+
+// ROWS output rows, TAPS = kernel columns next to each other and stride 1: each input pixel is read once for all its outputs,
+// whose accumulators move on by one register. `add`: go on from the sums in memory. The weights hold ROWS - 1 kernel rows of
+// zeros on both sides, for pixels that only one of the rows reads.
+template <class real, int V, int TAPS, int ROWS>
+void roll_rows(const Conv& s, const Events<real>& events, const real* weight, int64_t inputs, int64_t oy, bool add, real* sums) {
+    constexpr int lanes = kConvBytes / sizeof(real);
+    const KernelRows rows(s, oy, ROWS - 1);
+    const int64_t row_step = inputs * TAPS * V * lanes;
+    Column<real> column(s, events, rows, row_step);
+    Vec<real> sum[ROWS][TAPS][V] = {};
     for (int64_t j = 0; j < s.cols + TAPS - 1; ++j) {
-#pragma GCC unroll 8
-        for (int t = TAPS - 1; t > 0; --t)
-#pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) sum[t][v] = sum[t - 1][v];
         const bool known = add && j < s.cols;
+#pragma GCC unroll 2
+        for (int r = 0; r < ROWS; ++r) {
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) sum[0][v] = known ? *reinterpret_cast<const Vec<real>*>(sums + (j * V + v) * lanes) : Vec<real>{};
+            for (int t = TAPS - 1; t > 0; --t)
+#pragma GCC unroll 8
+                for (int v = 0; v < V; ++v) sum[r][t][v] = sum[r][t - 1][v];
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) sum[r][0][v] = known ? *reinterpret_cast<const Vec<real>*>(sums + ((r * s.cols + j) * V + v) * lanes) : Vec<real>{};
+        }
         const int64_t x = j - s.left;
         if (x >= 0 && x < s.width)
-            add_events<real, V, TAPS>(sum, column.offset, column.level, column.merge(s, events, rows, x, [&](int64_t i) { return i * inputs * TAPS * V * lanes; }), weight);
+            add_events<real, V, TAPS, ROWS>(sum, column.offset, column.level, column.merge(x), weight, row_step);
         if (j >= TAPS - 1)
+#pragma GCC unroll 2
+            for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) *reinterpret_cast<Vec<real>*>(sums + ((j - TAPS + 1) * V + v) * lanes) = sum[TAPS - 1][v];
+                for (int v = 0; v < V; ++v) *reinterpret_cast<Vec<real>*>(sums + ((r * s.cols + j - TAPS + 1) * V + v) * lanes) = sum[r][TAPS - 1][v];
     }
 }
 
@@ -111,31 +163,53 @@ template <class real, int V>
 void gather_row(const Conv& s, const Events<real>& events, const real* weight, int64_t inputs, int64_t oy, bool add, real* sums) {
     constexpr int lanes = kConvBytes / sizeof(real);
     const KernelRows rows(s, oy);
-    Column<real> column;
+    Column<real> column(s, events, rows, inputs * s.kernel_w * V * lanes);
     for (int64_t ox = 0; ox < s.cols; ++ox) {
-        Vec<real> sum[1][V] = {};
+        Vec<real> sum[1][1][V] = {};
         real* target = sums + ox * V * lanes;
         if (add)
 #pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) sum[0][v] = *reinterpret_cast<const Vec<real>*>(target + v * lanes);
+            for (int v = 0; v < V; ++v) sum[0][0][v] = *reinterpret_cast<const Vec<real>*>(target + v * lanes);
         for (int64_t j = 0; j < s.kernel_w; ++j) {
             const int64_t x = ox * s.stride_w + j * s.dilation_w - s.left;
             if (x < 0 || x >= s.width) continue;
-            add_events<real, V, 1>(sum, column.offset, column.level, column.merge(s, events, rows, x, [&](int64_t i) { return (i * inputs * s.kernel_w + j) * V * lanes; }), weight);
+            add_events<real, V, 1, 1>(sum, column.offset, column.level, column.merge(x, static_cast<int32_t>(j * V * lanes)), weight, 0);
         }
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) *reinterpret_cast<Vec<real>*>(target + v * lanes) = sum[0][v];
+        for (int v = 0; v < V; ++v) *reinterpret_cast<Vec<real>*>(target + v * lanes) = sum[0][0][v];
     }
 }
 
 template <class real> using SumRows = void (*)(const Conv&, const Events<real>&, const real*, int64_t, int64_t, bool, real*);
 
+// How the rows of a block are summed: one by one, or by twos where the accumulators of two fit the registers. Two share the
+// lists of the kernel rows that both read, and their sums do not wait for each other.
 template <class real, int V>
-SumRows<real> pick_row(const Conv& s) {
-    if (s.stride_w == 1 && s.kernel_w == 3 && s.dilation_w == 1) return roll_row<real, V, 3>;
-    if (s.stride_w == 1 && s.kernel_w == 1) return roll_row<real, V, 1>;
-    return gather_row<real, V>;
-}
+struct RowSums {
+    explicit RowSums(const Conv& s) {
+        constexpr int registers = kConvBytes == 64 ? 32 : 16;
+        if (s.stride_w == 1 && s.kernel_w == 3 && s.dilation_w == 1) {
+            one = roll_rows<real, V, 3, 1>;
+            if constexpr (6 * V + 2 < registers && V <= 2)
+                if (s.stride_h == 1 && s.dilation_h == 1 && s.kernel_h == 3) two = roll_rows<real, V, 3, 2>, zero_rows = 1;
+        } else if (s.stride_w == 1 && s.kernel_w == 1) {
+            one = roll_rows<real, V, 1, 1>;
+        } else {
+            one = gather_row<real, V>;
+        }
+    }
+
+    // `rows` rows from oy on; row_sums: values of a row of sums.
+    void sum(const Conv& s, const Events<real>& events, const real* weight, int64_t inputs, int64_t oy, int64_t rows, bool add, real* sums, int64_t row_sums) const {
+        const real* past_zeros = weight + zero_rows * inputs * s.kernel_w * V * (kConvBytes / sizeof(real));
+        int64_t y = 0;
+        if (two) for (; y + 2 <= rows; y += 2) two(s, events, weight, inputs, oy + y, add, sums + y * row_sums);
+        for (; y < rows; ++y) one(s, events, past_zeros, inputs, oy + y, add, sums + y * row_sums);
+    }
+
+    SumRows<real> one = nullptr, two = nullptr;
+    int64_t zero_rows = 0;
+};
 
 // What one task works on at once: rows of one image, or several whole images, so that lists and sums stay in the second-level
 // cache and a block of weights is read for all of them.
@@ -160,10 +234,11 @@ template <class real, class code_t, int V>
 void convolve(const Conv& s, int64_t threads) {
     constexpr int lanes = V * kConvBytes / sizeof(real);
     const int64_t blocks = (s.outputs + lanes - 1) / lanes, chunks = (s.inputs + kChunk - 1) / kChunk;
-    const Lines<real> weight = pack_weight<real>(s, static_cast<const real*>(s.weight), lanes, threads);
+    const RowSums<real, V> row_sums(s);
+    const int64_t kernel_rows = s.kernel_h + 2 * row_sums.zero_rows;
+    const Lines<real> weight = pack_weight<real>(s, static_cast<const real*>(s.weight), lanes, threads, row_sums.zero_rows);
     const Reader<real, code_t> reader(s, s.kernel_w * lanes);
     const Finish<real, lanes> finish(s, blocks);
-    const auto sum_row = pick_row<real, V>(s);
     const Tiles tiles(s, sizeof(real) + 4, threads);
     for_range(tiles.count, threads, 1, [&](int64_t begin, int64_t end) {
         EventStore<real> store;
@@ -173,13 +248,12 @@ void convolve(const Conv& s, int64_t threads) {
             const int64_t row = tile % tiles.bands * tiles.rows, rows = std::min(tiles.rows, s.rows - row);
             store.read(s, reader, image, images, row, rows);
             for (int64_t block = 0; block < s.groups * blocks; ++block) {
-                const real* w = weight.data() + block * s.inputs * s.kernel_h * s.kernel_w * lanes;
+                const real* w = weight.data() + block * s.inputs * kernel_rows * s.kernel_w * lanes;
                 for (int64_t chunk = 0; chunk < chunks; ++chunk) {
                     const int64_t inputs = std::min(kChunk, s.inputs - chunk * kChunk);
                     for (int64_t n = 0; n < images; ++n)
-                        for (int64_t y = 0; y < rows; ++y)
-                            sum_row(s, store.events(n, block / blocks * chunks + chunk), w, inputs, row + y, chunk > 0, sums.data() + (n * rows + y) * s.cols * lanes);
-                    w += inputs * s.kernel_h * s.kernel_w * lanes;
+                        row_sums.sum(s, store.events(n, block / blocks * chunks + chunk), w, inputs, row, rows, chunk > 0, sums.data() + n * rows * s.cols * lanes, s.cols * lanes);
+                    w += inputs * kernel_rows * s.kernel_w * lanes;
                 }
                 for (int64_t n = 0; n < images; ++n)
                     for (int64_t y = 0; y < rows; ++y) finish.row(block, image + n, row + y, sums.data() + (n * rows + y) * s.cols * lanes);

@@ -88,12 +88,12 @@ class Crossing {
         mask code[V] = {};
         int64_t k = 1;
         for (int64_t b = 0; b < s_.moments; ++b) {
-            vec sum[1][V] = {};
-            add_events<real, V, 1>(sum, offset + first[b], level + first[b], first[b + 1] - first[b], weight);
+            vec sum[1][1][V] = {};
+            add_events<real, V, 1, 1>(sum, offset + first[b], level + first[b], first[b + 1] - first[b], weight, 0);
             vec z[V];
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) {
-                running[v] += sum[0][v];
+                running[v] += sum[0][0][v];
                 z[v] = running[v];
                 if (s_.bias) z[v] += *reinterpret_cast<const vec*>(bias_ + v * lanes);
                 if (add) z[v] += second(add + b * s_.add_moment, v);

@@ -16,7 +16,7 @@ constexpr int64_t kChunk = 16;              // channels of a list; their weights
 constexpr int64_t kKernelRows = 16;         // most rows of a kernel
 constexpr int64_t kTileBytes = 256 * 1024;  // of lists
 
-#ifdef __AVX2__
+#if defined(__AVX2__) && !defined(GCN2SNN_AVX512)
 // table[index] for 8 indices: TABLE registers of 8 levels each (vpermps) and blends on the higher bits.
 template <int TABLE>
 inline __m256 table_value(const __m256* table, __m256i index) {
@@ -79,7 +79,7 @@ struct Events {
     int64_t list(int64_t y, int64_t x) const { return (y - first_row) * width + x; }
 };
 
-#ifdef __AVX2__
+#if defined(__AVX2__) && !defined(GCN2SNN_AVX512)
 // kPacked.index[mask]: the positions of the set bits, lowest first.
 struct Packed {
     alignas(8) uint8_t index[256][8] = {};
@@ -102,7 +102,10 @@ class Reader {
     // code: the pixel's codes from channel `channel` (of the whole image) on.
     int32_t list(const code_t* code, int64_t channel, int64_t size, int32_t* offset, real* level, int32_t* moment) const {
         const real* scale = scale_ ? scale_ + channel : nullptr;
-#ifdef __AVX2__
+#ifdef GCN2SNN_AVX512
+        if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>)
+            if (timesteps_ <= 32 && !step_of_) return packed_list(code, scale, size, offset, level);
+#elif defined(__AVX2__)
         if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>)
             if (timesteps_ <= 32 && !step_of_) return timesteps_ <= 16 ? fast_list<2>(code, scale, size, offset, level) : fast_list<4>(code, scale, size, offset, level);
 #endif
@@ -122,7 +125,22 @@ class Reader {
     }
 
   private:
-#ifdef __AVX2__
+#ifdef GCN2SNN_AVX512
+    // A list is one vector: the instruction that packs lanes moves those of silent neurons out of it.
+    int32_t packed_list(const int8_t* code, const float* scale, int64_t size, int32_t* offset, float* level) const {
+        const __mmask16 exists = static_cast<__mmask16>((1u << size) - 1);
+        const __m128i codes = _mm_maskz_loadu_epi8(exists, code);
+        const __mmask16 sent = _mm_test_epi8_mask(codes, codes);
+        const __m512i wide = _mm512_cvtepi8_epi32(codes), phase = _mm512_sub_epi32(_mm512_abs_epi32(wide), _mm512_set1_epi32(1));
+        const __m512 magnitude = _mm512_permutex2var_ps(_mm512_loadu_ps(table_), phase, _mm512_loadu_ps(table_ + 16));
+        __m512 value = _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(magnitude), _mm512_and_si512(wide, _mm512_set1_epi32(INT32_MIN))));
+        if (scale) value = _mm512_mul_ps(value, _mm512_maskz_loadu_ps(exists, scale));
+        const __m512i steps = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(step_));
+        _mm512_storeu_ps(level, _mm512_maskz_compress_ps(sent, value));
+        _mm512_storeu_si512(offset, _mm512_maskz_compress_epi32(sent, steps));
+        return __builtin_popcount(sent);
+    }
+#elif defined(__AVX2__)
     template <int TABLE>
     int32_t fast_list(const int8_t* code, const float* scale, int64_t size, int32_t* offset, float* level) const {
         __m256 table[TABLE];

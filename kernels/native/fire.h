@@ -20,38 +20,20 @@ class Finish {
     void row(int64_t block, int64_t image, int64_t oy, real* sums) const {
         const int64_t first = channel(block), size = width(block), channels = s_.groups * s_.outputs;
         const int64_t at = (image * s_.rows + oy) * s_.cols * channels + first;
-        if (s_.bias) plus_bias(block, sums);
-        if (s_.add) plus_add(image, oy, first, size, sums);
-        if (s_.out) {
+        if (!s_.out) {
+            if (s_.fire.wide) fire<int16_t>(block, image, oy, sums, static_cast<int16_t*>(s_.fire.code) + at);
+            else fire<int8_t>(block, image, oy, sums, static_cast<int8_t*>(s_.fire.code) + at);
+        } else {
+            plus(block, image, oy, 0, sums);
             real* out = static_cast<real*>(s_.out) + at;
             for (int64_t x = 0; x < s_.cols; ++x) std::memcpy(out + x * channels, sums + x * LANES, size * sizeof(real));
-            return;
         }
-        if (s_.fire.wide) fire<int16_t>(block, image, oy, sums, static_cast<int16_t*>(s_.fire.code) + at);
-        else fire<int8_t>(block, image, oy, sums, static_cast<int8_t*>(s_.fire.code) + at);
     }
 
     int64_t channel(int64_t block) const { return block / blocks_ * s_.outputs + block % blocks_ * LANES; }
     int64_t width(int64_t block) const { return std::min<int64_t>(LANES, s_.outputs - block % blocks_ * LANES); }
     const real* scale(int64_t block) const { return scale_.data() + block * LANES; }
     const real* bias(int64_t block) const { return bias_.data() + block * LANES; }
-
-    void plus_bias(int64_t block, real* sums) const {
-        const real* b = bias(block);
-        for (int64_t x = 0; x < s_.cols; ++x)
-            for (int lane = 0; lane < LANES; ++lane) sums[x * LANES + lane] += b[lane];
-    }
-
-    void plus_add(int64_t image, int64_t oy, int64_t first, int64_t size, real* sums) const {
-        const real* add = static_cast<const real*>(s_.add) + image * s_.add_image + first * s_.add_channel + oy * s_.add_row;
-        if (s_.add_channel == 1) {
-            for (int64_t x = 0; x < s_.cols; ++x)
-                for (int64_t lane = 0; lane < size; ++lane) sums[x * LANES + lane] += add[x * s_.add_col + lane];
-            return;
-        }
-        for (int64_t lane = 0; lane < size; ++lane)
-            for (int64_t x = 0; x < s_.cols; ++x) sums[x * LANES + lane] += add[x * s_.add_col + lane * s_.add_channel];
-    }
 
     template <class code_t>
     void silence(int64_t block, int64_t image, int64_t oy, code_t* code) const {  // past the horizon
@@ -63,13 +45,41 @@ class Finish {
     }
 
   private:
+    // Bias and second input, from pixel `x` on.
+    void plus(int64_t block, int64_t image, int64_t oy, int64_t begin, real* sums) const {
+        const int64_t size = width(block);
+        const real* b = bias(block);
+        if (s_.bias)
+            for (int64_t x = begin; x < s_.cols; ++x)
+                for (int lane = 0; lane < LANES; ++lane) sums[x * LANES + lane] += b[lane];
+        if (!s_.add) return;
+        const real* add = second(block, image, oy);
+        if (s_.add_channel == 1) {
+            for (int64_t x = begin; x < s_.cols; ++x)
+                for (int64_t lane = 0; lane < size; ++lane) sums[x * LANES + lane] += add[x * s_.add_col + lane];
+            return;
+        }
+        for (int64_t lane = 0; lane < size; ++lane)
+            for (int64_t x = begin; x < s_.cols; ++x) sums[x * LANES + lane] += add[x * s_.add_col + lane * s_.add_channel];
+    }
+
+    const real* second(int64_t block, int64_t image, int64_t oy) const {
+        return static_cast<const real*>(s_.add) + image * s_.add_image + channel(block) * s_.add_channel + oy * s_.add_row;
+    }
+
     template <class code_t>
-    void fire(int64_t block, int64_t image, int64_t oy, const real* sums, code_t* code) const {
+    void fire(int64_t block, int64_t image, int64_t oy, real* sums, code_t* code) const {
         constexpr int lanes = kConvBytes / sizeof(real);
         const int64_t channels = s_.groups * s_.outputs, size = width(block);
-        const Thresholds<real> thresholds(s_.fire);
         const real* scales = scale(block);
-        for (int64_t x = 0; x < s_.cols; ++x) {
+        int64_t x = 0;
+#ifdef GCN2SNN_AVX512
+        if constexpr (std::is_same_v<real, float>)
+            if (s_.fire.timesteps <= kRegisterPhases && (!s_.add || s_.add_channel == 1)) x = fire_in_registers(block, s_.add ? second(block, image, oy) : nullptr, sums, code);
+#endif
+        if (x < s_.cols) plus(block, image, oy, x, sums);
+        const Thresholds<real> thresholds(s_.fire);
+        for (; x < s_.cols; ++x) {
             alignas(64) Count<real> phase[LANES];
             for (int v = 0; v < LANES; v += lanes) {
                 const Vec<real> z = *reinterpret_cast<const Vec<real>*>(sums + x * LANES + v) / *reinterpret_cast<const Vec<real>*>(scales + v);
@@ -80,6 +90,39 @@ class Finish {
         }
         if (s_.horizon) silence(block, image, oy, code);
     }
+
+#ifdef GCN2SNN_AVX512
+    // Four vectors at a time, whose searches go side by side, with bias and second input; returns the pixels that are done, all
+    // but fewer than four.
+    template <class code_t>
+    int64_t fire_in_registers(int64_t block, const float* add, const float* sums, code_t* code) const {
+        constexpr int vectors = LANES / 16, pixels = 4 / vectors;
+        const Bars bars(static_cast<const float*>(s_.fire.thresholds), s_.fire.timesteps);
+        const int64_t channels = s_.groups * s_.outputs;
+        __m512 divisor[vectors], offset[vectors];
+        __mmask16 lanes[vectors];
+        for (int v = 0; v < vectors; ++v) {
+            divisor[v] = _mm512_loadu_ps(scale(block) + 16 * v);
+            offset[v] = _mm512_loadu_ps(bias(block) + 16 * v);
+            lanes[v] = static_cast<__mmask16>((1u << std::clamp<int64_t>(width(block) - 16 * v, 0, 16)) - 1);
+        }
+        int64_t x = 0;
+        for (; x + pixels <= s_.cols; x += pixels) {
+            __m512 z[4];
+            __m512i phase[4];
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; ++k) {
+                z[k] = _mm512_add_ps(_mm512_load_ps(sums + x * LANES + 16 * k), offset[k % vectors]);
+                if (add) z[k] = _mm512_add_ps(z[k], _mm512_maskz_loadu_ps(lanes[k % vectors], add + (x + k / vectors) * s_.add_col + k % vectors * 16));
+                z[k] = _mm512_div_ps(z[k], divisor[k % vectors]);
+            }
+            if (s_.fire.is_signed) bars.codes<4>(z, true, phase); else bars.codes<4>(z, false, phase);
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; ++k) store_codes(code + (x + k / vectors) * channels + k % vectors * 16, lanes[k % vectors], phase[k]);
+        }
+        return x;
+    }
+#endif
 
     const Conv& s_;
     int64_t blocks_;

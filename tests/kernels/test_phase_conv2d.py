@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes.util
 from typing import Any
 
 import pytest
@@ -33,6 +34,8 @@ def images(coding: PhaseCode, per_channel: bool) -> Spikes:
 
 GEOMETRIES = {
     "3x3": (20, 24, (3, 3), Geometry(padding=(1, 1, 1, 1))),
+    "3x3, even rows": (16, 16, (3, 3), Geometry(padding=(1, 1, 0, 1))),
+    "3x3, 64 outputs": (5, 64, (3, 3), Geometry(padding=(1, 1, 1, 1))),
     "stride": (33, 10, (3, 3), Geometry((2, 2), (1, 1, 1, 1))),
     "asymmetric groups": (20, 24, (3, 3), Geometry((1, 1), (1, 0, 2, 1), (1, 1), 2)),
     "1x1": (6, 70, (1, 1), Geometry()),
@@ -103,6 +106,52 @@ def test_native_bucketed_conv2d_equals_the_reference(
             assert torch.equal(got.code, wanted.code)
     late = phase_conv2d_bucketed(code, weight, fire, coding.timesteps, bias, *as_arguments(geometry))
     assert torch.equal(late.code, conv2d(code, weight, bias, None, geometry, fire))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    batch=st.integers(1, 3),
+    inputs=st.integers(1, 34),
+    outputs=st.sampled_from([8, 16, 24, 32, 48, 64]),
+    image=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    padding=st.tuples(*[st.integers(1, 3)] * 4),
+    seed=st.integers(0, 99),
+)
+def test_rows_that_are_summed_by_twos_equal_the_reference(
+    batch: int, inputs: int, outputs: int, image: tuple[int, int], padding: tuple[int, int, int, int], seed: int
+) -> None:
+    """Rows above and below the image, an odd last row, images of one row, blocks of inputs that are not full."""
+    flat = spikes(batch, inputs * image[0] * image[1], CODES[0], seed)
+    code = Spikes(flat.code.view(batch, inputs, *image), torch.rand(inputs) + 0.5, CODES[0])
+    generator = torch.Generator().manual_seed(seed)
+    weight, bias = (torch.randn(*shape, generator=generator) for shape in ((outputs, inputs, 3, 3), (outputs,)))
+    geometry = Geometry(padding=padding)
+    wanted = reference.phase_conv2d(code, weight, geometry, bias)
+    assert torch.equal(conv2d(code, weight, bias, None, geometry), wanted)
+    fire = Fire(torch.rand(outputs, generator=generator) + 0.5, CODES[1])
+    add = torch.randn(wanted.shape, generator=generator).contiguous(memory_format=torch.channels_last)
+    got = conv2d(code, weight, bias, add, geometry, fire)
+    assert torch.equal(got, reference.encode(wanted + add, fire.scale, fire.coding).code)
+
+
+def test_a_product_is_added_without_being_rounded_first() -> None:
+    """By the C library's fused multiply-add, also where the sum nearly vanishes and where it lies between two numbers."""
+    name = ctypes.util.find_library("m")
+    if name is None:
+        pytest.skip("there is no C library of mathematics here")
+    fused = ctypes.CDLL(name).fmaf
+    fused.restype, fused.argtypes = ctypes.c_float, [ctypes.c_float] * 3
+    x, y = torch.randn(20_000), torch.randn(20_000) * 10.0 ** torch.randint(-6, 6, (20_000,))
+    total = torch.where(
+        torch.rand(20_000) < 0.5, torch.randn(20_000), -x * y * (1 + torch.randint(-3, 4, x.shape) * 2.0**-23)
+    )
+    x[:1000], y[:1000] = 1 + 2.0**-23 * torch.randint(0, 1 << 20, (1000,)), 0.5
+    wanted = torch.tensor([fused(*values) for values in zip(x.tolist(), y.tolist(), total.tolist(), strict=True)])
+    assert torch.equal(reference.plus_product(total, x, y), wanted)
+    assert float((wanted != total + x * y).double().mean()) > 0.3
+    assert torch.equal(
+        reference.plus_product(total.double(), x.double(), y.double()), total.double() + x.double() * y.double()
+    )
 
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
