@@ -21,7 +21,14 @@ from gcn2snn.engines.interpreter import code_input, fire, fire_started, start_of
 from gcn2snn.engines.node_evaluation import evaluate_node
 from gcn2snn.engines.node_rules import Value, apply, dense_value
 from gcn2snn.engines.plan import Step, steps_to_heads
-from gcn2snn.engines.prepared_kernels import Decoders, closing_kernel, coder_kernel, start_of_rows, synapse_kernel
+from gcn2snn.engines.prepared_kernels import (
+    Decoders,
+    adds_spikes,
+    closing_kernel,
+    coder_kernel,
+    start_of_rows,
+    synapse_kernel,
+)
 from gcn2snn.kernels import Mismatch, Spikes, backend
 
 Work = Callable[[dict[str, Value], Mapping[str, Value]], None]
@@ -200,7 +207,9 @@ class _Fused(_Prepared):
         kernel = self.kernel_for(x, self._made) if isinstance(x, Spikes) else None
         if kernel is not None and isinstance(x, Spikes):
             other = None if self.fusion.beside is None else values[self.fusion.beside]
-            add = self.decoders(other) if isinstance(other, Spikes) else other
+            add = other
+            if isinstance(other, Spikes) and not adds_spikes(kernel, other):
+                add = self.decoders(other)
             try:
                 operands = (values[self.synapse.inputs[0]], x, add) if self.is_aggregate else (x.code, add)
                 values[neuron.name] = Spikes(kernel(*operands), neuron.scale, neuron.coding)

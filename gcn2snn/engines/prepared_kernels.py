@@ -68,6 +68,13 @@ def synapse_kernel(
     return native.Conv2d(x.scale, x.coding, weight.contiguous(), bias, geometry, fire)
 
 
+def adds_spikes(kernel: Callable[..., Tensor], spikes: Spikes) -> bool:
+    """Whether a kernel decodes these spikes where it adds them, so that their values are never written."""
+    from gcn2snn.kernels import native
+
+    return isinstance(kernel, native.Conv2d) and kernel.adds(spikes)
+
+
 def _aggregation(x: Spikes, fire: Fire | None, start: Tensor | None) -> Callable[..., Tensor] | None:
     from gcn2snn.kernels import native
 

@@ -59,6 +59,9 @@ struct Conv {
     const void* bias;           // [groups * outputs] or null
     const void* add;            // or null, read through strides
     int64_t add_image, add_channel, add_row, add_col, add_moment;
+    const void* add_levels;     // value of a spike -T..T of `add`, which then holds int8 codes; null: it holds values
+    int64_t add_timesteps;      // T of `add`
+    const void* add_scale;      // [groups * outputs] or null
     void* out;                  // [images, rows, cols, groups * outputs], or null: fire
     Fire fire;                  // fire.horizon is not used
     const int16_t* horizon;     // or null, read through strides
@@ -91,12 +94,40 @@ struct Packed {
 constexpr Packed kPacked;
 #endif
 
+#ifdef GCN2SNN_AVX512
+// Values of 16 spikes of at most 31 phases by a look-up in two registers.
+class SpikeValues {
+  public:
+    SpikeValues() = default;
+    // centre: value of silence, with those of the phases behind it.
+    SpikeValues(const float* centre, int64_t timesteps) {
+        alignas(64) float table[32] = {};
+        std::copy(centre + 1, centre + 1 + std::min<int64_t>(timesteps, 32), table);
+        low_ = _mm512_load_ps(table), high_ = _mm512_load_ps(table + 16);
+    }
+
+    // A silent neuron reads the last place of the table, which is 0 up to 31 phases.
+    __m512 of(__m128i codes) const {
+        const __m512i wide = _mm512_cvtepi8_epi32(codes), phase = _mm512_sub_epi32(_mm512_abs_epi32(wide), _mm512_set1_epi32(1));
+        const __m512 magnitude = _mm512_permutex2var_ps(low_, phase, high_);
+        return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(magnitude), _mm512_and_si512(wide, _mm512_set1_epi32(INT32_MIN))));
+    }
+
+  private:
+    __m512 low_, high_;
+};
+#endif
+
 // Writes the list of one block of channels of one pixel. step: distance of two channels' weights.
 template <class real, class code_t>
 class Reader {
   public:
     Reader(const Conv& s, int64_t step) : centre_(static_cast<const real*>(s.levels) + s.timesteps), scale_(static_cast<const real*>(s.channel_scale)), step_of_(s.step_of), moments_(s.moments), timesteps_(s.timesteps), step_(static_cast<int32_t>(step)) {
+#ifdef GCN2SNN_AVX512
+        if constexpr (std::is_same_v<real, float>) values_ = SpikeValues(centre_, s.timesteps);
+#else
         for (int64_t t = 0; t < 32; ++t) table_[t] = t < s.timesteps ? centre_[t + 1] : real(0);
+#endif
     }
 
     // code: the pixel's codes from channel `channel` (of the whole image) on.
@@ -131,9 +162,7 @@ class Reader {
         const __mmask16 exists = static_cast<__mmask16>((1u << size) - 1);
         const __m128i codes = _mm_maskz_loadu_epi8(exists, code);
         const __mmask16 sent = _mm_test_epi8_mask(codes, codes);
-        const __m512i wide = _mm512_cvtepi8_epi32(codes), phase = _mm512_sub_epi32(_mm512_abs_epi32(wide), _mm512_set1_epi32(1));
-        const __m512 magnitude = _mm512_permutex2var_ps(_mm512_loadu_ps(table_), phase, _mm512_loadu_ps(table_ + 16));
-        __m512 value = _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(magnitude), _mm512_and_si512(wide, _mm512_set1_epi32(INT32_MIN))));
+        __m512 value = values_.of(codes);
         if (scale) value = _mm512_mul_ps(value, _mm512_maskz_loadu_ps(exists, scale));
         const __m512i steps = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(step_));
         _mm512_storeu_ps(level, _mm512_maskz_compress_ps(sent, value));
@@ -175,7 +204,11 @@ class Reader {
     const int32_t* step_of_;
     int64_t moments_, timesteps_;
     int32_t step_;
+#ifdef GCN2SNN_AVX512
+    SpikeValues values_;
+#else
     real table_[32];  // level of phase t + 1: silence is not listed and needs no entry
+#endif
 };
 
 // The lists of some rows of some images, all channels; kept by a task from tile to tile.

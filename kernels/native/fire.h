@@ -53,7 +53,19 @@ class Finish {
             for (int64_t x = begin; x < s_.cols; ++x)
                 for (int lane = 0; lane < LANES; ++lane) sums[x * LANES + lane] += b[lane];
         if (!s_.add) return;
-        const real* add = second(block, image, oy);
+        const int64_t at = second(block, image, oy);
+        if (s_.add_levels) {
+            const int8_t* code = static_cast<const int8_t*>(s_.add) + at;
+            const real* centre = static_cast<const real*>(s_.add_levels) + s_.add_timesteps;
+            const real* scale = s_.add_scale ? static_cast<const real*>(s_.add_scale) + channel(block) : nullptr;
+            for (int64_t x = begin; x < s_.cols; ++x)
+                for (int64_t lane = 0; lane < size; ++lane) {
+                    const real level = centre[code[x * s_.add_col + lane * s_.add_channel]];
+                    sums[x * LANES + lane] += scale ? level * scale[lane] : level;
+                }
+            return;
+        }
+        const real* add = static_cast<const real*>(s_.add) + at;
         if (s_.add_channel == 1) {
             for (int64_t x = begin; x < s_.cols; ++x)
                 for (int64_t lane = 0; lane < size; ++lane) sums[x * LANES + lane] += add[x * s_.add_col + lane];
@@ -63,8 +75,9 @@ class Finish {
             for (int64_t x = begin; x < s_.cols; ++x) sums[x * LANES + lane] += add[x * s_.add_col + lane * s_.add_channel];
     }
 
-    const real* second(int64_t block, int64_t image, int64_t oy) const {
-        return static_cast<const real*>(s_.add) + image * s_.add_image + channel(block) * s_.add_channel + oy * s_.add_row;
+    // Where a row of the second input starts.
+    int64_t second(int64_t block, int64_t image, int64_t oy) const {
+        return image * s_.add_image + channel(block) * s_.add_channel + oy * s_.add_row;
     }
 
     template <class code_t>
@@ -75,7 +88,7 @@ class Finish {
         int64_t x = 0;
 #ifdef GCN2SNN_AVX512
         if constexpr (std::is_same_v<real, float>)
-            if (s_.fire.timesteps <= kRegisterPhases && (!s_.add || s_.add_channel == 1)) x = fire_in_registers(block, s_.add ? second(block, image, oy) : nullptr, sums, code);
+            if (s_.fire.timesteps <= kRegisterPhases) x = fire_in_registers(block, image, oy, sums, code);
 #endif
         if (x < s_.cols) plus(block, image, oy, x, sums);
         const Thresholds<real> thresholds(s_.fire);
@@ -92,10 +105,30 @@ class Finish {
     }
 
 #ifdef GCN2SNN_AVX512
-    // Four vectors at a time, whose searches go side by side, with bias and second input; returns the pixels that are done, all
-    // but fewer than four.
+    // Four vectors at a time, with bias and second input; returns the pixels that are done, all but fewer than four, or none.
     template <class code_t>
-    int64_t fire_in_registers(int64_t block, const float* add, const float* sums, code_t* code) const {
+    int64_t fire_in_registers(int64_t block, int64_t image, int64_t oy, const float* sums, code_t* code) const {
+        if (!s_.add) return fire_with<code_t>(block, sums, code, Nothing());
+        if (s_.add_channel != 1 || s_.add_timesteps > kRegisterPhases) return 0;
+        const int64_t at = second(block, image, oy);
+        if (!s_.add_levels) {
+            const float* add = static_cast<const float*>(s_.add) + at;
+            return fire_with<code_t>(block, sums, code, [&](int64_t place, int64_t, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, add + place); });
+        }
+        const int8_t* add = static_cast<const int8_t*>(s_.add) + at;
+        const SpikeValues values(static_cast<const float*>(s_.add_levels) + s_.add_timesteps, s_.add_timesteps);
+        if (!s_.add_scale) return fire_with<code_t>(block, sums, code, [&](int64_t place, int64_t, __mmask16 lanes) { return values.of(_mm_maskz_loadu_epi8(lanes, add + place)); });
+        const float* scale = static_cast<const float*>(s_.add_scale) + channel(block);
+        return fire_with<code_t>(block, sums, code, [&](int64_t place, int64_t lane, __mmask16 lanes) {
+            return _mm512_mul_ps(values.of(_mm_maskz_loadu_epi8(lanes, add + place)), _mm512_maskz_loadu_ps(lanes, scale + lane));
+        });
+    }
+
+    struct Nothing {};
+
+    // second(place from the row's start, lane of the block, lanes that exist): values to add. The four searches go side by side.
+    template <class code_t, class Second>
+    int64_t fire_with(int64_t block, const float* sums, code_t* code, const Second& second) const {
         constexpr int vectors = LANES / 16, pixels = 4 / vectors;
         const Bars bars(static_cast<const float*>(s_.fire.thresholds), s_.fire.timesteps);
         const int64_t channels = s_.groups * s_.outputs;
@@ -113,7 +146,7 @@ class Finish {
 #pragma GCC unroll 4
             for (int k = 0; k < 4; ++k) {
                 z[k] = _mm512_add_ps(_mm512_load_ps(sums + x * LANES + 16 * k), offset[k % vectors]);
-                if (add) z[k] = _mm512_add_ps(z[k], _mm512_maskz_loadu_ps(lanes[k % vectors], add + (x + k / vectors) * s_.add_col + k % vectors * 16));
+                if constexpr (!std::is_same_v<Second, Nothing>) z[k] = _mm512_add_ps(z[k], second((x + k / vectors) * s_.add_col + k % vectors * 16, k % vectors * 16, lanes[k % vectors]));
                 z[k] = _mm512_div_ps(z[k], divisor[k % vectors]);
             }
             if (s_.fire.is_signed) bars.codes<4>(z, true, phase); else bars.codes<4>(z, false, phase);

@@ -178,9 +178,11 @@ class Conv2d:
         )
         self.stored = fire.coding.code_dtype
         self.shape: torch.Size | None = None
+        self.beside: tuple[Tensor, PhaseCode, Tensor] | None = None
         self.function = _function(f"conv_{SUFFIX[weight.dtype]}_{SUFFIX[coding.code_dtype]}")
 
-    def __call__(self, code: Tensor, add: Tensor | None = None) -> Tensor:
+    def __call__(self, code: Tensor, add: Tensor | Spikes | None = None) -> Tensor:
+        """Codes [N, out, H', W']; ``add`` of that shape are values, or spikes that are decoded where they are added."""
         if code.shape != self.shape:
             self._prepare(code)
         pixels = code.permute(0, 2, 3, 1).contiguous()
@@ -189,13 +191,37 @@ class Conv2d:
         structure = self.structure
         structure.code, self.population.code, structure.add = pixels.data_ptr(), out.data_ptr(), None
         if add is not None:
-            if add.shape != result.shape or add.dtype != self.weight.dtype:
+            if isinstance(add, Spikes):
+                add = self._beside(add)
+            else:
+                structure.add_levels = None
+                if add.dtype != self.weight.dtype:
+                    raise Mismatch
+            if add.shape != result.shape:
                 raise Mismatch
             structure.add = add.data_ptr()
             structure.add_image, structure.add_channel, structure.add_row, structure.add_col = add.stride()
         if self.full:
             self.function(structure, torch.get_num_threads())
         return result
+
+    def adds(self, spikes: Spikes) -> bool:
+        """Whether a call takes these as a second input."""
+        return spikes.code.dtype == torch.int8 and spikes.scale.dtype == self.weight.dtype
+
+    def _beside(self, spikes: Spikes) -> Tensor:
+        """The codes of a second input; their levels enter the structure."""
+        scale, coding = spikes.scale, spikes.coding
+        if self.beside is None or self.beside[0] is not scale or self.beside[1] is not coding:
+            levels = level_table(coding, scale.dtype)
+            self.beside = (scale, coding, scale.detach().contiguous() if scale.dim() else levels * scale.detach())
+        values = self.beside[2]
+        self.structure.add_levels = (level_table(coding, scale.dtype) if scale.dim() else values).data_ptr()
+        self.structure.add_scale = values.data_ptr() if scale.dim() else None
+        self.structure.add_timesteps = coding.timesteps
+        return as_images(
+            as_pixels(spikes.code).contiguous(), spikes.code.shape
+        )  # what is read next to each other lies so
 
     def _prepare(self, code: Tensor) -> None:
         self.keep = Keep()
