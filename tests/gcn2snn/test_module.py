@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import gcn2snn
-from gcn2snn import ConvertConfig, SpikingNetwork, convert
+from gcn2snn import ConvertConfig, SpikingNetwork, convert, ir
 from gcn2snn.engines import Recording
 from gcn2snn.errors import ConfigError, InputError, InputTypeError
 
@@ -263,6 +263,14 @@ def test_spikes_and_energy_take_wait_and_engine(x: Tensor, snn: SpikingNetwork, 
     own = convert(mlp(), x, ConvertConfig.paper(wait=wait))
     assert torch.equal(own.spikes(x)["1"].code, found["1"].code)
     assert own.energy(x) == snn.energy(x, wait=wait, engine=engine)
+
+
+def test_spikes_are_those_of_populations_and_not_of_what_passes_them_on() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2)).eval()
+    images = torch.rand(4, 1, 6, 6)
+    network = convert(model, images, ConvertConfig.paper())
+    assert any(isinstance(node, ir.MaxPool) for node in network.network)
+    assert set(network.spikes(images)) == {node.name for node in network.network.of(ir.Neuron)}
 
 
 @pytest.mark.parametrize(("engine", "wait"), [("closed", None), ("bucketed", 2), ("temporal", 2)])

@@ -180,12 +180,13 @@ def test_threads_are_given_up_once_in_another_process_and_never_in_the_first(cas
 
 
 def test_a_picture_has_at_most_sixty_neurons_of_a_population_unless_told(case, monkeypatch):
-    limits = []
-    monkeypatch.setattr("gcn2snn.pictures.draw", lambda *args, limit, **options: limits.append(limit) or {})
+    drawn = []
+    monkeypatch.setattr("gcn2snn.pictures.draw", lambda *args, limit, **options: drawn.append((args[2], limit)) or {})
     snn, data = case
     snn.plot(*data.values())
     snn.plot(*data.values(), limit=7)
-    assert limits == [60, 7]
+    snn.plot(*data.values(), wait=2)
+    assert drawn == [(snn.config.wait, 60), (snn.config.wait, 7), (2, 60)]
 
 
 def test_texts_are_classified_by_what_a_network_keeps_for_it(case):
@@ -202,3 +203,19 @@ def test_a_folder_of_a_network_is_replaced_only_by_force(case, tmp_path):
     with pytest.raises(ArtefactError, match="force"):
         snn.save_pretrained(tmp_path / "out")
     snn.save_pretrained(tmp_path / "out", force=True)
+
+
+def test_an_error_of_an_observer_of_a_count_is_the_callers_own(case):
+    def observe(*values: object) -> None:
+        raise RuntimeError("mine")
+
+    snn, data = case
+    with pytest.raises(RuntimeError, match=r"^mine$"):
+        snn.count(snn.counter(), *data.values(), observe=observe)
+
+
+def test_a_network_that_was_not_compared_with_a_source_has_a_text(case):
+    snn, _ = case
+    assert snn.checked is None
+    assert repr(snn).startswith("SpikingNetwork(")
+    assert "compared with its source" not in repr(snn) + snn.summary()

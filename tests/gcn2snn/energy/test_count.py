@@ -10,6 +10,7 @@ import torch
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.energy.count import EventCounter
+from gcn2snn.energy.effective import lookup_operations
 from gcn2snn.energy.events import LayerEvents
 from gcn2snn.energy.presets import PRESETS
 from gcn2snn.energy.report import EnergyReport
@@ -73,6 +74,13 @@ def test_identity_and_dense_layers():
         assert report.neurons == 6
 
 
+def test_entries_of_a_table_that_are_zero_are_not_counted():
+    node = ir.Lookup(
+        name="table", inputs=("x",), table=torch.tensor([[0.5, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, 0.0, 2.0]])
+    )
+    assert lookup_operations(node, torch.tensor([2.0, 1.0, 4.0])) == 2 * 1 + 1 * 3 + 4 * 1
+
+
 def test_convolution_counts_the_windows_of_each_pixel():
     """A 3 x 3 kernel, stride 2, padding 1 on 4 x 4: pixels lie in 1, 2 or 4 windows (rows 0..3 in 1, 2, 1, 1)."""
     x = torch.zeros(1, 2, 4, 4)
@@ -130,6 +138,35 @@ def test_pooling_merged_into_the_next_sum():
     pool, dense = row(report, "pool"), row(report, "fc")
     assert (pool.kind, pool.operations, pool.events) == ("sum", 16, 0)
     assert (dense.operations, dense.input_neurons, dense.input_spikes, dense.events) == (12, 4, 5, 15)
+
+
+def test_a_maximum_over_neighbours_passes_on_what_is_not_zero():
+    """Two neurons of three fire with a value of 1; two nodes hear them, and one hears nobody."""
+    adjacency = CSR.from_dense(torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 1.0]]))
+    nodes = (
+        ir.Input(name="a", size=(3, 3), role="operator"),
+        ir.Input(name="x", size=(3, 1)),
+        ir.Neuron(name="n", inputs=("x",), coding=HALVES, scale=torch.tensor(4.0)),
+        ir.AggregateMax(name="max", inputs=("a", "n")),
+        ir.Dense(name="fc", inputs=("max",), weight=torch.ones(5, 1)),
+        ir.Output(name="output", inputs=("fc",)),
+    )
+    features = torch.tensor([[1.0], [1.0], [0.0]])
+    got = row(count(ir.Network(nodes), {"a": adjacency, "x": features}), "fc")
+    assert (got.operations, got.events) == (15, 10)
+
+
+def test_a_product_of_two_results_sends_no_spikes():
+    nodes = (
+        ir.Input(name="x", size=(None, 3)),
+        neuron("n", "x"),
+        ir.Dense(name="left", inputs=("n",), weight=torch.ones(2, 3)),
+        ir.Dense(name="right", inputs=("n",), weight=torch.ones(2, 3)),
+        ir.InnerProduct(name="score", inputs=("left", "right")),
+        ir.Output(name="output", inputs=("score",)),
+    )
+    got = row(count(ir.Network(nodes), {"x": torch.full((4, 3), 0.5)}), "score")
+    assert (got.operations, got.events, got.dense, got.effective) == (8, 0, 8, 8)
 
 
 def test_pooling_with_neurons_of_its_own():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -168,6 +170,9 @@ def test_groups_of_a_convolution_and_pools_reach_their_own_windows() -> None:
     updates = counted(source, neuron("first", "x"), conv, neuron("second", "conv"), x=x)
     assert updates["first"] == 18 + 1 + 17
     assert updates["second"] == 4 * (1 + 1)  # 0.5 / 16 is below the last threshold: one comparison each
+    column = replace(conv, weight=torch.full((2, 1, 2, 1), 0.0625))
+    updates = counted(source, neuron("first", "x"), column, neuron("second", "conv"), x=x)
+    assert updates["second"] == 2 * (1 + 1)  # the windows above and below, of one column
     pool = ir.AvgPool(name="pool", inputs=("first",), kernel=(2, 2), stride=(1, 1))
     updates = counted(source, neuron("first", "x"), pool, neuron("second", "pool"), x=x)
     assert updates["second"] == 4 * (1 + 3)  # 0.5 / 4 fires at step 3
