@@ -19,6 +19,7 @@ FOLDERS = ("gcn2snn", "cnn", "datasets", "kernels")
 GROUND = (
     "errors",
     "on_demand",
+    "docstrings",
     "config",
     "schema",
     "watched",
@@ -39,6 +40,7 @@ GROUND = (
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "on_demand": (),
+    "docstrings": (),
     "config": ("errors",),
     "schema": ("errors",),
     "watched": ("errors",),
