@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gcn2snn.errors import ArtefactError
+from gcn2snn.watched import Watched
 
 _files: set[tuple[int, int]] = set()
 """Device and number of each file that the command reads."""
@@ -19,8 +20,8 @@ _folders: set[tuple[int, int]] = set()
 """The same of folders of which it reads what is below them."""
 
 
-_as_found: dict[Path, tuple[int, int, int]] = {}
-"""Number, size and time of change of each file that must stay as it was found."""
+_as_found: dict[Path, Watched] = {}
+"""Each file that must stay as it was found."""
 
 _outputs: dict[tuple[int, int], Path] = {}
 """Device and number of each file that the command is going to replace -> how it was given."""
@@ -57,7 +58,7 @@ def keep_input(path: Path, *, as_found: bool = False) -> None:
         found = path.stat()
         (_folders if path.is_dir() else _files).add((found.st_dev, found.st_ino))
         if as_found:
-            _as_found[path.absolute()] = (found.st_ino, found.st_size, found.st_mtime_ns)
+            _as_found[path.absolute()] = Watched.now(path.absolute(), error=ArtefactError)
     for number, output in _outputs.items():
         _refuse_if_kept(output, number)
 
@@ -82,11 +83,7 @@ def refuse_changed_inputs() -> None:
         ArtefactError: as said.
     """
     for path, before in _as_found.items():
-        try:
-            found = path.stat()
-        except OSError:  # removed: nothing new is there that the result could be taken for
-            continue
-        if (found.st_ino, found.st_size, found.st_mtime_ns) != before:
+        if path.exists() and not before.same:  # removed: nothing new is there that the result could be taken for
             raise ArtefactError(
                 f"{path} was replaced while this command worked with it, so nothing was written. Give the same command again"
             )

@@ -47,7 +47,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "owner_lock": ("errors",),
     "leftovers": ("owner_lock",),
     "file_names": ("errors",),
-    "kept_inputs": ("errors",),
+    "kept_inputs": ("errors", "watched"),
     "files": ("errors", "schema", "owner_lock", "leftovers", "file_names", "kept_inputs"),
     "torch_file": ("errors", "files"),
     "machine": ("errors",),

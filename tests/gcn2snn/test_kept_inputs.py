@@ -104,18 +104,36 @@ def test_what_was_made_of_weights_that_were_replaced_meanwhile_is_not_written(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(trained / "run", "again")
     Path("again/snn.safetensors").unlink()
+    other, options = tmp_path / "other", ("--hidden", 4, "--epochs", 2, "--seed", 1)
+    assert gcn2snn("train", trained / "corpus.csv", *options, "--out", other, "--quiet").returncode == 0
     load = run_folder.load_weights
 
     def replaced_after(folder: Path) -> dict[str, torch.Tensor]:
         weights = load(folder)
         newer = tmp_path / "newer"
-        shutil.copy(folder / "model.safetensors", newer)
+        shutil.copy(other / "model.safetensors", newer)
         newer.replace(folder / "model.safetensors")  # as a training in another process does
         return weights
 
     monkeypatch.setattr(run_folder, "load_weights", replaced_after)
     assert "model.safetensors was replaced while this command worked with it" in failed(*words, "--quiet")
     assert not list(Path("again").glob("*snn*")) + list(Path("again").glob("tuned*"))
+
+
+def test_weights_that_were_only_touched_meanwhile_are_the_same(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "again"
+    shutil.copytree(trained / "run", run)
+    load = run_folder.load_weights
+
+    def touched_after(folder: Path) -> dict[str, torch.Tensor]:
+        weights = load(folder)
+        os.utime(folder / "model.safetensors")
+        return weights
+
+    monkeypatch.setattr(run_folder, "load_weights", touched_after)
+    assert gcn2snn("convert", run, "--force", "--quiet").returncode == 0
 
 
 def test_an_input_that_is_to_be_replaced_is_refused_before_the_work(
