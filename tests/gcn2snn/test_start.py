@@ -211,3 +211,16 @@ def test_torch_is_not_loaded_into_a_process_with_too_little_room(
     assert len(done.stderr.splitlines()) == 1
     assert not any(tmp_path.iterdir())
     assert small("train", "--help").returncode == 0  # what needs no torch still works
+
+
+def test_torch_is_not_loaded_in_a_folder_that_was_removed(tmp_path: Path) -> None:
+    def nowhere(*words: str) -> subprocess.CompletedProcess[str]:
+        place = tmp_path / "gone"
+        place.mkdir()
+        return python(f"import os; os.chdir({str(place)!r}); os.rmdir({str(place)!r})\n{RUN}", *words)
+
+    done = nowhere("train", "karate", "--out", str(tmp_path / "run"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("gcn2snn: error: the current folder was removed while this shell was in it")
+    assert not any(tmp_path.iterdir())
+    assert nowhere("datasets", "list").returncode == 0
