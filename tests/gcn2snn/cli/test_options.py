@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from command_line import failed
 
+from gcn2snn.cli import inputs
 from gcn2snn.cli.options import given, refuse_given
 from gcn2snn.errors import ConfigError
 
@@ -61,3 +62,11 @@ def test_a_value_that_cannot_be_is_refused_before_the_network_is_read(
 ) -> None:
     monkeypatch.setattr("gcn2snn.artefact.load_with_origin", lambda *_, **__: pytest.fail("the work began"))
     assert said in failed(words[0], karate, *words[1:])
+
+
+def test_a_range_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "MOST_ROWS", 5)
+    assert inputs.row_numbers("0,5-8") == [0, 5, 6, 7, 8]
+    for text in ("0-5", "0-2,7-9", "1,2,3,4,5,6"):
+        with pytest.raises(ConfigError, match=f"--rows '{text}' asks for more than 5 rows"):
+            inputs.row_numbers(text)
