@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gcn2snn.cnn.models import MODELS, build_model
     from gcn2snn.cnn.train import FAST, RECIPES, ImageTrainConfig, ImageTrainer
     from gcn2snn.cnn.tune import image_problem
-    from gcn2snn.cnn.weights import load_weights
+    from gcn2snn.cnn.weights import load_weights, read_state
 
 _HOME = {
     "FAST": "gcn2snn.cnn.train",
@@ -39,6 +39,7 @@ _HOME = {
     "image_problem": "gcn2snn.cnn.tune",
     "load_images": "gcn2snn.cnn.image_datasets",
     "load_weights": "gcn2snn.cnn.weights",
+    "read_state": "gcn2snn.cnn.weights",
     "predict": "gcn2snn.cnn.evaluation",
     "train_images": "gcn2snn.cnn.commands",
 }
@@ -64,6 +65,7 @@ __all__ = [
     "load_images",
     "load_weights",
     "predict",
+    "read_state",
     "train_images",
 ]
 

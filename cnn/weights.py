@@ -78,6 +78,16 @@ def fit_weights(model: nn.Module, state: dict[str, Tensor], path: Path, remedy: 
 def read_state(path: Path) -> dict[str, Tensor]:
     """Tensors of a checkpoint by name, without ``module.`` prefixes.
 
+    >>> import torch
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     torch.save({"state_dict": {"module.bias": torch.zeros(2)}}, f"{folder}/weights.pt")
+    ...     read_state(Path(f"{folder}/weights.pt"))
+    {'bias': tensor([0., 0.])}
+
+    Args:
+        path: .safetensors, or any file of ``torch.save`` that holds tensors by name, alone or under "state_dict".
+
     Raises:
         ArtefactError: missing, unreadable, or not tensors by name.
     """

@@ -1,12 +1,16 @@
-"""What a file may be called: a name that says its format rightly, and that is text; and how a name stands in a command."""
+"""What a file may be called: a name that says its format rightly, and that is text, where a
+file can be written; and how a name stands in a command.
+"""
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, way_out_of
 
 ENDINGS = frozenset((
     ".7z", ".arrow", ".bin", ".bmp", ".bz2", ".ckpt", ".csv", ".db", ".doc", ".docx", ".feather", ".gif", ".gz", ".h5", ".hdf5",
@@ -70,4 +74,24 @@ def refuse_undecodable(name: str, *, is_text: bool = False) -> None:
         )
         raise ArtefactError(
             f"'{shown}' holds bytes that are not text in {sys.getfilesystemencoding()}. {way_out}"
+        ) from error
+
+
+def refuse_closed_folder(path: Path) -> None:
+    """Refuse a name in a folder that cannot be made or written to: that would show at the end of the work.
+
+    It is tried with a file that has no name or at once none any more: permissions alone do not tell it everywhere.
+
+    Raises:
+        ArtefactError: as said.
+    """
+    folder = path.absolute().parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ArtefactError(
+            f"cannot write {path}: {error.strerror or error} ({folder}). {way_out_of(error)}"
         ) from error

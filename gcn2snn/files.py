@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError, reason_of, way_out_of
-from gcn2snn.file_names import refuse_other_ending, refuse_undecodable
-from gcn2snn.kept_inputs import refuse_changed_inputs, refuse_kept_input
+from gcn2snn.file_names import refuse_closed_folder, refuse_other_ending, refuse_undecodable
+from gcn2snn.kept_inputs import expect_output, refuse_changed_inputs, refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
 
 if TYPE_CHECKING:
@@ -73,10 +73,13 @@ def refuse_existing(path: Path, force: bool) -> None:
 
     Raises:
         ArtefactError: ``path`` exists and ``force`` is not given, or it is a folder, link, device, pipe or socket, or a file
-            that the command reads.
+            that the command reads, or it lies where nothing can be written.
     """
-    if _mode_of_plain_file(path) is not None and not force:
-        raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
+    if _mode_of_plain_file(path) is not None:
+        if not force:
+            raise ArtefactError(f"{path} exists; it is not overwritten without --force. Choose another name")
+        expect_output(path, path.stat())
+    refuse_closed_folder(path)
 
 
 def _mode_of_plain_file(path: Path) -> int | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError
-from gcn2snn.file_names import shell_word
+from gcn2snn.file_names import refuse_closed_folder, shell_word
 from gcn2snn.files import (
     checksum,
     load_tensors,
@@ -63,12 +63,13 @@ def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
 
     Raises:
         ArtefactError: the folder holds something and neither is given, it is not a run folder, or ``force`` would have to
-            replace what is no plain file, or what a link leads to.
+            replace what is no plain file, or what a link leads to, or nothing can be written there.
         ConfigError: both are given.
     """
     if force and resume:
         raise ConfigError("--force starts over and --resume continues; give one of them")
     _refuse_foreign(folder)
+    refuse_closed_folder(folder / RUN_FILE)
     if not _visible(folder):
         return
     if not (force or resume):

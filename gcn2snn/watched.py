@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gcn2snn.errors import ArtefactError, DataError
 
-State = dict[Path, tuple[int, int, int, int] | None]
+Look = tuple[int, int, int, int]
+State = dict[Path, Look | None]
 """Device, inode, size and time of the last change of each file; None for one that cannot be looked at."""
+
+LARGEST = 256 * 2**20
+"""Bytes of which a hash is taken beforehand: a fifth of a second. Files beyond may not even be touched."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,14 @@ class Watched:
         files: the files that count, found anew each time.
         state: how they looked.
         error: what a change is refused as.
+        hashes: of their contents, by which files that are touched or copied stay the same; those of :data:`LARGEST` together.
     """
 
     place: Path
     files: Callable[[], Iterable[Path]]
     state: State
     error: type[ArtefactError] | type[DataError]
+    hashes: dict[Path, bytes] = field(default_factory=dict)
 
     @classmethod
     def now(
@@ -52,15 +60,16 @@ class Watched:
     ) -> Watched:
         """Note how a place looks; without ``files`` it is one file."""
         found = files if files is not None else lambda: (place,)
-        return cls(place, found, _state(found), error)
+        state = _state(found)
+        return cls(place, found, state, error, _hashes(state))
 
     @property
     def same(self) -> bool:
-        """Whether it still looks as it did."""
+        """Whether it still looks as it did, or holds what it held."""
         return self._changed() is None
 
     def refuse_change(self) -> None:
-        """Refuse what no longer looks as it did.
+        """Refuse what no longer holds what it held.
 
         Raises:
             DataError, ArtefactError: as said, with the first file that differs.
@@ -94,14 +103,42 @@ class Watched:
         except (OSError, DataError, ArtefactError):
             return self.place
         known = self.state
-        return next((file for file in sorted(found.keys() | known) if found.get(file, ()) != known.get(file, ())), None)
+        differing = (file for file in sorted(found.keys() | known) if found.get(file, ()) != known.get(file, ()))
+        return next((file for file in differing if not self._holds_the_same(file, found.get(file))), None)
+
+    def _holds_the_same(self, file: Path, look: Look | None) -> bool:
+        """Whether a file that looks otherwise was only touched, or written anew with the same bytes."""
+        before = self.state.get(file)
+        if look is None or before is None or look[2] != before[2] or file not in self.hashes:
+            return False
+        return _hash_of(file, look) == self.hashes[file]
 
 
 def _state(files: Callable[[], Iterable[Path]]) -> State:
     return {file: _look_of(file) for file in files()}
 
 
-def _look_of(file: Path) -> tuple[int, int, int, int] | None:
+def _hashes(state: State) -> dict[Path, bytes]:
+    """Hashes of the files, as far as all of them together are small."""
+    if sum(look[2] for look in state.values() if look is not None) > LARGEST:
+        return {}
+    found = {file: _hash_of(file, look) for file, look in state.items() if look is not None}
+    return {file: digest for file, digest in found.items() if digest is not None}
+
+
+def _hash_of(file: Path, look: Look) -> bytes | None:
+    """Hash of a plain file; None where it cannot be read, or changes meanwhile. A pipe would wait for ever."""
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return None
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return None
+    return digest if _look_of(file) == look else None
+
+
+def _look_of(file: Path) -> Look | None:
     try:
         found = file.stat()
     except OSError:  # gone, or a link to nothing

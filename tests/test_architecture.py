@@ -19,6 +19,7 @@ FOLDERS = ("gcn2snn", "cnn", "datasets", "kernels")
 GROUND = (
     "errors",
     "on_demand",
+    "docstrings",
     "config",
     "schema",
     "watched",
@@ -39,13 +40,14 @@ GROUND = (
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "on_demand": (),
+    "docstrings": (),
     "config": ("errors",),
     "schema": ("errors",),
     "watched": ("errors",),
     "owner_lock": ("errors",),
     "leftovers": ("owner_lock",),
     "file_names": ("errors",),
-    "kept_inputs": ("errors",),
+    "kept_inputs": ("errors", "watched"),
     "files": ("errors", "schema", "owner_lock", "leftovers", "file_names", "kept_inputs"),
     "torch_file": ("errors", "files"),
     "machine": ("errors",),

@@ -170,6 +170,26 @@ def _check_operands(config: BenchConfig) -> None:
         raise ConfigError("--weights are those of ResNet-20 on images; add --images N, or leave it out")
     if config.weights is not None and not config.weights.is_file():
         raise ArtefactError(f"{config.weights} does not exist; --weights needs a .safetensors or .pt file of ResNet-20")
+    _check_files(config)
+
+
+def _check_files(config: BenchConfig) -> None:
+    """Read what a case reads after minutes of others; all that cannot be read is told at once."""
+    from gcn2snn.artefact import load
+    from gcn2snn.cnn import build_model, load_weights
+
+    faults = []
+    for option, file, read in (
+        ("--weights", config.weights, lambda file: load_weights(build_model("resnet20", 10), file)),
+        ("--network", config.network, load),
+    ):
+        try:
+            if file is not None:
+                read(file)
+        except ArtefactError as error:
+            faults.append(f"{option}: {error}")
+    if faults:
+        raise ArtefactError("\n".join(faults))
 
 
 def _check_names(config: BenchConfig) -> None:

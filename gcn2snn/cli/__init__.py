@@ -18,6 +18,7 @@ from gcn2snn.cli.evaluate import evaluate
 from gcn2snn.cli.explain import explain
 from gcn2snn.cli.export import export
 from gcn2snn.cli.info import info
+from gcn2snn.cli.loading_room import watch_for_torch
 from gcn2snn.cli.loudness import verbose
 from gcn2snn.cli.plan import plan
 from gcn2snn.cli.predict import predict
@@ -74,6 +75,7 @@ def main() -> None:
 
     As one of several processes that torchrun started, it meets the others first (docs/distributed.md).
     """
+    watch_for_torch()
     try:
         launch = launched()
         if launch is not None:

@@ -118,6 +118,7 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
     out.print(
         "joules: of the whole processor, other processes included" if power.readable else f"joules: {power.missing}"
     )
+    _refuse_unreadable(config, data_dir)
     results: list[Measurement] = []
     problems: list[dict[str, Any]] = []
     for problem, cases in _problems(config, data_dir):
@@ -149,6 +150,18 @@ def _run(config: BenchConfig, data_dir: Path | None, as_json: bool, markdown: bo
     if as_json:
         measured = [result.as_json() for result in results]
         emit({"environment": environment(), **about, "problems": problems, "results": measured})
+
+
+def _refuse_unreadable(config: BenchConfig, data_dir: Path | None) -> None:
+    """Read every graph but the first, which is read next anyway: the last one's turn comes after all measurements before.
+
+    Raises:
+        DataError, ArtefactError: one cannot be read.
+    """
+    from gcn2snn.datasets import load_graph
+
+    for name in config.graphs[1:]:
+        load_graph(name, data_dir)
 
 
 def _problems(config: BenchConfig, data_dir: Path | None) -> Iterator[tuple[Any, list[Case]]]:

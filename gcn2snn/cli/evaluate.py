@@ -52,7 +52,7 @@ def evaluate(
             help="all, or wanted: count only what the test nodes need, for the source and the spiking network (graphs)."
         ),
     ] = "all",
-    limit: Annotated[int | None, typer.Option(help="Images: use at most this many test images.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images: use at most this many test images.")] = None,
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
     predictions: Annotated[

@@ -57,7 +57,8 @@ def export(
     from gcn2snn.cli.origins import network_file
     from gcn2snn.cli.output import console, emit
     from gcn2snn.errors import ConfigError
-    from gcn2snn.formats import FORMATS, check_ready
+    from gcn2snn.files import refuse_existing
+    from gcn2snn.formats import FORMATS, check_ready, files_of
     from gcn2snn.formats import check as check_export
     from gcn2snn.formats import export as write
 
@@ -67,6 +68,8 @@ def export(
         refuse_given({"python": python}, "it is for --check")
     if str(out) == "-":
         raise ConfigError("--out is -, but a format is not written to standard output. Give a file")
+    for file in files_of(format, out):
+        refuse_existing(file, force)  # before the network runs
     snn = network_file(snn)
     network, origin = load_with_origin(snn)
     chosen = FORMATS.get(format)

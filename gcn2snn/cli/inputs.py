@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gcn2snn.spiking_network import SpikingNetwork
 
+MOST_ROWS = 1_000_000
+"""Rows or neurons that can be chosen by number; whoever wants more leaves the option out."""
+
 
 def row_numbers(text: str | None, option: str = "--rows") -> list[int] | None:
     """``0,5,7-9`` as numbers.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is something else, or of more than :data:`MOST_ROWS`.
     """
     from gcn2snn.errors import ConfigError
 
@@ -28,6 +31,11 @@ def row_numbers(text: str | None, option: str = "--rows") -> list[int] | None:
             )
         if dash and int(last) < int(first):
             raise ConfigError(f"{option} {text!r} counts down; write the smaller number first: {last}-{first}")
+        asked = int(last or first) - int(first) + 1
+        if len(found) + asked > MOST_ROWS:  # such a list would fill the memory before anyone compares it with the data
+            raise ConfigError(
+                f"{option} {text!r} asks for more than {MOST_ROWS:,} rows. Give fewer, such as 0,5,7 or 3-6"
+            )
         found += range(int(first), int(last or first) + 1)
     return found
 

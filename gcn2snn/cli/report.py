@@ -31,7 +31,7 @@ def report(
     corpus: MovedCorpus = None,
     tokeniser: Tokeniser = None,
     data_dir: DataDir = None,
-    limit: Annotated[int | None, typer.Option(help="Images: use at most this many test images [1000].")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images: use at most this many test images [1000].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 from gcn2snn.cli.loudness import note, set_level
+from gcn2snn.docstrings import docstring_of
 from gcn2snn.kept_inputs import keep_input, keeping_inputs
 
 SETTINGS: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -126,8 +127,9 @@ def _keep_inputs(name: str, value: object) -> None:
 
 def add(app: typer.Typer, function: Callable[..., None], name: str | None = None) -> None:
     """Make a function a verb of ``app``; the list of verbs shows the whole first paragraph of its docstring."""
-    first = (inspect.getdoc(function) or "").partition("\n\n")[0]
-    app.command(name, cls=Command, short_help=" ".join(first.split()))(verb(function))
+    said = docstring_of(function)
+    first = said.partition("\n\n")[0]
+    app.command(name, cls=Command, help=said, short_help=" ".join(first.split()))(verb(function))
 
 
 def in_one_line(error: Any, words: Sequence[str]) -> str:

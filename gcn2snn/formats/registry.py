@@ -88,6 +88,18 @@ def check_ready(format: str, python: str | None = None) -> None:
     _format(format).ready(python)
 
 
+def files_of(format: str, out: Path) -> tuple[Path, ...]:
+    """The files that an export writes: ``out``, and what lies beside it.
+
+    Raises:
+        ConfigError: an unknown format, or ``out`` names no file.
+    """
+    chosen = _format(format)
+    if not out.name:
+        raise ConfigError(f"out is {str(out)!r}, which names no file; give the file to write")
+    return out, *(out.with_suffix(ending) for ending in chosen.beside)
+
+
 @refuses_misfits
 def export(
     snn: SpikingNetwork,
@@ -126,7 +138,7 @@ def export(
         MissingPackageError: the format needs a package that is not installed.
     """
     chosen, job = _job(snn, format, inputs, out, rows)
-    files = (job.out, *(job.out.with_suffix(ending) for ending in chosen.beside))
+    files = files_of(format, job.out)
     for file in files:
         refuse_existing(file, force)
     return Exported(format, files, chosen.write(job))
@@ -165,8 +177,7 @@ def _job(
     if snn.network.of(ir.Result):
         _refuse_heads(snn.network)
     chosen = _format(format)
-    if not Path(out).name:
-        raise ConfigError(f"out is {str(out)!r}, which names no file; give the file to write")
+    files_of(format, Path(out))
     if chosen.needs_inputs and inputs is None:
         raise ConfigError(f"the format {format} runs the network: give the inputs, as for the source model")
     if rows is not None and not chosen.takes_rows:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from gcn2snn.docstrings import docstring_of
 from gcn2snn.errors import Refusal
 from gcn2snn.frontends.layer_state import class_of
 from gcn2snn.frontends.read_model import load_handlers
@@ -45,7 +46,7 @@ def layer_fates(model: nn.Module) -> list[LayerFate]:
             continue
         cls = class_of(module)
         if cls in REGISTRY:
-            first = (REGISTRY[cls].__doc__ or "").strip().partition("\n\n")[0]
+            first = docstring_of(REGISTRY[cls]).partition("\n\n")[0]
             found.append(LayerFate(path, cls.__qualname__, " ".join(first.split()), None))
             inside.append(path)
         elif cls in REFUSED_LAYERS or (is_leaf(module) and not isinstance(module, nn.ModuleList | nn.ModuleDict)):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from gcn2snn.docstrings import docstring_of
 from gcn2snn.errors import DataError, MissingPackageError
 from gcn2snn.files import save_text
 from gcn2snn.frontends.read_model import load_handlers
@@ -144,7 +145,7 @@ def _joined(names: list[str]) -> str:
 
 
 def _first_line(handler: Callable[..., object]) -> str:
-    text = (handler.__doc__ or "").strip().splitlines()
+    text = docstring_of(handler).splitlines()
     return text[0].replace("|", "\\|") if text else ""
 
 

@@ -28,9 +28,9 @@ from gcn2snn.conversion import convert
 from gcn2snn.datasets import search_roots
 from gcn2snn.energy import preset_of
 from gcn2snn.errors import DataError, NotRunError
+from gcn2snn.reproduce.given_weights import weights_file
 from gcn2snn.reproduce.image_paper_numbers import PaperRow
 from gcn2snn.reproduce.options import ReproduceOptions
-from gcn2snn.run_folder import MODEL_FILE
 from gcn2snn.run_summary import RUN_FILE, load_summary
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -79,7 +79,7 @@ class Workbench:
     def _weights_file(self, row: PaperRow) -> Path:
         given = self.options.weights.get(row.name) or self.options.weights.get(row.model)
         if given is not None:
-            return Path(given) / MODEL_FILE if Path(given).is_dir() else Path(given)
+            return weights_file(Path(given))
         public = PUBLIC.get(row.name)
         for root in search_roots(self.options.data_dir):
             if public and (root / "weights" / public).is_file():

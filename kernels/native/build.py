@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from gcn2snn.errors import BackendError
@@ -81,6 +82,18 @@ def build(path: Path, variant: str) -> None:
     )
 
 
+# Standard input of the process that builds leads to the one that began it, which writes nothing there: it ends when that one
+# ends, however it ended. Nobody could stop the compiler after a SIGKILL otherwise, and it takes all of a processor for long.
+_END_WITH_PARENT = """
+import os, signal, threading
+
+def end_with_parent():
+    os.read(0, 1)
+    os.killpg(0, signal.SIGKILL)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+"""
+
 # Run by a Python of its own: setuptools replaces distutils for the whole process, and the compiler prints on its streams.
 _BUILD = """
 import json, sys
@@ -103,7 +116,8 @@ def compile_library(folder: Path, variant: str) -> Path:
     """
     options = {"extra_compile_args": [*FLAGS, *target_of(variant)], "extra_link_args": list(LINK_FLAGS)}
     source = str(FOLDER / "native.cpp")
-    code, errors = _run([sys.executable, "-c", _BUILD, source, str(folder), json.dumps(options)], folder)
+    program = _END_WITH_PARENT + _BUILD
+    code, errors = _run([sys.executable, "-c", program, source, str(folder), json.dumps(options)], folder)
     if code:
         said = (errors.strip().splitlines() or ["nothing was printed"])[-1]
         if "No module named 'setuptools'" in said:
@@ -113,12 +127,13 @@ def compile_library(folder: Path, variant: str) -> Path:
 
 
 def _run(command: list[str], folder: Path) -> tuple[int, str]:
-    """Exit code and messages of a command that ends with this process's wish to: Ctrl-C stops the compiler it started too."""
-    pipe = subprocess.PIPE
+    """Exit code and messages of a command that ends with this process: Ctrl-C stops the compiler it started too."""
     began = time.monotonic()
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=pipe, text=True, cwd=folder,
-        start_new_session=True,
+    # Temporary files of the compiler go with the folder, also where it is killed.
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with _told_of_our_end() as end, subprocess.Popen(
+        command, stdin=end, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder,
+        env=environment, start_new_session=True,
     ) as process:  # fmt: skip
         try:
             while True:
@@ -133,6 +148,17 @@ def _run(command: list[str], folder: Path) -> tuple[int, str]:
         finally:
             _show_seconds(None)
     return process.returncode, errors
+
+
+@contextlib.contextmanager
+def _told_of_our_end() -> Iterator[int]:
+    """The reading end of a pipe that nothing is written to: who reads there is woken when this process has ended."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _show_seconds(seconds: float | None) -> None:

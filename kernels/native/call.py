@@ -7,7 +7,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import BackendError
+from gcn2snn.errors import BackendError, InputError
 from gcn2snn.kernels.native import loading
 from gcn2snn.kernels.native.signatures import PREFIX
 
@@ -17,6 +17,7 @@ def call(name: str, *arguments: Tensor | int | ctypes.Structure | None) -> None:
 
     Raises:
         BackendError: there is no helper, or it has no such function.
+        InputError: it was refused memory; what it writes to is not to be used.
         TypeError: the number of arguments is wrong.
         ctypes.ArgumentError: an argument is of the wrong type.
     """
@@ -29,4 +30,8 @@ def call(name: str, *arguments: Tensor | int | ctypes.Structure | None) -> None:
     needed = len(function.argtypes) - 1  # the last is the number of threads
     if len(arguments) != needed:
         raise TypeError(f"{PREFIX}{name} takes {needed} arguments and got {len(arguments)}")
-    function(*arguments, torch.get_num_threads())
+    if function(*arguments, torch.get_num_threads()):
+        raise InputError(
+            f"the kernel {name} needs more memory than there is. Give fewer or smaller inputs, or raise the limit of this "
+            f"process (ulimit -v)"
+        )

@@ -5,6 +5,8 @@
 //
 // Threads: OpenMP with the symbols of the runtime that torch has loaded (the library is not linked to one of its own),
 // so there is one pool of threads in the process, of the size the caller passes.
+//
+// Memory that is refused ends a call and not the process: every function that computes returns 0, or 1 where it had too little.
 
 #include "blocks.h"
 #include "coding.h"
@@ -153,100 +155,100 @@ int64_t gcn2snn_structure_bytes(int64_t index) {
 }
 
 #define GCN2SNN_FLOAT(suffix, real)                                                                                           \
-    void gcn2snn_spmm_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value, const real* x,     \
+    int64_t gcn2snn_spmm_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value, const real* x,  \
                                int64_t cols, int64_t channels, const uint8_t* active_rows, const uint8_t* active_columns,     \
-                               real* out, int64_t threads) {                                                                  \
-        spmm<real>({rowptr, col, rows}, value, x, cols, channels, {active_rows, active_columns}, out, threads);                     \
-    }                                                                                                                         \
-    void gcn2snn_spmm_sparse_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,             \
+                               real* out, int64_t threads) { return attempt([&] {                                             \
+        spmm<real>({rowptr, col, rows}, value, x, cols, channels, {active_rows, active_columns}, out, threads);               \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_spmm_sparse_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,          \
                                       const int32_t* x_rowptr, const int32_t* x_col, int64_t x_rows, const real* x_value,     \
-                                      int64_t columns, real* out, int64_t threads) {                                          \
+                                      int64_t columns, real* out, int64_t threads) { return attempt([&] {                     \
         spmm_sparse<real>({rowptr, col, rows}, value, {x_rowptr, x_col, x_rows}, x_value, columns, out, threads);             \
-    }                                                                                                                         \
-    void gcn2snn_sort_entries_##suffix(const int64_t* row, const int64_t* col, const real* value, int64_t entries,            \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_sort_entries_##suffix(const int64_t* row, const int64_t* col, const real* value, int64_t entries,         \
                                        int64_t rows, int64_t columns, int32_t* rowptr, int32_t* sorted_col,                   \
-                                       real* sorted_value, int64_t* outside, int64_t threads) {                               \
+                                       real* sorted_value, int64_t* outside, int64_t threads) { return attempt([&] {          \
         sort_entries<real>(row, col, value, entries, rows, columns, rowptr, sorted_col, sorted_value, outside);               \
-    }                                                                                                                         \
-    void gcn2snn_code_words_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,     \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_code_words_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,  \
                                      int64_t scale_rows, int64_t timesteps, real* out, int64_t* not_finite,                   \
-                                     int64_t threads) {                                                                       \
+                                     int64_t threads) { return attempt([&] {                                                  \
         code_words<real>(x, rows, columns, scale, scale_step, scale_rows, timesteps, out, not_finite, threads);               \
-    }                                                                                                                         \
-    void gcn2snn_code_entries_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,   \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_code_entries_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step, \
                                        int64_t timesteps, int64_t most, int32_t* rowptr, int32_t* col, real* value,           \
-                                       int64_t* found, int64_t threads) {                                                     \
+                                       int64_t* found, int64_t threads) { return attempt([&] {                                \
         code_entries<real>(x, rows, columns, scale, scale_step, timesteps, most, rowptr, col, value, found, threads);         \
-    }
+    }); }
 GCN2SNN_FLOAT(f32, float)
 GCN2SNN_FLOAT(f64, double)
 
 #define GCN2SNN_CODED(suffix, real, code_t)                                                                                   \
-    void gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const real* add,          \
-                                 const real* start, const Fire* fire, int64_t threads) {                                      \
+    int64_t gcn2snn_encode_##suffix(const real* x, int64_t rows, int64_t channels, int64_t scale_rows, const real* add,       \
+                                 const real* start, const Fire* fire, int64_t threads) { return attempt([&] {                 \
         encode<real, code_t>(x, rows, channels, scale_rows, {add, start}, *fire, threads);                                    \
-    }                                                                                                                         \
-    void gcn2snn_decode_##suffix(const code_t* code, int64_t rows, int64_t channels, const real* table, int64_t timesteps,    \
-                                 const real* scale, int64_t scale_rows, real* out, int64_t threads) {                         \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_decode_##suffix(const code_t* code, int64_t rows, int64_t channels, const real* table, int64_t timesteps, \
+                                 const real* scale, int64_t scale_rows, real* out, int64_t threads) { return attempt([&] {    \
         decode<real, code_t>(code, rows, channels, table, timesteps, scale, scale_rows, out, threads);                        \
-    }                                                                                                                         \
-    void gcn2snn_spmm_steps_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,              \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_spmm_steps_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,           \
                                      const code_t* code, const real* x, int64_t channels, const Steps* steps,                 \
-                                     int64_t threads) {                                                                       \
+                                     int64_t threads) { return attempt([&] {                                                  \
         spmm_steps<real, code_t>({rowptr, col, rows}, value, code, x, channels, *steps, threads);                             \
-    }                                                                                                                         \
-    void gcn2snn_gemm_steps_##suffix(const code_t* code, int64_t rows, int64_t inputs, const real* x, const real* weight,     \
-                                     int64_t channels, const int32_t* step_of, const Steps* steps, int64_t threads) {         \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_gemm_steps_##suffix(const code_t* code, int64_t rows, int64_t inputs, const real* x, const real* weight,  \
+                                     int64_t channels, const int32_t* step_of, const Steps* steps, int64_t threads) { return attempt([&] { \
         gemm_steps<real, code_t>(code, rows, inputs, x, weight, channels, step_of, *steps, threads);                          \
-    }                                                                                                                         \
-    void gcn2snn_fire_step_##suffix(real* potential, const real* arriving, int64_t rows, int64_t channels,                    \
-                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t until, int64_t threads) {    \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_fire_step_##suffix(real* potential, const real* arriving, int64_t rows, int64_t channels,                 \
+                                    int64_t scale_rows, const Fire* fire, int64_t phase, int64_t until, int64_t threads) { return attempt([&] { \
         fire_step<real, code_t>(potential, arriving, rows, channels, scale_rows, *fire, phase, until, threads);               \
-    }                                                                                                                         \
-    void gcn2snn_conv_##suffix(const Conv* conv, int64_t threads) {                                                        \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_conv_##suffix(const Conv* conv, int64_t threads) { return attempt([&] {                                   \
         if (conv->step_of) convolve_steps<real, code_t>(*conv, threads);                                                      \
         else convolve<real, code_t>(*conv, threads);                                                                          \
-    }
+    }); }
 GCN2SNN_CODED(f32_i8, float, int8_t)
 GCN2SNN_CODED(f32_i16, float, int16_t)
 GCN2SNN_CODED(f64_i8, double, int8_t)
 GCN2SNN_CODED(f64_i16, double, int16_t)
 
-void gcn2snn_emit_step_i8(const int8_t* code, int64_t size, int64_t first, int64_t last, int8_t* out, int64_t* sent, int64_t threads) {
+int64_t gcn2snn_emit_step_i8(const int8_t* code, int64_t size, int64_t first, int64_t last, int8_t* out, int64_t* sent, int64_t threads) { return attempt([&] {
     *sent = emit_step(code, size, first, last, out, threads);
-}
+}); }
 
-void gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t first, int64_t last, int16_t* out, int64_t* sent, int64_t threads) {
+int64_t gcn2snn_emit_step_i16(const int16_t* code, int64_t size, int64_t first, int64_t last, int16_t* out, int64_t* sent, int64_t threads) { return attempt([&] {
     *sent = emit_step(code, size, first, last, out, threads);
-}
+}); }
 
 #ifdef GCN2SNN_REGISTER_DECODE
 // Codes as gcn2snn_block_spmm reads them, packed_bytes(channels) for each row.
-void gcn2snn_pack_codes(const int8_t* code, int64_t rows, int64_t channels, int8_t* packed, int64_t threads) {
+int64_t gcn2snn_pack_codes(const int8_t* code, int64_t rows, int64_t channels, int8_t* packed, int64_t threads) { return attempt([&] {
     for_range(rows, threads, 1024, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) pack_row(code + row * channels, channels, packed + row * packed_bytes(channels));
     });
-}
+}); }
 
-void gcn2snn_block_spmm(const Blocks* blocks, int64_t rows, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed,
-                        const Epilogue* epilogue, int64_t threads) {
+int64_t gcn2snn_block_spmm(const Blocks* blocks, int64_t rows, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed,
+                        const Epilogue* epilogue, int64_t threads) { return attempt([&] {
     sum_blocks(*blocks, rows, channels, table, timesteps, is_signed != 0, threads, epilogue->out,
                [&](int64_t row, float* y) { finish_row(*epilogue, row, channels, 0, channels, y); });
-}
+}); }
 
-void gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
+int64_t gcn2snn_phase_spmm(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
                         int64_t cols, int64_t channels, const float* table, int64_t timesteps, int64_t is_signed, const Epilogue* epilogue,
-                        int64_t threads) {
+                        int64_t threads) { return attempt([&] {
     phase_spmm({rowptr, col, rows}, value, code, cols, channels, table, timesteps, is_signed != 0, *epilogue, threads);
-}
+}); }
 
-void gcn2snn_phase_steps(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
+int64_t gcn2snn_phase_steps(const int32_t* rowptr, const int32_t* col, int64_t rows, const float* value, const int8_t* code,
                          int64_t cols, int64_t channels, const float* tables, int64_t timesteps, int64_t is_signed, const Steps* steps,
-                         int64_t threads) {
+                         int64_t threads) { return attempt([&] {
     const Matrix a{rowptr, col, rows};
     if (steps->fire.wide) phase_steps<int16_t>(a, value, code, cols, channels, tables, timesteps, is_signed != 0, *steps, threads);
     else phase_steps<int8_t>(a, value, code, cols, channels, tables, timesteps, is_signed != 0, *steps, threads);
-}
+}); }
 #endif
 
 }  // extern "C"

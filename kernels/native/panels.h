@@ -79,13 +79,15 @@ template <class T, class Part, class Copy, class Body>
 void for_panels(const Matrix& a, int64_t cols, const std::vector<Part>& parts, int64_t row_bytes, int64_t threads, const Copy& copy, const Body& body) {
     Panel<T> panel(cols, row_bytes);
     const int64_t tasks = row_tasks(a, threads);
+    Shares shares;
 #pragma omp parallel num_threads(threads)
     for (const Part& part : parts) {
 #pragma omp for schedule(static)
         for (int64_t row = 0; row < cols; ++row) copy(part, row, panel.row(row));
 #pragma omp for schedule(dynamic, 1)
-        for (int64_t k = 0; k < tasks; ++k) body(Slice<T, Part>{&part, &part + 1, panel.data(), panel.stride()}, first_row(a, k, tasks), first_row(a, k + 1, tasks));
+        for (int64_t k = 0; k < tasks; ++k) shares.run([&] { body(Slice<T, Part>{&part, &part + 1, panel.data(), panel.stride()}, first_row(a, k, tasks), first_row(a, k + 1, tasks)); });
     }
+    shares.end();
 }
 
 // Copies the columns of a part from rows of `channels` values.

@@ -51,7 +51,10 @@ class Array:
 
 
 def _signatures() -> dict[str, tuple[Parameter, ...]]:
-    """Name without prefix -> arguments, without the number of threads that ends each list."""
+    """Name without prefix -> arguments, without the number of threads that ends each list.
+
+    Each function returns 0, or 1 where it was refused memory.
+    """
     int32, mask, count = Array(torch.int32), Array(torch.bool, optional=True), Array(torch.int64)
     sparse = (int32, int32, SIZE)  # rowptr, col, rows
     table: dict[str, tuple[Parameter, ...]] = {}
@@ -103,7 +106,7 @@ def declare(library: ctypes.CDLL) -> str:
     if missing:
         return f"it has no function {PREFIX}{missing[0]}"
     for name, arguments in ABOUT.items():
-        _declare(library, name, arguments, SIZE)
+        _declare(library, name, arguments)
     for number, structure in enumerate(STRUCTURES):
         size = int(library.gcn2snn_structure_bytes(number))
         if size != ctypes.sizeof(structure):
@@ -115,12 +118,10 @@ def declare(library: ctypes.CDLL) -> str:
         if missing:
             return f"it has no function {PREFIX}{missing[0]}"
     for name, arguments in functions.items():
-        _declare(library, name, (*arguments, SIZE), None)
+        _declare(library, name, (*arguments, SIZE))
     return ""
 
 
-def _declare(
-    library: ctypes.CDLL, name: str, arguments: Sequence[Parameter], result: type[ctypes.c_int64] | None
-) -> None:
+def _declare(library: ctypes.CDLL, name: str, arguments: Sequence[Parameter]) -> None:
     function = getattr(library, PREFIX + name)
-    function.argtypes, function.restype = arguments, result
+    function.argtypes, function.restype = arguments, SIZE

@@ -83,8 +83,9 @@ void code_entries(const real* x, int64_t rows, int64_t columns, const real* scal
     std::vector<std::vector<real>> values(tasks);
     std::atomic<int64_t> total{0}, bad{0};
     rowptr[0] = 0;
+    Shares shares;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int64_t task = 0; task < tasks; ++task) {
+    for (int64_t task = 0; task < tasks; ++task) shares.run([&] {
         int64_t odd = 0;
         for (int64_t row = rows * task / tasks; row < rows * (task + 1) / tasks && total <= most; ++row) {
             const real* source = x + row * columns;
@@ -109,7 +110,8 @@ void code_entries(const real* x, int64_t rows, int64_t columns, const real* scal
             total += size;
         }
         bad += odd;
-    }
+    });
+    shares.end();
     found[0] = total > most ? -1 : total.load(), found[1] = bad;
     if (total > most) return;
     for (int64_t row = 0; row < rows; ++row) rowptr[row + 1] += rowptr[row];

@@ -11,7 +11,7 @@ import torch
 from command_line import failed, gcn2snn
 from safetensors.torch import save_file
 
-from gcn2snn import run_folder
+from gcn2snn import evaluation, run_folder
 from gcn2snn.errors import ArtefactError
 from gcn2snn.files import refuse_existing, save_text
 from gcn2snn.kept_inputs import keep_input, keeping_inputs
@@ -104,15 +104,51 @@ def test_what_was_made_of_weights_that_were_replaced_meanwhile_is_not_written(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(trained / "run", "again")
     Path("again/snn.safetensors").unlink()
+    other, options = tmp_path / "other", ("--hidden", 4, "--epochs", 2, "--seed", 1)
+    assert gcn2snn("train", trained / "corpus.csv", *options, "--out", other, "--quiet").returncode == 0
     load = run_folder.load_weights
 
     def replaced_after(folder: Path) -> dict[str, torch.Tensor]:
         weights = load(folder)
         newer = tmp_path / "newer"
-        shutil.copy(folder / "model.safetensors", newer)
+        shutil.copy(other / "model.safetensors", newer)
         newer.replace(folder / "model.safetensors")  # as a training in another process does
         return weights
 
     monkeypatch.setattr(run_folder, "load_weights", replaced_after)
     assert "model.safetensors was replaced while this command worked with it" in failed(*words, "--quiet")
     assert not list(Path("again").glob("*snn*")) + list(Path("again").glob("tuned*"))
+
+
+def test_weights_that_were_only_touched_meanwhile_are_the_same(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "again"
+    shutil.copytree(trained / "run", run)
+    load = run_folder.load_weights
+
+    def touched_after(folder: Path) -> dict[str, torch.Tensor]:
+        weights = load(folder)
+        os.utime(folder / "model.safetensors")
+        return weights
+
+    monkeypatch.setattr(run_folder, "load_weights", touched_after)
+    assert gcn2snn("convert", run, "--force", "--quiet").returncode == 0
+
+
+def test_an_input_that_is_to_be_replaced_is_refused_before_the_work(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_, **__: pytest.fail("it was evaluated"))
+    said = failed("evaluate", trained / "run", "--predictions", trained / "corpus.csv", "--force")
+    assert "corpus.csv is read by this command, so it is not replaced" in said
+
+
+def test_an_output_that_becomes_an_input_belongs_to_its_command(tmp_path: Path) -> None:
+    file = save_text(tmp_path / "a.csv", "a")
+    with keeping_inputs():
+        refuse_existing(file, force=True)
+        with pytest.raises(ArtefactError, match=r"a\.csv is read by this command"):
+            keep_input(tmp_path)
+    with keeping_inputs():
+        keep_input(tmp_path)

@@ -188,3 +188,39 @@ def test_cycles_are_looked_for_seldom_and_not_at_the_end() -> None:
         "start.main()"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"True {start.OBJECTS_A_SEARCH}\nTrue\n", "")
+
+
+@pytest.mark.parametrize(
+    ("limit", "megabytes", "option", "what"),
+    [
+        ("RLIMIT_AS", 450, "-v", "address space"),
+        ("RLIMIT_AS", 560, "-v", "address space"),
+        ("RLIMIT_DATA", 50, "-d", "data"),
+    ],
+)
+def test_torch_is_not_loaded_into_a_process_with_too_little_room(
+    tmp_path: Path, limit: str, megabytes: int, option: str, what: str
+) -> None:
+    def small(*words: str) -> subprocess.CompletedProcess[str]:
+        code = f"import resource; resource.setrlimit(resource.{limit}, ({megabytes << 20},) * 2)\n{RUN}"
+        return python(code, *words)
+
+    done = small("train", "karate", "--out", str(tmp_path / "run"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"may have {megabytes} MiB of {what} (ulimit {option} {megabytes << 10}), and PyTorch alone" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not any(tmp_path.iterdir())
+    assert small("train", "--help").returncode == 0  # what needs no torch still works
+
+
+def test_torch_is_not_loaded_in_a_folder_that_was_removed(tmp_path: Path) -> None:
+    def nowhere(*words: str) -> subprocess.CompletedProcess[str]:
+        place = tmp_path / "gone"
+        place.mkdir()
+        return python(f"import os; os.chdir({str(place)!r}); os.rmdir({str(place)!r})\n{RUN}", *words)
+
+    done = nowhere("train", "karate", "--out", str(tmp_path / "run"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("gcn2snn: error: the current folder was removed while this shell was in it")
+    assert not any(tmp_path.iterdir())
+    assert nowhere("datasets", "list").returncode == 0

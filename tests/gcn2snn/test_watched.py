@@ -15,14 +15,28 @@ def append(file: Path) -> None:
 
 
 def write_over(file: Path) -> None:
-    file.write_text("text")
+    file.write_text("test")
     os.utime(file, ns=(1, 2))
 
 
 def replace(file: Path) -> None:
     other = file.with_name("other")
-    other.write_text("text")
+    other.write_text("test")
     os.utime(other, ns=(1, 1))
+    os.replace(other, file)
+
+
+def touch(file: Path) -> None:
+    os.utime(file, ns=(1, 2))
+
+
+def write_again(file: Path) -> None:
+    file.write_text("text")
+
+
+def replace_by_a_copy(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_text("text")
     os.replace(other, file)
 
 
@@ -45,6 +59,25 @@ def test_every_change_is_refused(file: Path, change: object) -> None:
         DataError, match=r"texts.txt changed while it was read, so .* written to no more, or give a copy"
     ):
         watched.refuse_change()
+
+
+@pytest.mark.parametrize("change", [touch, write_again, replace_by_a_copy])
+def test_the_same_bytes_are_no_change(file: Path, change: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched.now(file)
+    with watched.reading():
+        change(file)  # type: ignore[operator]
+    assert watched.same
+    monkeypatch.setattr("gcn2snn.watched.LARGEST", 3)  # of large files no hash is taken
+    watched = Watched.now(file)
+    os.utime(file, ns=(1, 3))
+    assert not watched.same
+
+
+def test_what_is_no_plain_file_is_not_read_for_its_hash(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    watched = Watched.now(tmp_path / "pipe")
+    os.utime(tmp_path / "pipe", ns=(1, 3))
+    assert not watched.same
 
 
 def test_a_failure_of_what_was_read_is_told_as_the_change_that_it_comes_from(file: Path) -> None:

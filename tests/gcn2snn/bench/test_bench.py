@@ -12,7 +12,7 @@ from gcn2snn.bench import CASES, IMAGE_CASES, ImageProblem, Problem, case, copy_
 from gcn2snn.bench.cases import Work
 from gcn2snn.bench.timing import why_not
 from gcn2snn.cli.bench import bench
-from gcn2snn.errors import BackendError, ConfigError, Gcn2SnnError
+from gcn2snn.errors import ArtefactError, BackendError, ConfigError, DataError, Gcn2SnnError
 
 app = typer.Typer()
 app.command()(bench)
@@ -119,6 +119,22 @@ def test_command_refuses_before_it_measures(words: str, message: str, monkeypatc
     assert isinstance(result.exception, Gcn2SnnError), result.exception
     assert message in str(result.exception)
     assert result.output == ""
+
+
+def test_files_that_cannot_be_read_are_refused_together_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gcn2snn.bench.measure", lambda *_, **__: pytest.fail("it was measured"))
+    (tmp_path / "weights.pt").write_bytes(b"0.")
+    (tmp_path / "network.safetensors").write_bytes(b"nothing")
+    files = ["--weights", str(tmp_path / "weights.pt"), "--network", str(tmp_path / "network.safetensors")]
+    error = CliRunner().invoke(app, ["--images", "1", "--commands", *files]).exception
+    assert isinstance(error, ArtefactError)
+    lines = str(error).splitlines()
+    assert [line.partition(":")[0] for line in lines if line.startswith("--")] == ["--weights", "--network"]
+    error = CliRunner().invoke(app, ["--graph", "karate", "--graph", str(tmp_path), "--group", "aggregate"]).exception
+    assert isinstance(error, DataError)
+    assert str(tmp_path) in str(error)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -32,6 +32,30 @@ def help_of(verb: str, monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
     return result.stdout
 
 
+SAID = """
+import json
+from typer.main import get_command
+from gcn2snn.cli import app
+from gcn2snn.frontends.read_model import load_handlers
+from gcn2snn.frontends.registry import REGISTRY
+from gcn2snn.docstrings import docstring_of
+groups = [get_command(app)]
+groups += [group for group in groups[0].commands.values() if hasattr(group, "commands")]
+said = {f"{group.name} {name}": [verb.help, verb.get_short_help_str(200)] for group in groups for name, verb in group.commands.items()}
+load_handlers()
+print(json.dumps(said | {cls.__qualname__: docstring_of(handler) for cls, handler in REGISTRY.items()}))
+"""
+
+
+def test_without_docstrings_help_and_explanations_say_the_same() -> None:
+    usual, optimised = (
+        subprocess.run([sys.executable, *option, "-c", SAID], capture_output=True, text=True, check=True).stdout
+        for option in ([], ["-OO"])
+    )
+    assert json.loads(optimised) == json.loads(usual)
+    assert json.loads(usual)["gcn2snn train"][0].startswith("Train ")
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verbs") / "run"

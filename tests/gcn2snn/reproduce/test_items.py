@@ -80,6 +80,7 @@ def test_command_passes_its_options(app, monkeypatch, tmp_path):
         ITEMS, "fig1", Item("fake:item", "a fake", "seconds", tuple(field.name for field in fields(ReproduceOptions)))
     )
     monkeypatch.setattr(module, "import_module", lambda name: type("fake", (), {"item": staticmethod(item)}))
+    monkeypatch.setattr(module, "refuse_wrong_weights", lambda weights: None)
     arguments = [
         "fig1", "--out", str(tmp_path), "--rows", "a,b", "--rows", "c", "--datasets", "mr", "--seeds", "3", "--modes",
         "signed", "--limit", "7", "--weights", "vgg16=w.safetensors", "--data-dir", str(tmp_path), "--json",

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,42 @@ def test_a_command_that_is_interrupted_ends_with_all_that_it_started(
     with pytest.raises(KeyboardInterrupt):
         build._run([sys.executable, "-c", child], tmp_path)
     assert ended == [signal.SIGKILL]
+
+
+KILLED = """
+import pathlib, sys
+from gcn2snn.kernels.native import build
+
+build._BUILD = "import pathlib, subprocess, sys\\nfolder = pathlib.Path(sys.argv[2])\\n"
+build._BUILD += "compiler = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\\n"
+build._BUILD += "import tempfile; assert tempfile.gettempdir() == str(folder)\\n"
+build._BUILD += "(folder / 'pids').write_text(f'{compiler.pid} built')\\ncompiler.wait()\\n"
+build.compile_library(pathlib.Path(sys.argv[1]), "compile")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the states of processes in /proc")
+def test_a_killed_process_leaves_no_compiler_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)])
+    pids = tmp_path / "pids"
+    until = time.monotonic() + 60
+    while not (pids.exists() and pids.read_text().endswith("built")) and time.monotonic() < until:
+        time.sleep(0.05)
+    compiler = int(pids.read_text().split()[0])
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 10
+    while runs(compiler) and time.monotonic() < until:
+        time.sleep(0.05)
+    left = runs(compiler)
+    if left:
+        os.kill(compiler, signal.SIGKILL)
+    assert not left
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and has not ended; one that has ended may wait for its parent to be told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

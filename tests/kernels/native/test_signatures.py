@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ctypes
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,7 @@ def test_every_function_is_declared() -> None:
     for name, arguments in signatures.FUNCTIONS.items():
         function = getattr(library, signatures.PREFIX + name)
         assert function.argtypes == (*arguments, ctypes.c_int64)
-        assert function.restype is None
+        assert function.restype is ctypes.c_int64  # 0, or 1 where it was refused memory
 
 
 @needs_helper
@@ -96,6 +98,44 @@ def test_a_wrong_number_of_arguments_raises(count: int) -> None:
 def test_a_structure_of_another_kind_raises() -> None:
     with pytest.raises(ctypes.ArgumentError):
         call("conv_f32_i8", signatures.Fire())
+
+
+STARVED = """
+import torch
+from gcn2snn.errors import InputError
+from gcn2snn.kernels.native import signatures
+from gcn2snn.kernels.native.call import call
+
+HUGE = 1 << 46  # values for which no process has addresses: each allocation of so many fails at once
+torch.set_num_threads(2)
+rowptr, empty = torch.zeros(3, dtype=torch.int32), torch.zeros(1, dtype=torch.int32)
+one, code = torch.zeros(1), torch.zeros(1, dtype=torch.int8)
+count = torch.zeros(2, dtype=torch.int64)
+fire = signatures.Fire()
+steps = signatures.Steps()
+steps.moments = HUGE
+calls = {
+    "spmm_steps_f32_i8": (rowptr, empty, 2, one, code, one, 1, steps),  # room of each thread
+    "sort_entries_f32": (count, count, one, HUGE, 1, HUGE, empty, empty, one, count),  # room of the one that calls
+    "code_entries_f32": (one, 2, HUGE, one, 1, 4, 0, rowptr, empty, one, count),
+}
+for name, arguments in calls.items():
+    try:
+        call(name, *arguments)
+        print(name, "was done")
+    except InputError as error:
+        print(error)
+"""
+
+
+@needs_helper
+def test_memory_that_is_refused_ends_the_call_and_not_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", STARVED], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    for line, name in zip(lines, ("spmm_steps_f32_i8", "sort_entries_f32", "code_entries_f32"), strict=True):
+        assert line.startswith(f"the kernel {name} needs more memory than there is")
 
 
 @needs_helper
