@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from gcn2snn.errors import InputError
 from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps
 
 PREFIX = "gcn2snn_"
@@ -119,7 +120,22 @@ def declare(library: ctypes.CDLL) -> str:
             return f"it has no function {PREFIX}{missing[0]}"
     for name, arguments in functions.items():
         _declare(library, name, (*arguments, SIZE))
+        getattr(library, PREFIX + name).errcheck = _finished(name)
     return ""
+
+
+def _finished(name: str) -> Callable[[int, object, tuple[object, ...]], int]:
+    """What looks at the result of every call of a function, whoever calls it: what it should have written is not there."""
+
+    def look(refused: int, function: object, arguments: tuple[object, ...]) -> int:
+        if refused:
+            raise InputError(
+                f"the kernel {name} needs more memory than there is. Give fewer or smaller inputs, or raise the limit of "
+                f"this process (ulimit -v)"
+            )
+        return refused
+
+    return look
 
 
 def _declare(library: ctypes.CDLL, name: str, arguments: Sequence[Parameter]) -> None:
