@@ -181,6 +181,18 @@ def test_a_maximum_of_a_residual_sum_has_a_population():
     assert network["max"].inputs == ("a", "sum.neuron")
 
 
+def test_a_maximum_over_pixels_of_averages_has_a_population():
+    """An average takes several spikes, whose first ones do not rank it."""
+    nodes = (
+        ir.Input(name="x", size=(None, 4, 4, 4)), ir.Conv(name="c", inputs=("x",), weight=torch.ones(4, 4, 1, 1)),
+        ir.Relu(name="r", inputs=("c",)), ir.AvgPool(name="p", inputs=("r",), kernel=(2, 2), stride=(1, 1)),
+        ir.MaxPool(name="m", inputs=("p",), kernel=(3, 3), stride=(1, 1)), ir.Flatten(name="f", inputs=("m",)),
+        ir.Dense(name="d", inputs=("f",), weight=torch.ones(3, 4)), ir.Output(name="output", inputs=("d",)),
+    )  # fmt: skip
+    network = insert_neurons(ir.Network(nodes), ConvertConfig())
+    assert network["m"].inputs == ("p.neuron",)
+
+
 def test_residual_branches_meet_in_one_membrane():
     network = insert_neurons(
         graph(

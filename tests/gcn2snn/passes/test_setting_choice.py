@@ -186,3 +186,10 @@ def test_nothing_is_measured_where_no_row_counts(model):
     settled, choice = choose_setting(Problem(network, batches, Statistics(network, batches), 0), config)
     assert choice is None
     assert settled.open == ()
+
+
+@pytest.mark.parametrize(("rows", "fitted"), [(31, False), (32, True)])
+def test_channels_are_fitted_from_thirty_two_rows_on(model, rows, fitted):
+    choice = convert(model, X[:rows]).choice
+    assert choice is not None
+    assert any("per channel" in trial.setting for trial in choice.trials) == fitted

@@ -10,8 +10,10 @@ from torch import nn
 
 import gcn2snn
 from gcn2snn import ir
+from gcn2snn.engines import bind
+from gcn2snn.frontends import lower
 from gcn2snn.kernels import PhaseCode
-from gcn2snn.passes import activation_counts, calibration, some_rows
+from gcn2snn.passes import activation_counts, calibration, insert_neurons, some_rows
 from gcn2snn.passes.over_ranks import Joined, Place, joined_over, place_over_ranks
 
 
@@ -84,6 +86,18 @@ def test_a_large_batch_is_run_once_for_all_counts(monkeypatch: pytest.MonkeyPatc
     largest = torch.relu(model[0](x)).amax(0)
     assert torch.equal(neuron.scale, torch.where(largest > 0, largest, 1.0))
     assert snn.report[0].neurons == 50 * 6
+
+
+def test_rows_that_were_kept_are_shown_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (some_rows, activation_counts):
+        monkeypatch.setattr(module, "SEEN_ROWS", 50)
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).eval(), torch.rand(500, 4)
+    network = insert_neurons(lower(model, (x,), {}), gcn2snn.ConvertConfig())
+    statistics = calibration.Statistics(network, lambda: [bind(network, (x,), {})])
+    seen: list[tuple[int, Place, bool]] = []
+    statistics.show(network, lambda node, rows, place, fresh: seen.append((len(rows), place, fresh)))
+    assert seen == [(50, Place(0, 50), True)]
 
 
 @pytest.mark.parametrize("per", ["layer", "channel"])
