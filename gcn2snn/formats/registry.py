@@ -88,16 +88,16 @@ def check_ready(format: str, python: str | None = None) -> None:
     _format(format).ready(python)
 
 
-def files_of(format: str, out: Path) -> tuple[Path, ...]:
+def files_of(format: str, out: str | Path) -> tuple[Path, ...]:
     """The files that an export writes: ``out``, and what lies beside it.
 
     Raises:
         ConfigError: an unknown format, or ``out`` names no file.
     """
-    chosen = _format(format)
-    if not out.name:
+    chosen, file = _format(format), Path(out)
+    if not file.name:
         raise ConfigError(f"out is {str(out)!r}, which names no file; give the file to write")
-    return out, *(out.with_suffix(ending) for ending in chosen.beside)
+    return file, *(file.with_suffix(ending) for ending in chosen.beside)
 
 
 @refuses_misfits
@@ -177,7 +177,7 @@ def _job(
     if snn.network.of(ir.Result):
         _refuse_heads(snn.network)
     chosen = _format(format)
-    files_of(format, Path(out))
+    files_of(format, out)
     if chosen.needs_inputs and inputs is None:
         raise ConfigError(f"the format {format} runs the network: give the inputs, as for the source model")
     if rows is not None and not chosen.takes_rows:
