@@ -42,10 +42,11 @@ def stop(tally: Tally, verb: Verb, place: Path, expected: dict[str, str], number
     command.send(number)
     got, said = command.wait(), command.stderr
     what = f"{verb.name} after {after:.3f} s: exit code {got}, {said[-300:]!r}"
-    if got not in (0, code) or "Traceback" in said or (got == code and not said.startswith("gcn2snn: ")):
+    last = said.rstrip().rpartition("\n")[2]  # behind what the verb had told before
+    if got not in (0, code) or "Traceback" in said or (got == code and not last.startswith("gcn2snn: ")):
         tally.fault(kind, what)
         return
-    if got == code and (left := leftovers(place)):
+    if got == code and (left := [name for name in leftovers(place) if not _continues(verb, name)]):
         tally.fault(kind, f"{what}: left behind {left}")
         return
     started = not verb.name.startswith("train") or (place / Path(verb.made[0]).parent / "run.json").exists()
@@ -53,8 +54,15 @@ def stop(tally: Tally, verb: Verb, place: Path, expected: dict[str, str], number
     found = verb.result(place)
     if again != 0 or found != expected:
         tally.fault(kind, f"{what}; then exit code {again}, {said[-300:]}, results {found == expected}")
+    elif left := leftovers(place):
+        tally.fault(kind, f"{what}; then left behind {left}")
     else:
         tally.clean(kind)
+
+
+def _continues(verb: Verb, name: str) -> bool:
+    """Whether a file is what the same command goes on with: a build on disk keeps the stages that are done."""
+    return verb.name == "datasets build" and name.startswith("temp/")
 
 
 def stop_while_loading(tally: Tally, folder: Path, number: int, after: float) -> None:
