@@ -27,7 +27,7 @@ BUILT = "Choose the model, stem and classes it was trained as"
 """What to do where weights do not fit one of our own models."""
 
 
-def load_weights(model: nn.Module, path: Path, remedy: str = BUILT) -> nn.Module:
+def load_weights(model: nn.Module, path: str | Path, remedy: str = BUILT) -> nn.Module:
     """Put the weights of a file into ``model`` (in place: it is the caller's own) and return it.
 
     >>> import torch
@@ -45,7 +45,8 @@ def load_weights(model: nn.Module, path: Path, remedy: str = BUILT) -> nn.Module
     Raises:
         ArtefactError: missing, unreadable, holds something else than tensors, or keys or shapes differ (all are listed).
     """
-    return fit_weights(model, read_state(path), path, remedy)
+    file = Path(path)
+    return fit_weights(model, read_state(file), file, remedy)
 
 
 def fit_weights(model: nn.Module, state: dict[str, Tensor], path: Path, remedy: str = BUILT) -> nn.Module:

@@ -68,8 +68,8 @@ class TrainConfig:
     2
     """
 
-    hidden: Annotated[int, Field(ge=1, description="units of each hidden layer")] = 200
-    layers: Annotated[int, Field(ge=2, description="graph convolutions")] = 2
+    hidden: Annotated[int, Field(ge=1, le=2**20, description="units of each hidden layer")] = 200
+    layers: Annotated[int, Field(ge=2, le=1000, description="graph convolutions")] = 2
     dropout: Annotated[float, Field(ge=0.0, lt=1.0, description="on the input and on each hidden layer")] = 0.5
     learning_rate: Annotated[float, Field(gt=0.0, description="of Adam")] = 0.02
     weight_decay: Annotated[float, Field(ge=0.0, description="of Adam, on the first layer")] = 0.0

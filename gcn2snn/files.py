@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError, reason_of, way_out_of
 from gcn2snn.file_names import refuse_closed_folder, refuse_other_ending, refuse_undecodable
+from gcn2snn.json_text import parsed
 from gcn2snn.kept_inputs import expect_output, refuse_changed_inputs, refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
 
@@ -223,7 +224,7 @@ def read_json(path: Path, again: str = "Make it again") -> object:
     """
     refuse_special(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArtefactError(f"cannot read {path}: {error.strerror or error}") from error
     except RecursionError as error:

@@ -201,6 +201,27 @@ _locks: list[_Lock] = []
 """The locks that this process holds."""
 
 
+def refuse_moved(folder: Path) -> None:
+    """Refuse to write into a folder that this process holds and that is another one now, or none.
+
+    Raises:
+        ArtefactError: as said.
+    """
+    file = Path(os.path.abspath(folder)) / LOCK_SUFFIX
+    for lock in _locks:
+        if lock.file != file or lock.handle is None:
+            continue
+        try:
+            is_there = os.path.samestat(os.fstat(lock.handle), os.stat(file, follow_symlinks=False))
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise ArtefactError(
+                f"{folder} was moved, removed or replaced while this command worked in it; nothing more is written. Put it back "
+                f"and give the same command with --resume"
+            )
+
+
 class _Lock:
     """The lock behind :func:`owned`; not entered twice."""
 

@@ -27,7 +27,7 @@ from gcn2snn.files import (
 )
 from gcn2snn.leftovers import clear_leftovers
 from gcn2snn.machine import environment, git_state, peak_memory
-from gcn2snn.owner_lock import owned
+from gcn2snn.owner_lock import owned, refuse_moved
 from gcn2snn.run_summary import IDENTITY, RUN_FILE, RUN_FORMAT, load_summary, trained_on
 from gcn2snn.schema import Json
 from gcn2snn.training_loop import AnyTrainer, Trainable, history_lines, train_to_end
@@ -212,6 +212,7 @@ def train_in(folder: Path, trainer: AnyTrainer, on_epoch: Callable[[AnyTrainer],
         save_text(folder / METRICS_FILE, history_lines(trainer.history))  # epochs after the checkpoint are run again
 
     def epoch_done(trainer: AnyTrainer) -> None:
+        refuse_moved(folder)
         with (folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(history_lines(trainer.history[-1:]))
         if on_epoch is not None:
@@ -221,7 +222,12 @@ def train_in(folder: Path, trainer: AnyTrainer, on_epoch: Callable[[AnyTrainer],
 
 
 def save_weights(folder: Path, state: dict[str, Tensor]) -> None:
-    """Keep the weights of a run."""
+    """Keep the weights of a run.
+
+    Raises:
+        ArtefactError: the folder was moved while this process held it.
+    """
+    refuse_moved(folder)
     save_tensors(folder / MODEL_FILE, state, kind="model", version=RUN_FORMAT, meta={})
 
 
@@ -241,6 +247,7 @@ def finish(folder: Path, origin: Json, trainer: Trainable, scores: dict[str, obj
     summary |= {"epochs": len(trainer.history), "last_epoch": asdict(trainer.history[-1]), **scores}
     seconds = sum(epoch.seconds for epoch in trainer.history)
     summary |= {"train_seconds": seconds, "peak_memory_bytes": peak_memory()}
+    refuse_moved(folder)
     save_json(folder / RUN_FILE, summary)
     (folder / STATE_FILE).unlink(missing_ok=True)
     return summary

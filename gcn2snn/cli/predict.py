@@ -135,14 +135,19 @@ def _print(given: str, answer: Prediction, top: int, explain: bool, as_json: boo
         content |= {} if clock is None else {"latency_seconds": answer.steps / clock}
         emit(content, indent=None)
         return
-    classes = "  ".join(f"{name} {100 * share:.1f} %" for name, share in answer.best(top))
+    classes = "  ".join(f"{_readable(name)} {100 * share:.1f} %" for name, share in answer.best(top))
     cost = f"{counted(answer.additions, 'addition')}, {1e9 * answer.joules:.3g} nJ"
     cost += "" if clock is None else f", {counted(answer.steps, 'step')} in {seconds(answer.steps / clock)}"
     counts = f"{counted(answer.known_words, 'known word')}, {counted(answer.spikes, 'spike')}"
-    print(f"{classes}\t{counts}, {cost}\t{_short(given)}", flush=True)
+    print(f"{classes}\t{counts}, {cost}\t{_readable(_short(given))}", flush=True)
     if explain:
         moved = list(answer.influence.items())[:8]
         print("    " + ("  ".join(f"{word} {amount:+.3f}" for word, amount in moved) or "no known word"), flush=True)
+
+
+def _readable(text: str) -> str:
+    """Text in a line of columns: what moves the cursor, colours a terminal or ends the column is written out."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _write_csv(path: Path, answers: Iterable[tuple[str, Prediction]], top: int, clock: float | None) -> None:

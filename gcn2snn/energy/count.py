@@ -371,15 +371,15 @@ class EventCounter:
         self._add(node, None, result, row)
 
     @_visit.register
-    def _max_pool(self, node: ir.MaxPool, args: tuple[Value, ...], value: Value) -> Tensor:
-        counts = self.count_into(node)
-        assert counts is not None
+    def _max_pool(self, node: ir.MaxPool, args: tuple[Value, ...], value: Value) -> Tensor | None:
+        if self.count_into(node) is None:
+            return None  # of values that are no spikes
         return value.fired.float() if isinstance(value, Spikes) else (dense_value(value) != 0).float()
 
     @_visit.register
-    def _aggregate_max(self, node: ir.AggregateMax, args: tuple[Value, ...], value: Tensor) -> Tensor:
+    def _aggregate_max(self, node: ir.AggregateMax, args: tuple[Value, ...], value: Tensor) -> Tensor | None:
         self._operand(node, args[0])
-        return (value != 0).float()
+        return None if self.count_into(node) is None else (value != 0).float()
 
 
 def _row(

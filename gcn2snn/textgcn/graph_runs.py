@@ -119,11 +119,18 @@ def load_model(folder: Path, graph: Graph, fingerprint: str | None = None) -> Te
         raise ArtefactError(
             f"{folder} was trained on another graph than the {graph.source.get('dataset')} that is here now. Train again"
         )
-    model = make_model(graph, TrainConfig(**summary["config"]))
     try:
-        model.load_state_dict(load_weights(folder))
+        config = TrainConfig(**summary["config"])
+    except ConfigError as error:
+        raise ArtefactError(f"{folder / RUN_FILE} was edited: {error}. Train again with --force") from error
+    weights = load_weights(folder)
+    try:
+        with torch.device("meta"):  # a network of the sizes that an edited summary asks for may not fit into memory
+            make_model(graph, config).load_state_dict(weights, assign=True)
+        model = make_model(graph, config)
+        model.load_state_dict(weights)
     except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
+        first = str(error).splitlines()[-1].strip().rstrip(".")
         raise ArtefactError(
             f"{folder / MODEL_FILE} does not fit {RUN_FILE}: {first}. Train again with --force"
         ) from error

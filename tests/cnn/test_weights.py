@@ -30,6 +30,7 @@ def test_load_weights_reads_every_customary_form(form: str, tmp_path: Path) -> N
     else:
         torch.save({"model": state} if form == "nested" else state, path)
     loaded = load_weights(build_model("resnet20", 10), path).state_dict()
+    assert load_weights(build_model("resnet20", 10), str(path)).state_dict().keys() == loaded.keys()
     assert all(torch.equal(loaded[key], state[key]) for key in state)
 
 

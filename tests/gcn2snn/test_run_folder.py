@@ -18,7 +18,7 @@ from gcn2snn.owner_lock import stamp
 from gcn2snn.run_folder import MODEL_FILE, check_folder, make_room, open_run, own_folder, read_run
 from gcn2snn.run_summary import RUN_FILE, NamedSource
 from gcn2snn.schema import checked
-from gcn2snn.textgcn import train_run
+from gcn2snn.textgcn import load_model, train_run
 
 CONFIG = TrainConfig(hidden=8, epochs=12, patience=12)
 
@@ -129,6 +129,70 @@ def test_force_replaces_plain_files_only(trained: Path, tmp_path: Path, kind: st
         pass
     assert read_run(trained, "graph")["status"] == "finished"
     assert os.path.lexists(copy / RUN_FILE)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"layers": 999_999_999}, r"run.json was edited: layers = 999999999"),
+        ({"layers": 900}, r"model.safetensors does not fit run.json"),
+        ({"hidden": 1_000_000}, r"model.safetensors does not fit run.json"),
+        ({"hidden": 10**12}, r"run.json was edited: hidden = 1000000000000"),
+        ({"hidden": 10**30}, r"run.json was edited: hidden"),
+        ({"learning_rate": float("nan")}, r"run.json was edited: learning_rate = nan"),
+    ],
+)
+def test_sizes_that_a_summary_was_given_are_compared_with_the_weights(
+    trained: Path, karate: Graph, tmp_path: Path, values: dict[str, float], said: str
+) -> None:
+    """Before a network of these sizes is made: it may not fit into memory."""
+    copy = Path(shutil.copytree(trained, tmp_path / "run"))
+    summary = json.loads((copy / RUN_FILE).read_text())
+    summary["config"] |= values
+    (copy / RUN_FILE).write_text(json.dumps(summary))
+    with pytest.raises(ArtefactError, match=rf"{said}.*Train again with --force"):
+        load_model(copy, karate)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (('"status"', '"status": "finished", "status"'), "the name 'status' stands there twice"),
+        (('"epochs": 12', '"epochs": 1' + "0" * 5000), "a number has thousands of digits"),
+    ],
+)
+def test_a_summary_that_says_a_thing_twice_or_in_thousands_of_digits_is_refused(
+    trained: Path, tmp_path: Path, edit: tuple[str, str], said: str
+) -> None:
+    copy = Path(shutil.copytree(trained, tmp_path / "run"))
+    text = (copy / RUN_FILE).read_text()
+    assert edit[0] in text
+    (copy / RUN_FILE).write_text(text.replace(*edit))
+    with pytest.raises(ArtefactError, match=rf"run.json is not whole JSON \({said}\)"):
+        read_run(copy, "graph")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_is_moved_while_a_training_works_in_it_is_not_made_anew(
+    karate: Graph, tmp_path: Path, replaced: bool
+) -> None:
+    run, moved = tmp_path / "run", tmp_path / "moved"
+
+    def move(trainer: object) -> None:
+        if not moved.exists():
+            run.rename(moved)
+            if replaced:
+                run.mkdir()
+                (run / "mine").touch()
+
+    with pytest.raises(ArtefactError, match=r"run was moved, removed or replaced while .* Put it back"):
+        train_run(karate, CONFIG, run, on_epoch=move)
+    assert run.exists() == replaced
+    if replaced:
+        assert [path.name for path in run.iterdir()] == ["mine"]
+        shutil.rmtree(run)
+    moved.rename(run)
+    assert train_run(karate, CONFIG, run)["status"] == "finished"
 
 
 def test_links_are_not_followed_by_force_and_count_as_existing(trained: Path, tmp_path: Path) -> None:

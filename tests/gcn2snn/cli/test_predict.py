@@ -78,6 +78,13 @@ def test_a_text_on_the_command_line(folder: Path) -> None:
     assert "one.csv; 1 text\n" in err
 
 
+def test_what_would_move_the_cursor_or_end_a_column_is_written_out(folder: Path) -> None:
+    given = "apple\tbus \x1b[31m ü"
+    code, out, _ = run("predict", folder / "run", "--text", given)
+    assert code == 0
+    assert out.rstrip("\n").split("\t")[2:] == [r"apple\tbus \x1b[31m ü"]
+
+
 def test_json_lines_and_explanations(folder: Path) -> None:
     file = folder / "texts.txt"
     file.write_text("\ufeffsweet apple\r\nbus\n\nunheard", encoding="utf-8")

@@ -156,6 +156,28 @@ def test_a_maximum_over_neighbours_passes_on_what_is_not_zero():
     assert (got.operations, got.events) == (15, 10)
 
 
+def test_maxima_of_values_that_are_no_spikes_are_counted_as_none():
+    """An analog input goes straight into a maximum; what reads it multiplies values, once."""
+    images = (
+        ir.Input(name="x", size=(None, 1, 4, 4)),
+        ir.MaxPool(name="max", inputs=("x",), kernel=(2, 2), stride=(2, 2)),
+        ir.Flatten(name="flat", inputs=("max",)),
+        ir.Dense(name="fc", inputs=("flat",), weight=torch.ones(3, 4)),
+        ir.Output(name="output", inputs=("fc",)),
+    )
+    rows = (
+        ir.Input(name="a", size=(2, 2), role="operator"),
+        ir.Input(name="x", size=(2, 4)),
+        ir.AggregateMax(name="max", inputs=("a", "x")),
+        ir.Dense(name="fc", inputs=("max",), weight=torch.ones(3, 4)),
+        ir.Output(name="output", inputs=("fc",)),
+    )
+    graph = CSR.from_dense(torch.ones(2, 2))
+    for nodes, data in ((images, {"x": torch.rand(2, 1, 4, 4)}), (rows, {"a": graph, "x": torch.rand(2, 4)})):
+        got = row(count(ir.Network(nodes), data), "fc")
+        assert (got.operations, got.events, got.dense) == (2 * 12, 0, 2 * 12)
+
+
 def test_a_product_of_two_results_sends_no_spikes():
     nodes = (
         ir.Input(name="x", size=(None, 3)),
