@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.tables import Line, Table
 from gcn2snn.datasets.text_file import TextFile
 from gcn2snn.errors import DataError
+from gcn2snn.json_text import RepeatedNameError, parsed
 
 Record = tuple[int, dict[str, object]]
 """Number of the line (or of the object in a list), and the values by key."""
@@ -74,25 +74,18 @@ def _whole(path: Path, text: str) -> list[Record]:
 
 
 def _parsed(path: Path, number: int, line: str) -> object:
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(items)
-        if len(found) < len(items):
-            keys = [key for key, _ in items]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise DataError(f"line {number} of {path} has the key {twice!r} twice in one object; keep one of them")
-        return found
-
     try:
-        value: object = json.loads(line, object_pairs_hook=pairs)
+        return parsed(line)
+    except RepeatedNameError as error:
+        raise DataError(
+            f"line {number} of {path} has the key {error.name!r} twice in one object; keep one of them"
+        ) from error
     except RecursionError as error:
         raise DataError(
             f"line {number} of {path} is nested too deeply to be read; one flat object a line is needed, with a text and a label"
         ) from error
-    except DataError:
-        raise
     except ValueError as error:
         raise DataError(f"line {number} of {path} is not JSON ({error}); one object a line is needed") from error
-    return value
 
 
 def _object(path: Path, number: int, value: object) -> dict[str, object]:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import json
 
 
+class RepeatedNameError(ValueError):
+    """A name stands twice in one object."""
+
+    def __init__(self, name: str):
+        super().__init__(f"the name {name!r} stands there twice")
+        self.name = name
+
+
 def parsed(text: str) -> object:
     """The values that a text of JSON holds.
 
@@ -12,7 +20,8 @@ def parsed(text: str) -> object:
     {'a': [1, None]}
 
     Raises:
-        ValueError: it is no JSON, a name stands twice in an object, or a number has more digits than Python reads.
+        RepeatedNameError: of two values of one name nobody can tell which is meant.
+        ValueError: it is no JSON, or a number has more digits than Python reads.
         RecursionError: it is nested too deeply.
     """
     try:
@@ -26,10 +35,10 @@ def parsed(text: str) -> object:
 
 
 def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object whose names differ: of two values of one name nobody can tell which is meant."""
+    """An object whose names differ."""
     found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"the name {name!r} stands there twice")
+            raise RepeatedNameError(name)
         found[name] = value
     return found

@@ -66,7 +66,7 @@ def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
         search = PooledSearch(out / name, load, seeds, options)
         names = {mode: f"opponents-{search.name if mode == 'tuned' else mode}" for mode in modes}
         measures = {
-            names[mode]: functools.partial(_measure, mode=mode, search=search, label=label(mode, options))
+            names[mode]: functools.partial(_measure, mode=mode, search=search, named=label(mode, options))
             for mode in modes
         }
         depend = {names["tuned"]: search.key} if "tuned" in modes else {}
@@ -78,13 +78,13 @@ def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
     return {"text": text, "results": results, "files": [str(file) for file in files]}
 
 
-def _measure(folder: Path, graph: Graph, *, mode: str, search: PooledSearch, label: str) -> dict[str, object]:
+def _measure(folder: Path, graph: Graph, *, mode: str, search: PooledSearch, named: str) -> dict[str, object]:
     """Rows of one mode for one run: name -> accuracy, loss and costs (JSON values)."""
     model = load_model(folder, graph)
     contest = Contest(model, graph)
     if mode in SPIKING:
         config = search.chosen[0] if mode == "tuned" else ConvertConfig.paper() if mode == "paper" else ConvertConfig()
-        rows = contest.spiking(f"one spike, {label}", replace(config, weights="int8"))
+        rows = contest.spiking(f"one spike, {named}", replace(config, weights="int8"))
     else:
         rows = contest.grids() if mode == "grids" else contest.pruned()
     return {"rows": rows}

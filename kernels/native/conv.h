@@ -114,15 +114,19 @@ template <class real, int V, int TAPS, int ROWS>
 inline void add_events(Vec<real> (&sum)[ROWS][TAPS][V], const int32_t* offset, const real* level, int64_t count, const real* weight, int64_t row_step) {
     constexpr int lanes = kConvBytes / sizeof(real);
     for (int64_t e = 0; e < count; ++e) {
-        const real* w[2] = {weight + offset[e], weight + offset[e] + row_step};  // of the lower row, and of the one above
-        asm("" : "+r"(w[0]), "+r"(w[1]));  // both are computed once: an address of two parts takes its product a second step
+        const real* w[ROWS];
+#pragma GCC unroll 2
+        for (int r = 0; r < ROWS; ++r) {
+            w[r] = weight + offset[e] + (ROWS - 1 - r) * row_step;
+            asm("" : "+r"(w[r]));  // computed once: an address of two parts takes each product that reads it a second step
+        }
         const real x = level[e];
 #pragma GCC unroll 2
         for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 8
             for (int t = 0; t < TAPS; ++t)
 #pragma GCC unroll 8
-                for (int v = 0; v < V; ++v) sum[r][t][v] = plus_product<real>(sum[r][t][v], x, w[ROWS - 1 - r] + (t * V + v) * lanes);
+                for (int v = 0; v < V; ++v) sum[r][t][v] = plus_product<real>(sum[r][t][v], x, w[r] + (t * V + v) * lanes);
     }
 }
 
@@ -182,15 +186,15 @@ void gather_row(const Conv& s, const Events<real>& events, const real* weight, i
 
 template <class real> using SumRows = void (*)(const Conv&, const Events<real>&, const real*, int64_t, int64_t, bool, real*);
 
-// How the rows of a block are summed: one by one, or by twos where the accumulators of two fit the registers. Two share the
-// lists of the kernel rows that both read, and their sums do not wait for each other.
+// How the rows of a block are summed: one by one, or by twos. Two share the lists of the kernel rows that both read, and their
+// sums do not wait for each other. With more than two vectors of outputs a sum has enough of its own to do, and the products with
+// rows of zeros cost more than sharing saves.
 template <class real, int V>
 struct RowSums {
     explicit RowSums(const Conv& s) {
-        constexpr int registers = kConvBytes == 64 ? 32 : 16;
         if (s.stride_w == 1 && s.kernel_w == 3 && s.dilation_w == 1) {
             one = roll_rows<real, V, 3, 1>;
-            if constexpr (6 * V + 2 < registers && V <= 2)
+            if constexpr (V <= 2)
                 if (s.stride_h == 1 && s.dilation_h == 1 && s.kernel_h == 3) two = roll_rows<real, V, 3, 2>, zero_rows = 1;
         } else if (s.stride_w == 1 && s.kernel_w == 1) {
             one = roll_rows<real, V, 1, 1>;

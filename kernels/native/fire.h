@@ -109,7 +109,7 @@ class Finish {
     template <class code_t>
     int64_t fire_in_registers(int64_t block, int64_t image, int64_t oy, const float* sums, code_t* code) const {
         if (!s_.add) return fire_with<code_t>(block, sums, code, Nothing());
-        if (s_.add_channel != 1 || s_.add_timesteps > kRegisterPhases) return 0;
+        if (s_.add_channel != 1 || (s_.add_levels && s_.add_timesteps > kRegisterPhases)) return 0;
         const int64_t at = second(block, image, oy);
         if (!s_.add_levels) {
             const float* add = static_cast<const float*>(s_.add) + at;

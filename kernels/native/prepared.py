@@ -178,7 +178,7 @@ class Conv2d:
         )
         self.stored = fire.coding.code_dtype
         self.shape: torch.Size | None = None
-        self.beside: tuple[Tensor, PhaseCode, Tensor] | None = None
+        self.beside: tuple[Tensor, PhaseCode, Tensor, Tensor | None] | None = None
         self.function = _function(f"conv_{SUFFIX[weight.dtype]}_{SUFFIX[coding.code_dtype]}")
 
     def __call__(self, code: Tensor, add: Tensor | Spikes | None = None) -> Tensor:
@@ -213,15 +213,14 @@ class Conv2d:
         """The codes of a second input; their levels enter the structure."""
         scale, coding = spikes.scale, spikes.coding
         if self.beside is None or self.beside[0] is not scale or self.beside[1] is not coding:
-            levels = level_table(coding, scale.dtype)
-            self.beside = (scale, coding, scale.detach().contiguous() if scale.dim() else levels * scale.detach())
-        values = self.beside[2]
-        self.structure.add_levels = (level_table(coding, scale.dtype) if scale.dim() else values).data_ptr()
-        self.structure.add_scale = values.data_ptr() if scale.dim() else None
-        self.structure.add_timesteps = coding.timesteps
-        return as_images(
-            as_pixels(spikes.code).contiguous(), spikes.code.shape
-        )  # what is read next to each other lies so
+            levels, own = level_table(coding, scale.dtype), scale.detach().contiguous()
+            self.beside = (scale, coding, levels, own) if own.dim() else (scale, coding, levels * own, None)
+        _, _, levels, own_scale = self.beside
+        structure = self.structure
+        structure.add_levels, structure.add_timesteps = levels.data_ptr(), coding.timesteps
+        structure.add_scale = None if own_scale is None else own_scale.data_ptr()
+        # Channels of a pixel are added together, so they shall lie together.
+        return as_images(as_pixels(spikes.code).contiguous(), spikes.code.shape)
 
     def _prepare(self, code: Tensor) -> None:
         self.keep = Keep()
