@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -52,6 +52,14 @@ MOST_THREADS = 4_096
 
 LONGEST_WAIT = 65_535
 """Steps that a layer may wait at most. Codes have 255 phases, so that a longer wait hears nothing more and only takes time."""
+
+PERCENTILE = 99.9
+"""Of the values at calibration, for scales that are percentiles."""
+
+BOTH_HORIZONS = (
+    "events and horizon exclude each other: the horizon follows from the share of events. Leave one of them out"
+)
+"""Said where both are given."""
 
 Group = Annotated[
     int,
@@ -137,6 +145,10 @@ class LayerConfig:
     events: Annotated[float | None, Field(gt=0.0, le=1.0)] = None
     refit: bool | None = None
 
+    def __post_init__(self) -> None:
+        if self.events is not None and self.horizon is not None:
+            raise ConfigError(BOTH_HORIZONS)
+
 
 @own_errors
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
@@ -170,7 +182,7 @@ class ConvertConfig:
             description="calibrated maximum, a percentile of it, or the scale of least encoding error; auto: measured"
         ),
     ] = "auto"
-    percentile: Annotated[float, Field(gt=0.0, le=100.0, description="for scale=percentile")] = 99.9
+    percentile: Annotated[float, Field(gt=0.0, le=100.0, description="for scale=percentile")] = PERCENTILE
     per: Annotated[
         Literal["auto", "layer", "channel"],
         Field(description="one scale per layer or per channel (Eq. 2); auto: measured"),
@@ -228,10 +240,27 @@ class ConvertConfig:
     )
 
     def __post_init__(self) -> None:
-        if not self.shift and "half" in (self.last, *(own.last for own in self.layers.values())):
-            raise ConfigError(
-                "last='half' needs shifted thresholds; those of Eq. 3 round down, also at the last phase. Use shift=True"
+        if contradictions := list(self._contradictions()):
+            raise ConfigError("; ".join(contradictions))
+
+    def _contradictions(self) -> Iterator[str]:
+        """A sentence for each option that another one leaves without effect, or that excludes another."""
+        every = (self, *self.layers.values())
+        if not self.shift and any(own.last == "half" for own in every):
+            yield "last='half' needs shifted thresholds; those of Eq. 3 round down, also at the last phase. Use shift=True"
+        if self.percentile != PERCENTILE and all(own.scale != "percentile" for own in every):
+            yield (
+                f"percentile={self.percentile:g} has no effect: no scale is a percentile. Use scale='percentile' with it, or leave it out"
             )
+        if self.refit_ridge and not any(own.refit for own in every):
+            yield f"refit_ridge={self.refit_ridge:g} has no effect: nothing is refitted. Use refit=True with it, or leave it out"
+        if self.input_timesteps is not None and self.input != "binary":
+            yield (
+                f"input_timesteps={self.input_timesteps} has no effect: the bits are those of a binary input, and input is "
+                f"{self.input!r}. Use input='binary' with it, or leave it out"
+            )
+        if self.events is not None and self.horizon is not None:
+            yield BOTH_HORIZONS
 
     @property
     def input_bits(self) -> int:

@@ -30,13 +30,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 
 thresholds = st.sampled_from([{"shift": True}, {"shift": False}, {"last": "half"}])
 configs = st.builds(
-    lambda chosen, **options: ConvertConfig(**chosen, **options),
+    lambda chosen, scale, **options: ConvertConfig(**chosen, **scale, **options),
     thresholds,
+    st.sampled_from(
+        [{"scale": "max"}, {"scale": "mse"}, *({"scale": "percentile", "percentile": p} for p in (60.0, 99.9))]
+    ),
     base=st.sampled_from([1.2, 1.3, 2.0]),
     timesteps=st.integers(1, 10),
     group=st.sampled_from([1, 1, 3]),
-    scale=st.sampled_from(["max", "percentile", "mse"]),
-    percentile=st.sampled_from([60.0, 99.9]),
     per=st.sampled_from(["layer", "channel"]),
     message=st.sampled_from(["signed", "rectified", "fused"]),
     batch_norm=st.sampled_from(["weights", "threshold"]),

@@ -79,18 +79,49 @@ BOUNDS = {
 }  # fmt: skip
 """The least and the largest value of each option; the next one outside is refused."""
 
+NEEDED: dict[str, dict[str, object]] = {"percentile": {"scale": "percentile"}, "refit_ridge": {"refit": True}}
+"""What an option needs to have an effect."""
+
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, options in BOUNDS.items() for name in options])
 def test_options_end_where_they_say(kind: type, name: str) -> None:
     for bound, outwards in zip(BOUNDS[kind][name], (-1, 1), strict=True):
         if bound is None:
             continue
-        assert getattr(kind(**{name: bound}), name) == bound
+        assert getattr(kind(**{name: bound}, **NEEDED.get(name, {})), name) == bound
         beyond = bound + outwards if isinstance(bound, int) else round(bound + outwards * 1e-3, 3)
         if isinstance(bound, float) and bound == 999999.0:
             beyond = 1e6
         with pytest.raises(ConfigError, match=f"{name} = "):
-            kind(**{name: beyond})
+            kind(**{name: beyond}, **NEEDED.get(name, {}))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"scale": "max", "percentile": 50.0}, "^percentile=50 has no effect: no scale is a percentile"),
+        ({"percentile": 50.0}, "^percentile=50 has no effect"),
+        ({"layers": {"a": LayerConfig(scale="mse")}, "percentile": 50.0}, "^percentile=50 has no effect"),
+        ({"refit_ridge": 0.5}, "^refit_ridge=0.5 has no effect: nothing is refitted"),
+        ({"input": "single", "input_timesteps": 3}, "^input_timesteps=3 has no effect: .* input is 'single'"),
+        ({"events": 0.5, "horizon": 0.1}, "^events and horizon exclude each other"),
+        (
+            {"shift": False, "last": "half", "refit_ridge": 0.5},
+            "needs shifted thresholds; .*; refit_ridge=0.5 has no effect",
+        ),
+    ],
+)
+def test_options_that_another_leaves_without_effect_are_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        ConvertConfig(**options)
+
+
+def test_exceptions_by_population_count_for_what_has_an_effect() -> None:
+    ConvertConfig(percentile=50.0, layers={"a": LayerConfig(scale="percentile")})
+    ConvertConfig(refit_ridge=0.5, layers={"a": LayerConfig(refit=True)})
+    ConvertConfig(events=0.5, layers={"a": LayerConfig(horizon=0.1)})
+    with pytest.raises(ConfigError, match=r"^events and horizon exclude each other"):
+        LayerConfig(events=0.5, horizon=0.1)
 
 
 def test_defaults_are_those_that_the_method_describes() -> None:

@@ -100,7 +100,7 @@ def test_a_maximum_ranks_single_spikes_without_a_constant(arranged: ir.Add, asks
 def test_operators_pass_no_coder_and_single_inputs_take_the_code_of_the_network():
     network = insert_neurons(
         graph(ir.Dense(name="d", inputs=("x",), weight=ONES)),
-        ConvertConfig(input="single", base=1.7, timesteps=9, input_timesteps=5),
+        ConvertConfig(input="single", base=1.7, timesteps=9),
     )
     assert [node.name for node in network.of(ir.UncalibratedCoder)] == ["x.code"]
     assert (network["x.code"].base, network["x.code"].timesteps) == (1.7, 9)
