@@ -12,7 +12,7 @@ from torch import Tensor
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.errors import ArtefactError, Gcn2SnnError, refuses_misfits
-from gcn2snn.file_names import refuse_other_ending
+from gcn2snn.file_names import refuse_other_ending, why_not_there
 from gcn2snn.files import load_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.model_folder import CONFIG_FILE, NETWORK_FILE, check_folder, find_folder
@@ -80,7 +80,7 @@ def load_with_origin(path: str | Path) -> tuple[SpikingNetwork, dict[str, Any]]:
     """The network, and the ``origin`` that it was saved with, which ``snn.origin`` holds too."""
     if not Path(path).exists():
         raise ArtefactError(
-            f"{path} does not exist; a spiking network is needed, a file like RUN/snn.safetensors. Make one with "
+            f"{path} {why_not_there(Path(path))}; a spiking network is needed, a file like RUN/snn.safetensors. Make one with "
             f"`gcn2snn convert RUN`, where RUN is a run folder of `gcn2snn train DATASET --out RUN`"
         )
     again = "Convert again with this release: `gcn2snn convert RUN --force`, RUN being the run folder it was made from"

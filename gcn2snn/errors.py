@@ -67,8 +67,8 @@ def reason_of(error: BaseException, *, with_file: bool = False) -> str:
     return f"{error.filename}: {error.strerror}" if with_file and error.filename is not None else error.strerror
 
 
-def way_out_of(error: OSError, place: str = "folder") -> str:
-    """What to do about a file that the system did not let us write.
+def way_out_of(error: OSError, place: str = "folder", use: str = "write to") -> str:
+    """What to do about a file that the system did not let us use.
 
     >>> way_out_of(OSError(36, "File name too long"))
     'Choose a shorter name'
@@ -76,8 +76,9 @@ def way_out_of(error: OSError, place: str = "folder") -> str:
     Args:
         error: of the system.
         place: what to choose another of.
+        use: what must be allowed there.
     """
-    return _WAYS_OUT.get(error.errno or 0, f"Choose a {place} that you may write to")
+    return _WAYS_OUT.get(error.errno or 0, f"Choose a {place} that you may {use}")
 
 
 _WAYS_OUT = {

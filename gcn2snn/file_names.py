@@ -4,13 +4,15 @@ file can be written; and how a name stands in a command.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
+import stat
 import sys
 import tempfile
 from pathlib import Path
 
-from gcn2snn.errors import ArtefactError, way_out_of
+from gcn2snn.errors import ArtefactError, reason_of, way_out_of
 
 ENDINGS = frozenset((
     ".7z", ".arrow", ".bin", ".bmp", ".bz2", ".ckpt", ".csv", ".db", ".doc", ".docx", ".feather", ".gif", ".gz", ".h5", ".hdf5",
@@ -20,6 +22,49 @@ ENDINGS = frozenset((
     ".xz", ".yaml", ".yml", ".zip", ".zst",
 ))  # fmt: skip
 """Endings of names that say which format a file has."""
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFREG: "a file",
+}
+"""What a path may be, by the system's mode."""
+
+
+def kind_of(mode: int) -> str:
+    """What a path is.
+
+    >>> kind_of(Path(".").stat().st_mode)
+    'a folder'
+
+    Args:
+        mode: of the system.
+    """
+    return _KINDS.get(stat.S_IFMT(mode), "no plain file")
+
+
+def why_not_there(path: Path) -> str:
+    """Why nothing, or not what is needed, is found at a place: the second half of a sentence that begins with its name.
+
+    >>> why_not_there(Path("nowhere"))
+    'does not exist'
+
+    Args:
+        path: that is no file, or no folder, as the caller has found.
+    """
+    try:
+        return f"is {kind_of(path.stat().st_mode)}"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads to itself"
+        if path.is_symlink():
+            return f"is a link to {path.readlink()}, where nothing is"
+        return "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {reason_of(error)}"
 
 
 def refuse_other_ending(path: Path, ending: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError, reason_of, way_out_of
-from gcn2snn.file_names import refuse_closed_folder, refuse_other_ending, refuse_undecodable
+from gcn2snn.file_names import kind_of, refuse_closed_folder, refuse_other_ending, refuse_undecodable, why_not_there
 from gcn2snn.json_text import parsed
 from gcn2snn.kept_inputs import expect_output, refuse_changed_inputs, refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
@@ -92,21 +92,11 @@ def _mode_of_plain_file(path: Path) -> int | None:
     except OSError as error:
         raise ArtefactError(f"cannot look at {path}: {error.strerror or error}. Choose another name") from error
     if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no plain file")
-        raise ArtefactError(f"{path} is {kind}; only a plain file is replaced, also with --force. Choose another name")
+        raise ArtefactError(
+            f"{path} is {kind_of(found.st_mode)}; only a plain file is replaced, also with --force. Choose another name"
+        )
     refuse_kept_input(path, found)
     return stat.S_IMODE(found.st_mode)
-
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFLNK: "a link",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-"""What a path may be instead of a plain file."""
 
 
 @contextlib.contextmanager
@@ -209,7 +199,7 @@ def refuse_special(path: Path) -> None:
     with contextlib.suppress(OSError):  # what is not there is told by who reads it
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise ArtefactError(f"{path} is {_KINDS.get(stat.S_IFMT(mode), 'no plain file')}; a file is needed")
+            raise ArtefactError(f"{path} is {kind_of(mode)}; a file is needed")
 
 
 def read_json(path: Path, again: str = "Make it again") -> object:
@@ -311,7 +301,7 @@ def load_tensors(
             if not mapped:
                 tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     except FileNotFoundError as error:
-        raise ArtefactError(f"{path} does not exist") from error
+        raise ArtefactError(f"{path} {why_not_there(path)}") from error
     except (SafetensorError, OSError) as error:
         if not _begins_as_safetensors(path):
             raise ArtefactError(

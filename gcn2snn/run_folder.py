@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError
-from gcn2snn.file_names import refuse_closed_folder, shell_word
+from gcn2snn.file_names import refuse_closed_folder, shell_word, why_not_there
 from gcn2snn.files import (
     checksum,
     load_tensors,
@@ -122,7 +122,7 @@ def _is_run(folder: Path) -> bool:
 def make_room(folder: Path, *, force: bool) -> None:
     """With ``force`` the run that is there goes; other files of the folder stay, and its networks among them are named."""
     if force and os.path.lexists(folder / RUN_FILE):
-        networks = [file for file in sorted(folder.glob("*.safetensors")) if _is_network_of(file, folder / RUN_FILE)]
+        networks = [file for file in sorted(folder.glob("*.safetensors")) if is_network_of(file, folder / RUN_FILE)]
         for name in _OWN_FILES:
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -130,7 +130,7 @@ def make_room(folder: Path, *, force: bool) -> None:
             _log.warning("%s was made of the run that is replaced now, and stays; convert again with --force", network)
 
 
-def _is_network_of(file: Path, run_file: Path) -> bool:
+def is_network_of(file: Path, run_file: Path) -> bool:
     """Whether a file is a spiking network made of the run with this summary, as far as both of them say."""
     if stored_kind(file) != "snn":
         return False
@@ -142,6 +142,23 @@ def _is_network_of(file: Path, run_file: Path) -> bool:
     if not (isinstance(summary, dict) and isinstance(origin, dict)):
         return True
     return all(origin[key] == summary.get(key) for key in ("fingerprint", "config") if key in origin)
+
+
+def tell_of_another_run(network: Path) -> None:
+    """Say that a network was found in the folder of a run that it was not made of, so that nobody takes it for that run's.
+
+    Args:
+        network: that lies in a folder which was given in its place.
+    """
+    run_file = network.parent / RUN_FILE
+    if run_file.is_file() and not is_network_of(network, run_file):
+        _log.warning(
+            "%s was not made of the run in %s: their data or options differ. It is used as it is; if the run's own network is "
+            "meant, make it with `gcn2snn convert %s --force`",
+            network,
+            network.parent,
+            shell_word(network.parent),
+        )
 
 
 def open_run(folder: Path, origin: Json) -> dict[str, object] | None:
@@ -296,7 +313,7 @@ def read_run(folder: Path, kind: str) -> Json:
         )
     if not folder.is_dir():
         raise ArtefactError(
-            f"{folder} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {shell_word(folder)}`"
+            f"{folder} is not a run folder: it {why_not_there(folder)}. Make one with `gcn2snn train DATASET --out {shell_word(folder)}`"
         )
     if not (folder / RUN_FILE).exists():
         raise ArtefactError(

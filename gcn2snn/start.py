@@ -18,7 +18,7 @@ from typing import Protocol
 IMPORTS = "<frozen importlib._bootstrap>"
 """Where the frames of an import come from."""
 
-STOPPED = "gcn2snn: stopped while it was loading; no half-written file is left. Give the same command again"
+STOPPED = "gcn2snn: stopped; no half-written file is left. Give the same command again"
 
 OBJECTS_A_SEARCH = 50_000
 """New objects after which Python looks for cycles; by its default of 700 it looks 700 times while torch is imported."""

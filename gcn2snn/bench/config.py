@@ -18,6 +18,7 @@ from gcn2snn.bench.problems import SHAPES, Problem
 from gcn2snn.config import MOST_THREADS
 from gcn2snn.datasets import find
 from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError
+from gcn2snn.file_names import why_not_there
 from gcn2snn.kernels import CSR, MAX_ENTRIES
 from gcn2snn.machine import device_named
 
@@ -165,11 +166,15 @@ def _check_operands(config: BenchConfig) -> None:
     if config.network is not None and not config.commands:
         raise ConfigError("--network is evaluated by a command of its own; add --commands, or leave it out")
     if config.network is not None and not config.network.is_file():
-        raise ArtefactError(f"{config.network} does not exist; --network needs a file of `gcn2snn convert`")
+        raise ArtefactError(
+            f"{config.network} {why_not_there(config.network)}; --network needs a file of `gcn2snn convert`"
+        )
     if config.weights is not None and not config.images:
         raise ConfigError("--weights are those of ResNet-20 on images; add --images N, or leave it out")
     if config.weights is not None and not config.weights.is_file():
-        raise ArtefactError(f"{config.weights} does not exist; --weights needs a .safetensors or .pt file of ResNet-20")
+        raise ArtefactError(
+            f"{config.weights} {why_not_there(config.weights)}; --weights needs a .safetensors or .pt file of ResNet-20"
+        )
     _check_files(config)
 
 

@@ -93,7 +93,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # full disk, missing permission: the system's own words
-        print(f"gcn2snn: error: {reason_of(error, with_file=True)}. {way_out_of(error, 'place')}", file=sys.stderr)
+        print(
+            f"gcn2snn: error: {reason_of(error, with_file=True)}. {way_out_of(error, 'place', 'read and write')}",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if not lacks_memory(error):

@@ -26,7 +26,7 @@ from gcn2snn.cli.ranks import convert_on_ranks, refuse_on_ranks
 from gcn2snn.cli.settings import setting
 from gcn2snn.cli.tables import conversion_tables
 from gcn2snn.config import ConvertConfig
-from gcn2snn.file_names import shell_word
+from gcn2snn.file_names import shell_word, why_not_there
 
 if TYPE_CHECKING:
     from gcn2snn.graph import Graph
@@ -187,9 +187,9 @@ def convert(
         raise ConfigError(
             "nothing to convert: give a run folder, MODULE:FACTORY of a model of your own, or --model with --weights and --data for images"
         )
-    if not run.exists():
+    if not run.is_file() and not run.is_dir():
         raise ConfigError(
-            f"{run} is not a run folder: it does not exist. Make one with `gcn2snn train DATASET --out {shell_word(run)}`, or name a "
+            f"{run} is not a run folder: it {why_not_there(run)}. Make one with `gcn2snn train DATASET --out {shell_word(run)}`, or name a "
             f"model of your own as MODULE:FACTORY"
         )
     refuse_given(source, f"{run} is a run on a graph")

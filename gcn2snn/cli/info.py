@@ -58,10 +58,11 @@ def described(place: Path) -> tuple[dict[str, object], str]:
         ArtefactError: there is nothing, or nothing that this package wrote.
     """
     from gcn2snn.errors import ArtefactError
+    from gcn2snn.file_names import why_not_there
     from gcn2snn.run_summary import RUN_FILE
 
-    if not place.exists():
-        raise ArtefactError(f"{place} does not exist. Give a file or folder that gcn2snn has written")
+    if not place.is_file() and not place.is_dir():
+        raise ArtefactError(f"{place} {why_not_there(place)}. Give a file or folder that gcn2snn has written")
     if place.is_file():
         return (_of_json(place) if place.suffix == ".json" else _of_tensors(place)), _after(place)
     if (place / RUN_FILE).is_file():

@@ -24,11 +24,13 @@ def network_file(place: Path) -> Path:
     """
     from gcn2snn.errors import ArtefactError
     from gcn2snn.files import stored_kind
+    from gcn2snn.run_folder import tell_of_another_run
 
     if not place.is_dir():
         return place
     found = [file for file in sorted(place.glob("*.safetensors")) if stored_kind(file) == "snn"]
     if len(found) == 1:
+        tell_of_another_run(found[0])
         return found[0]
     if found:
         raise ArtefactError(f"{place} holds {len(found)} networks; give one of them: {', '.join(map(str, found))}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gcn2snn import ir
 from gcn2snn.config import to_dict
 from gcn2snn.errors import ArtefactError, InputError, InputTypeError, MissingPackageError
+from gcn2snn.file_names import why_not_there
 from gcn2snn.files import filling, load_json, read_json, refuse_special, save_json, save_text
 from gcn2snn.machine import environment
 from gcn2snn.model_folder.card import Card
@@ -117,11 +118,13 @@ def find_folder(source: str | Path, revision: str | None = None) -> Path:
     folder = Path(source)
     if folder.exists():
         if not folder.is_dir():
-            raise ArtefactError(f"{folder} is a file; from_pretrained reads a folder. For one file use gcn2snn.load")
+            raise ArtefactError(
+                f"{folder} {why_not_there(folder)}; from_pretrained reads a folder. For one file use gcn2snn.load"
+            )
         return folder
     if not isinstance(source, str) or not REPOSITORY.fullmatch(source):
         raise ArtefactError(
-            f"{source} does not exist. Give a folder that snn.save_pretrained wrote, or OWNER/NAME of a repository"
+            f"{source} {why_not_there(folder)}. Give a folder that snn.save_pretrained wrote, or OWNER/NAME of a repository"
         )
     try:
         from huggingface_hub import snapshot_download
@@ -151,7 +154,7 @@ def check_folder(folder: Path) -> Path:
     for needed in (config, file):
         if not needed.is_file():
             raise ArtefactError(
-                f"{needed} does not exist; a folder that snn.save_pretrained wrote holds {CONFIG_FILE} and {NETWORK_FILE}"
+                f"{needed} {why_not_there(needed)}; a folder that snn.save_pretrained wrote holds {CONFIG_FILE} and {NETWORK_FILE}"
             )
     weights = load_config(folder)["weights"]
     if file.stat().st_size != weights["bytes"] or _sha256(file) != weights["sha256"]:

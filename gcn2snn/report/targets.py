@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import ArtefactError, ConfigError, DataError
-from gcn2snn.file_names import shell_word
+from gcn2snn.file_names import shell_word, why_not_there
 from gcn2snn.files import load_json
 from gcn2snn.report.collect import Subject
 from gcn2snn.report.stored import StoredRun, StoredTuning
+from gcn2snn.run_folder import tell_of_another_run
 from gcn2snn.run_summary import RUN_FILE
 from gcn2snn.schema import Json, Stored
 
@@ -78,7 +79,7 @@ def refuse_missing(place: Path) -> None:
     """
     if not place.exists():
         raise ArtefactError(
-            f"{place} does not exist; a report is about a spiking network (a file like RUN/snn.safetensors), a run "
+            f"{place} {why_not_there(place)}; a report is about a spiking network (a file like RUN/snn.safetensors), a run "
             f"folder that holds one, or a folder with {TABLE}. Make a network with `gcn2snn train DATASET --out RUN` "
             f"and `gcn2snn convert RUN`, a table with `gcn2snn reproduce table5 --out DIR`"
         )
@@ -93,6 +94,8 @@ def _target(place: Path) -> Target:
             f"{place} holds none of {', '.join(NETWORKS)} and no {TABLE}; nothing to report on. "
             f"Make a network first: `gcn2snn convert {word}` or `gcn2snn tune {word}`"
         )
+    for file in files:
+        tell_of_another_run(file)
     summary = _beside(place, files[0], RUN_FILE, StoredRun, f"gcn2snn train DATASET --out {word} --force")
     tuned = _beside(place, files[0], TUNE_FILE, StoredTuning, f"gcn2snn tune {word} --force")
     return Target(place, files, summary or {}, tuned)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +19,6 @@ ALL = [
     pytest.param("ohsumed", marks=pytest.mark.slow),
     pytest.param("20ng", marks=pytest.mark.slow),
 ]
-SECONDS = {"r8": 2.0, "20ng": 20.0}  # from cleaned text on two cores
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -29,9 +27,7 @@ def test_published_corpus(data_root: Path, name: str) -> None:
     clean = clean_corpus(load(name, data_root))
     folder = data_root / Path(row.files[0].path).parent
     assert clean.text.encode() == lzma.decompress((folder / "clean.txt.xz").read_bytes())
-    start = time.process_time()  # of both cores, and without the time that other programs took
     graph = build_text_graph(clean)
-    assert time.process_time() - start < 2 * SECONDS.get(name, 20.0)
     counts = asdict(count_graph(graph))
     expected = asdict(row.counts)  # type: ignore[arg-type]
     # Half of each sum was published to three decimals and doubled, so the whole is known to 0.001.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gcn2snn.cli.origins import network_file
 from gcn2snn.config import TrainConfig
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
@@ -257,3 +258,22 @@ def test_networks_of_the_run_that_is_replaced_are_named_and_other_files_are_not(
         f"{tmp_path / name}.safetensors was made of the run that is replaced now, and stays; convert again with --force"
         for name in ("own", "unknown")
     ]
+
+
+def test_a_network_of_another_run_in_a_run_folder_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = {"fingerprint": "1" * 64, "config": {"seed": 0}}
+    save_json(tmp_path / "run.json", run)
+    network = tmp_path / "snn.safetensors"
+    for origin in (run, {}):
+        save_tensors(network, {}, kind="snn", version=1, meta={"origin": origin})
+        assert network_file(tmp_path) == network
+    assert caplog.messages == []
+    save_tensors(network, {}, kind="snn", version=1, meta={"origin": run | {"fingerprint": "2" * 64}})
+    assert network_file(tmp_path) == network
+    assert caplog.messages == [
+        f"{network} was not made of the run in {tmp_path}: their data or options differ. It is used as it is; if the run's own "
+        f"network is meant, make it with `gcn2snn convert {tmp_path} --force`"
+    ]
+    caplog.clear()
+    assert network_file(network) == network  # given by its own name
+    assert caplog.messages == []
