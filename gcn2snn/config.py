@@ -245,7 +245,7 @@ class ConvertConfig:
 
     def _contradictions(self) -> Iterator[str]:
         """A sentence for each option that another one leaves without effect, or that excludes another."""
-        every = (self, *self.layers.values())
+        every: tuple[ConvertConfig | LayerConfig, ...] = (self, *self.layers.values())
         if not self.shift and any(own.last == "half" for own in every):
             yield "last='half' needs shifted thresholds; those of Eq. 3 round down, also at the last phase. Use shift=True"
         if self.percentile != PERCENTILE and all(own.scale != "percentile" for own in every):
