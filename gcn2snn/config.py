@@ -288,6 +288,12 @@ class ConvertConfig:
         """Names of the settings that are left to measurement."""
         return tuple(name for name in PAPER if getattr(self, name) in (None, "auto"))
 
+    def without_exceptions(self) -> Self:
+        """The same configuration for all populations alike, also without what only an exception has use for."""
+        percentile = self.percentile if self.scale == "percentile" else PERCENTILE
+        ridge = self.refit_ridge if self.refit else 0.0
+        return replace(self, layers={}, percentile=percentile, refit_ridge=ridge)
+
     def settled(self) -> Self:
         """The same configuration with the paper's value for each setting that it leaves open."""
         return replace(self, **{name: PAPER[name] for name in self.open})

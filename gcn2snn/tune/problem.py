@@ -118,7 +118,7 @@ class Problem:
     def run(self, config: ConvertConfig) -> tuple[Tensor, EnergyReport]:
         """Scores of the rows with labels [N, classes], and the energy of all runs; its footprint is without horizons."""
         config = replace(config, correct="none").settled()  # without bias correction
-        form = self._form(replace(config, layers={}))
+        form = self._form(config.without_exceptions())
         nodes: list[ir.UncalibratedNeuron | ir.UncalibratedCoder]
         nodes = [*form.network.of(ir.UncalibratedNeuron), *form.network.of(ir.UncalibratedCoder)]
         coded: dict[str, list[ir.Node]] = {node.name: [form.configured(node, config)] for node in nodes}

@@ -120,6 +120,10 @@ def test_exceptions_by_population_count_for_what_has_an_effect() -> None:
     ConvertConfig(percentile=50.0, layers={"a": LayerConfig(scale="percentile")})
     ConvertConfig(refit_ridge=0.5, layers={"a": LayerConfig(refit=True)})
     ConvertConfig(events=0.5, layers={"a": LayerConfig(horizon=0.1)})
+    own = {"a": LayerConfig(scale="percentile", refit=True)}
+    assert ConvertConfig(percentile=50.0, refit_ridge=0.5, layers=own).without_exceptions() == ConvertConfig()
+    kept = ConvertConfig(scale="percentile", percentile=50.0, refit=True, refit_ridge=0.5)
+    assert kept.without_exceptions() == kept
     with pytest.raises(ConfigError, match=r"^events and horizon exclude each other"):
         LayerConfig(events=0.5, horizon=0.1)
 
