@@ -17,6 +17,7 @@ template <class real>
 Lines<real> pack_weight(const Conv& s, const real* weight, int64_t lanes, int64_t threads, int64_t zero_rows = 0) {
     const int64_t blocks = (s.outputs + lanes - 1) / lanes, packed_rows = s.kernel_h + 2 * zero_rows;
     Lines<real> packed(s.groups * blocks * s.inputs * packed_rows * s.kernel_w * lanes);
+    if (zero_rows || s.outputs % lanes) std::fill(packed.data(), packed.data() + packed.size(), real(0));
     for_range(s.groups * blocks, threads, 1, [&](int64_t begin, int64_t end) {
         for (int64_t block = begin; block < end; ++block) {
             real* target = packed.data() + block * s.inputs * packed_rows * s.kernel_w * lanes;
@@ -46,50 +47,35 @@ struct KernelRows {
     int64_t y, begin = 0, end;
 };
 
-// The lists of one image column for all kernel rows as one: a loop over few spikes costs a wrong guess of the processor at its
-// end. Whole lists are copied, so that the copy has no such end.
+// What kernel rows see of an image column: one list, or with dilation one for each kernel row.
 template <class real>
-class Column {
+class Seen {
   public:
     // step: distance of the weights of two kernel rows.
-    Column(const Conv& s, const Events<real>& events, const KernelRows& rows, int64_t step) : events_(events), rows_(rows.end - rows.begin) {
-        for (int64_t k = 0; k < rows_; ++k) {
-            const int64_t i = rows.begin + k;
-            first_[k] = events.list(rows.y + i * s.dilation_h, 0);
-            base_[k] = static_cast<int32_t>(i * step);
-        }
+    Seen(const Conv& s, const Events<real>& events, const KernelRows& rows, int64_t step) : apart_(s.dilation_h * events.width) {
+        const int64_t seen = rows.end - rows.begin;
+        const bool dense = s.dilation_h == 1;
+        first_ = events.first + (seen ? (rows.y + rows.begin * s.dilation_h - events.first_row) * events.width : 0);
+        lists = dense ? std::min<int64_t>(seen, 1) : seen, behind_ = (dense ? seen : 1) * events.width;
+        shift_ = (dense ? events.first_row - rows.y : rows.begin) * step, step_ = step;
     }
 
-    // How many spikes there are now at x; `more` is added to their places.
-    int64_t merge(int64_t x, int32_t more = 0) {
-        int64_t n = 0;
-        for (int64_t k = 0; k < rows_; ++k) {
-            const int64_t list = first_[k] + x;
-            const int32_t base = base_[k] + more;
-            const int32_t* from = events_.offset + list * kChunk;
-            const real* values = events_.level + list * kChunk;
-#ifdef GCN2SNN_AVX512
-            if constexpr (std::is_same_v<real, float>) {
-                _mm512_storeu_si512(offset + n, _mm512_add_epi32(_mm512_loadu_si512(from), _mm512_set1_epi32(base)));
-                _mm512_storeu_ps(level + n, _mm512_loadu_ps(values));
-                n += events_.count[list];
-                continue;
-            }
-#endif
-            for (int64_t e = 0; e < kChunk; ++e) offset[n + e] = from[e] + base;
-            for (int64_t e = 0; e < kChunk; ++e) level[n + e] = values[e];
-            n += events_.count[list];
-        }
-        return n;
-    }
-    alignas(64) int32_t offset[kKernelRows * kChunk];
-    alignas(64) real level[kKernelRows * kChunk];
+    // The spikes begin .. end of a list of the column at x; their weights lie `shift` behind their offsets.
+    int64_t begin(int64_t x, int64_t list) const { return first_[x + list * apart_]; }
+    int64_t end(int64_t x, int64_t list) const { return first_[x + list * apart_ + behind_]; }
+    int64_t shift(int64_t list) const { return shift_ + list * step_; }
+    int64_t lists;
 
   private:
-    const Events<real> events_;
-    int64_t rows_, first_[kKernelRows];
-    int32_t base_[kKernelRows];
+    const int32_t* first_;
+    int64_t apart_, behind_, shift_, step_;
 };
+
+// The address `shift` values behind `weight`, also before its first one, which an offset leads back into it.
+template <class real>
+inline const real* moved(const real* weight, int64_t shift) {
+    return reinterpret_cast<const real*>(reinterpret_cast<uintptr_t>(weight) + shift * static_cast<int64_t>(sizeof(real)));
+}
 
 // sum + level * weight of one vector, rounded once in single precision and twice in double precision.
 template <class real>
@@ -108,12 +94,12 @@ inline Vec<real> plus_product(Vec<real> sum, real level, const real* weight) {
     }
 }
 
-// sum[r][t][v] += level * weight for each spike of a list, r: ROWS output rows below each other, t: TAPS neighbouring kernel
+// sum[r][t][v] += level * weight for the spikes begin .. end, r: ROWS output rows below each other, t: TAPS neighbouring kernel
 // columns. `row_step`: distance of two kernel rows' weights; the row below reads the kernel row above.
 template <class real, int V, int TAPS, int ROWS>
-inline void add_events(Vec<real> (&sum)[ROWS][TAPS][V], const int32_t* offset, const real* level, int64_t count, const real* weight, int64_t row_step) {
+inline void add_events(Vec<real> (&sum)[ROWS][TAPS][V], const int32_t* offset, const real* level, int64_t begin, int64_t end, const real* weight, int64_t row_step) {
     constexpr int lanes = kConvBytes / sizeof(real);
-    for (int64_t e = 0; e < count; ++e) {
+    for (int64_t e = begin; e < end; ++e) {
         const real* w[ROWS];
 #pragma GCC unroll 2
         for (int r = 0; r < ROWS; ++r) {
@@ -138,7 +124,7 @@ void roll_rows(const Conv& s, const Events<real>& events, const real* weight, in
     constexpr int lanes = kConvBytes / sizeof(real);
     const KernelRows rows(s, oy, ROWS - 1);
     const int64_t row_step = inputs * TAPS * V * lanes;
-    Column<real> column(s, events, rows, row_step);
+    const Seen<real> seen(s, events, rows, row_step);
     Vec<real> sum[ROWS][TAPS][V] = {};
     for (int64_t j = 0; j < s.cols + TAPS - 1; ++j) {
         const bool known = add && j < s.cols;
@@ -153,7 +139,8 @@ void roll_rows(const Conv& s, const Events<real>& events, const real* weight, in
         }
         const int64_t x = j - s.left;
         if (x >= 0 && x < s.width)
-            add_events<real, V, TAPS, ROWS>(sum, column.offset, column.level, column.merge(x), weight, row_step);
+            for (int64_t list = 0; list < seen.lists; ++list)
+                add_events<real, V, TAPS, ROWS>(sum, events.offset, events.level, seen.begin(x, list), seen.end(x, list), moved(weight, seen.shift(list)), row_step);
         if (j >= TAPS - 1)
 #pragma GCC unroll 2
             for (int r = 0; r < ROWS; ++r)
@@ -167,7 +154,7 @@ template <class real, int V>
 void gather_row(const Conv& s, const Events<real>& events, const real* weight, int64_t inputs, int64_t oy, bool add, real* sums) {
     constexpr int lanes = kConvBytes / sizeof(real);
     const KernelRows rows(s, oy);
-    Column<real> column(s, events, rows, inputs * s.kernel_w * V * lanes);
+    const Seen<real> seen(s, events, rows, inputs * s.kernel_w * V * lanes);
     for (int64_t ox = 0; ox < s.cols; ++ox) {
         Vec<real> sum[1][1][V] = {};
         real* target = sums + ox * V * lanes;
@@ -177,7 +164,8 @@ void gather_row(const Conv& s, const Events<real>& events, const real* weight, i
         for (int64_t j = 0; j < s.kernel_w; ++j) {
             const int64_t x = ox * s.stride_w + j * s.dilation_w - s.left;
             if (x < 0 || x >= s.width) continue;
-            add_events<real, V, 1, 1>(sum, column.offset, column.level, column.merge(x, static_cast<int32_t>(j * V * lanes)), weight, 0);
+            for (int64_t list = 0; list < seen.lists; ++list)
+                add_events<real, V, 1, 1>(sum, events.offset, events.level, seen.begin(x, list), seen.end(x, list), moved(weight, seen.shift(list) + j * V * lanes), 0);
         }
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) *reinterpret_cast<Vec<real>*>(target + v * lanes) = sum[0][0][v];
@@ -250,7 +238,7 @@ void convolve(const Conv& s, int64_t threads) {
         for (int64_t tile = begin; tile < end; ++tile) {
             const int64_t image = tile / tiles.bands * tiles.images, images = std::min(tiles.images, s.images - image);
             const int64_t row = tile % tiles.bands * tiles.rows, rows = std::min(tiles.rows, s.rows - row);
-            store.read(s, reader, image, images, row, rows);
+            store.read(s, reader, lanes, image, images, row, rows);
             for (int64_t block = 0; block < s.groups * blocks; ++block) {
                 const real* w = weight.data() + block * s.inputs * kernel_rows * s.kernel_w * lanes;
                 for (int64_t chunk = 0; chunk < chunks; ++chunk) {

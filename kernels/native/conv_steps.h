@@ -25,14 +25,14 @@ class Arrivals {
         for (int64_t ox = 0; ox < s_.cols; ++ox) {
             int32_t* first = first_.data() + pixels_++ * (s_.moments + 1);
             std::fill(first, first + s_.moments + 1, 0);
-            for_lists(store, image, group, rows, ox, [&](const Events<real>& events, int64_t list, int64_t) {
-                for (int64_t e = list * kChunk; e < list * kChunk + events.count[list]; ++e) ++first[events.moment[e] + 1];
+            for_lists(store, image, group, rows, ox, [&](const Events<real>& events, int64_t begin, int64_t end, int64_t) {
+                for (int64_t e = begin; e < end; ++e) ++first[events.moment[e] + 1];
             });
             first[0] = size_;
             for (int64_t b = 0; b < s_.moments; ++b) first[b + 1] += first[b];
             next_.assign(first, first + s_.moments);
-            for_lists(store, image, group, rows, ox, [&](const Events<real>& events, int64_t list, int64_t base) {
-                for (int64_t e = list * kChunk; e < list * kChunk + events.count[list]; ++e) {
+            for_lists(store, image, group, rows, ox, [&](const Events<real>& events, int64_t begin, int64_t end, int64_t base) {
+                for (int64_t e = begin; e < end; ++e) {
                     const int32_t at = next_[events.moment[e]]++;
                     offset_[at] = events.offset[e] + static_cast<int32_t>(base);
                     level_[at] = events.level[e];
@@ -54,11 +54,11 @@ class Arrivals {
         for (int64_t chunk = 0; chunk < chunks; ++chunk) {
             const Events<real> events = store.events(image, group * chunks + chunk);
             const int64_t inputs = std::min(kChunk, s_.inputs - chunk * kChunk), base = chunk * kChunk * s_.kernel_h * s_.kernel_w;
+            const Seen<real> seen(s_, events, rows, inputs * s_.kernel_w * lanes_);
             for (int64_t j = 0; j < s_.kernel_w; ++j) {
                 const int64_t x = ox * s_.stride_w + j * s_.dilation_w - s_.left;
                 if (x < 0 || x >= s_.width) continue;
-                for (int64_t i = rows.begin; i < rows.end; ++i)
-                    body(events, events.list(rows.y + i * s_.dilation_h, x), (base + i * inputs * s_.kernel_w + j) * lanes_);
+                for (int64_t list = 0; list < seen.lists; ++list) body(events, seen.begin(x, list), seen.end(x, list), (base + j) * lanes_ + seen.shift(list));
             }
         }
     }
@@ -89,7 +89,7 @@ class Crossing {
         int64_t k = 1;
         for (int64_t b = 0; b < s_.moments; ++b) {
             vec sum[1][1][V] = {};
-            add_events<real, V, 1, 1>(sum, offset + first[b], level + first[b], first[b + 1] - first[b], weight, 0);
+            add_events<real, V, 1, 1>(sum, offset, level, first[b], first[b + 1], weight, 0);
             vec z[V];
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) {
@@ -145,7 +145,7 @@ void convolve_steps(const Conv& s, int64_t threads) {
         for (int64_t tile = begin; tile < end; ++tile) {
             const int64_t image = tile / tiles.bands * tiles.images, images = std::min(tiles.images, s.images - image);
             const int64_t row = tile % tiles.bands * tiles.rows, rows = std::min(tiles.rows, s.rows - row);
-            store.read(s, reader, image, images, row, rows);
+            store.read(s, reader, lanes, image, images, row, rows);
             for (int64_t group = 0; group < s.groups; ++group) {
                 arrivals.clear();
                 for (int64_t line = 0; line < images * rows; ++line) arrivals.read(store, line / rows, group, row + line % rows);

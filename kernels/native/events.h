@@ -1,4 +1,5 @@
-// Images of spikes as lists: for each pixel and block of channels, the spikes that were sent and where their weights are.
+// Images of spikes as lists: for each column of pixels and block of channels, the spikes that were sent, one row of the image
+// after the other, and where their weights are.
 #pragma once
 
 #include "coding.h"
@@ -13,7 +14,6 @@ constexpr int kConvBytes = 32;
 constexpr int kConvBytes = 16;
 #endif
 constexpr int64_t kChunk = 16;              // channels of a list; their weights for 32 outputs of a 3 x 3 kernel are 18 KB
-constexpr int64_t kKernelRows = 16;         // most rows of a kernel
 constexpr int64_t kTileBytes = 256 * 1024;  // of lists
 
 #if defined(__AVX2__) && !defined(GCN2SNN_AVX512)
@@ -32,19 +32,25 @@ inline __m256 table_value(const __m256* table, __m256i index) {
 
 template <class real> using Vec = typename Vector<real, kConvBytes / sizeof(real)>::type;
 
-// Memory that starts at a cache line, so that no vector of weights or sums lies across two.
-template <class real>
+// Memory that starts at a cache line, so that no vector of weights or sums lies across two. Nothing is written into it at first.
+template <class T>
 class Lines {
   public:
-    explicit Lines(int64_t size) : store_(size + 64 / sizeof(real), real(0)) {
-        data_ = store_.data() + (-reinterpret_cast<uintptr_t>(store_.data()) & 63) / sizeof(real);
+    Lines() = default;
+    explicit Lines(int64_t size) : store_(new T[size + 64 / sizeof(T)]), size_(size) {
+        data_ = store_.get() + (-reinterpret_cast<uintptr_t>(store_.get()) & 63) / sizeof(T);
     }
-    real* data() { return data_; }
-    const real* data() const { return data_; }
+    T* data() { return data_; }
+    const T* data() const { return data_; }
+    int64_t size() const { return size_; }
+    void need(int64_t size) {
+        if (size_ < size) *this = Lines(size);
+    }
 
   private:
-    std::vector<real> store_;
-    real* data_;
+    std::unique_ptr<T[]> store_;
+    T* data_ = nullptr;
+    int64_t size_ = 0;
 };
 
 // Layouts have channels last. Channel counts are those of one group. Mirrored in structures.py.
@@ -71,15 +77,15 @@ struct Conv {
     int64_t moments;
 };
 
-// Lists of one image and block of channels; list(y, x) counts image rows from 0.
+// The spikes of some rows of one image and block of channels. Those of a column lie behind each other, row by row, so that the
+// rows which a kernel sees are one list: a loop over few spikes costs a wrong guess of the processor at its end.
 template <class real>
 struct Events {
-    const int32_t* count;
-    const int32_t* offset;  // [lists, kChunk]
-    const real* level;      // [lists, kChunk]
-    const int32_t* moment;  // [lists, kChunk], only with moments
+    const int32_t* first;   // [rows + 1, width]: where the spikes of a pixel begin, and those of the last one end
+    const int32_t* offset;  // of a spike's weights in a block; without dilation, with the distance of two kernel rows for each row
+    const real* level;
+    const int32_t* moment;  // only with moments
     int64_t first_row, width;
-    int64_t list(int64_t y, int64_t x) const { return (y - first_row) * width + x; }
 };
 
 #if defined(__AVX2__) && !defined(GCN2SNN_AVX512)
@@ -98,9 +104,9 @@ constexpr Packed kPacked;
 // Values of 16 spikes of at most 31 phases by a look-up in two registers.
 class SpikeValues {
   public:
-    SpikeValues() = default;
     // centre: value of silence, with those of the phases behind it.
-    SpikeValues(const float* centre, int64_t timesteps) {
+    template <class real>
+    SpikeValues(const real* centre, int64_t timesteps) {
         alignas(64) float table[32] = {};
         std::copy(centre + 1, centre + 1 + std::min<int64_t>(timesteps, 32), table);
         low_ = _mm512_load_ps(table), high_ = _mm512_load_ps(table + 16);
@@ -116,6 +122,34 @@ class SpikeValues {
   private:
     __m512 low_, high_;
 };
+
+// Lists of spikes of at most 32 phases for one block of channels: the instruction that packs lanes moves those of silent neurons
+// out of the list. All that it needs stays in registers from pixel to pixel.
+class PackedLists {
+  public:
+    // scale: of the block's channels, or null; step: distance of two channels' weights.
+    template <class real>
+    PackedLists(const SpikeValues& values, const real* scale, int64_t size, int32_t step) : exists_(static_cast<__mmask16>((1u << size) - 1)), values_(values) {
+        alignas(64) float factor[16] = {};
+        for (int64_t c = 0; c < size; ++c) factor[c] = scale ? static_cast<float>(scale[c]) : 1.f;
+        factor_ = _mm512_load_ps(factor);
+        steps_ = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(step));
+    }
+
+    int32_t list(const int8_t* code, int32_t base, int32_t* offset, float* level) const {
+        const __m128i codes = _mm_maskz_loadu_epi8(exists_, code);
+        const __mmask16 sent = _mm_test_epi8_mask(codes, codes);
+        _mm512_storeu_ps(level, _mm512_maskz_compress_ps(sent, _mm512_mul_ps(values_.of(codes), factor_)));
+        _mm512_storeu_si512(offset, _mm512_maskz_compress_epi32(sent, _mm512_add_epi32(steps_, _mm512_set1_epi32(base))));
+        return __builtin_popcount(sent);
+    }
+
+  private:
+    __mmask16 exists_;
+    SpikeValues values_;
+    __m512 factor_;
+    __m512i steps_;
+};
 #endif
 
 // Writes the list of one block of channels of one pixel. step: distance of two channels' weights.
@@ -123,27 +157,29 @@ template <class real, class code_t>
 class Reader {
   public:
     Reader(const Conv& s, int64_t step) : centre_(static_cast<const real*>(s.levels) + s.timesteps), scale_(static_cast<const real*>(s.channel_scale)), step_of_(s.step_of), moments_(s.moments), timesteps_(s.timesteps), step_(static_cast<int32_t>(step)) {
-#ifdef GCN2SNN_AVX512
-        if constexpr (std::is_same_v<real, float>) values_ = SpikeValues(centre_, s.timesteps);
-#else
+#ifndef GCN2SNN_AVX512
         for (int64_t t = 0; t < 32; ++t) table_[t] = t < s.timesteps ? centre_[t + 1] : real(0);
 #endif
     }
 
-    // code: the pixel's codes from channel `channel` (of the whole image) on.
-    int32_t list(const code_t* code, int64_t channel, int64_t size, int32_t* offset, real* level, int32_t* moment) const {
-        const real* scale = scale_ ? scale_ + channel : nullptr;
 #ifdef GCN2SNN_AVX512
+    // Whether PackedLists reads these spikes.
+    bool packs() const { return std::is_same_v<real, float> && std::is_same_v<code_t, int8_t> && timesteps_ <= 32 && !step_of_; }
+    PackedLists packed(int64_t channel, int64_t size) const { return PackedLists(SpikeValues(centre_, timesteps_), scale_ ? scale_ + channel : nullptr, size, step_); }
+#endif
+
+    // code: the pixel's codes from channel `channel` (of the whole image) on; base: added to each offset. Up to kChunk places are
+    // written, whatever the number of spikes.
+    int32_t list(const code_t* code, int64_t channel, int64_t size, int32_t base, int32_t* offset, real* level, int32_t* moment) const {
+        const real* scale = scale_ ? scale_ + channel : nullptr;
+#if defined(__AVX2__) && !defined(GCN2SNN_AVX512)
         if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>)
-            if (timesteps_ <= 32 && !step_of_) return packed_list(code, scale, size, offset, level);
-#elif defined(__AVX2__)
-        if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>)
-            if (timesteps_ <= 32 && !step_of_) return timesteps_ <= 16 ? fast_list<2>(code, scale, size, offset, level) : fast_list<4>(code, scale, size, offset, level);
+            if (timesteps_ <= 32 && !step_of_) return timesteps_ <= 16 ? fast_list<2>(code, scale, size, base, offset, level) : fast_list<4>(code, scale, size, base, offset, level);
 #endif
         int32_t n = 0;
         for (int64_t c = 0; c < size; ++c) {  // no branch on the spike: it is written, and stays if there was one
             const int64_t clamped = std::min<int64_t>(std::max<int64_t>(code[c], -timesteps_), timesteps_);
-            offset[n] = static_cast<int32_t>(c) * step_;
+            offset[n] = base + static_cast<int32_t>(c) * step_;
             level[n] = scale ? centre_[clamped] * scale[c] : centre_[clamped];
             bool sent = code[c] != 0;
             if (step_of_) {
@@ -156,22 +192,9 @@ class Reader {
     }
 
   private:
-#ifdef GCN2SNN_AVX512
-    // A list is one vector: the instruction that packs lanes moves those of silent neurons out of it.
-    int32_t packed_list(const int8_t* code, const float* scale, int64_t size, int32_t* offset, float* level) const {
-        const __mmask16 exists = static_cast<__mmask16>((1u << size) - 1);
-        const __m128i codes = _mm_maskz_loadu_epi8(exists, code);
-        const __mmask16 sent = _mm_test_epi8_mask(codes, codes);
-        __m512 value = values_.of(codes);
-        if (scale) value = _mm512_mul_ps(value, _mm512_maskz_loadu_ps(exists, scale));
-        const __m512i steps = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(step_));
-        _mm512_storeu_ps(level, _mm512_maskz_compress_ps(sent, value));
-        _mm512_storeu_si512(offset, _mm512_maskz_compress_epi32(sent, steps));
-        return __builtin_popcount(sent);
-    }
-#elif defined(__AVX2__)
+#if defined(__AVX2__) && !defined(GCN2SNN_AVX512)
     template <int TABLE>
-    int32_t fast_list(const int8_t* code, const float* scale, int64_t size, int32_t* offset, float* level) const {
+    int32_t fast_list(const int8_t* code, const float* scale, int64_t size, int32_t base, int32_t* offset, float* level) const {
         __m256 table[TABLE];
 #pragma GCC unroll 4
         for (int k = 0; k < TABLE; ++k) table[k] = _mm256_loadu_ps(table_ + 8 * k);
@@ -191,7 +214,7 @@ class Reader {
                 value = _mm256_mul_ps(value, _mm256_load_ps(factor));
             }
             const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kPacked.index[sent])));
-            const __m256i place = _mm256_add_epi32(_mm256_permutevar8x32_epi32(steps, order), _mm256_set1_epi32(static_cast<int>(c) * step_));
+            const __m256i place = _mm256_add_epi32(_mm256_permutevar8x32_epi32(steps, order), _mm256_set1_epi32(base + static_cast<int>(c) * step_));
             _mm256_storeu_ps(level + n, _mm256_permutevar8x32_ps(value, order));
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(offset + n), place);
             n += __builtin_popcount(sent);
@@ -204,9 +227,7 @@ class Reader {
     const int32_t* step_of_;
     int64_t moments_, timesteps_;
     int32_t step_;
-#ifdef GCN2SNN_AVX512
-    SpikeValues values_;
-#else
+#ifndef GCN2SNN_AVX512
     real table_[32];  // level of phase t + 1: silence is not listed and needs no entry
 #endif
 };
@@ -215,41 +236,68 @@ class Reader {
 template <class real>
 class EventStore {
   public:
+    // `lanes`: outputs of a block of weights.
     template <class code_t>
-    void read(const Conv& s, const Reader<real, code_t>& reader, int64_t image, int64_t images, int64_t row, int64_t rows) {
+    void read(const Conv& s, const Reader<real, code_t>& reader, int64_t lanes, int64_t image, int64_t images, int64_t row, int64_t rows) {
         const int64_t first = row * s.stride_h - s.top, last = (row + rows - 1) * s.stride_h - s.top + (s.kernel_h - 1) * s.dilation_h;
         first_row_ = std::max<int64_t>(first, 0);
         rows_ = std::max<int64_t>(std::min(last + 1, s.height) - first_row_, 0);
         width_ = s.width;
-        const int64_t chunks = (s.inputs + kChunk - 1) / kChunk, pixels = rows_ * width_, channels = s.groups * s.inputs;
+        const int64_t chunks = (s.inputs + kChunk - 1) / kChunk, channels = s.groups * s.inputs;
         chunks_ = s.groups * chunks;
-        const int64_t lists = images * chunks_ * pixels;
-        if (static_cast<int64_t>(count_.size()) < lists) {
-            count_.resize(lists);
-            offset_.resize(lists * kChunk);
-            level_.resize(lists * kChunk);
-            if (s.step_of) moment_.resize(lists * kChunk);
-        }
+        // A cache line more than a column can hold: else columns of some heights would all want the same places of the cache.
+        column_ = rows_ * kChunk + kChunk;
+        const int64_t columns = images * chunks_ * width_;
+        first_.need(columns * (rows_ + 1));
+        offset_.need(columns * column_);
+        level_.need(columns * column_);
+        if (s.step_of) moment_.need(columns * column_);
         for (int64_t n = 0; n < images; ++n) {
             const code_t* code = static_cast<const code_t*>(s.code) + ((image + n) * s.height + first_row_) * width_ * channels;
             for (int64_t k = 0; k < chunks_; ++k) {
                 const int64_t channel = k / chunks * s.inputs + k % chunks * kChunk, size = std::min(kChunk, s.inputs - k % chunks * kChunk);
-                int64_t list = (n * chunks_ + k) * pixels;
-                for (int64_t p = 0; p < pixels; ++p, ++list)
-                    count_[list] = reader.list(code + p * channels + channel, channel, size, offset_.data() + list * kChunk, level_.data() + list * kChunk, moment_.data() + (s.step_of ? list * kChunk : 0));
+                read_block(reader, code + channel, channels, channel, size, s.dilation_h == 1 ? size * s.kernel_w * lanes : 0, n * chunks_ + k);
             }
         }
     }
 
     Events<real> events(int64_t image, int64_t chunk) const {
-        const int64_t first = (image * chunks_ + chunk) * rows_ * width_;
-        return {count_.data() + first, offset_.data() + first * kChunk, level_.data() + first * kChunk, moment_.data() + (moment_.empty() ? 0 : first * kChunk), first_row_, width_};
+        const int64_t block = image * chunks_ + chunk, at = block * width_ * column_;
+        return {first_.data() + block * width_ * (rows_ + 1), offset_.data() + at, level_.data() + at, moment_.data() + (moment_.size() ? at : 0), first_row_, width_};
     }
 
   private:
-    int64_t first_row_ = 0, rows_ = 0, width_ = 0, chunks_ = 0;
-    std::vector<int32_t> count_, offset_, moment_;
-    std::vector<real> level_;
+    // row_step: what a row of the image adds to the places of weights.
+    template <class code_t>
+    void read_block(const Reader<real, code_t>& reader, const code_t* code, int64_t channels, int64_t channel, int64_t size, int64_t row_step, int64_t block) {
+        const int64_t at = block * width_ * column_;
+        int32_t* const first = first_.data() + block * width_ * (rows_ + 1);
+        int32_t* const offset = offset_.data() + at;
+        real* const level = level_.data() + at;
+        int32_t* const moment = moment_.data() + (moment_.size() ? at : 0);
+        for (int64_t x = 0; x < width_; ++x) first[x] = static_cast<int32_t>(x * column_);
+#ifdef GCN2SNN_AVX512
+        if constexpr (std::is_same_v<real, float> && std::is_same_v<code_t, int8_t>)
+            if (reader.packs()) {
+                const PackedLists lists = reader.packed(channel, size);
+                for_pixels(first, code, channels, [=](const code_t* from, int64_t y, int32_t at) { return lists.list(from, static_cast<int32_t>(y * row_step), offset + at, level + at); });
+                return;
+            }
+#endif
+        for_pixels(first, code, channels, [&](const code_t* from, int64_t y, int32_t at) { return reader.list(from, channel, size, static_cast<int32_t>(y * row_step), offset + at, level + at, moment + (moment_.size() ? at : 0)); });
+    }
+
+    // first: of the block; list(code, y, at): how many spikes of a pixel it has written from place `at` on.
+    template <class code_t, class List>
+    void for_pixels(int32_t* first, const code_t* code, int64_t channels, const List& list) const {
+        const int64_t width = width_;
+        for (int64_t y = 0; y < rows_; ++y, first += width)
+            for (int64_t x = 0; x < width; ++x, code += channels) first[width + x] = first[x] + list(code, y, first[x]);
+    }
+
+    int64_t first_row_ = 0, rows_ = 0, width_ = 0, chunks_ = 0, column_ = 0;
+    Lines<int32_t> first_, offset_, moment_;
+    Lines<real> level_;
 };
 
 }  // namespace gcn2snn
