@@ -113,6 +113,8 @@ def _conv(node: ir.Conv, x: Tensor | Spikes, bias: bool = True) -> Tensor:
     left, right, top, bottom = node.padding
     if left != right or top != bottom:
         x, left, top = functional.pad(x, node.padding), 0, 0
+    # Channels last from the first layer on, as convolutions of spikes read them: else each reader would copy the spikes.
+    x = x.contiguous(memory_format=torch.channels_last)
     return functional.conv2d(x, node.weight, constant, node.stride, (top, left), node.dilation, node.groups)
 
 

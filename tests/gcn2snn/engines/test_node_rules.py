@@ -91,3 +91,15 @@ def test_values_say_what_they_are_not():
     ):
         with pytest.raises(AssertionError, match=message):
             narrow(wrong)
+
+
+@pytest.mark.parametrize("padding", [(1, 1, 1, 1), (0, 1, 2, 0)])
+def test_a_convolution_of_values_leaves_channels_last_as_convolutions_of_spikes_read_them(padding):
+    """Else each convolution that reads its population would copy the spikes."""
+    x, weight = torch.rand(2, 3, 6, 6), torch.rand(5, 3, 3, 3)
+    node = ir.Conv(name="conv", inputs=("x",), weight=weight, padding=padding)
+    sums = apply(node, x)
+    assert sums.is_contiguous(memory_format=torch.channels_last)
+    left, right, top, bottom = padding
+    wanted = torch.nn.functional.conv2d(torch.nn.functional.pad(x, (left, right, top, bottom)), weight)
+    assert torch.allclose(sums, wanted, rtol=1e-5)
