@@ -47,7 +47,7 @@ class BenchConfig:
         plot: picture of time against entries, or None.
         plot_events: picture of the ratio against the events that remain, or None.
         commands: whole commands in processes of their own.
-        network: file of a converted network, for the command that evaluates it.
+        network: file of a converted network, for the command that evaluates it, and for inference on its own graph.
 
     Raises:
         ConfigError: an option has a value it cannot have, or none of the cases is for the operands.
@@ -163,8 +163,10 @@ def _check_operands(config: BenchConfig) -> None:
     for name in config.graphs:
         if not Path(name).exists():
             find(name)
-    if config.network is not None and not config.commands:
-        raise ConfigError("--network is evaluated by a command of its own; add --commands, or leave it out")
+    if config.network is not None and not config.commands and not config.graphs:
+        raise ConfigError(
+            "--network is evaluated by a command of its own, or timed on its graph; add --commands or --graph, or leave it out"
+        )
     if config.network is not None and not config.network.is_file():
         raise ArtefactError(
             f"{config.network} {why_not_there(config.network)}; --network needs a file of `gcn2snn convert`"

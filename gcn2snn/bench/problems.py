@@ -28,6 +28,7 @@ class Problem:
         coding: of the spikes.
         graph: the graph it came from, for cases that run whole networks.
         data_dir: where its documents are looked for first.
+        network: file of a network that was converted from a model on this graph, or None.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Problem:
     coding: PhaseCode = PhaseCode(1.3, 16, signed=True)  # noqa: RUF009 - frozen
     graph: Graph | None = None
     data_dir: Path | None = None
+    network: Path | None = None
 
     @property
     def device(self) -> torch.device:
@@ -88,12 +90,14 @@ def feature_graph(channels: int, device: str = "cpu") -> Problem:
     return Problem(FEATURE_GRAPH, graph.adjacency.to(device), channels, graph=graph)
 
 
-def text_graph(name: str, channels: int, device: str = "cpu", data_dir: Path | None = None) -> Problem:
+def text_graph(
+    name: str, channels: int, device: str = "cpu", data_dir: Path | None = None, network: Path | None = None
+) -> Problem:
     """The normalised adjacency of a published text graph."""
     from gcn2snn.datasets import load_graph
 
     graph = load_graph(name, data_dir)
-    return Problem(name, graph.adjacency.to(device), channels, graph=graph, data_dir=data_dir)
+    return Problem(name, graph.adjacency.to(device), channels, graph=graph, data_dir=data_dir, network=network)
 
 
 def synthetic(entries: int, shape: str, channels: int, device: str = "cpu") -> Problem:

@@ -53,7 +53,12 @@ def bench(
     commands: Annotated[
         bool, typer.Option(help="Whole commands: their cold start, and --network's evaluation.")
     ] = False,
-    network: Annotated[Path | None, typer.Option(help="With --commands: a converted network to evaluate.")] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --commands: a converted network to evaluate. With --graph: one of that graph, to time."
+        ),
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder to search first for datasets.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output, the rest on standard error.")
@@ -169,7 +174,7 @@ def _problems(config: BenchConfig, data_dir: Path | None) -> Iterator[tuple[Any,
     from gcn2snn.bench import SHAPES, CommandProblem, ImageProblem, feature_graph, synthetic, text_graph
 
     for name in config.graphs:
-        yield text_graph(name, config.channels, config.device, data_dir), config.matrix_cases
+        yield text_graph(name, config.channels, config.device, data_dir, config.network), config.matrix_cases
     if config.features:
         yield feature_graph(config.channels, config.device), config.matrix_cases
     for count in config.sizes:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from gcn2snn.artefact import save
 from gcn2snn.bench import (
     CASES,
     COMMAND_CASES,
@@ -27,11 +28,12 @@ from gcn2snn.bench.minibatch import SEEDS, batches
 from gcn2snn.bench.networks import text_networks
 from gcn2snn.bench.timing import CLOCKS
 from gcn2snn.cli.bench import bench
+from gcn2snn.config import ConvertConfig, TrainConfig, to_dict
 from gcn2snn.conversion import convert
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.spiking_network import SpikingNetwork
-from gcn2snn.textgcn import TextGCN
+from gcn2snn.textgcn import TextGCN, make_model
 
 
 def test_batches_hold_ten_neighbours_at_most_and_number_their_nodes() -> None:
@@ -84,7 +86,7 @@ def test_a_picture_of_events(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"network": Path("n")}, ConfigError, "--network is evaluated by a command of its own; add --commands"),
+        ({"network": Path("n")}, ConfigError, "--network is evaluated by a command of its own, or timed"),
         ({"commands": True, "network": Path("nosuch")}, ArtefactError, "nosuch does not exist; --network needs"),
         ({"commands": True, "groups": ("decode",)}, ConfigError, "no chosen case is a command"),
         ({"entries": (1e3,), "plot_events": Path("e.svg")}, ConfigError, "--plot-events draws the group inference by"),
@@ -121,3 +123,19 @@ def test_networks_with_few_events_are_made_of_a_copy(monkeypatch: pytest.MonkeyP
     events._tuned(problem, 0.5)
     assert len(sources) == 1
     assert sources[0] is not model
+
+
+def test_a_network_of_a_file_is_timed_on_its_own_graph_beside_a_float_network_of_its_size(tmp_path: Path) -> None:
+    graph, file = load_graph("karate"), tmp_path / "snn.safetensors"
+    of_file = [chosen for chosen in CASES.values() if chosen.name.endswith("of --network")]
+    snn = convert(make_model(graph, TrainConfig()).eval(), graph, ConvertConfig.paper())
+
+    def measured(fingerprint: str, network: Path | None = file, **config: int) -> Measurement:
+        save(snn, file, origin={"fingerprint": fingerprint, "config": to_dict(TrainConfig(**config))}, force=True)
+        (result,) = measure(Problem("karate", graph.adjacency, graph=graph, network=network), of_file, rounds=1)
+        return result
+
+    assert measured(graph.fingerprint).median_ms is not None
+    assert "was not made from a model on this graph" in measured("0" * 64).note
+    assert "has other sizes than the float network beside it" in measured(graph.fingerprint, hidden=20).note
+    assert "--network FILE" in measured(graph.fingerprint, network=None).note
