@@ -45,7 +45,7 @@ NOTES = """\
   for every spike; and what each neuron or each new activation costs (a multiplication of 32 bits, 3.1 pJ, and a comparison).
 * A grid's largest levels are those of least squared error of each channel on the source's activations; nothing is trained again.
 * `pruned`: 8-bit activations; of each tensor of weights and of the graph's matrix the smallest entries are zero, so that no more
-  operations are left than the spiking network in the row above has additions."""
+  operations are left than the tuned spiking network has additions, or without it the one with measured settings."""
 
 
 def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
@@ -64,12 +64,15 @@ def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
     for name, load in graphs.items():
         seeds = options.seeds or seeds_of(name)
         search = PooledSearch(out / name, load, seeds, options)
+        tuned = "tuned" in modes  # then the others are pruned to what it adds
         names = {mode: f"opponents-{search.name if mode == 'tuned' else mode}" for mode in modes}
+        if tuned and "pruned" in modes:
+            names["pruned"] = f"opponents-pruned-{search.name}"
         measures = {
-            names[mode]: functools.partial(_measure, mode=mode, search=search, named=label(mode, options))
+            names[mode]: functools.partial(_measure, mode=mode, search=search, named=label(mode, options), tuned=tuned)
             for mode in modes
         }
-        depend = {names["tuned"]: search.key} if "tuned" in modes else {}
+        depend = {names[mode]: search.key for mode in ("tuned", "pruned") if tuned and mode in modes}
         results[name] = runs.results(name, load, seeds, measures, depend)
     text = "\n\n".join([table(results), *left_out(missing, runs.broken), NOTES])
     content = {"results": results, "missing": missing, "broken": runs.broken}
@@ -78,15 +81,25 @@ def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
     return {"text": text, "results": results, "files": [str(file) for file in files]}
 
 
-def _measure(folder: Path, graph: Graph, *, mode: str, search: PooledSearch, named: str) -> dict[str, object]:
-    """Rows of one mode for one run: name -> accuracy, loss and costs (JSON values)."""
+def _measure(
+    folder: Path, graph: Graph, *, mode: str, search: PooledSearch, named: str, tuned: bool
+) -> dict[str, object]:
+    """Rows of one mode for one run: name -> accuracy, loss and costs (JSON values).
+
+    Args:
+        folder, graph: the run.
+        mode: what is measured.
+        search: whose configuration is the tuned one.
+        named: the mode, and the options that it depends on.
+        tuned: the spiking network to whose operations the others are pruned is the tuned one.
+    """
     model = load_model(folder, graph)
     contest = Contest(model, graph)
     if mode in SPIKING:
         config = search.chosen[0] if mode == "tuned" else ConvertConfig.paper() if mode == "paper" else ConvertConfig()
         rows = contest.spiking(f"one spike, {named}", replace(config, weights="int8"))
     else:
-        rows = contest.grids() if mode == "grids" else contest.pruned()
+        rows = contest.grids() if mode == "grids" else contest.pruned(search.chosen[0] if tuned else ConvertConfig())
     return {"rows": rows}
 
 
@@ -132,9 +145,9 @@ class Contest:
                 rows |= self._grid(name, made.output, network, made.energy, bits, width)
         return rows
 
-    def pruned(self) -> dict[str, object]:
-        """As few operations as the spiking network with measured settings has additions, by leaving weights out."""
-        spiking = evaluate(convert(self.model, self.graph, ConvertConfig(weights="int8")), self.graph)
+    def pruned(self, config: ConvertConfig) -> dict[str, object]:
+        """As few operations as the spiking network of a configuration has additions, by leaving weights out."""
+        spiking = evaluate(convert(self.model, self.graph, replace(config, weights="int8")), self.graph)
         allowed = sum(layer.events for layer in spiking.energy.layers)
         clips = fit_clips(self.network, [self.inputs], 8)
         low, high = 0.0, 1.0

@@ -108,7 +108,7 @@ def test_pruning_leaves_the_largest() -> None:
 def test_pruned_has_no_more_operations_than_spikes_have(karate: tuple[TextGCN, Graph]) -> None:
     model, graph = karate
     contest = item.Contest(model, graph)
-    rows = contest.pruned()
+    rows = contest.pruned(ConvertConfig())
     spiking = contest.spiking("one spike, measured", ConvertConfig(weights="int8"))
     left = rows["8-bit activations, pruned 8-bit weights, zeros left out"]
     assert left["operations"] <= spiking["one spike, measured"]["operations"]

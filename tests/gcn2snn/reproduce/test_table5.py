@@ -190,6 +190,15 @@ def test_opponents_measure_the_point_that_the_same_options_take_in_the_table(
     rule = f"--max-loss {options.max_loss:g}"
     assert f"| one spike, tuned, {rule} |" in found["text"]
     assert [Path(file).stem for file in found["files"]] == [f"opponents-{rule[2:].replace(' ', '-')}"] * 2
+    pruned_to = []
+    pruned = opponents.Contest.pruned
+    monkeypatch.setattr(
+        opponents.Contest, "pruned", lambda self, config: pruned_to.append(config) or pruned(self, config)
+    )
+    for modes in (("tuned", "pruned"), ("pruned",)):
+        limit = options.max_loss if "tuned" in modes else None
+        reproduce("opponents", small, ReproduceOptions(datasets=("small",), seeds=2, modes=modes, max_loss=limit))
+    assert pruned_to == [ConvertConfig(**front[0]["config"])] * 2 + [ConvertConfig()] * 2
     with pytest.raises(ConfigError, match=r"grids make no search, so --max-loss has no meaning"):
         reproduce("opponents", small, ReproduceOptions(modes=("grids",), max_loss=1.0))
 
