@@ -36,16 +36,20 @@ def source_cost(energy: EnergyReport) -> Cost:
     return Cost(operations, energy.ann_joules, energy.ann_total_joules)
 
 
-def spiking_cost(energy: EnergyReport) -> Cost:
+def spiking_cost(energy: EnergyReport, updates: int) -> Cost:
     """One-spike neurons with weights of 8 bits: an addition and three accesses for each spike's arrival, and the updates.
 
     arithmetic = E_add n,    with memory: + (1 + 2 * 4) E_byte n + (E_mul32 + E_add + 2 * 4 E_byte) updates
+
+    Args:
+        energy: the counts of additions.
+        updates: of neurons, ``energy.updates`` at every step, ``energy.event_driven`` where something happens.
     """
     events = sum(layer.events for layer in energy.layers)
     arithmetic = events * ADD_32
     moved = events * (1 + 2 * SUM_BYTES) * BYTE
-    updates = energy.updates * (MULTIPLY_32 + ADD_32 + 2 * SUM_BYTES * BYTE)
-    return Cost(events, arithmetic, arithmetic + moved + updates)
+    updating = updates * (MULTIPLY_32 + ADD_32 + 2 * SUM_BYTES * BYTE)
+    return Cost(events, arithmetic, arithmetic + moved + updating)
 
 
 def grid_cost(network: ir.Network, energy: EnergyReport, bits: int, width: int, *, skipped: bool) -> Cost:

@@ -82,10 +82,19 @@ def test_a_spike_costs_an_addition_and_nine_bytes(karate: tuple[TextGCN, Graph])
     model, graph = karate
     energy = convert(model, graph, ConvertConfig.paper(weights="int8")).energy(graph.adjacency)
     events = sum(layer.events for layer in energy.layers)
-    cost = costs.spiking_cost(energy)
+    cost = costs.spiking_cost(energy, energy.updates)
     assert cost.operations == events
     assert cost.arithmetic == pytest.approx(events * 0.1e-12)
     assert cost.with_memory == pytest.approx(events * (0.1e-12 + 9 * 2.5e-12) + energy.updates * 23.2e-12)
+
+
+def test_updates_where_something_happens_cost_less_and_change_nothing_else(karate: tuple[TextGCN, Graph]) -> None:
+    rows = item.Contest(*karate).spiking("one spike", ConvertConfig.paper(weights="int8", events=0.3))
+    every, some = rows["one spike"], rows["one spike, updates where something happens"]
+    assert some["with_memory"] < every["with_memory"]
+    assert {key: every[key] for key in ("accuracy", "loss", "operations", "arithmetic")} == {
+        key: some[key] for key in ("accuracy", "loss", "operations", "arithmetic")
+    }
 
 
 def test_ternary_weights_have_three_values_a_channel(karate: tuple[TextGCN, Graph]) -> None:
