@@ -37,10 +37,11 @@ def _explain(error: ValidationError) -> str:
     parts = []
     for item in error.errors():
         own = item.get("ctx", {}).get("error")
-        if not item["loc"] and own is not None:  # of __post_init__, whose sentence is complete
-            parts.append(str(own))
+        name = ".".join(str(part) for part in item["loc"])
+        if own is not None:  # of __post_init__, whose sentence is complete
+            parts.append(f"{name}: {own}" if name else str(own))
             continue
-        name = ".".join(str(part) for part in item["loc"]) or "configuration"
+        name = name or "configuration"
         parts.append(f"{name} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}")
     return "; ".join(parts)
 

@@ -126,6 +126,8 @@ def test_exceptions_by_population_count_for_what_has_an_effect() -> None:
     assert kept.without_exceptions() == kept
     with pytest.raises(ConfigError, match=r"^events and horizon exclude each other"):
         LayerConfig(events=0.5, horizon=0.1)
+    with pytest.raises(ConfigError, match=r"^layers\.a: events and horizon exclude each other"):
+        ConvertConfig(layers={"a": {"events": 0.5, "horizon": 0.1}})
 
 
 def test_defaults_are_those_that_the_method_describes() -> None:
