@@ -344,16 +344,24 @@ def _batch(args: tuple[object, ...], kwargs: Mapping[str, object], labels: objec
         ) from None
     if known.is_floating_point() or known.is_complex() or known.dtype is torch.bool:
         raise InputTypeError(f"labels have dtype {known.dtype}; class numbers are whole, such as torch.int64")
+    _refuse_sparse("labels", known)
     known = known.reshape(-1) if known.dim() == 2 and known.shape[1] == 1 else known
     if known.dim() != 1:
         raise InputError(f"labels have shape {list(known.shape)}; one class for each row, [rows], is needed")
     rows = torch.ones(known.shape, dtype=torch.bool) if mask is None else torch.as_tensor(mask)
+    _refuse_sparse("mask", rows)
     if rows.dtype is not torch.bool or rows.shape != known.shape:
         got = f"{rows.dtype} {list(rows.shape)}"
         raise InputError(f"the mask is {got}; torch.bool {list(known.shape)} is needed, one for each label")
     if known.is_meta or rows.is_meta:
         raise InputError(f"the {'labels' if known.is_meta else 'mask'} lie on the meta device, which holds no values")
     return Batch(args, kwargs, known.long(), rows)
+
+
+def _refuse_sparse(name: str, given: Tensor) -> None:
+    if given.layout is not torch.strided:
+        layout = str(given.layout).removeprefix("torch.")
+        raise InputTypeError(f"{name} got a {layout} tensor; a dense one is needed. Call .to_dense() on it")
 
 
 def _checked(batch: Batch, scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -207,6 +207,8 @@ def test_a_dgl_graph(x: Tensor, labels: Tensor, edges: Tensor) -> None:
         (torch.rand(4, 8), [0, 1, -1, 2], None, DataError, "mask the rows without a label"),
         (torch.rand(4, 8), [0] * 4, [True] * 3, InputError, r"the mask is torch\.bool \[3\]"),
         (torch.rand(4, 8), [0] * 4, [1, 0, 1, 0], InputError, r"the mask is torch\.int64"),
+        (torch.rand(4, 8), torch.ones(4).long().to_sparse(), None, InputTypeError, "labels got a sparse_coo tensor"),
+        (torch.rand(4, 8), [0] * 4, torch.ones(4).bool().to_sparse(), InputTypeError, "mask got a sparse_coo tensor"),
         (torch.rand(4, 8), [0] * 4, [False] * 4, DataError, "no row to score"),
         (np.zeros((0, 8)), np.zeros(0, int), None, DataError, "no row to score"),
         ([], None, None, DataError, "no row to score"),
