@@ -36,10 +36,10 @@ _KINDS = {
 """What a path may be, by the system's mode."""
 
 
-def kind_of(mode: int) -> str:
-    """What a path is.
+def file_type(mode: int) -> str:
+    """What a path leads to.
 
-    >>> kind_of(Path(".").stat().st_mode)
+    >>> file_type(Path(".").stat().st_mode)
     'a folder'
 
     Args:
@@ -58,7 +58,7 @@ def why_not_there(path: Path) -> str:
         path: that is no file, or no folder, as the caller has found.
     """
     try:
-        return f"is {kind_of(path.stat().st_mode)}"
+        return f"is {file_type(path.stat().st_mode)}"
     except OSError as error:
         if error.errno == errno.ELOOP:
             return "is a link that leads to itself"

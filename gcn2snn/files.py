@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcn2snn.errors import ArtefactError, reason_of, way_out_of
-from gcn2snn.file_names import kind_of, refuse_closed_folder, refuse_other_ending, refuse_undecodable, why_not_there
+from gcn2snn.file_names import file_type, refuse_closed_folder, refuse_other_ending, refuse_undecodable, why_not_there
 from gcn2snn.json_text import parsed
 from gcn2snn.kept_inputs import expect_output, refuse_changed_inputs, refuse_kept_input
 from gcn2snn.leftovers import temporary_file, temporary_folder
@@ -93,7 +93,7 @@ def _mode_of_plain_file(path: Path) -> int | None:
         raise ArtefactError(f"cannot look at {path}: {error.strerror or error}. Choose another name") from error
     if not stat.S_ISREG(found.st_mode):
         raise ArtefactError(
-            f"{path} is {kind_of(found.st_mode)}; only a plain file is replaced, also with --force. Choose another name"
+            f"{path} is {file_type(found.st_mode)}; only a plain file is replaced, also with --force. Choose another name"
         )
     refuse_kept_input(path, found)
     return stat.S_IMODE(found.st_mode)
@@ -199,7 +199,7 @@ def refuse_special(path: Path) -> None:
     with contextlib.suppress(OSError):  # what is not there is told by who reads it
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise ArtefactError(f"{path} is {kind_of(mode)}; a file is needed")
+            raise ArtefactError(f"{path} is {file_type(mode)}; a file is needed")
 
 
 def read_json(path: Path, again: str = "Make it again") -> object:

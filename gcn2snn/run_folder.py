@@ -122,7 +122,7 @@ def _is_run(folder: Path) -> bool:
 def make_room(folder: Path, *, force: bool) -> None:
     """With ``force`` the run that is there goes; other files of the folder stay, and its networks among them are named."""
     if force and os.path.lexists(folder / RUN_FILE):
-        networks = [file for file in sorted(folder.glob("*.safetensors")) if is_network_of(file, folder / RUN_FILE)]
+        networks = [file for file in sorted(folder.glob("*.safetensors")) if _is_network_of(file, folder / RUN_FILE)]
         for name in _OWN_FILES:
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -130,7 +130,7 @@ def make_room(folder: Path, *, force: bool) -> None:
             _log.warning("%s was made of the run that is replaced now, and stays; convert again with --force", network)
 
 
-def is_network_of(file: Path, run_file: Path) -> bool:
+def _is_network_of(file: Path, run_file: Path) -> bool:
     """Whether a file is a spiking network made of the run with this summary, as far as both of them say."""
     if stored_kind(file) != "snn":
         return False
@@ -151,7 +151,7 @@ def tell_of_another_run(network: Path) -> None:
         network: that lies in a folder which was given in its place.
     """
     run_file = network.parent / RUN_FILE
-    if run_file.is_file() and not is_network_of(network, run_file):
+    if run_file.is_file() and not _is_network_of(network, run_file):
         _log.warning(
             "%s was not made of the run in %s: their data or options differ. It is used as it is; if the run's own network is "
             "meant, make it with `gcn2snn convert %s --force`",

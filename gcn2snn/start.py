@@ -18,6 +18,7 @@ from typing import Protocol
 IMPORTS = "<frozen importlib._bootstrap>"
 """Where the frames of an import come from."""
 
+# The words of gcn2snn.cli.verbs, which is not loaded yet where they are needed here.
 STOPPED = "gcn2snn: stopped; no half-written file is left. Give the same command again"
 
 OBJECTS_A_SEARCH = 50_000

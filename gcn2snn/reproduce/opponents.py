@@ -46,7 +46,8 @@ NOTES = """\
 * `updates where something happens`: a chip that touches a neuron when a spike arrives or it may fire; else each one at every step.
 * A grid's largest levels are those of least squared error of each channel on the source's activations; nothing is trained again.
 * `pruned`: 8-bit activations; of each tensor of weights and of the graph's matrix the smallest entries are zero, so that no more
-  operations are left than the tuned spiking network has additions, or without it the one with measured settings."""
+  operations are left than the tuned spiking network has additions; where no tuned one is asked for, than the one with measured
+  settings has."""
 
 
 def opponents(out: Path, options: ReproduceOptions) -> dict[str, object]:
