@@ -21,7 +21,7 @@ from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.stop_words import read_stop_words, watched_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, Advance
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, given_or_default
 from gcn2snn.file_names import refuse_other_ending
 from gcn2snn.files import cache_folder, replacing
 from gcn2snn.graph import Graph
@@ -85,7 +85,7 @@ def build_graph_file(
         LockedError: another process builds the graph of this corpus.
         MissingPackageError: DuckDB is not installed.
     """
-    options = options or TextGraphOptions()
+    options = given_or_default("options", options, TextGraphOptions)
     if out is not None:
         refuse_other_ending(out, ".safetensors")
     import_duckdb()  # first, so that its own size counts as what the process holds

@@ -10,7 +10,7 @@ from gcn2snn.datasets.corpus import Corpus, content_hash
 from gcn2snn.datasets.options import TextGraphOptions
 from gcn2snn.datasets.stop_words import read_stop_words
 from gcn2snn.datasets.words import foreign_letters, words_of
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, given_or_default
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def clean_corpus(corpus: Corpus, options: TextGraphOptions | None = None) -> Cle
         DataError: no document keeps a word; or one keeps none and ``options.wordless`` is ``refuse``; or a class loses its
             training documents to ``drop``.
     """
-    options = corpus.resolved(options or TextGraphOptions())
+    options = corpus.resolved(given_or_default("options", options, TextGraphOptions))
     stop_words = read_stop_words(str(options.stop_words))
     words = [words_of(document, options) for document in corpus.documents]
     counts: Counter[str] = Counter()

@@ -19,7 +19,7 @@ from gcn2snn.datasets.progress import stages
 from gcn2snn.datasets.registry import DATASETS, Dataset, find
 from gcn2snn.datasets.stop_words import read_stop_words, watched_stop_words
 from gcn2snn.datasets.text_graph import TEXT_GRAPH_VERSION, build_text_graph
-from gcn2snn.errors import ArtefactError, ConfigError, DataError, InputTypeError
+from gcn2snn.errors import ArtefactError, ConfigError, DataError, InputTypeError, given_or_default
 from gcn2snn.files import cache_folder
 from gcn2snn.graph import Graph
 from gcn2snn.schema import Json, made_of
@@ -58,7 +58,7 @@ def load(
     if row is None:
         from gcn2snn.datasets.own import read_own
 
-        corpus = read_own(Path(name_or_path), options or TextGraphOptions())
+        corpus = read_own(Path(name_or_path), given_or_default("options", options, TextGraphOptions))
         _say(corpus.notes if notes else ())
         return corpus
     if row.kind != "text":
@@ -98,7 +98,7 @@ def load_graph(
         ConfigError: options that are not those of a graph that is built already.
         ArtefactError: a file that holds no whole graph.
     """
-    options = options or TextGraphOptions()
+    options = given_or_default("options", options, TextGraphOptions)
     row = published_row(name_or_path)
     if row is None and is_graph_file(Path(name_or_path)):
         return _built_graph(Path(name_or_path), options)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import operator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from gcn2snn.errors import ConfigError, misfits, refuses_misfits
+from gcn2snn.errors import ConfigError, InputError, kind_of, misfits, refuses_misfits
 
 Documents = Literal["all", "training"]
 Cleaning = Literal["published", "unicode", "spaces"]
@@ -110,11 +111,24 @@ def suitable_min_count(documents: int) -> int:
 
     >>> [suitable_min_count(documents) for documents in (10, 300, 1_000, 10_000, 100_000, 1_000_000)]
     [1, 1, 2, 5, 10, 23]
+
+    Args:
+        documents: a whole number of any size, 0 or more.
+
+    Raises:
+        InputError: it is negative.
+        InputTypeError: it is not a whole number.
     """
-    count = 1
-    while 80 * (count + 1) ** 3 <= documents:
-        count += 1
-    return count
+    number = operator.index(documents)
+    if number < 0:
+        raise InputError(f"documents is {kind_of(number)}; a corpus has 0 or more of them. Give their number")
+    least = 0
+    for bit in reversed(
+        range(number.bit_length() // 3 + 1)
+    ):  # the cube root has a third as many bits: decided one by one
+        count = least + (1 << bit)
+        least = count if 80 * count**3 <= number else least
+    return max(1, least)
 
 
 def _check_encoding(encoding: str) -> None:

@@ -17,7 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import Value, bind, choose_engine
-from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal, within_memory
+from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal, kind_of, within_memory
 from gcn2snn.frontends import Call, Handler, SampledCall, copied, lower, small_call, untouched
 from gcn2snn.graph import Graph
 from gcn2snn.memory import current_limit
@@ -356,12 +356,27 @@ def _problem(
     return Problem(network, batches, statistics, sampler.counted, sample=sampler.sample())
 
 
+def _iterator_of(calibration: Iterable[object]) -> Iterator[object]:
+    """An iterator over it.
+
+    Raises:
+        InputTypeError: it has none.
+    """
+    try:
+        return iter(calibration)
+    except TypeError:
+        raise InputTypeError(
+            f"calibration is {kind_of(calibration)}; allowed are a list, a loader, or what else gives one example after the "
+            f"other, each as convert takes it. For one example pass calibration=[example]"
+        ) from None
+
+
 def _batches(
     network: ir.Network, example: object, calibration: Iterable[object] | None
 ) -> Callable[[], Iterable[dict[str, Any]]]:
     if calibration is None:
         examples: Iterable[object] = [example]
-    elif iter(calibration) is calibration:  # a generator can be read once, calibration reads up to three times
+    elif _iterator_of(calibration) is calibration:  # a generator can be read once, calibration reads up to three times
         examples = list(calibration)
     else:
         examples = calibration

@@ -16,6 +16,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Gcn2SnnError(Exception):
@@ -275,6 +276,22 @@ def refuses_misfits(function: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError
 
     return checked
+
+
+def given_or_default(name: str, value: T | None, kind: type[T]) -> T:
+    """An optional argument that holds settings: itself, or the defaults of its class for None.
+
+    >>> given_or_default("window", None, int)
+    0
+
+    Raises:
+        InputTypeError: it is something else.
+    """
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise InputTypeError(f"{name} is {kind_of(value)}; allowed are {kind.__name__}(...) and None")
+    return value
 
 
 def kind_of(value: object) -> str:

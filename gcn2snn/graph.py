@@ -119,7 +119,8 @@ class Graph:
         for name in ("class_names", "node_names"):
             if not all(isinstance(text, str) for text in _sequence(name, getattr(self, name))):
                 raise InputTypeError(f"{name} holds something else than texts; a name for each is needed")
-        if not isinstance(self.num_documents, int) or not isinstance(self.source, dict):
+        whole = isinstance(self.num_documents, int) and not isinstance(self.num_documents, bool)
+        if not whole or not isinstance(self.source, dict):
             got = f"{kind_of(self.num_documents)} and {kind_of(self.source)}"
             raise InputTypeError(f"num_documents and source are {got}; a whole number and a dict are needed")
 
@@ -199,7 +200,7 @@ class Graph:
         for tensor in (*tensors, self.val_mask, self.features):
             if tensor is not None:
                 digest.update(f"{tensor.dtype}{[*tensor.shape]}".encode())
-                digest.update(tensor.contiguous().cpu().numpy().data)
+                digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def to_pyg(self) -> Data:
@@ -252,9 +253,11 @@ class Graph:
 
         Raises:
             ArtefactError: the name ends as that of another format, or the file cannot be written.
+            InputError, InputTypeError: the graph holds what :meth:`load` would refuse.
         """
         from gcn2snn.files import save_tensors
 
+        _check_values(self)
         tensors = {"rowptr": self.raw.rowptr, "col": self.raw.col, "value": self.raw.value, "labels": self.labels}
         tensors |= {"train_mask": self.train_mask, "test_mask": self.test_mask}
         tensors |= {k: v for k, v in (("features", self.features), ("val_mask", self.val_mask)) if v is not None}
@@ -282,11 +285,9 @@ class Graph:
         again = "Delete it and build the graph again"
         tensors, meta = load_tensors(Path(path), kind="graph", version=GRAPH_FORMAT, schema=StoredGraph, again=again)
         try:
-            _check_stored(tensors)
             raw = CSR(
                 tensors["rowptr"], tensors["col"], tensors["value"], tensors["rowptr"].numel() - 1, symmetric=True
             )
-            replace(raw, symmetric=False).validate()  # whether it is symmetric is seen where that is made use of
             graph = cls(
                 raw,
                 tensors["labels"],
@@ -299,9 +300,10 @@ class Graph:
                 tensors.get("val_mask"),
                 meta["source"],
             )
+            _check_values(graph)
         except (KeyError, Gcn2SnnError) as error:
             raise ArtefactError(f"{path} is not a whole graph file: {error}. {again}") from error
-        if graph.num_documents > graph.num_nodes or graph.fingerprint != meta["fingerprint"]:
+        if graph.fingerprint != meta["fingerprint"]:
             raise ArtefactError(f"{path} says of itself what it does not hold: it was edited. {again}")
         object.__setattr__(graph, "file", Path(path).absolute())
         return graph
@@ -327,17 +329,19 @@ class StoredGraph(Stored):
     fingerprint: Sha256
 
 
-def _check_stored(tensors: dict[str, Tensor]) -> None:
-    """Refuse tensors of other kinds than a graph has; sizes and indices are checked where the graph is made.
+def _check_values(graph: Graph) -> None:
+    """Refuse what no file of a graph holds, before one is written and when one has been read.
 
     Raises:
-        InputError: as said.
+        InputError, InputTypeError: the matrix breaks an invariant but for being symmetric, which is seen where that is made use
+            of; or as the message says.
     """
-    kinds = {"labels": torch.int64, "train_mask": torch.bool, "test_mask": torch.bool, "val_mask": torch.bool}
-    for name, kind in (kinds | {"features": torch.float32}).items():
-        if name in tensors and tensors[name].dtype != kind:
-            raise InputError(f"{name} is of {tensors[name].dtype}; {kind} is needed")
-    labels, features = tensors["labels"], tensors.get("features")
+    replace(graph.raw, symmetric=False).validate()
+    labels, features = graph.labels, graph.features
+    if graph.num_documents > graph.num_nodes:
+        raise InputError(
+            f"num_documents is {kind_of(graph.num_documents)}; allowed are 0 to {graph.num_nodes}, the number of nodes"
+        )
     if labels.numel() and int(labels.min()) < -1:
         raise InputError(f"a label is {int(labels.min())}; labels are classes from 0, or -1 for none")
     if features is not None and not all_finite(features):

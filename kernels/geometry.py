@@ -9,6 +9,9 @@ from gcn2snn.errors import InputError, kind_of
 Pair = tuple[int, int]
 Sides = tuple[int, int, int, int]
 
+MOST = 2**31 - 1
+"""The largest stride, padding, dilation or number of groups; products of two of them fit the kernels' 64 bits."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -41,11 +44,10 @@ class Geometry:
             ("groups", (self.groups,), 1, 1),
         ):
             whole = isinstance(value, tuple | list) and all(isinstance(number, int) for number in value)
-            if not whole or len(value) != count or any(number < least for number in value):
+            if not whole or len(value) != count or any(not least <= number <= MOST for number in value):
                 order = "(left, right, top, bottom)" if name == "padding" else f"{count} number(s)"
-                raise InputError(
-                    f"{name} is {value if whole else kind_of(value)}; {order} of at least {least} are needed"
-                )
+                told = f"({', '.join(map(kind_of, value))})" if whole else kind_of(value)
+                raise InputError(f"{name} is {told}; {order} from {least} to {MOST} are needed")
 
     @property
     def is_symmetric(self) -> bool:

@@ -57,6 +57,7 @@ class PhaseCode:
                 raise ConfigError(
                     f"{name} is {kind_of(value)}; a {'whole ' if kind is Integral else ''}number is needed"
                 )
+        self._plain_numbers()
         for name, flag in (("signed", self.signed), ("shift", self.shift)):
             if not isinstance(flag, bool):
                 raise ConfigError(f"{name} is {kind_of(flag)}; True or False is needed")
@@ -77,6 +78,18 @@ class PhaseCode:
                 f"base {self.base} with {self.timesteps} timesteps ends at a phase of {self.base**-self.timesteps:.1e}; "
                 "single precision needs at least 1e-30. Use a smaller base or fewer timesteps"
             )
+
+    def _plain_numbers(self) -> None:
+        """Numbers of NumPy and others as Python's own, which they are equal to: their powers follow other rules."""
+        for name, kind in (("base", float), ("timesteps", int), ("group", int)):
+            value = getattr(self, name)
+            if type(value) is not kind:
+                try:
+                    object.__setattr__(self, name, kind(value))
+                except OverflowError:
+                    raise ConfigError(
+                        f"{name} is {kind_of(value)}; a phase code needs a finite base Q > 1, for example 1.3"
+                    ) from None
 
     @property
     def steps(self) -> int:

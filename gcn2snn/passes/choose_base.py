@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn import ir
-from gcn2snn.engines import Value, dense_value, run_float
+from gcn2snn.engines import Value, bind, dense_value, run_float
 from gcn2snn.errors import ConfigError, InputError, refuses_misfits
 from gcn2snn.kernels import PhaseCode, decode, encode, per_channel
 from gcn2snn.passes.activation_counts import magnitudes
@@ -136,7 +136,10 @@ def measure_activations(network: ir.Network, batches: Batches) -> dict[str, Acti
 
     Args:
         network: calibrated.
-        batches: gives the inputs by Input name.
+        batches: gives the inputs by Input name, each as a call of the network takes it.
+
+    Raises:
+        InputError, InputTypeError: a batch does not fit the network.
 
     Source: Section III-B2 uses one Gaussian for all layers and calls it a starting point; this is the measured f.
     """
@@ -148,9 +151,11 @@ def measure_activations(network: ir.Network, batches: Batches) -> dict[str, Acti
             new = Activations.of(magnitudes(node, x / per_channel(node.scale, x.dim())))
             found[node.name] = found[node.name] + new if node.name in found else new
 
+    parts = {part.name for part in network.of(ir.Part)}  # of an input, so made from it again
     with torch.no_grad():
         for batch in batches():
-            run_float(network, batch, observe)
+            given = {name: value for name, value in batch.items() if name not in parts}
+            run_float(network, bind(network, (), given), observe)
     return found
 
 

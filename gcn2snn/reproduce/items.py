@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from gcn2snn.errors import ArtefactError, ConfigError, way_out_of
+from gcn2snn.errors import ArtefactError, ConfigError, given_or_default, way_out_of
 from gcn2snn.owner_lock import owned
 from gcn2snn.reproduce.given_weights import refuse_wrong_weights
 from gcn2snn.reproduce.options import ReproduceOptions, flags
@@ -280,7 +280,7 @@ def reproduce(name: str, out: Path, options: ReproduceOptions | None = None) -> 
         ArtefactError: ``out`` cannot be made, or a file of ``weights`` is missing or fits no network of its name.
         DataError, MissingPackageError: as the item needs data or packages that are not there.
     """
-    item, options = item_named(name), options or ReproduceOptions()
+    item, options = item_named(name), given_or_default("options", options, ReproduceOptions)
     refuse_unused(item, options.given())
     refuse_wrong_weights(options.weights)
     make: Maker = getattr(import_module(item.function.partition(":")[0]), item.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from gcn2snn.errors import given_or_default
 from gcn2snn.prediction import temperature
 from gcn2snn.tune.choice import choose, excess, front, nearest
 from gcn2snn.tune.loss import divergence_of
@@ -49,7 +50,7 @@ def tune(
         ConfigError: no point meets the rule; the message names the nearest ones. :func:`search` returns them.
         MissingPackageError: Optuna is not installed.
     """
-    config = config or TuneConfig()
+    config = given_or_default("config", config, TuneConfig)
     result = search(problem, config, journal, on_trial)
     choose(result.points, config)
     return result

@@ -95,7 +95,7 @@ def _network(kind: str, snn: SpikingNetwork, make: Callable[[], Values]) -> Iter
     name = f"network, {kind}"
     yield Call(name, kind, snn, make)
     for method in (snn.simulate, snn.spikes, snn.energy, snn.source, snn.verify, snn.layers_table):
-        yield Call(name, f"{kind}.{method.__name__}", method, make, by_parts=method == snn.verify)
+        yield Call(name, f"{kind}.{method.__name__}", method, make, by_parts=method in (snn.verify, snn.layers_table))
     options: Values = {"engine": "temporal", "wait": snn.config.wait}
     yield Call(name, f"{kind}.simulate, options", snn.simulate, lambda: make() | options)
     yield Call(name, f"{kind}.energy, options", snn.energy, lambda: make() | {"preset": "fp32", "engine": "auto"})
@@ -254,7 +254,11 @@ def _graphs() -> Iterator[Call]:
         )
 
     def stored(**given: object) -> object:
-        return gcn2snn.Graph(**given).save(Path("graph.safetensors"))  # type: ignore[arg-type]
+        written = gcn2snn.Graph(**given).save(Path("graph.safetensors"))  # type: ignore[arg-type]
+        try:
+            return gcn2snn.Graph.load(written)
+        except gcn2snn.Gcn2SnnError as error:
+            raise AssertionError("what was saved cannot be loaded") from error
 
     def scipy() -> Values:
         import scipy.sparse

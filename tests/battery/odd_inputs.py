@@ -1,6 +1,7 @@
 """Odd values in the place of each argument of public functions and of networks of each kind: a result, or an error of ours.
 
-Clean is also a TypeError about the number or the names of arguments. Memory is limited, so that a value without end is too much.
+Clean is also a TypeError about the number or the names of arguments, and whatever a function raises that stands in the place of
+a function of the caller's. Memory is limited, so that a value without end is too much.
 A try that takes more than a minute of processor time is a fault; one that hangs is named, with the place where it stays, and ends
 the battery.
 
@@ -41,10 +42,12 @@ HANGS = 3600
 def attempt(tally: Tally, call: Call, chance: random.Random) -> None:
     """One call with one odd argument, sometimes two."""
     given = call.make()
-    what = []
+    what, own_function = [], False
     for name in chance.sample(list(given), k=min(len(given), chance.choice([1, 1, 1, 2]))):
         try:
-            told, given[name] = odd(given[name], chance)
+            good = given[name]
+            told, given[name] = odd(good, chance)
+            own_function |= callable(good) and not isinstance(good, torch.nn.Module) and callable(given[name])
         except (
             Exception
         ) as error:  # what is odd is refused by the constructor of a matrix, by an error that is looked at there
@@ -62,7 +65,10 @@ def attempt(tally: Tally, call: Call, chance: random.Random) -> None:
             try:
                 call.run(given)
             except TypeError:
-                if _binds(call, given):
+                if _binds(call, given) and not own_function:
+                    raise
+            except Exception:
+                if not own_function:
                     raise
         seconds = time.process_time() - begun
         return "" if seconds < SLOW else f"took {seconds:.0f} s of processor time"

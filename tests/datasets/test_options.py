@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcn2snn.datasets import TextGraphOptions, suitable_min_count
-from gcn2snn.errors import ConfigError
+from gcn2snn.datasets import Corpus, TextGraphOptions, clean_corpus, load_graph, suitable_min_count
+from gcn2snn.errors import ConfigError, InputError, InputTypeError
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,28 @@ def test_suitable_min_count_never_falls(documents: int) -> None:
     count = suitable_min_count(documents)
     assert 1 <= count <= suitable_min_count(documents + 1) <= 29
     assert count == 1 or 80 * count**3 <= documents < 80 * (count + 1) ** 3
+
+
+@pytest.mark.parametrize("documents", [0, 79, 80, 639, 640, 2**63, 10**300, 10**4000])
+def test_suitable_min_count_answers_for_every_whole_number(documents: int) -> None:
+    count = suitable_min_count(documents)
+    assert count == 1 or 80 * count**3 <= documents < 80 * (count + 1) ** 3
+
+
+@pytest.mark.parametrize("documents", [float("inf"), 1e300, float("nan"), "100", None, 2.0])
+def test_suitable_min_count_refuses_what_is_no_whole_number(documents: object) -> None:
+    with pytest.raises(InputTypeError, match="suitable_min_count"):
+        suitable_min_count(documents)  # type: ignore[arg-type]
+
+
+def test_suitable_min_count_refuses_a_negative_number() -> None:
+    with pytest.raises(InputError, match="0 or more"):
+        suitable_min_count(-1)
+
+
+@pytest.mark.parametrize("options", [torch.tensor([]), torch.ones(2), {"window": 10}, "window", 0])
+def test_options_of_another_class_are_refused(options: object) -> None:
+    corpus = Corpus("two", ("A film.", "A day!"), ("good", "good"), ("train", "test"), ("1", "2"))
+    for use in (lambda: load_graph("karate", options=options), lambda: clean_corpus(corpus, options)):  # type: ignore[arg-type]
+        with pytest.raises(InputTypeError, match=r"options is .*; allowed are TextGraphOptions\(\.\.\.\) and None"):
+            use()

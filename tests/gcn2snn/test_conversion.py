@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -224,3 +225,10 @@ def test_an_example_that_does_not_fit_into_memory_is_refused(monkeypatch):
     monkeypatch.setattr("gcn2snn.conversion.copied", full)
     with pytest.raises(InputError, match=r"the conversion needs more memory than there is .*240000000000 bytes"):
         convert(nn.Linear(2, 2).eval(), torch.rand(3, 2))
+
+
+@pytest.mark.parametrize("calibration", [True, 3, object(), torch.tensor(1.0), list])
+def test_calibration_that_gives_no_examples_one_after_the_other_is_refused(calibration: Any) -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval()
+    with pytest.raises(InputTypeError, match=r"calibration is .*; allowed are a list.* pass calibration=\[example\]"):
+        convert(model, torch.rand(6, 4), calibration=calibration)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from gcn2snn.datasets import load_graph
 from gcn2snn.errors import ArtefactError, InputError, MissingPackageError
@@ -195,7 +196,10 @@ def test_load_refuses_a_file_without_all_tensors(tmp_path: Path) -> None:
 def test_load_refuses_what_the_file_says_of_itself_alone(tmp_path: Path, change: dict[str, Any]) -> None:
     tensors, meta = load_tensors(random_graph().save(tmp_path / "graph.safetensors"), kind="graph", version=1)
     path = save_tensors(tmp_path / "edited.safetensors", tensors, kind="graph", version=1, meta=meta | change)
-    with pytest.raises(ArtefactError, match=r"says of itself what it does not hold: it was edited"):
+    with pytest.raises(
+        ArtefactError,
+        match=r"says of itself what it does not hold: it was edited|allowed are 0 to 7, the number of nodes",
+    ):
         Graph.load(path)
 
 
@@ -256,3 +260,42 @@ def test_a_graph_prints_in_one_line():
     assert repr(load_graph("karate")) == (
         "Graph(karate: 34 nodes, 156 entries, 4 classes, 4 training and 26 test nodes, no features)"
     )
+
+
+def test_features_that_are_parameters_are_saved_by_their_values(tmp_path: Path) -> None:
+    values = torch.rand(7, 3)
+    graph = random_graph(features=torch.nn.Parameter(values))
+    assert graph.fingerprint == random_graph(features=values).fingerprint
+    again = Graph.load(graph.save(tmp_path / "graph.safetensors"))
+    assert again.features is not None
+    assert torch.equal(again.features, values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("labels", torch.tensor([0, 1, 0, -1, 1, 0, 1], dtype=torch.int8)),
+        ("features", torch.rand(7, 3, dtype=torch.float64)),
+        ("features", torch.rand(7, 3).bfloat16()),
+    ],
+)
+def test_every_number_type_that_a_graph_may_have_is_saved_and_loaded(tmp_path: Path, name: str, value: Tensor) -> None:
+    again = Graph.load(random_graph(**{name: value}).save(tmp_path / "graph.safetensors"))
+    assert getattr(again, name).dtype == value.dtype
+    assert torch.equal(getattr(again, name), value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_documents": 8}, "num_documents is 8; allowed are 0 to 7"),
+        ({"labels": torch.tensor([0, 1, 0, -2, 1, 0, 1])}, "a label is -2"),
+        ({"features": torch.full((7, 2), torch.nan)}, "features hold values that are NaN"),
+    ],
+)
+def test_save_refuses_what_load_would_refuse(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = random_graph().save(tmp_path / "graph.safetensors")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=message):
+        random_graph(**change).save(path)
+    assert path.read_bytes() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -75,3 +76,11 @@ def test_spikes_say_what_they_are() -> None:
     assert "Spikes([1, 3] int8, " in repr(spikes)
     assert repr(spikes).endswith("3 scales)")
     assert "one scale" in repr(Spikes(spikes.code, torch.tensor(1.0), spikes.coding))
+
+
+def test_numbers_of_numpy_are_the_same_code() -> None:
+    code = PhaseCode(np.int64(3), np.uint8(9), group=np.int32(2))  # type: ignore[arg-type]
+    assert code == PhaseCode(3.0, 9, group=2)
+    assert torch.equal(code.levels(), PhaseCode(3.0, 9).levels())
+    with pytest.raises(ConfigError, match="base is an integer of many digits"):
+        PhaseCode(10**400, 3)

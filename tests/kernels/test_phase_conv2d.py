@@ -299,3 +299,12 @@ def test_phase_conv2d_bucketed_is_the_first_crossing_of_the_running_potential(ba
     seen = [phase_conv2d(up_to(code, n), weight, bias, *geometry) for n in range(1, 17)]
     wanted = reference.first_crossing(seen, [min(k + wait, 16) - 1 for k in range(1, 17)], fire.scale, fire.coding)
     assert torch.equal(got.code, wanted.code)
+
+
+@pytest.mark.parametrize("name", ["stride", "padding", "dilation", "groups"])
+@pytest.mark.parametrize("number", [-1, 2**31, 10**39])
+def test_a_geometry_beyond_32_bits_is_refused(name: str, number: int) -> None:
+    """The compiled helper counts in 64 bits, to which a longer number would have been cut without a word."""
+    value = {"groups": number, "padding": (0, number, 0, 0)}.get(name, (1, number))
+    with pytest.raises(InputError, match=rf"{name} is .*from [01] to 2147483647 are needed"):
+        Geometry(**{name: value})  # type: ignore[arg-type]

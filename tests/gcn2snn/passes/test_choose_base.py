@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from scipy import integrate, special
-from torch import nn
+from torch import Tensor, nn
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig, LayerConfig
 from gcn2snn.conversion import convert
 from gcn2snn.engines.arguments import bind
-from gcn2snn.errors import ConfigError, InputError
+from gcn2snn.errors import ConfigError, InputError, InputTypeError
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.passes.choose_base import (
     Activations,
@@ -153,3 +155,18 @@ def test_with_bases_keeps_levels_below_a_cap(make_graphs, make_spiking):
         top = after.scale * after.coding.levels(torch.float32)[0]
         assert bool((top <= torch.tensor(before.activation.cap)).all())
         assert torch.equal(after.scale, before.scale) == (base >= 1.5)
+
+
+@pytest.mark.parametrize("make", [lambda x: x, lambda x: x.numpy(), lambda x: x.tolist(), lambda x: x.double()])
+def test_batches_are_what_a_call_of_the_network_takes(make: Callable[[Tensor], object]) -> None:
+    torch.manual_seed(0)
+    x = torch.rand(40, 5)
+    snn = convert(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), x)
+    assert layer_bases(snn.network, lambda: [{"input": make(x)}]) == layer_bases(snn.network, lambda: [{"input": x}])
+
+
+@pytest.mark.parametrize("batch", [{"input": "text"}, {"other": torch.rand(3, 5)}, {}, "text", None])
+def test_batches_that_do_not_fit_are_refused(batch: Any) -> None:
+    snn = convert(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), torch.rand(40, 5))
+    with pytest.raises((InputError, InputTypeError)):
+        layer_bases(snn.network, lambda: [batch])
