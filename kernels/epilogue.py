@@ -46,6 +46,11 @@ class Fire:
             raise InputError(f"horizon {[*self.horizon.shape]} does not broadcast to the potentials {[*shape]}")
 
 
+def wants_gradient(*tensors: Tensor | None) -> bool:
+    """Whether autograd follows one of them now; kernels of ours have no backward pass, and these calls go past them."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
 def finish(potential: Tensor, bias: Tensor | None, add: Tensor | None) -> Tensor:
     """potential + bias + add, rounded in this order."""
     if bias is not None:

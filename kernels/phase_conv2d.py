@@ -13,7 +13,7 @@ from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.bucketed import moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
-from gcn2snn.kernels.epilogue import Fire, check_scale, finish
+from gcn2snn.kernels.epilogue import Fire, check_scale, finish, wants_gradient
 from gcn2snn.kernels.geometry import Geometry, Pair, Sides
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.phase_gemm import check_weight, dequantise
@@ -54,7 +54,8 @@ def phase_conv2d(
         add: [N, out, H', W'], of the dtype of the potentials.
 
     Returns:
-        [N, out, H', W'], channels last in memory where a kernel of ours made it. Equal bit for bit to
+        [N, out, H', W'], channels last in memory where a kernel of ours made it. Gradients reach weight, weight_scale, bias
+        and add; a call that autograd follows is torch's own convolution. Any other is equal bit for bit to
         ``reference.phase_conv2d`` on a CPU where :func:`event_driven` says so. Else sums have another order: with
         n = kH kW C / groups products an element of the library's differs from the reference by at most
         (n + 2) eps sum_i |w_i v_i|, one of the Triton kernel's by four times that (three tf32 products stand for one).
@@ -66,7 +67,7 @@ def phase_conv2d(
     geometry = Geometry(stride, padding, dilation, groups)
     _check(spikes, weight, weight_scale, bias, add, geometry)
     dense = dequantise(weight, weight_scale)
-    path = "library" if torch.is_grad_enabled() and dense.requires_grad else _path(spikes, dense, geometry)
+    path = "library" if wants_gradient(dense, bias, add) else _path(spikes, dense, geometry)
     if path == "native":
         from gcn2snn.kernels import native
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
-from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale
+from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, wants_gradient
 from gcn2snn.kernels.phase import Spikes
 
 # Decoded values of one block, 4 MiB in float32: they stay in a shared cache while BLAS reads them. Smaller blocks mean more
@@ -41,8 +41,8 @@ def phase_gemm(
         add: [N, out].
 
     Returns:
-        [N, out]. BLAS chooses the order of the sums: an element differs from the reference by at most
-        (in + 2) eps sum_i |x_ni w_oi|.
+        [N, out]. Gradients reach weight, weight_scale, bias and add. BLAS chooses the order of the sums: an element differs
+        from the reference by at most (in + 2) eps sum_i |x_ni w_oi|.
 
     Raises:
         InputError: shapes or devices do not meet; int8 weights without their scale.
@@ -51,13 +51,14 @@ def phase_gemm(
     check_operands(spikes, weight, weight_scale)
     dtype = weight.dtype if weight_scale is None else weight_scale.dtype
     check_epilogue(spikes.code.shape[0], weight.shape[0], dtype, bias, add)
-    if choose(weight.device) == "triton":
+    followed = wants_gradient(weight, weight_scale, bias, add)
+    if choose(weight.device) == "triton" and not followed:
         from gcn2snn.kernels.triton import phase_gemm as on_device
 
         return on_device.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, None)
     dense = dequantise(weight, weight_scale)
     rows, block = spikes.code.shape[0], _block(spikes.code)
-    if rows <= block or (torch.is_grad_enabled() and dense.requires_grad):
+    if rows <= block or followed:
         return _plus(functional.linear(decode_checked(spikes, dtype), dense, bias), add)
     out = torch.empty(rows, dense.shape[0], dtype=dtype, device=dense.device)
     for start in range(0, rows, block):
@@ -108,6 +109,7 @@ def phase_gemm_fire(
         code = on_device.phase_gemm(spikes, weight, weight_scale, dtype, bias, add, fire)
         return Spikes(code, fire.scale, fire.coding)
     dense, block = dequantise(weight, weight_scale).detach(), _block(spikes.code)
+    bias, add = (None if tensor is None else tensor.detach() for tensor in (bias, add))
     code = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=dense.device)
     horizon = None if fire.horizon is None else fire.horizon.expand(rows, channels)
     potential = torch.empty(min(block, rows), channels, dtype=dtype, device=dense.device)

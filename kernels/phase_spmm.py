@@ -9,7 +9,7 @@ from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
-from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish
+from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish, wants_gradient
 from gcn2snn.kernels.phase import Spikes
 from gcn2snn.kernels.spmm import check_device, spmm
 
@@ -44,9 +44,9 @@ def phase_spmm(
         add: [rows, C], of ``dtype``: a second input of the same membrane.
 
     Returns:
-        [rows, C]. With one scale for all channels the compiled helper is equal to the reference bit for bit. A scale per
-        channel is multiplied after the sum, A (X diag s) = (A X) diag s; then, and on other backends, an element differs
-        from the reference by at most (n + 3) eps sum_j |a_ij x_jc| for a row of n entries.
+        [rows, C]. Gradients reach bias and add. With one scale for all channels the compiled helper is equal to the reference
+        bit for bit. A scale per channel is multiplied after the sum, A (X diag s) = (A X) diag s; then, and on other backends,
+        an element differs from the reference by at most (n + 3) eps sum_j |a_ij x_jc| for a row of n entries.
 
     Raises:
         InputError: shapes or devices do not meet, or the matrix breaks an invariant of ``CSR``.
@@ -55,6 +55,8 @@ def phase_spmm(
     check_float("the dtype asked for", dtype)
     check_operands(matrix, spikes)
     check_epilogue(matrix.shape[0], spikes.code.shape[1], dtype, bias, add)
+    if wants_gradient(bias, add):
+        return finish(phase_spmm(matrix, spikes, dtype), bias, add)
     backend = choose(spikes.code.device)
     if backend == "native" and dtype == torch.float32:
         from gcn2snn.kernels import native
