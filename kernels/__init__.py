@@ -15,6 +15,7 @@ from gcn2snn.kernels.finite import all_finite
 from gcn2snn.kernels.geometry import Geometry
 from gcn2snn.kernels.input_words import binary_entries, binary_values, looks_sparse
 from gcn2snn.kernels.mismatch import Mismatch
+from gcn2snn.kernels.normalise import degrees, normalised_rows
 from gcn2snn.kernels.phase import LAST_THRESHOLDS, PhaseCode, Spikes
 from gcn2snn.kernels.phase_conv2d import event_driven, phase_conv2d, phase_conv2d_bucketed, phase_conv2d_fire
 from gcn2snn.kernels.phase_gemm import phase_gemm, phase_gemm_fire
@@ -40,6 +41,7 @@ __all__ = [
     "decode",
     "decode_into",
     "decode_torch",
+    "degrees",
     "emit_step",
     "encode",
     "encode_torch",
@@ -49,6 +51,7 @@ __all__ = [
     "fire_step",
     "looks_sparse",
     "moments",
+    "normalised_rows",
     "per_channel",
     "phase_conv2d",
     "phase_conv2d_bucketed",

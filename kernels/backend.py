@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 
 import torch
+from torch import Tensor
 
 from gcn2snn.errors import BackendError, ConfigError
 
@@ -61,6 +62,14 @@ def why_not(name: str, device_type: str) -> str:
                 f"Triton needs CUDA tensors and these are on {device_type} (TRITON_INTERPRET=1 interprets it, slowly)"
             )
     return ""
+
+
+def is_compiled(*tensors: Tensor) -> bool:
+    """Whether the compiled helper works on these tensors: it is there, wanted, they lie on the CPU, and nobody asks for gradients."""
+    plain = all(part.is_cpu and not part.requires_grad for part in tensors) and all(
+        part.dtype in (torch.float32, torch.float64) for part in tensors if part.is_floating_point()
+    )
+    return plain and requested() in ("auto", "native") and not why_not("native", "cpu")
 
 
 def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
 from gcn2snn.kernels.derived import Derived, contents, either, versions
 from gcn2snn.kernels.finite import all_finite
 from gcn2snn.kernels.sort_entries import compress, sort_entries
-from gcn2snn.kernels.symmetry import check_symmetric
+from gcn2snn.kernels.symmetry import check_symmetric, is_mirrored
 
 T = TypeVar("T")
 MAX_ENTRIES = 2**31 - 64
@@ -80,8 +81,8 @@ class CSR:
         """Sort (row, col, value) triples into rows; equal positions stay separate entries, in the order given.
 
         Raises:
-            InputTypeError: indices are no integers.
-            InputError: lengths differ, an index is out of range, or there are more than 2^31 - 64 entries.
+            InputTypeError: indices or sizes are no integers.
+            InputError: lengths differ, a size is negative, an index is out of range, or there are more than 2^31 - 64 entries.
         """
         if not (row.shape == col.shape == value.shape and row.dim() == 1):
             shapes = f"{[*row.shape]}, {[*col.shape]} and {[*value.shape]}"
@@ -90,17 +91,20 @@ class CSR:
             raise InputTypeError(
                 f"row is {row.dtype} and col is {col.dtype}; indices are integers. Convert with .long()"
             )
+        rows, columns = (operator.index(size) for size in shape)
+        if rows < 0 or columns < 0:
+            raise InputError(f"shape is ({kind_of(rows)}, {kind_of(columns)}); allowed are 0 and more rows and columns")
         _check_entries(value.numel())
-        if (found := compress(row, col, value, shape)) is not None:
-            matrix = cls(*found, shape[1], symmetric)
+        if (found := compress(row, col, value, (rows, columns))) is not None:
+            matrix = cls(*found, columns, symmetric)
             matrix._derived.get("valid indices", versions(matrix.rowptr, matrix.col), lambda: None)  # checked there
             return matrix
-        _check_range("row", row, shape[0])
-        _check_range("column", col, shape[1])
-        counts = torch.bincount(row.long(), minlength=shape[0])
-        rowptr = torch.zeros(shape[0] + 1, dtype=torch.int64, device=row.device)
+        _check_range("row", row, rows)
+        _check_range("column", col, columns)
+        counts = torch.bincount(row.long(), minlength=rows)
+        rowptr = torch.zeros(rows + 1, dtype=torch.int64, device=row.device)
         torch.cumsum(counts, 0, out=rowptr[1:])
-        return cls(rowptr.int(), *sort_entries(row, col, value, rowptr, shape[1]), shape[1], symmetric)
+        return cls(rowptr.int(), *sort_entries(row, col, value, rowptr, columns), columns, symmetric)
 
     @classmethod
     @refuses_misfits
@@ -159,8 +163,16 @@ class CSR:
             self._validate_symmetry()
 
     def _validate_what_changed(self) -> None:
-        self._derived.get("valid indices", versions(self.rowptr, self.col), self._validate_indices)
+        self.check_indices()
         self._validate_values()
+
+    def check_indices(self) -> None:
+        """Refuse indices that point outside of the matrix, where they changed since this was looked at last.
+
+        Raises:
+            InputError, InputTypeError: as :meth:`validate`.
+        """
+        self._derived.get("valid indices", versions(self.rowptr, self.col), self._validate_indices)
 
     def _refuse_shapes(self) -> None:
         shapes = f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]}"
@@ -171,7 +183,9 @@ class CSR:
         self._derived.get("symmetry", key, self._check_symmetric)
 
     def _check_symmetric(self) -> None:
-        check_symmetric(self._rows_of_entries(), self.col, self.value, self.shape)
+        self.check_indices()
+        if not is_mirrored(self.rowptr, self.col, self.value, self.shape):
+            check_symmetric(self._rows_of_entries(), self.col, self.value, self.shape)
 
     @refuses_misfits
     def validate_contents(self) -> CSR:
@@ -248,7 +262,7 @@ class CSR:
         return self._derived.get("column counts", either(self.col), self._count_columns)
 
     def _count_columns(self) -> Tensor:
-        return torch.bincount(self.col.long(), minlength=self.num_cols)
+        return torch.bincount(self.col, minlength=self.num_cols)
 
     def derive(self, name: str, make: Callable[[Tensor], T]) -> T:
         """What a kernel makes of ``rowptr``, kept with the matrix as long as ``rowptr`` stays as it is."""

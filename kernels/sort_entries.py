@@ -26,13 +26,8 @@ def compress(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) ->
         row, col, value: of each entry, [nnz]; the helper sorts values of float32 and float64 on a CPU that need no gradient.
         shape: rows and columns of the matrix.
     """
-    parts = (row, col, value)
-    plain = all(part.is_cpu and not part.requires_grad for part in parts) and value.dtype in (
-        torch.float32,
-        torch.float64,
-    )
     empty = shape[1] > MOST_COLUMNS_AN_ENTRY * max(value.numel(), SORTED_AT_ONCE)
-    if not plain or empty or backend.requested() not in ("auto", "native") or backend.why_not("native", "cpu"):
+    if empty or not value.is_floating_point() or not backend.is_compiled(row, col, value):
         return None
     from gcn2snn.kernels import native
 

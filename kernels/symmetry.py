@@ -6,12 +6,29 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError
+from gcn2snn.kernels import backend
 from gcn2snn.kernels.fingerprint import INTEGERS, mix, signed
 
 # Odd multipliers of the row, the column and the bits of the value.
 LOW, HIGH, BITS = (signed(number) for number in (0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB))
 ENTRIES_AT_A_TIME = {"cpu": 1 << 15}  # intermediate results stay in the cache
 ROUNDINGS = 16  # relative differences up to 16 eps are two orders of the same products, not another matrix
+
+
+def is_mirrored(rowptr: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> bool:
+    """Whether the compiled helper finds equal sums (see :func:`check_symmetric`); False also where there is no helper.
+
+    Args:
+        rowptr, col, value: of a matrix in compressed rows, whose indices are valid.
+        shape: of the matrix.
+    """
+    value = value.detach()
+    fits = shape[0] == shape[1] and value.is_floating_point() and col.shape == value.shape
+    if not fits or not backend.is_compiled(rowptr, col, value):
+        return False
+    from gcn2snn.kernels import native
+
+    return native.mirror_sum(rowptr.contiguous(), col.contiguous(), value.contiguous()) == 0
 
 
 def check_symmetric(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> None:
@@ -31,6 +48,12 @@ def check_symmetric(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, i
     """
     if shape[0] != shape[1]:
         raise InputError(f"symmetric=True, but the matrix is {shape[0]} x {shape[1]}. Leave symmetric out")
+    if int(mirror_sum(row, col, value)):
+        _compare_elements(row.long(), col.long(), value.detach().double(), shape[1], torch.finfo(value.dtype).eps)
+
+
+def mirror_sum(row: Tensor, col: Tensor, value: Tensor) -> Tensor:
+    """The sum over the entries above the diagonal less that over those below it, [], int64, wrapped around."""
     bits = value.detach().contiguous().view(INTEGERS[value.element_size()])
     size = ENTRIES_AT_A_TIME.get(value.device.type, 1 << 22)
     total = torch.zeros((), dtype=torch.int64, device=value.device)
@@ -39,8 +62,7 @@ def check_symmetric(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, i
         r, c = row[part].long(), col[part].long()
         mixed = mix(torch.minimum(r, c).mul_(LOW).add_(torch.maximum(r, c).mul_(HIGH)).add_(bits[part].long() * BITS))
         total += mixed.mul_(torch.sign(c - r)).sum()
-    if int(total):
-        _compare_elements(row.long(), col.long(), value.detach().double(), shape[1], torch.finfo(value.dtype).eps)
+    return total
 
 
 def _compare_elements(row: Tensor, col: Tensor, value: Tensor, columns: int, eps: float) -> None:

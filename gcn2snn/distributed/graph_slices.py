@@ -13,8 +13,8 @@ from gcn2snn.distributed.halo import Halo, Partition, with_halo
 from gcn2snn.errors import ArtefactError, InputError, reason_of
 from gcn2snn.files import stored_header
 from gcn2snn.graph import GRAPH_FORMAT, Graph, StoredGraph
-from gcn2snn.kernels import CSR
-from gcn2snn.normalisation import degrees_of, normalise_rows
+from gcn2snn.kernels import CSR, normalised_rows
+from gcn2snn.normalisation import degrees_of
 from gcn2snn.schema import checked
 
 AGAIN = "Delete it and build the graph again"
@@ -128,7 +128,7 @@ def share_of(
     own = partition.of(ranks.rank)
     with ranks.counted_as("set-up"):
         degree = ranks.rows_everywhere(degrees_of(raw, own.start))
-    rows = normalise_rows(raw, own.start, degree).to(ranks.device)
+    rows = normalised_rows(raw, own.start, degree).to(ranks.device)
     adjacency, halo = with_halo(rows, partition, ranks)
     features = None if features is None else features.to(ranks.device)
     return GraphShare(outline, fingerprint, partition, ranks, adjacency, halo, rows, degree, features)

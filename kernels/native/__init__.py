@@ -5,7 +5,7 @@ Importing this compiles nothing; :func:`load` does.
 
 from gcn2snn.kernels.native.coding import decode, encode
 from gcn2snn.kernels.native.conv import conv2d
-from gcn2snn.kernels.native.entries import sort_entries
+from gcn2snn.kernels.native.entries import degrees, mirror_sum, normalise_rows, sort_entries
 from gcn2snn.kernels.native.loading import Native, load
 from gcn2snn.kernels.native.prepared import Conv2d, Decode, Encode, Gemm, Spmm, Words
 from gcn2snn.kernels.native.products import decodes_in_registers, gemm_steps, phase_spmm, spmm, spmm_steps
@@ -25,11 +25,14 @@ __all__ = [
     "conv2d",
     "decode",
     "decodes_in_registers",
+    "degrees",
     "emit_step",
     "encode",
     "fire_step",
     "gemm_steps",
     "load",
+    "mirror_sum",
+    "normalise_rows",
     "phase_spmm",
     "sort_entries",
     "spmm",

@@ -1,4 +1,4 @@
-"""Calls of the compiled CPU helper that sort entries. Arguments are checked by :mod:`gcn2snn.kernels.csr`."""
+"""Calls of the compiled CPU helper that go over the entries of a matrix once. Arguments are checked by :mod:`gcn2snn.kernels.csr`."""
 
 from __future__ import annotations
 
@@ -20,3 +20,29 @@ def sort_entries(
     numbers = (value.numel(), *shape)
     call(f"sort_entries_{SUFFIX[value.dtype]}", row, col, value, *numbers, rowptr, sorted_col, sorted_value, outside)
     return None if outside.item() else (rowptr, sorted_col, sorted_value)
+
+
+def degrees(rowptr: Tensor, col: Tensor, value: Tensor) -> Tensor:
+    """Row sums of A + I, [rows], float64."""
+    degree = torch.empty(rowptr.numel() - 1, dtype=torch.float64)
+    call(f"degrees_{SUFFIX[value.dtype]}", rowptr, col, degree.numel(), value, degree)
+    return degree
+
+
+def normalise_rows(
+    rowptr: Tensor, col: Tensor, value: Tensor, first: int, degree: Tensor, inverse_root: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(rowptr, columns, values) of rows ``first``... of D^-1/2 (A + I) D^-1/2, values float32."""
+    rows, most = rowptr.numel() - 1, value.numel() + rowptr.numel() - 1
+    new_rowptr, new_col, new_value = torch.empty_like(rowptr), col.new_empty(most), torch.empty(most)
+    numbers = (rowptr, col, rows, value, first, degree, inverse_root)
+    call(f"normalise_rows_{SUFFIX[value.dtype]}", *numbers, new_rowptr, new_col, new_value)
+    entries = int(new_rowptr[-1])
+    return new_rowptr, new_col[:entries], new_value[:entries]
+
+
+def mirror_sum(rowptr: Tensor, col: Tensor, value: Tensor) -> int:
+    """The sum of :func:`gcn2snn.kernels.symmetry.check_symmetric`: 0 where each entry has its mirror image."""
+    total = torch.empty(1, dtype=torch.int64)
+    call(f"mirror_sum_{SUFFIX[value.dtype]}", rowptr, col, rowptr.numel() - 1, value, total)
+    return int(total)

@@ -12,6 +12,7 @@
 #include "coding.h"
 #include "conv_steps.h"
 #include "entries.h"
+#include "normalise.h"
 #include "spmm.h"
 #include "step_fire.h"
 #include "steps.h"
@@ -169,6 +170,20 @@ int64_t gcn2snn_structure_bytes(int64_t index) {
                                        int64_t rows, int64_t columns, int32_t* rowptr, int32_t* sorted_col,                   \
                                        real* sorted_value, int64_t* outside, int64_t threads) { return attempt([&] {          \
         sort_entries<real>(row, col, value, entries, rows, columns, rowptr, sorted_col, sorted_value, outside);               \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_degrees_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,              \
+                                  double* degree, int64_t threads) { return attempt([&] {                                     \
+        degrees<real>({rowptr, col, rows}, value, degree);                                                                    \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_normalise_rows_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const real* value,       \
+                                         int64_t first, const double* degree, const double* inverse_root,                     \
+                                         int32_t* new_rowptr, int32_t* new_col, float* out, int64_t threads) { return attempt([&] { \
+        normalise_rows<real>({rowptr, col, rows}, value, first, degree, inverse_root, new_rowptr, new_col, out);              \
+    }); }                                                                                                                     \
+    int64_t gcn2snn_mirror_sum_##suffix(const int32_t* rowptr, const int32_t* col, int64_t rows, const void* value,           \
+                                     int64_t* sum, int64_t threads) { return attempt([&] {                                    \
+        using bits_t = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;                                               \
+        *sum = mirror_sum({rowptr, col, rows}, static_cast<const bits_t*>(value));                                            \
     }); }                                                                                                                     \
     int64_t gcn2snn_code_words_##suffix(const real* x, int64_t rows, int64_t columns, const real* scale, int64_t scale_step,  \
                                      int64_t scale_rows, int64_t timesteps, real* out, int64_t* not_finite,                   \

@@ -57,6 +57,7 @@ def _signatures() -> dict[str, tuple[Parameter, ...]]:
     Each function returns 0, or 1 where it was refused memory.
     """
     int32, mask, count = Array(torch.int32), Array(torch.bool, optional=True), Array(torch.int64)
+    single, double = Array(torch.float32), Array(torch.float64)
     sparse = (int32, int32, SIZE)  # rowptr, col, rows
     table: dict[str, tuple[Parameter, ...]] = {}
     for real in (torch.float32, torch.float64):
@@ -64,6 +65,9 @@ def _signatures() -> dict[str, tuple[Parameter, ...]]:
         table[f"spmm_{s}"] = (*sparse, x, x, SIZE, SIZE, mask, mask, x)
         table[f"spmm_sparse_{s}"] = (*sparse, x, *sparse, x, SIZE, x)
         table[f"sort_entries_{s}"] = (count, count, x, SIZE, SIZE, SIZE, int32, int32, x, count)
+        table[f"degrees_{s}"] = (*sparse, x, double)
+        table[f"normalise_rows_{s}"] = (*sparse, x, SIZE, double, double, int32, int32, single)
+        table[f"mirror_sum_{s}"] = (*sparse, x, count)
         table[f"code_words_{s}"] = (x, SIZE, SIZE, x, SIZE, SIZE, SIZE, x, count)
         table[f"code_entries_{s}"] = (x, SIZE, SIZE, x, SIZE, SIZE, SIZE, int32, int32, x, count)
         for stored in (torch.int8, torch.int16):

@@ -191,3 +191,9 @@ def test_repr_tells_sizes() -> None:
     assert repr(MATRIX) == "CSR(2 x 3, 3 entries, float32)"
     assert repr(fresh(symmetric=True).to(torch.float64)) == "CSR(3 x 3, 6 entries, float64, symmetric)"
     assert repr(MATRIX.to("meta")) == "CSR(2 x 3, 3 entries, float32, meta)"
+
+
+@pytest.mark.parametrize("shape", [(-1, 3), (3, -1), (-(2**63), 3), (-3, -3)])
+def test_a_negative_size_is_refused_before_anything_is_written(shape: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match="allowed are 0 and more rows and columns"):
+        CSR.from_coo(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.ones(2), shape)
