@@ -13,7 +13,7 @@ from gcn2snn import ir
 from gcn2snn.cnn.image_set import ImageSet, Normalisation
 from gcn2snn.energy import EnergyReport
 from gcn2snn.engines import choose_engine
-from gcn2snn.errors import DataError, InputTypeError, kind_of, misfits
+from gcn2snn.errors import DataError, InputError, InputTypeError, kind_of, misfits
 from gcn2snn.prediction import RowPredictions
 from gcn2snn.spiking_network import SpikingNetwork
 
@@ -96,7 +96,7 @@ def predict(
 
     Raises:
         DataError: images of another number of channels than the normalisation, or files that do not decode.
-        InputError: the network cannot work with the images.
+        InputError: the network cannot work with the images, or gives something else than scores [images, classes].
     """
     if not isinstance(images, ImageSet) or not callable(network) or not callable(normalise):
         got = ", ".join(kind_of(value) for value in (network, images, normalise))
@@ -111,6 +111,7 @@ def predict(
             start = time.perf_counter()
             with misfits("the network", {"images": x}):
                 scores = network(x)
+                _check_scores(scores, x.shape[0])
                 found.append(scores.argmax(1))
             seconds += time.perf_counter() - start
             probability.append(scores.double().softmax(1).amax(1))
@@ -120,6 +121,14 @@ def predict(
     classes = torch.cat(found)
     accuracy = 100 * float((classes == images.labels).double().mean())
     return Predictions(classes, accuracy, seconds, torch.cat(probability))
+
+
+def _check_scores(scores: object, images: int) -> None:
+    """Refuse what no class can be read from."""
+    if not isinstance(scores, Tensor) or scores.dim() != 2 or scores.shape[0] != images or not scores.shape[1]:
+        raise InputError(
+            f"the network gives {kind_of(scores)} for {images} image(s); scores of [images, classes] are needed"
+        )
 
 
 def evaluate(

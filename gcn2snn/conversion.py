@@ -297,8 +297,10 @@ def call_of(example: object) -> tuple[tuple[object, ...], dict[str, object]]:
 
 
 def _tensor_of(value: object) -> object:
-    """NumPy arrays of numbers as tensors, which models are called with."""
-    return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" else value
+    """NumPy arrays of numbers as tensors, which models are called with, whatever the order of their bytes and rows."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.dtype.itemsize > 8:
+        return value
+    return torch.from_numpy(np.asarray(value, value.dtype.newbyteorder("="), order="C"))
 
 
 def check_model(model: nn.Module) -> None:

@@ -248,6 +248,7 @@ class Graph:
             graph.ndata["val_mask"] = self.val_mask
         return graph
 
+    @refuses_misfits
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file (tensors, and the rest as JSON in its header), whole or not at all.
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from gcn2snn.cnn import build_model, find_normalisation, load_images
 from gcn2snn.cnn.evaluation import count_energy, predict
@@ -31,3 +34,11 @@ def test_a_network_for_other_images_is_refused() -> None:
     images = load_images("digits", "test").first(4)
     with pytest.raises(InputError, match=r"the network cannot work with images: Tensor \[4, 1, 8, 8\] torch.float32"):
         predict(torch.nn.Linear(2, 2), images, find_normalisation("unit"))
+
+
+@pytest.mark.parametrize("network", [torch.nn.ReLU(), torch.nn.Flatten(0), torch.Tensor.numpy])
+def test_what_gives_no_scores_of_classes_is_refused(network: Callable[[Tensor], Tensor]) -> None:
+    """A tensor of other dimensions was compared with the labels by broadcasting, or ended in torch's error."""
+    images = load_images("digits", "test").first(4)
+    with pytest.raises(InputError, match=r"the network gives .* for 4 image\(s\); scores of \[images, classes\]"):
+        predict(network, images, find_normalisation("unit"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -232,3 +234,13 @@ def test_calibration_that_gives_no_examples_one_after_the_other_is_refused(calib
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval()
     with pytest.raises(InputTypeError, match=r"calibration is .*; allowed are a list.* pass calibration=\[example\]"):
         convert(model, torch.rand(6, 4), calibration=calibration)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x.astype(">f4"), lambda x: x[::-1].copy()[::-1], lambda x: x[..., ::1].T.copy().T]
+)
+def test_numpy_arrays_of_any_layout_convert_to_the_same_network(change: Callable[[np.ndarray], np.ndarray]) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval(), torch.rand(20, 4)
+    plain, found = convert(model, x), convert(model, change(x.numpy()), calibration=[change(x.numpy())])
+    assert torch.equal(found(x), plain(x))

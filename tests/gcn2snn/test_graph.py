@@ -299,3 +299,9 @@ def test_save_refuses_what_load_would_refuse(tmp_path: Path, change: dict[str, A
     with pytest.raises(InputError, match=message):
         random_graph(**change).save(path)
     assert path.read_bytes() == before
+
+
+def test_names_that_no_file_can_hold_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="surrogates not allowed"):
+        random_graph(class_names=("a", "\ud800")).save(tmp_path / "graph.safetensors")
+    assert not list(tmp_path.iterdir())
