@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import ConfigError, DataError, MissingPackageError, refuses_misfits
+from gcn2snn.errors import ConfigError, DataError, InputError, MissingPackageError, kind_of, refuses_misfits
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,14 @@ class ImageSet(abc.ABC):
         return self.subset(order[rank.argsort(stable=True)[:count]])
 
     def batches(self, size: int, normalise: Normalisation) -> Iterator[tuple[Tensor, Tensor]]:
-        """Normalised images [n, C, H, W] float32 and labels [n], in order."""
-        for index in torch.arange(len(self)).split(size):
+        """Normalised images [n, C, H, W] float32 and labels [n], in order, ``size`` at a time.
+
+        Raises:
+            InputError: ``size`` is less than 1.
+        """
+        if size < 1:
+            raise InputError(f"{kind_of(size)} images at a time were asked for; allowed are 1 and more")
+        for index in torch.arange(len(self)).split(min(size, max(1, len(self)))):
             yield normalise(self.pixels(index)), self.labels[index]
 
 

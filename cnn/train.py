@@ -201,7 +201,8 @@ class ImageTrainer:
 
     def _batches(self, generator: torch.Generator) -> Iterator[tuple[float, Tensor, Tensor]]:
         order = torch.randperm(len(self.images), generator=generator)
-        chunks = [index for index in order.split(self.config.batch_size) if index.numel() > 1]  # batch norm needs two
+        size = min(self.config.batch_size, order.numel())
+        chunks = [index for index in order.split(size) if index.numel() > 1]  # batch norm needs two
         for number, index in enumerate(chunks):
             pixels = self.images.pixels(index)
             if self.config.shift or self.config.flip:

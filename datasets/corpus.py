@@ -12,7 +12,7 @@ from pathlib import Path
 from gcn2snn.datasets.locate import read_files
 from gcn2snn.datasets.options import Cleaning, TextGraphOptions, suitable_min_count
 from gcn2snn.datasets.registry import Dataset
-from gcn2snn.errors import DataError
+from gcn2snn.errors import DataError, misfits
 
 SPLITS = ("train", "validation", "test")
 
@@ -55,6 +55,10 @@ class Corpus:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        with misfits("a corpus", vars(self)):
+            self._check()
+
+    def _check(self) -> None:
         count = len(self.documents)
         if count == 0:
             raise DataError(f"{self.name} holds no document; at least one training document is needed")

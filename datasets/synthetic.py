@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gcn2snn.errors import ArtefactError, ConfigError
+from gcn2snn.errors import ArtefactError, ConfigError, misfits
 from gcn2snn.file_names import refuse_other_ending
 from gcn2snn.files import replacing
 
@@ -58,6 +58,10 @@ class SyntheticCorpus:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        with misfits("SyntheticCorpus", vars(self)):
+            self._check()
+
+    def _check(self) -> None:
         for name in ("documents", "tokens", "words", "classes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a corpus needs at least 1")

@@ -19,6 +19,7 @@ from gcn2snn.errors import (
     MissingPackageError,
     kind_of,
     refuses_misfits,
+    within_memory,
 )
 from gcn2snn.kernels import CSR, MAX_ENTRIES, all_finite
 from gcn2snn.normalisation import normalise
@@ -200,7 +201,9 @@ class Graph:
         for tensor in (*tensors, self.val_mask, self.features):
             if tensor is not None:
                 digest.update(f"{tensor.dtype}{[*tensor.shape]}".encode())
-                digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data)
+                with within_memory("the fingerprint of the graph"):  # of a tensor that repeats its values by stride 0
+                    values = tensor.detach().resolve_neg().contiguous().cpu().flatten()
+                digest.update(values.view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def to_pyg(self) -> Data:

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, misfits
 
 UNITS = {"": 1, "B": 1}
 UNITS |= {f"{letter}{b}": 1000**power for power, letter in enumerate("KMGT", start=1) for b in ("", "B")}
@@ -90,7 +90,8 @@ def memory_limit(size: str | int, folder: str | Path | None = None) -> Iterator[
     Raises:
         ConfigError: no size, too small a size, or a folder that is not there.
     """
-    limit = MemoryLimit(bytes_of(size), None if folder is None else Path(folder))
+    with misfits("memory_limit", {"size": size, "folder": folder}):
+        limit = MemoryLimit(bytes_of(size), None if folder is None else Path(folder))
     if limit.size < LEAST_BYTES:
         raise ConfigError(f"a memory limit of {limit.size:,} bytes; at least {LEAST_BYTES:,} are needed")
     if limit.folder is not None and not limit.folder.is_dir():

@@ -80,6 +80,7 @@ def decode_checked(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     return decode_torch(spikes, dtype)
 
 
+@refuses_misfits
 def decode_into(spikes: Spikes, out: Tensor) -> None:
     """``decode`` to a tensor that is there, of codes that a population of ours has sent: they are not checked.
 
@@ -87,7 +88,14 @@ def decode_into(spikes: Spikes, out: Tensor) -> None:
     >>> decode_into(Spikes(torch.tensor([[1, 0]], dtype=torch.int8), torch.tensor(8.0), PhaseCode(2.0, 4)), values)
     >>> values
     tensor([[4., 0.]])
+
+    Raises:
+        InputError: ``out`` is of another shape than the codes.
+        InputTypeError: it is neither float32 nor float64.
     """
+    check_float("out", out.dtype)
+    if out.shape != spikes.code.shape:
+        raise InputError(f"out is {[*out.shape]}; the codes are {[*spikes.code.shape]}, and a value for each is needed")
     if choose(out.device) == "native" and out.is_contiguous():
         from gcn2snn.kernels import native
 

@@ -43,7 +43,7 @@ def fingerprint(tensor: Tensor) -> int:
     """
     seed = xxhash.xxh3_64_intdigest(f"{tensor.dtype}{[*tensor.shape]}".encode())
     # A tensor of at most one element counts as contiguous with any stride, but only stride 1 can be read as bytes.
-    flat = tensor.detach().contiguous().as_strided((tensor.numel(),), (1,))
+    flat = tensor.detach().resolve_neg().contiguous().as_strided((tensor.numel(),), (1,))
     if flat.device.type == "cpu":
         return xxhash.xxh3_64_intdigest(flat.view(torch.uint8).numpy().data, seed=seed)
     return xxhash.xxh3_64_intdigest(content_sum(flat).to_bytes(8, "little", signed=True), seed=seed)

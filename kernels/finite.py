@@ -6,7 +6,10 @@ import math
 
 from torch import Tensor
 
+from gcn2snn.errors import refuses_misfits
 
+
+@refuses_misfits
 def all_finite(x: Tensor) -> bool:
     """True if no element is NaN or infinite; one pass without copies, where ``isfinite`` makes several of the size of x.
 

@@ -200,6 +200,7 @@ def _path(spikes: Spikes, weight: Tensor, geometry: Geometry) -> str:
     return backend if backend == "triton" and weight.dtype == torch.float32 else "library"
 
 
+@refuses_misfits
 def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:
     """Whether the compiled kernel that skips silent neurons takes a convolution that looks once; else decode and ``conv2d``.
 

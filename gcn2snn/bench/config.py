@@ -17,7 +17,7 @@ from gcn2snn.bench.images import IMAGE_CASES
 from gcn2snn.bench.problems import SHAPES, Problem
 from gcn2snn.config import MOST_THREADS
 from gcn2snn.datasets import find
-from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError
+from gcn2snn.errors import ArtefactError, ConfigError, MissingPackageError, misfits
 from gcn2snn.file_names import why_not_there
 from gcn2snn.kernels import CSR, MAX_ENTRIES
 from gcn2snn.machine import device_named
@@ -77,12 +77,9 @@ class BenchConfig:
     network: Path | None = None
 
     def __post_init__(self) -> None:
-        _check_machine(self)
-        _check_numbers(self)
-        _check_operands(self)
-        _check_names(self)
-        _check_cases(self)
-        _check_plot(self)
+        with misfits("BenchConfig", vars(self)):
+            for check in (_check_machine, _check_numbers, _check_operands, _check_names, _check_cases, _check_plot):
+                check(self)
 
     @property
     def timer(self) -> str:

@@ -9,6 +9,7 @@ from gcn2snn.energy.lemaire import LemaireEnergy, lemaire_energy
 from gcn2snn.energy.neurobench import NeuroBenchCounts, neurobench_counts
 from gcn2snn.energy.presets import EnergyPreset
 from gcn2snn.energy.verdict import verdict_of
+from gcn2snn.errors import refuses_misfits
 
 WANTED = "counted for the source and the spiking network: only what the scored rows need\n"
 """Said where not all rows were counted."""
@@ -196,6 +197,7 @@ class EnergyReport:
         }
 
 
+@refuses_misfits
 def joules(amount: float) -> str:
     """Energy in a readable unit: 5.2e-08 J is 52 nJ."""
     for unit, size in (("J", 1.0), ("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
 from gcn2snn.neighbours.hops import incoming, neighbourhood
 
 if TYPE_CHECKING:
@@ -43,24 +44,27 @@ class NeighbourBatches:
         InputTypeError: ``data`` is no graph of PyTorch Geometric.
     """
 
+    @refuses_misfits
     def __init__(
         self,
         data: Data,
         fan_out: Sequence[int],
         batch_size: int,
-        nodes: Tensor | None = None,
+        nodes: Tensor | Sequence[int] | None = None,
         *,
         shuffle: bool = False,
         seed: int = 0,
     ) -> None:
         edge_index, count = _graph_of(data)
-        if not fan_out or any(isinstance(most, bool) or most < -1 for most in fan_out):
+        numbers = [operator.index(most) for most in fan_out]
+        if not numbers or any(isinstance(most, bool) for most in fan_out) or min(numbers) < -1:
             raise InputError(f"fan_out is {list(fan_out)}; for each layer a number of neighbours, or -1 for all")
+        batch_size, shuffle = operator.index(batch_size), bool(shuffle)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; a batch has 1 node or more")
-        self.data, self.fan_out, self.batch_size, self.shuffle = data, tuple(fan_out), batch_size, shuffle
+        self.data, self.fan_out, self.batch_size, self.shuffle = data, tuple(numbers), batch_size, shuffle
         self.nodes = _seeds(nodes, count)
-        self._edges = incoming(edge_index, count)
+        self._edge_index, self._edges = edge_index, incoming(edge_index, count)
         self._source = torch.Generator().manual_seed(seed)
         self._seed = seed
 
@@ -73,13 +77,13 @@ class NeighbourBatches:
             self._source.manual_seed(self._seed)
         order = torch.randperm(self.nodes.numel(), generator=self._source) if self.shuffle else None
         numbers = torch.arange(self.nodes.numel()) if order is None else order
-        for chosen in numbers.split(self.batch_size):
+        for chosen in numbers.split(min(self.batch_size, max(1, numbers.numel()))):
             yield self._batch(chosen)
 
+    @refuses_misfits
     def _batch(self, chosen: Tensor) -> Data:
-        seeds, edge_index = self.nodes[chosen], self.data.edge_index
-        assert edge_index is not None
-        found = neighbourhood(self._edges, edge_index, seeds, self.fan_out, self._source)
+        seeds = self.nodes[chosen]
+        found = neighbourhood(self._edges, self._edge_index, seeds, self.fan_out, self._source)
         batch = _part_of(self.data, found.nodes, found.edges)
         batch.edge_index, batch.num_nodes = found.edge_index, found.nodes.numel()
         batch.n_id, batch.e_id = found.nodes, found.edges
@@ -107,24 +111,31 @@ class ClusterBatches:
         seed: of what is drawn; the order is another one at each pass where parts are put together.
 
     Raises:
-        InputError: parts or together below 1.
+        InputError: parts or together below 1, or more parts than nodes.
         InputTypeError: ``data`` is no graph of PyTorch Geometric.
 
     Source: Chiang et al., "Cluster-GCN", 2019; the order: Cuthill and McKee, 1969.
     """
 
+    @refuses_misfits
     def __init__(self, data: Data, parts: int, together: int = 1, *, seed: int = 0) -> None:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import reverse_cuthill_mckee
 
         edge_index, count = _graph_of(data)
+        parts, together = operator.index(parts), operator.index(together)
         if parts < 1 or together < 1:
             raise InputError(f"parts is {parts} and together is {together}; both are 1 or more")
+        if parts > max(1, count):
+            raise InputError(
+                f"parts is {kind_of(parts)}; the graph has {count} nodes, and a part needs one. Ask for fewer"
+            )
         source, target = (end.numpy() for end in edge_index)
         ones = np.ones(source.size, dtype=np.int8)
         both = coo_array((np.concatenate([ones, ones]), (np.r_[source, target], np.r_[target, source])), (count, count))
         order = torch.from_numpy(reverse_cuthill_mckee(both.tocsr(), symmetric_mode=True).astype(np.int64))
         self.data, self.parts, self.together = data, order.tensor_split(parts), together
+        self._edge_index = edge_index
         self._source = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
@@ -134,18 +145,20 @@ class ClusterBatches:
     def __iter__(self) -> Iterator[Data]:
         count = len(self.parts)
         numbers = torch.randperm(count, generator=self._source) if self.together > 1 else torch.arange(count)
-        for chosen in numbers.split(self.together):
-            nodes = torch.cat([self.parts[number] for number in chosen.tolist()])
-            edge_index = self.data.edge_index
-            assert edge_index is not None
-            place = torch.full((self.data.num_nodes or 0,), -1, dtype=torch.int64)
-            place[nodes] = torch.arange(nodes.numel())
-            ends = place[edge_index]
-            edges = (ends >= 0).all(0).nonzero().flatten()
-            batch = _part_of(self.data, nodes, edges)
-            batch.edge_index, batch.num_nodes = ends[:, edges], nodes.numel()
-            batch.n_id, batch.e_id = nodes, edges
-            yield batch
+        for chosen in numbers.split(min(self.together, count)):
+            yield self._batch(chosen)
+
+    @refuses_misfits
+    def _batch(self, chosen: Tensor) -> Data:
+        nodes = torch.cat([self.parts[number] for number in chosen.tolist()])
+        place = torch.full((self.data.num_nodes or 0,), -1, dtype=torch.int64)
+        place[nodes] = torch.arange(nodes.numel())
+        ends = place[self._edge_index]
+        edges = (ends >= 0).all(0).nonzero().flatten()
+        batch = _part_of(self.data, nodes, edges)
+        batch.edge_index, batch.num_nodes = ends[:, edges], nodes.numel()
+        batch.n_id, batch.e_id = nodes, edges
+        return batch
 
 
 def seeds_of(data: object) -> Tensor | None:
@@ -166,12 +179,21 @@ def _graph_of(data: object) -> tuple[Tensor, int]:
         raise InputTypeError(
             f"the graph is {type(data).__name__}; a torch_geometric.data.Data with edge_index and num_nodes is needed"
         )
+    whole = not (edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype is torch.bool)
+    if not whole or edge_index.dim() != 2 or edge_index.shape[0] != 2:
+        raise InputTypeError(f"edge_index is {kind_of(edge_index)}; whole numbers [2, edges] are needed")
+    edge_index = edge_index.long()
+    if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < count:
+        raise InputError(
+            f"edge_index runs from {int(edge_index.min())} to {int(edge_index.max())}; allowed are the nodes 0 to {count - 1}"
+        )
     return edge_index, count
 
 
-def _seeds(nodes: Tensor | None, count: int) -> Tensor:
-    if nodes is None:
+def _seeds(given: Tensor | Sequence[int] | None, count: int) -> Tensor:
+    if given is None:
         return torch.arange(count)
+    nodes = torch.as_tensor(given)
     found = nodes.nonzero().flatten() if nodes.dtype is torch.bool else nodes.long().flatten()
     right = nodes.numel() == count if nodes.dtype is torch.bool else found.unique().numel() == found.numel()
     if not right or (found.numel() and not 0 <= int(found.min()) <= int(found.max()) < count):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from gcn2snn.errors import ConfigError
+from gcn2snn.errors import ConfigError, misfits
 from gcn2snn.plan.rates import Rates
 
 HALOS = ("worst", "random", "measured")
@@ -58,6 +58,10 @@ class Problem:
     halo: float | None = None
 
     def __post_init__(self) -> None:
+        with misfits("a plan", vars(self)):
+            self._check()
+
+    def _check(self) -> None:
         least = [("nodes", self.nodes), ("classes", self.classes), ("ranks", self.ranks)]
         least += [("hidden", width) for width in self.hidden]
         wrong = [f"{name} is {value:,}" for name, value in least if value <= 0]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from gcn2snn.errors import ConfigError, DataError
+from gcn2snn.errors import ConfigError, DataError, misfits
 from gcn2snn.files import load_json
 from gcn2snn.kernels import CSR, PhaseCode, decode, encode, phase_spmm, spmm
 from gcn2snn.schema import Stored
@@ -41,7 +41,9 @@ class Rates:
     source: str
 
     def __post_init__(self) -> None:
-        if not all(0 < rate < math.inf for rate in (self.floats, self.phases, self.dense)):
+        with misfits("rates", vars(self)):
+            right = all(0 < rate < math.inf for rate in (self.floats, self.phases, self.dense))
+        if not right:
             raise ConfigError(f"the rates of {self.source} are not all positive and finite. Measure them again")
 
 

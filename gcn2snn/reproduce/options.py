@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from gcn2snn.errors import ConfigError, DataError
+from gcn2snn.errors import ConfigError, DataError, misfits
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class ReproduceOptions:
     max_loss: float | None = None
 
     def __post_init__(self) -> None:
+        with misfits("ReproduceOptions", vars(self)):
+            self._check()
+
+    def _check(self) -> None:
         for name in ("seeds", "limit", "trials"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from call import Call, Values
+from more_calls import more_calls
 from sources import texts
 from torch import nn
 
@@ -20,35 +21,11 @@ from gcn2snn.normalisation import normalise
 from gcn2snn.passes import expected_error
 from gcn2snn.spiking_network import SpikingNetwork
 
-Values = dict[str, object]
-
-
-@dataclass
-class Call:
-    """A function, and what it is called with.
-
-    Args:
-        kind: row of the table.
-        name: of the function.
-        function: called with keywords.
-        make: fresh arguments that are right.
-        by_parts: it works on some rows at a time, so that rows without end need time without end and no memory.
-    """
-
-    kind: str
-    name: str
-    function: Callable[..., object]
-    make: Callable[[], Values]
-    by_parts: bool = False
-
-    def run(self, given: Values) -> object:
-        return self.function(**given)
-
 
 def calls_of(folder: Path) -> Iterator[Call]:
     """Every call; each is made once with its right arguments."""
     parts = (_encoding(), _matrices(), _products(), _steps(), _graphs(), _networks(), _pipeline(folder), _texts())
-    for call in itertools.chain(*parts):
+    for call in itertools.chain(*parts, more_calls()):
         call.run(call.make())
         yield call
 

@@ -26,7 +26,8 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from calls import Call, calls_of
+from call import Call
+from calls import calls_of
 from odd_values import odd
 from tally import Tally, run_as_command
 

@@ -42,3 +42,11 @@ def test_what_gives_no_scores_of_classes_is_refused(network: Callable[[Tensor], 
     images = load_images("digits", "test").first(4)
     with pytest.raises(InputError, match=r"the network gives .* for 4 image\(s\); scores of \[images, classes\]"):
         predict(network, images, find_normalisation("unit"))
+
+
+def test_any_number_of_images_at_a_time() -> None:
+    images, normalise = load_images("digits", "test").first(5), find_normalisation("unit")
+    assert [len(labels) for _, labels in images.batches(2**63, normalise)] == [5]
+    assert [len(labels) for _, labels in images.batches(2, normalise)] == [2, 2, 1]
+    with pytest.raises(InputError, match="0 images at a time were asked for; allowed are 1 and more"):
+        next(images.batches(0, normalise))

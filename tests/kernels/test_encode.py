@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kernel_problems import CODES
 
 from gcn2snn.errors import InputError, InputTypeError
-from gcn2snn.kernels import Fire, Mismatch, PhaseCode, Spikes, decode, encode, moments, reference
+from gcn2snn.kernels import Fire, Mismatch, PhaseCode, Spikes, decode, decode_into, encode, moments, reference
 from gcn2snn.kernels import native as compiled
 
 
@@ -159,3 +159,11 @@ def test_spikes_repr_tells_sizes() -> None:
     assert repr(scales) == f"Spikes([2, 3, 4, 5] int16, {coding}, 3 scales)"
     moved = Spikes(scales.code.to("meta"), torch.tensor(1.0), scales.coding)
     assert repr(moved) == f"Spikes([2, 3, 4, 5] int16, {coding}, one scale, meta)"
+
+
+def test_decode_into_refuses_another_shape_before_it_writes() -> None:
+    spikes = encode(torch.rand(3, 4), torch.tensor(1.0), PhaseCode(1.3, 8))
+    for out in (torch.zeros(3, 3), torch.zeros(4, 4), torch.zeros(0)):
+        with pytest.raises(InputError, match=r"the codes are \[3, 4\], and a value for each is needed"):
+            decode_into(spikes, out)
+        assert not out.any()

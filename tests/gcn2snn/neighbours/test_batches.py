@@ -191,3 +191,42 @@ def test_what_cannot_be_sampled_is_refused(data: Data, changes: dict[str, object
         gcn2snn.NeighbourBatches(data.x, [-1], 4)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="parts is 0"):
         gcn2snn.ClusterBatches(data, 0)
+
+
+def test_more_at_a_time_than_there_is_makes_one_batch(data: Data) -> None:
+    """A number beyond 64 bits ended in torch's error."""
+    assert [batch.num_nodes for batch in gcn2snn.NeighbourBatches(data, [-1], 2**63, nodes=[0, 1])]
+    assert len(list(gcn2snn.NeighbourBatches(data, [3, 2], 10**30))) == 1
+    assert [batch.num_nodes for batch in gcn2snn.ClusterBatches(data, 4, 2**63)] == [NODES]
+
+
+def test_more_parts_than_nodes_are_refused(data: Data) -> None:
+    with pytest.raises(InputError, match=r"parts is 301; the graph has 300 nodes, and a part needs one"):
+        gcn2snn.ClusterBatches(data, NODES + 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"edge_index": torch.rand(2, 4)}, r"edge_index is Tensor \[2, 4\] torch.float32; whole numbers \[2, edges\]"),
+        ({"edge_index": torch.tensor([[0], [9]])}, "edge_index runs from 0 to 9; allowed are the nodes 0 to 3"),
+        ({"edge_index": torch.tensor([0, 1])}, r"whole numbers \[2, edges\] are needed"),
+    ],
+)
+def test_edges_that_no_graph_has_are_refused(change: dict[str, Tensor], message: str) -> None:
+    graph = Data(**({"x": torch.rand(4, 2), "num_nodes": 4} | change))
+    for make in (lambda: gcn2snn.NeighbourBatches(graph, [-1], 2), lambda: gcn2snn.ClusterBatches(graph, 2)):
+        with pytest.raises((InputError, InputTypeError), match=message):
+            make()
+
+
+def test_edges_and_seeds_of_other_number_types() -> None:
+    edges = torch.tensor([[0, 1, 2], [1, 2, 3]])
+    graph, small = (Data(x=torch.eye(4), edge_index=index) for index in (edges, edges.to(torch.int8)))
+    for one, other in zip(
+        gcn2snn.NeighbourBatches(graph, [-1], 2, nodes=torch.tensor([1, 3])),
+        gcn2snn.NeighbourBatches(small, [-1], 2, nodes=[1, 3]),
+        strict=True,
+    ):
+        assert torch.equal(one.n_id, other.n_id)
+        assert torch.equal(one.edge_index, other.edge_index)
