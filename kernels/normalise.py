@@ -45,8 +45,8 @@ def normalised_rows(matrix: CSR, first: int, degree: Tensor) -> CSR:
         degree: d of every node that they read and of the rows themselves, [nodes] float64; others may be anything.
     """
     rows, device = matrix.shape[0], matrix.device
-    whole = first >= 0 and degree.dtype == torch.float64 and degree.numel() >= max(matrix.num_cols, first + rows)
-    if whole and _is_compiled(matrix, degree):
+    whole = first >= 0 and degree.dtype == torch.float64 and degree.dim() == 1
+    if whole and degree.shape[0] >= max(matrix.num_cols, first + rows) and _is_compiled(matrix, degree):
         from gcn2snn.kernels import native
 
         parts = native.normalise_rows(*_parts(matrix), first, degree.contiguous(), degree.rsqrt().contiguous())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps
+from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps, is_plain
 
 PREFIX = "gcn2snn_"
 SUFFIX = {torch.float32: "f32", torch.float64: "f64", torch.int8: "i8", torch.int16: "i16"}
@@ -41,12 +41,12 @@ class Array:
         Raises:
             TypeError: the value is no such tensor.
         """
-        if isinstance(value, Tensor) and value.dtype == self.dtype and value.is_cpu and value.is_contiguous():
+        if isinstance(value, Tensor) and value.dtype == self.dtype and is_plain(value) and value.is_contiguous():
             return ctypes.c_void_p(value.data_ptr())
         if value is None and self.optional:
             return ctypes.c_void_p(None)
         got = f"a {type(value).__name__}"
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested:
             got = f"a {'contiguous' if value.is_contiguous() else 'strided'} one of {value.dtype} on {value.device}"
         raise TypeError(f"a contiguous CPU tensor of {self.dtype} is needed, not {got}")
 

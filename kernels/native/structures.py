@@ -83,6 +83,11 @@ class Blocks(ctypes.Structure):
     )
 
 
+def is_plain(tensor: Tensor) -> bool:
+    """Whether the elements of a tensor lie in memory of the CPU, where its strides say: not nested, not sparse."""
+    return tensor.is_cpu and tensor.layout is torch.strided and not tensor.is_nested
+
+
 class Keep:
     """Builds C structures and keeps the tensors they point into alive until the call is over."""
 
@@ -105,7 +110,7 @@ class Keep:
         Raises:
             TypeError: as for :meth:`pointer`.
         """
-        if tensor.dtype != dtype or tensor.device.type != "cpu":
+        if tensor.dtype != dtype or not is_plain(tensor):
             raise TypeError(f"a CPU tensor of {dtype} is needed, not one of {tensor.dtype} on {tensor.device}")
         self.kept.append(tensor)
         return tensor.data_ptr()

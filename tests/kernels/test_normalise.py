@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcn2snn.errors import InputError
+from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels import CSR, backend, degrees, normalised_rows
 from gcn2snn.kernels.fingerprint import signed
 from gcn2snn.kernels.symmetry import is_mirrored
@@ -106,3 +106,11 @@ def test_too_few_degrees_and_other_dtypes_are_left_to_torch() -> None:
     assert single.value.dtype == torch.float32
     with pytest.raises(InputError, match="normalised_rows cannot work with"):
         normalised_rows(matrix, 0, torch.ones(2, dtype=torch.float64))
+
+
+def test_nested_degrees_are_refused() -> None:
+    """They say that they are contiguous on the CPU, and their address is none."""
+    matrix = _matrix(1, 6, 0.5, torch.float64, False)
+    nested = torch.nested.nested_tensor([degrees(matrix), torch.ones(1, dtype=torch.float64)], layout=torch.jagged)
+    with pytest.raises((InputError, InputTypeError), match="normalised_rows cannot work with"):
+        normalised_rows(matrix, 0, nested)

@@ -205,3 +205,9 @@ def test_a_library_that_cannot_be_used_is_built_again(
         assert built == ["compile", "compile"]
     finally:
         loading.load.cache_clear()
+
+
+def test_a_nested_tensor_is_no_array() -> None:
+    nested = torch.nested.nested_tensor([torch.ones(3), torch.ones(2)], layout=torch.jagged)
+    with pytest.raises(TypeError, match=r"a contiguous CPU tensor of torch.float32 is needed, not a"):
+        Array(torch.float32).from_param(nested)
