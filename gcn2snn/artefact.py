@@ -50,6 +50,7 @@ def save(
     Raises:
         ArtefactError: the file exists and ``force`` is not set, its name ends as that of another format (``.json``, ``.pt``,
             ...), or it cannot be written.
+        InputError: a tensor of the network was written to, and holds what no conversion gives, such as NaN.
     """
     refuse_other_ending(Path(path), ".safetensors")
     if os.path.lexists(path) and not force:

@@ -16,6 +16,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from gcn2snn import ir
 from gcn2snn.config import ConvertConfig
+from gcn2snn.described_module import full_precision
 from gcn2snn.engines import Value, bind, choose_engine
 from gcn2snn.errors import ConfigError, ConversionError, InputError, InputTypeError, Refusal, kind_of, within_memory
 from gcn2snn.frontends import Call, Handler, SampledCall, copied, lower, small_call, untouched
@@ -52,6 +53,7 @@ PART = "a memory limit holds, so the model ran on at most 2,048 nodes and the ed
 
 
 @within_memory("the conversion")
+@full_precision()
 def convert(
     model: nn.Module,
     example: object,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, NoReturn, Self
 
 import torch
@@ -12,6 +12,16 @@ from torch import Tensor, fx, nn
 from gcn2snn import ir
 from gcn2snn.errors import ConfigError
 from gcn2snn.network_state import device_of, in_order, tensors_of, thresholds_of, with_tensors, wrong_values
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Autocast is off inside, on every kind of device on which it is on: results are compared in the number type of the model."""
+    with ExitStack() as off:
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                off.enter_context(torch.autocast(kind, enabled=False))
+        yield
 
 
 class DescribedModule(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from gcn2snn.errors import (
     refuses_misfits,
     within_memory,
 )
-from gcn2snn.kernels import CSR, MAX_ENTRIES, all_finite
+from gcn2snn.kernels import CSR, MAX_ENTRIES, Derived, all_finite, contents
 from gcn2snn.normalisation import normalise
 from gcn2snn.schema import Count, Json, Sha256, Stored
 
@@ -188,21 +189,37 @@ class Graph:
         held = max(1, int(share * nodes.numel()))
         return order[held:].sort().values, order[:held].sort().values
 
-    @cached_property
+    @property
     def adjacency(self) -> CSR:
-        """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf & Welling, Eq. 2; Yao et al., Eq. 4), float32."""
-        return normalise(self.raw)
+        """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf & Welling, Eq. 2; Yao et al., Eq. 4), float32.
+
+        Kept, and made again when the raw matrix holds something else.
+        """
+        return self._kept.get("adjacency", contents(*self._matrix_tensors), lambda: normalise(self.raw))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over structure, weights, labels, masks and features; kept as long as they stay the same."""
+        tensors = (*self._matrix_tensors, self.labels, self.train_mask, self.test_mask, self.val_mask, self.features)
+        there = [tensor for tensor in tensors if tensor is not None]
+        with within_memory("the fingerprint of the graph"):  # of a tensor that repeats its values by stride 0
+            return self._kept.get("fingerprint", contents(*there), lambda: self._hashed(tensors))
+
+    @property
+    def _matrix_tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.raw.rowptr, self.raw.col, self.raw.value
 
     @cached_property
-    def fingerprint(self) -> str:
-        """sha256 over structure, weights, labels, masks and features."""
-        tensors = (self.raw.rowptr, self.raw.col, self.raw.value, self.labels, self.train_mask, self.test_mask)
+    def _kept(self) -> Derived:
+        return Derived()
+
+    def _hashed(self, tensors: Sequence[Tensor | None]) -> str:
         digest = hashlib.sha256()
-        for tensor in (*tensors, self.val_mask, self.features):
+        for tensor in tensors:
             if tensor is not None:
                 digest.update(f"{tensor.dtype}{[*tensor.shape]}".encode())
-                with within_memory("the fingerprint of the graph"):  # of a tensor that repeats its values by stride 0
-                    values = tensor.detach().resolve_neg().contiguous().cpu().flatten()
+                plain = tensor.detach().resolve_neg().contiguous().cpu()
+                values = plain.as_strided((plain.numel(),), (1,))  # one element counts as contiguous with any stride
                 digest.update(values.view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
@@ -261,10 +278,11 @@ class Graph:
         """
         from gcn2snn.files import save_tensors
 
-        _check_values(self)
+        _check_values(replace(self))  # made anew: its tensors may have been written to
         tensors = {"rowptr": self.raw.rowptr, "col": self.raw.col, "value": self.raw.value, "labels": self.labels}
         tensors |= {"train_mask": self.train_mask, "test_mask": self.test_mask}
         tensors |= {k: v for k, v in (("features", self.features), ("val_mask", self.val_mask)) if v is not None}
+        tensors = {name: tensor.clone() if "mask" in name else tensor for name, tensor in tensors.items()}  # may be one
         meta = {
             "class_names": self.class_names,
             "node_names": self.node_names,

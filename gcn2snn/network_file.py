@@ -14,6 +14,7 @@ from gcn2snn.config import ConvertConfig, to_dict
 from gcn2snn.files import save_tensors
 from gcn2snn.kernels import PhaseCode
 from gcn2snn.machine import environment
+from gcn2snn.network_checks import check_network
 from gcn2snn.passes import Choice, PopulationReport, RefitReport, choice_dict
 
 SNN_FORMAT = 4
@@ -63,7 +64,9 @@ def write_network(path: Path, snn: Converted, origin: Mapping[str, object]) -> P
 
     Raises:
         ArtefactError: the file cannot be written.
+        InputError: the network holds values that no conversion gives, with which it could not be loaded.
     """
+    check_network(snn.network)  # its tensors may have been written to since it was made
     tensors: dict[str, Tensor] = {}
     nodes = [_pack_node(node, index, tensors) for index, node in enumerate(snn.network)]
     values = None

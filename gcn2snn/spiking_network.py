@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Protocol
@@ -176,7 +177,8 @@ class SpikingNetwork(DescribedModule):
             with torch.inference_mode(False), torch.no_grad():  # codes of inference mode do not count their changes
                 self._known = input_free(self.network)
         known = self._known if observe is None else None
-        with contextlib.nullcontext() if foreign else misfits("the network", inputs):
+        named = contextlib.nullcontext() if foreign else misfits("the network", inputs)
+        with named, self.without_autocast():
             heads = run_chosen(chosen, self.network, inputs, wait, observe, recordings, known)
         return ir.assembled(self.network.structure, list(heads.values()))
 
@@ -197,7 +199,7 @@ class SpikingNetwork(DescribedModule):
 
         def observe(node: ir.Node, args: tuple[Value, ...], value: Value) -> None:
             if isinstance(node, ir.Neuron) and isinstance(value, Spikes):
-                found[node.name] = value
+                found[node.name] = replace(value, scale=value.scale.clone())  # the caller may write to it
 
         self._run(self._bound(args, kwargs), engine, self.config.wait if wait is None else wait, observe, None)
         return found
@@ -272,7 +274,8 @@ class SpikingNetwork(DescribedModule):
         """What the source model gives: the same description with its ReLUs instead of neurons."""
         heads: dict[str, Tensor] = {}
         inputs = self._bound(args, kwargs, sparse=observe is None)
-        with misfits("the network", inputs) if observe is None else contextlib.nullcontext():
+        named = misfits("the network", inputs) if observe is None else contextlib.nullcontext()
+        with named, self.without_autocast():
             run_float(self.network, inputs, observe, heads)
         return ir.assembled(self.network.structure, list(heads.values()))
 
@@ -307,7 +310,7 @@ class SpikingNetwork(DescribedModule):
 
         wait = self.config.wait if wait is None else wait
         inputs = self._bound(args, kwargs)
-        with misfits("verify", {**inputs, "tolerance": tolerance}):
+        with misfits("verify", {**inputs, "tolerance": tolerance}), self.without_autocast():
             return verify(self.network, inputs, wait, tolerance)
 
     def layers_table(self, *args: object, **kwargs: Any) -> list[dict[str, object]]:
@@ -359,6 +362,7 @@ class SpikingNetwork(DescribedModule):
         rows = [[answer.probability[name] for name in documents.class_names] for answer in answers]
         return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(documents.class_names))
 
+    @refuses_misfits
     def save_pretrained(
         self,
         directory: str | Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, ConfigError
 from gcn2snn.files import load_tensors, save_tensors
 from gcn2snn.schema import Json, Sha256, Stored, made_of
 
@@ -99,6 +100,10 @@ def train_to_end(
         KeyboardInterrupt: passed on, as for a request to end (SIGTERM); with ``finish_epoch`` after the checkpoint is
             written.
     """
+    if torch.is_inference_mode_enabled():
+        raise ConfigError(
+            "training needs gradients, and torch.inference_mode() gives none. Call it outside of that block"
+        )
     options = trainer.loop
     held = interrupts_held() if options.finish_epoch else contextlib.nullcontext(lambda: 0)
     with seeded(options.seed, options.threads), held as interrupted:
@@ -109,6 +114,7 @@ def train_to_end(
         saved = time.monotonic()
         while not trainer.done:
             trainer.run_epoch()
+            refuse_diverged(trainer.history)
             if on_epoch is not None:
                 on_epoch(trainer)
             due = interrupted() or time.monotonic() - saved >= options.save_every
@@ -120,6 +126,19 @@ def train_to_end(
     if number := interrupted():
         signal.raise_signal(number)  # whoever handled it before the training does so now, with the state on disk
         raise KeyboardInterrupt
+
+
+def refuse_diverged(history: Sequence[Any]) -> None:
+    """Stop a training whose loss is no number any more: every later epoch, and the network, would be none either.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if history and not math.isfinite(history[-1].train_loss):
+        raise ConfigError(
+            f"the training loss is {history[-1].train_loss} after epoch {history[-1].epoch}: the training diverged. Use a "
+            f"smaller learning rate"
+        )
 
 
 @contextlib.contextmanager

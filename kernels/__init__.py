@@ -8,6 +8,7 @@ from gcn2snn.kernels import backend, reference
 from gcn2snn.kernels.bucketed import moments, phase_gemm_bucketed, phase_spmm_bucketed, up_to
 from gcn2snn.kernels.counts import event_count, spike_count
 from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
+from gcn2snn.kernels.derived import Derived, contents
 from gcn2snn.kernels.encode import decode, decode_into, decode_torch, encode, encode_torch
 from gcn2snn.kernels.epilogue import Fire
 from gcn2snn.kernels.fingerprint import fingerprint
@@ -29,6 +30,7 @@ __all__ = [
     "CSR",
     "LAST_THRESHOLDS",
     "MAX_ENTRIES",
+    "Derived",
     "Fire",
     "Geometry",
     "Mismatch",
@@ -38,6 +40,7 @@ __all__ = [
     "backend",
     "binary_entries",
     "binary_values",
+    "contents",
     "decode",
     "decode_into",
     "decode_torch",

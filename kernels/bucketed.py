@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError, refuses_misfits
+from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
 from gcn2snn.kernels import phase_gemm as dense
 from gcn2snn.kernels import phase_spmm as sparse
 from gcn2snn.kernels.backend import choose
@@ -162,11 +162,22 @@ def up_to(spikes: Spikes, phase: int) -> Spikes:
     return spikes.with_code(torch.where(spikes.code.abs() <= phase, spikes.code, 0))
 
 
+def check_wait(wait: int) -> None:
+    """Refuse a wait that is no number of steps.
+
+    Raises:
+        InputError, InputTypeError: as said.
+    """
+    if not isinstance(wait, int) or isinstance(wait, bool):
+        raise InputTypeError(f"wait is {kind_of(wait)}; a whole number of steps is needed")
+    if wait < 0:
+        raise InputError(f"wait is {wait}; allowed are 0 and more steps")
+
+
 def _check(
     fire: Fire, wait: int, rows: int, channels: int, dtype: torch.dtype, bias: Tensor | None, add: Tensor | None
 ) -> None:
-    if wait < 0:
-        raise InputError(f"wait is {wait}; allowed are 0 and more steps")
+    check_wait(wait)
     check_epilogue(rows, channels, dtype, bias, add)
     check_scale(fire.scale, channels)
     fire.check_horizon((rows, channels))

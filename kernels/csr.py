@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits
+from gcn2snn.errors import InputError, InputTypeError, kind_of, refuses_misfits, within_memory
 from gcn2snn.kernels.derived import Derived, contents, either, versions
 from gcn2snn.kernels.finite import all_finite
 from gcn2snn.kernels.sort_entries import compress, sort_entries
@@ -20,6 +20,9 @@ from gcn2snn.kernels.symmetry import check_symmetric, is_mirrored
 T = TypeVar("T")
 MAX_ENTRIES = 2**31 - 64
 """Entries that a matrix may have: a kernel may count a few past the last one in 32 bits."""
+
+MOST_INDICES = 2**31 - 1
+"""Rows or columns that a matrix may have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +90,16 @@ class CSR:
         if not (row.shape == col.shape == value.shape and row.dim() == 1):
             shapes = f"{[*row.shape]}, {[*col.shape]} and {[*value.shape]}"
             raise InputError(f"row, col and value must be vectors of one length, got {shapes}")
-        if row.is_floating_point() or col.is_floating_point():
+        if any(index.is_floating_point() or index.is_complex() for index in (row, col)):
             raise InputTypeError(
                 f"row is {row.dtype} and col is {col.dtype}; indices are integers. Convert with .long()"
             )
         rows, columns = (operator.index(size) for size in shape)
-        if rows < 0 or columns < 0:
-            raise InputError(f"shape is ({kind_of(rows)}, {kind_of(columns)}); allowed are 0 and more rows and columns")
+        if not (0 <= rows <= MOST_INDICES and 0 <= columns <= MOST_INDICES):
+            raise InputError(
+                f"shape is ({kind_of(rows)}, {kind_of(columns)}); allowed are 0 to {MOST_INDICES} rows and columns, for indices "
+                f"have 32 bits"
+            )
         _check_entries(value.numel())
         if (found := compress(row, col, value, (rows, columns))) is not None:
             matrix = cls(*found, columns, symmetric)
@@ -262,7 +268,8 @@ class CSR:
         return self._derived.get("column counts", either(self.col), self._count_columns)
 
     def _count_columns(self) -> Tensor:
-        return torch.bincount(self.col, minlength=self.num_cols)
+        with within_memory("a count for each column"):
+            return torch.bincount(self.col, minlength=self.num_cols)
 
     def derive(self, name: str, make: Callable[[Tensor], T]) -> T:
         """What a kernel makes of ``rowptr``, kept with the matrix as long as ``rowptr`` stays as it is."""

@@ -14,16 +14,26 @@ Key = tuple[object, ...]
 
 
 class Derived:
-    """Derived values by name, each with the key of what it was made from."""
+    """Derived values by name, each with the key of what it was made from, and how often it was written to since.
+
+    >>> import torch
+    >>> x, kept = torch.ones(2), Derived()
+    >>> kept.get("double", contents(x), lambda: 2 * x) is kept.get("double", contents(x), lambda: 2 * x)
+    True
+    >>> x.numpy()[0] = 5.0
+    >>> kept.get("double", contents(x), lambda: 2 * x)
+    tensor([10.,  2.])
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Key, object]] = {}
+        self._kept: dict[str, tuple[Key, object, Key]] = {}
 
     def get(self, name: str, key: Key, make: Callable[[], T]) -> T:
-        """The value kept under a name if it was made for this key, else a new one."""
+        """The value kept under a name if it was made for this key and nobody has written to it, else a new one."""
         kept = self._kept.get(name)
-        if kept is None or kept[0] != key:
-            kept = self._kept[name] = (key, make())
+        if kept is None or kept[0] != key or kept[2] != _writes(kept[1]):
+            value = make()
+            kept = self._kept[name] = (key, value, _writes(value))
         return cast(T, kept[1])
 
     def forget(self, name: str) -> None:
@@ -31,8 +41,21 @@ class Derived:
         self._kept.pop(name, None)
 
 
+def _writes(value: object) -> Key:
+    """In-place operations of PyTorch on a tensor, or on those of a matrix; tensors of inference mode do not count them."""
+    parts = (
+        (value,) if isinstance(value, Tensor) else (getattr(value, name, None) for name in ("rowptr", "col", "value"))
+    )
+    return tuple([part._version for part in parts if isinstance(part, Tensor) and not part.is_inference()])
+
+
 def contents(*tensors: Tensor) -> Key:
-    """A key that differs when the contents do, whoever wrote to the memory."""
+    """A key that differs when the contents do, whoever wrote to the memory.
+
+    >>> import torch
+    >>> contents(torch.zeros(2)) == contents(torch.zeros(2)), contents(torch.zeros(2)) == contents(torch.zeros(3))
+    (True, False)
+    """
     return tuple(fingerprint(tensor) for tensor in tensors)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
-from gcn2snn.kernels.epilogue import Fire, check_float, check_scale
+from gcn2snn.kernels.epilogue import Fire, check_float, check_scale, wants_gradient
 from gcn2snn.kernels.phase import PhaseCode, Spikes
 from gcn2snn.kernels.reference import per_channel
 
@@ -68,6 +68,8 @@ def decode_checked(spikes: Spikes, dtype: torch.dtype) -> Tensor:
     """``decode`` for operations that have checked the codes."""
     if not spikes.code.is_contiguous() and pixels_last(spikes.code):
         return as_images(decode_checked(spikes.with_code(as_pixels(spikes.code)), dtype), spikes.code.shape)
+    if wants_gradient(spikes.scale):
+        return decode_torch(spikes, dtype)
     backend = choose(spikes.code.device)
     if backend == "native":
         from gcn2snn.kernels import native

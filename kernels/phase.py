@@ -65,8 +65,8 @@ class PhaseCode:
             raise ConfigError(f"base is {self.base}; a phase code needs a finite base Q > 1, for example 1.3")
         if not 1 <= self.timesteps <= 255:
             raise ConfigError(f"timesteps is {self.timesteps}; allowed are 1 to 255")
-        if self.group < 1:
-            raise ConfigError(f"group is {self.group}; allowed are 1 and more neurons that share a membrane")
+        if not 1 <= self.group <= 255:
+            raise ConfigError(f"group is {kind_of(self.group)}; allowed are 1 to 255 neurons that share a membrane")
         if not isinstance(self.last, str) or self.last not in LAST_THRESHOLDS:
             raise ConfigError(f"last is {kind_of(self.last)}; allowed are {', '.join(LAST_THRESHOLDS)}")
         if self.last == "half" and not self.shift:
@@ -98,7 +98,9 @@ class PhaseCode:
 
     def step_of(self, phase: Tensor) -> Tensor:
         """Time step of a phase, ceil(phase / group); 0 stays 0, silence."""
-        return (phase + (self.group - 1)) // self.group if self.group > 1 else phase
+        if self.group == 1:
+            return phase
+        return ((phase.int() + (self.group - 1)) // self.group).to(phase.dtype)  # the sum may not fit into a byte
 
     def phases_of(self, step: int) -> range:
         """The phases of a time step 1..steps, first to last."""

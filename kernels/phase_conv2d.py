@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
-from gcn2snn.kernels.bucketed import moments, up_to
+from gcn2snn.kernels.bucketed import check_wait, moments, up_to
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_scale, finish, wants_gradient
 from gcn2snn.kernels.geometry import Geometry, Pair, Sides
@@ -65,9 +65,11 @@ def phase_conv2d(
         InputTypeError: a dtype is not allowed.
     """
     geometry = Geometry(stride, padding, dilation, groups)
-    _check(spikes, weight, weight_scale, bias, add, geometry)
+    shape = _check(spikes, weight, weight_scale, bias, add, geometry)
     dense = dequantise(weight, weight_scale)
-    path = "library" if wants_gradient(dense, bias, add) else _path(spikes, dense, geometry)
+    if not dense.numel():
+        return _of_nothing(shape, dense, bias, add)
+    path = "library" if wants_gradient(dense, spikes.scale, bias, add) else _path(spikes, dense, geometry)
     if path == "native":
         from gcn2snn.kernels import native
 
@@ -116,6 +118,8 @@ def phase_conv2d_fire(
     check_scale(fire.scale, weight.shape[0])
     fire.check_horizon(shape)
     dense = dequantise(weight, weight_scale).detach()
+    if not dense.numel():
+        return encode(_of_nothing(shape, dense, bias, add).detach(), fire.scale, fire.coding, fire.horizon)
     path = _path(spikes, dense, geometry)
     if path == "native":
         from gcn2snn.kernels import native
@@ -165,8 +169,7 @@ def phase_conv2d_bucketed(
     Raises:
         InputError, InputTypeError: as in :func:`phase_conv2d` and ``encode``; wait < 0.
     """
-    if wait < 0:
-        raise InputError(f"wait is {wait}; allowed are 0 and more steps")
+    check_wait(wait)
     geometry = Geometry(stride, padding, dilation, groups)
     limits, moment_of = moments(spikes, fire, wait)
     shape = _check(spikes, weight, weight_scale, bias, add, geometry, limits.numel())
@@ -215,6 +218,12 @@ def event_driven(spikes: Spikes, weight: Tensor, geometry: Geometry) -> bool:
     """
     outputs = weight.shape[0] // geometry.groups
     return weight.shape[2] <= KERNEL_ROWS and outputs >= LEAST_OUTPUTS and not spikes.coding.signed
+
+
+def _of_nothing(shape: Shape, weight: Tensor, bias: Tensor | None, add: Tensor | None) -> Tensor:
+    """Potentials of a convolution that reads no pixel: no channels, or a kernel without a row or a column."""
+    start = None if bias is None else per_channel(bias, 4)
+    return finish(torch.zeros(shape, dtype=weight.dtype, device=weight.device), start, add)
 
 
 def _convolve(spikes: Spikes, weight: Tensor, bias: Tensor | None, add: Tensor | None, geometry: Geometry) -> Tensor:

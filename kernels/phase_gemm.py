@@ -41,7 +41,7 @@ def phase_gemm(
         add: [N, out].
 
     Returns:
-        [N, out]. Gradients reach weight, weight_scale, bias and add. BLAS chooses the order of the sums: an element differs
+        [N, out]. Gradients reach weights, bias, add and all scales. BLAS chooses the order of the sums: an element differs
         from the reference by at most (in + 2) eps sum_i |x_ni w_oi|.
 
     Raises:
@@ -51,7 +51,7 @@ def phase_gemm(
     check_operands(spikes, weight, weight_scale)
     dtype = weight.dtype if weight_scale is None else weight_scale.dtype
     check_epilogue(spikes.code.shape[0], weight.shape[0], dtype, bias, add)
-    followed = wants_gradient(weight, weight_scale, bias, add)
+    followed = wants_gradient(weight, weight_scale, spikes.scale, bias, add)
     if choose(weight.device) == "triton" and not followed:
         from gcn2snn.kernels.triton import phase_gemm as on_device
 

@@ -11,7 +11,7 @@ from gcn2snn.kernels.csr import CSR
 from gcn2snn.kernels.encode import check_codes, decode_checked, encode
 from gcn2snn.kernels.epilogue import Fire, check_epilogue, check_float, check_scale, finish, wants_gradient
 from gcn2snn.kernels.phase import Spikes
-from gcn2snn.kernels.spmm import check_device, spmm
+from gcn2snn.kernels.spmm import check_device, refuse_followed_values, spmm
 
 
 @refuses_misfits
@@ -44,7 +44,7 @@ def phase_spmm(
         add: [rows, C], of ``dtype``: a second input of the same membrane.
 
     Returns:
-        [rows, C]. Gradients reach bias and add. With one scale for all channels the compiled helper is equal to the reference
+        [rows, C]. Gradients reach bias, add and the scale. With one scale for all channels the compiled helper is equal to the reference
         bit for bit. A scale per channel is multiplied after the sum, A (X diag s) = (A X) diag s; then, and on other backends,
         an element differs from the reference by at most (n + 3) eps sum_j |a_ij x_jc| for a row of n entries.
 
@@ -55,6 +55,9 @@ def phase_spmm(
     check_float("the dtype asked for", dtype)
     check_operands(matrix, spikes)
     check_epilogue(matrix.shape[0], spikes.code.shape[1], dtype, bias, add)
+    refuse_followed_values(matrix)
+    if wants_gradient(spikes.scale):
+        return finish(spmm(matrix, decode_checked(spikes, dtype)), bias, add)
     if wants_gradient(bias, add):
         return finish(phase_spmm(matrix, spikes, dtype), bias, add)
     backend = choose(spikes.code.device)

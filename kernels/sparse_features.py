@@ -8,7 +8,7 @@ from torch import Tensor
 from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
-from gcn2snn.kernels.spmm import check_device, spmm
+from gcn2snn.kernels.spmm import check_device, refuse_followed_values, spmm
 
 
 @refuses_misfits
@@ -37,6 +37,8 @@ def spmm_features(matrix: CSR, x: CSR) -> Tensor:
             f"a matrix of shape {matrix.shape} times features {[*x.shape]}: {matrix.shape[1]} rows are needed"
         )
     check_device(matrix, x.value)
+    refuse_followed_values(matrix)
+    refuse_followed_values(x)
     backend = choose(x.device)
     if backend == "native":
         from gcn2snn.kernels import native

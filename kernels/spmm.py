@@ -11,7 +11,7 @@ from torch.nn import functional
 from gcn2snn.errors import InputError, InputTypeError, refuses_misfits
 from gcn2snn.kernels.backend import choose
 from gcn2snn.kernels.csr import CSR
-from gcn2snn.kernels.epilogue import check_float
+from gcn2snn.kernels.epilogue import check_float, wants_gradient
 
 
 @refuses_misfits
@@ -40,7 +40,8 @@ def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | N
         The other backends differ by at most (n + 2) eps sum_j |a_ij x_jc| for a row of n entries.
 
     Raises:
-        InputError: the shapes do not meet, they are on two devices, or the matrix breaks an invariant of ``CSR``.
+        InputError: the shapes do not meet, they are on two devices, the matrix breaks an invariant of ``CSR``, or its values want
+            a gradient.
         InputTypeError: x is not float32 or float64, or a mask is not bool.
     """
     if x.dim() != 2 or x.shape[0] != matrix.shape[1]:
@@ -50,6 +51,7 @@ def spmm(matrix: CSR, x: Tensor, rows: Tensor | None = None, columns: Tensor | N
         )
     check_float("x", x.dtype)
     check_device(matrix, x)
+    refuse_followed_values(matrix)
     for name, mask, size in (("rows", rows, matrix.shape[0]), ("columns", columns, matrix.shape[1])):
         if mask is not None:
             _check_mask(name, mask, size)
@@ -76,6 +78,19 @@ def check_device(matrix: CSR, x: Tensor) -> None:
     """
     if matrix.device != x.device:
         raise InputError(f"the matrix is on {matrix.device} and the features are on {x.device}. Move one with .to()")
+
+
+def refuse_followed_values(matrix: CSR) -> None:
+    """Refuse a matrix whose values want a gradient, which no product here gives them.
+
+    Raises:
+        InputError: as said.
+    """
+    if wants_gradient(matrix.value):
+        raise InputError(
+            "the values of the matrix require a gradient, and products of a CSR give them none. Build it with value.detach(), "
+            "call this under torch.no_grad(), or use torch.sparse.mm"
+        )
 
 
 class _SparseProduct(torch.autograd.Function):

@@ -88,7 +88,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "network_checks": (*GROUND, "ir"),
     "described_module": (*GROUND, "ir", "network_state"),
     "network_summary": (*GROUND, "ir", "engines"),
-    "network_file": (*GROUND, "ir", "passes"),
+    "network_file": (*GROUND, "ir", "passes", "network_checks"),
     "model_folder": (*GROUND, "datasets", "ir", "energy", "passes", "network_file"),
     "spiking_network": (
         *GROUND,
@@ -139,6 +139,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "verify",
         "frontends",
         "source_check",
+        "described_module",
         "spiking_network",
         "textgcn",
     ),

@@ -19,7 +19,7 @@ from gcn2snn.distributed.halo import Halo, with_halo
 from gcn2snn.errors import Terminated
 from gcn2snn.kernels import CSR, spmm
 from gcn2snn.textgcn import Epoch, key_of_text_training, random_state, restore_random_state, split_of
-from gcn2snn.training_loop import LoopOptions, interrupts_held, seeded
+from gcn2snn.training_loop import LoopOptions, interrupts_held, refuse_diverged, seeded
 
 BLOCK = 2**22
 """Numbers that are drawn at once where only some rows of a table are kept."""
@@ -252,6 +252,7 @@ def train_share(
         number = 0
         while not trainer.done:
             trainer.run_epoch()
+            refuse_diverged(trainer.history)
             if on_epoch is not None:
                 on_epoch(trainer)
             due = time.monotonic() - saved >= options.save_every

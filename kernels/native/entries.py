@@ -34,7 +34,11 @@ def normalise_rows(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(rowptr, columns, values) of rows ``first``... of D^-1/2 (A + I) D^-1/2, values float32."""
     rows, most = rowptr.numel() - 1, value.numel() + rowptr.numel() - 1
-    new_rowptr, new_col, new_value = torch.empty_like(rowptr), col.new_empty(most), torch.empty(most)
+    new_rowptr, new_col, new_value = (
+        torch.empty_like(rowptr),
+        torch.empty(most, dtype=torch.int32),
+        torch.empty(most, dtype=torch.float32),
+    )
     numbers = (rowptr, col, rows, value, first, degree, inverse_root)
     call(f"normalise_rows_{SUFFIX[value.dtype]}", *numbers, new_rowptr, new_col, new_value)
     entries = int(new_rowptr[-1])

@@ -164,6 +164,6 @@ def _wider(spikes: Spikes, fire: Fire) -> torch.dtype:
 @lru_cache(maxsize=64)
 def register_levels(coding: PhaseCode) -> Tensor:
     """Value of each phase at scale 1, as long as the table in the registers; kept, so callers must not change it."""
-    table = torch.zeros(loading.load().register_phases + 1)
+    table = torch.zeros(loading.load().register_phases + 1, dtype=torch.float32)
     table[1 : coding.timesteps + 1] = coding.levels(torch.float32)
     return table

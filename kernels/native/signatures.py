@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps, is_plain
+from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps, address_of, is_plain
 
 PREFIX = "gcn2snn_"
 SUFFIX = {torch.float32: "f32", torch.float64: "f64", torch.int8: "i8", torch.int16: "i16"}
@@ -42,7 +42,7 @@ class Array:
             TypeError: the value is no such tensor.
         """
         if isinstance(value, Tensor) and value.dtype == self.dtype and is_plain(value) and value.is_contiguous():
-            return ctypes.c_void_p(value.data_ptr())
+            return ctypes.c_void_p(address_of(value))
         if value is None and self.optional:
             return ctypes.c_void_p(None)
         got = f"a {type(value).__name__}"

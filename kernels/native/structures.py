@@ -88,6 +88,18 @@ def is_plain(tensor: Tensor) -> bool:
     return tensor.is_cpu and tensor.layout is torch.strided and not tensor.is_nested
 
 
+def address_of(tensor: Tensor) -> int:
+    """Where the elements of a plain tensor begin.
+
+    Raises:
+        TypeError: it has elements and no memory, which somebody has given back.
+    """
+    address = tensor.data_ptr()
+    if not address and tensor.numel():
+        raise TypeError(f"a tensor {[*tensor.shape]} has no memory any more: its storage was resized")
+    return address
+
+
 class Keep:
     """Builds C structures and keeps the tensors they point into alive until the call is over."""
 
@@ -113,7 +125,7 @@ class Keep:
         if tensor.dtype != dtype or not is_plain(tensor):
             raise TypeError(f"a CPU tensor of {dtype} is needed, not one of {tensor.dtype} on {tensor.device}")
         self.kept.append(tensor)
-        return tensor.data_ptr()
+        return address_of(tensor)
 
     def fire(
         self, fire: epilogue.Fire, dtype: torch.dtype, code: Tensor, view: tuple[int, int], shape: torch.Size

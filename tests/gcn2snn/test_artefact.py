@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import gcn2snn
 from gcn2snn import artefact, network_file
 from gcn2snn.config import ConvertConfig, TrainConfig
 from gcn2snn.datasets import load_graph
-from gcn2snn.errors import ArtefactError
+from gcn2snn.errors import ArtefactError, InputError
 from gcn2snn.passes import Choice, RefitReport, Trial
 from gcn2snn.spiking_network import SpikingNetwork
 from gcn2snn.textgcn.training import Trainer, fit
@@ -109,3 +110,14 @@ def test_measurements_that_are_not_finite_are_kept(snn: SpikingNetwork, tmp_path
     bare = SpikingNetwork(snn.network, snn.config)
     again = gcn2snn.load(gcn2snn.save(bare, tmp_path / "bare.safetensors"))
     assert (again.report, again.refits, again.choice, again.documents, again.origin) == ((), (), None, None, {})
+
+
+def test_a_network_that_could_not_be_loaded_is_not_written(tmp_path: Path) -> None:
+    snn = gcn2snn.convert(nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).eval(), torch.rand(6, 6))
+    with torch.no_grad():
+        dict(snn.named_buffers())["0.weight"][0, 0] = torch.nan
+    with pytest.raises(InputError, match="weight with values that are NaN or infinite"):
+        gcn2snn.save(snn, tmp_path / "network.safetensors")
+    with pytest.raises(InputError, match="weight with values that are NaN or infinite"):
+        snn.save_pretrained(tmp_path / "folder")
+    assert not list(tmp_path.iterdir())

@@ -6,8 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_problems import CODES, sparse, spikes
 
-from gcn2snn.errors import InputError
-from gcn2snn.kernels import Fire, PhaseCode, phase_gemm_bucketed, phase_spmm_bucketed, phase_spmm_fire, reference
+from gcn2snn.errors import InputError, InputTypeError
+from gcn2snn.kernels import (
+    CSR,
+    Fire,
+    PhaseCode,
+    Spikes,
+    phase_conv2d_bucketed,
+    phase_gemm_bucketed,
+    phase_spmm_bucketed,
+    phase_spmm_fire,
+    reference,
+)
 
 OUT = (*CODES[:4], PhaseCode(1.2, 25), PhaseCode(1.15, 24, signed=True, group=3))
 IN = (*CODES[:6], PhaseCode(1.2, 21, group=2))
@@ -95,3 +105,17 @@ def test_bucketed_refuses(backend: str) -> None:
         phase_spmm_bucketed(matrix, code, Fire(torch.ones(()), CODES[0]), -1)
     with pytest.raises(InputError, match=r"scale has shape \[3\]"):
         phase_gemm_bucketed(code, torch.ones(5, 4), Fire(torch.ones(3), CODES[0]), 2)
+
+
+@pytest.mark.parametrize("wait", [0.5, float("nan"), True, None, "3"])
+def test_a_wait_that_is_no_number_of_steps_is_refused(wait: object) -> None:
+    code = PhaseCode(2.0, 4)
+    spikes, fire = Spikes(torch.ones(2, 2, dtype=torch.int8), torch.tensor(1.0), code), Fire(torch.tensor(1.0), code)
+    images = Spikes(torch.ones(1, 1, 2, 2, dtype=torch.int8), torch.tensor(1.0), code)
+    for call in (
+        lambda: phase_gemm_bucketed(spikes, torch.ones(1, 2), fire, wait),  # type: ignore[arg-type]
+        lambda: phase_spmm_bucketed(CSR.from_dense(torch.eye(2)), spikes, fire, wait),  # type: ignore[arg-type]
+        lambda: phase_conv2d_bucketed(images, torch.ones(1, 1, 2, 2), fire, wait=wait),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InputTypeError, match=r"wait is .*; a whole number of steps is needed"):
+            call()

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gcn2snn import kernels
+from gcn2snn.errors import InputError
 from gcn2snn.kernels import CSR, Fire, PhaseCode, Spikes, decode, encode
 
 CODE = PhaseCode(1.3, 8)
@@ -89,3 +90,46 @@ def test_spikes_of_parameters_are_those_of_their_values(product: str) -> None:
     with torch.no_grad():
         expected = firing(*parts)
     assert torch.equal(firing(*parts).code, expected.code)
+
+
+def test_a_gradient_that_no_product_gives_is_refused() -> None:
+    matrix = CSR.from_coo(
+        torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([1.0, 2.0], requires_grad=True), (2, 2)
+    )
+    for product in (
+        lambda: kernels.spmm(matrix, torch.rand(2, 2)),
+        lambda: kernels.spmm_features(matrix, matrix),
+        lambda: kernels.phase_spmm(matrix, _spikes(2, 3)),
+    ):
+        with pytest.raises(InputError, match="the values of the matrix require a gradient"):
+            product()
+        with torch.no_grad():
+            assert product().shape[0] == 2
+
+
+@pytest.mark.parametrize("product", ["decode", "gemm", "conv2d", "spmm"])
+def test_gradients_of_the_scale(product: str) -> None:
+    torch.manual_seed(0)
+    shape = (2, 16, 8, 8) if product == "conv2d" else (6, 5)
+    code = _spikes(*shape).code
+
+    def made(scale: Tensor, floats: bool) -> Tensor:
+        spikes = Spikes(code, scale, CODE)
+        x = kernels.reference.decode(spikes) if floats else None
+        torch.manual_seed(1)
+        weight = torch.rand((16, 16, 3, 3) if product == "conv2d" else (4, 5))
+        matrix = CSR.from_dense(torch.rand(3, 6))
+        if product == "decode":
+            return decode(spikes) if x is None else x
+        if product == "gemm":
+            return kernels.phase_gemm(spikes, weight) if x is None else functional.linear(x, weight)
+        if product == "conv2d":
+            return kernels.phase_conv2d(spikes, weight) if x is None else functional.conv2d(x, weight)
+        return kernels.phase_spmm(matrix, spikes) if x is None else matrix.to_dense() @ x
+
+    found, expected = (torch.tensor(1.5, requires_grad=True) for _ in range(2))
+    made(found, False).square().sum().backward()
+    made(expected, True).square().sum().backward()
+    assert found.grad is not None
+    assert expected.grad is not None
+    assert torch.allclose(found.grad, expected.grad, rtol=1e-4)

@@ -308,3 +308,18 @@ def test_a_geometry_beyond_32_bits_is_refused(name: str, number: int) -> None:
     value = {"groups": number, "padding": (0, number, 0, 0)}.get(name, (1, number))
     with pytest.raises(InputError, match=rf"{name} is .*from [01] to 2147483647 are needed"):
         Geometry(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("channels", "outputs", "kernel"), [(0, 17, (1, 1)), (0, 3, (3, 3)), (3, 16, (0, 3))])
+def test_what_reads_no_pixel_has_the_potential_of_its_bias(
+    signed: bool, channels: int, outputs: int, kernel: tuple[int, int]
+) -> None:
+    code = PhaseCode(2.0, 4, signed=signed)
+    spikes = Spikes(torch.ones(2, channels, 5, 5, dtype=torch.int8), torch.tensor(1.0), code)
+    weight, bias = torch.rand(outputs, channels, *kernel), torch.rand(outputs)
+    found = phase_conv2d(spikes, weight, bias)
+    assert found.shape == (2, outputs, 6 - kernel[0], 6 - kernel[1])
+    assert torch.equal(found, bias[:, None, None].expand_as(found))
+    fired = phase_conv2d_fire(spikes, weight, Fire(torch.tensor(1.0), code), bias)
+    assert torch.equal(fired.code, encode(found, torch.tensor(1.0), code).code)
