@@ -191,6 +191,9 @@ def _make_folder(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        for each in made:
+            with contextlib.suppress(OSError):  # not made, or somebody else writes there by now
+                each.rmdir()
         raise ArtefactError(
             f"{folder} cannot be made: {error.strerror or error}. {way_out_of(error, 'place')}"
         ) from error

@@ -86,10 +86,12 @@ def check_float(name: str, dtype: torch.dtype) -> None:
 
 
 def check_scale(scale: Tensor, channels: int) -> None:
-    """Refuse a scale that is neither a scalar nor one value per channel.
+    """Refuse a scale that is neither a scalar nor one value per channel, or that is no real number.
 
     Raises:
-        InputError: as said.
+        InputError, InputTypeError: as said.
     """
+    if scale.is_complex():
+        raise InputTypeError(f"scale is {scale.dtype}; a real number is needed. Pass scale.real or scale.abs()")
     if scale.dim() > 1 or (scale.dim() == 1 and scale.numel() != channels):
         raise InputError(f"scale has shape {[*scale.shape]}; allowed are [] and one value per channel, [{channels}]")

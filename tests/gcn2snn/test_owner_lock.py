@@ -135,3 +135,13 @@ def test_a_lock_that_cannot_be_read_leaves_no_file_open(tmp_path: Path, monkeypa
     with pytest.raises(ArtefactError, match="Look whether the disk is sound"), owned(tmp_path / "journal"):
         pass
     assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_folders_on_the_way_to_one_that_cannot_be_made_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with (
+        pytest.raises(ArtefactError, match="cannot be made"),
+        owned(tmp_path / "there" / "new" / ("x" * 300), folder=True),
+    ):
+        pass
+    assert [each.name for each in tmp_path.rglob("*")] == ["there"]

@@ -167,3 +167,14 @@ def test_decode_into_refuses_another_shape_before_it_writes() -> None:
         with pytest.raises(InputError, match=r"the codes are \[3, 4\], and a value for each is needed"):
             decode_into(spikes, out)
         assert not out.any()
+
+
+def test_a_complex_scale_is_refused() -> None:
+    """Its imaginary part was dropped."""
+    code, scale = PhaseCode(1.3, 8), torch.tensor(1.0 + 1.0j)
+    for call in (
+        lambda: encode(torch.rand(2, 2), scale, code),
+        lambda: decode(Spikes(torch.ones(2, 2, dtype=torch.int8), scale, code)),
+    ):
+        with pytest.raises(InputTypeError, match=r"scale is torch\.complex64; a real number is needed"):
+            call()
