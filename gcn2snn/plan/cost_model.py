@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
-from gcn2snn.errors import ConfigError, misfits
+from gcn2snn.errors import ConfigError, kind_of, misfits, refuses_misfits
 from gcn2snn.plan.rates import Rates
 
 HALOS = ("worst", "random", "measured")
@@ -182,6 +182,7 @@ class Plan:
         return asdict(self) | totals | {"layers": [asdict(x) | {"seconds": x.seconds} for x in self.layers]}
 
 
+@refuses_misfits
 def make_plan(problem: Problem, kind: Kind, halo: str, rates: Rates) -> Plan:
     """What the problem takes.
 
@@ -194,10 +195,11 @@ def make_plan(problem: Problem, kind: Kind, halo: str, rates: Rates) -> Plan:
     product, entries times channels a second in an aggregation of floats or phases.
 
     Raises:
-        ConfigError: an unknown halo, or one that was not measured.
+        ConfigError: an unknown kind or halo, or one that was not measured.
     """
-    if not isinstance(halo, str) or halo not in HALOS:
-        raise ConfigError(f"halo is {halo!r}; allowed are {', '.join(HALOS)}")
+    for name, value, allowed in (("kind", kind, get_args(Kind)), ("halo", halo, HALOS)):
+        if not isinstance(value, str) or value not in allowed:
+            raise ConfigError(f"{name} is {kind_of(value)}; allowed are {', '.join(allowed)}")
     rows, entries, away = problem.rows, problem.entries, problem.halo_rows(halo)
     size = FLOAT if kind == "floats" else PHASE
     layers, working = [], 0.0

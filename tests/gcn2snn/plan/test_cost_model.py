@@ -104,3 +104,10 @@ def test_sizes_that_cannot_be_are_refused(changes: dict[str, object], match: str
     values: dict[str, object] = {"nodes": 100, "edges": 400, "features": 8, "hidden": (4,), "classes": 2, "ranks": 4}
     with pytest.raises(ConfigError, match=match):
         Problem(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["spikes", None, torch.zeros(0), 3])
+def test_a_plan_of_neither_floats_nor_phases_is_refused(kind: object) -> None:
+    """Whatever was no "floats" was planned as phases."""
+    with pytest.raises(ConfigError, match=r"kind is .*; allowed are floats, phases"):
+        make_plan(Problem(100, 900, 16, (8,), 3, 2), kind, "worst", Rates(1e9, 2e9, 1e10, "given"))  # type: ignore[arg-type]
