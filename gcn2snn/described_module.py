@@ -16,7 +16,7 @@ from gcn2snn.network_state import device_of, in_order, tensors_of, thresholds_of
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Autocast is off inside, on every kind of device on which it is on: results are compared in the number type of the model."""
+    """Autocast is off inside, on CPUs and CUDA devices: results are compared in the number type of the model."""
     with ExitStack() as off:
         for kind in ("cpu", "cuda"):
             if torch.is_autocast_enabled(kind):

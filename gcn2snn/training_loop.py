@@ -53,7 +53,7 @@ class Trainable(Protocol):
 
     @property
     def history(self) -> Sequence[Any]:
-        """A dataclass of measures for each finished epoch."""
+        """A dataclass of measures for each finished epoch, ``epoch`` and ``train_loss`` among them."""
 
     @property
     def done(self) -> bool:

@@ -66,7 +66,8 @@ def why_not(name: str, device_type: str) -> str:
 
 def is_compiled(*tensors: Tensor) -> bool:
     """Whether the compiled helper works on these tensors: it is there, wanted, they lie on the CPU, and nobody asks for gradients."""
-    plain = all(part.is_cpu and part.layout is torch.strided and not part.is_nested for part in tensors)
+    plain = all(part.is_cpu and part.layout is torch.strided for part in tensors)
+    plain = plain and not any(part.is_nested or part.is_neg() for part in tensors)
     plain = plain and not any(part.requires_grad for part in tensors)
     plain = plain and all(part.dtype in (torch.float32, torch.float64) for part in tensors if part.is_floating_point())
     return plain and requested() in ("auto", "native") and not why_not("native", "cpu")

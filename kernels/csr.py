@@ -169,16 +169,16 @@ class CSR:
             self._validate_symmetry()
 
     def _validate_what_changed(self) -> None:
-        self.check_indices()
+        self._derived.get("valid indices", versions(self.rowptr, self.col), self._validate_indices)
         self._validate_values()
 
     def check_indices(self) -> None:
-        """Refuse indices that point outside of the matrix, where they changed since this was looked at last.
+        """Refuse indices that point outside of the matrix, whoever wrote them; costs one look at each.
 
         Raises:
             InputError, InputTypeError: as :meth:`validate`.
         """
-        self._derived.get("valid indices", versions(self.rowptr, self.col), self._validate_indices)
+        self._validate_indices()
 
     def _refuse_shapes(self) -> None:
         shapes = f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]}"

@@ -36,6 +36,10 @@ class Derived:
             kept = self._kept[name] = (key, value, _writes(value))
         return cast(T, kept[1])
 
+    def __reduce__(self) -> tuple[type[Derived], tuple[()]]:
+        """Copies and pickles derive their own values."""
+        return Derived, ()
+
     def forget(self, name: str) -> None:
         """Let go of a value, if there is one."""
         self._kept.pop(name, None)

@@ -83,6 +83,7 @@ def decode_checked(spikes: Spikes, dtype: torch.dtype) -> Tensor:
 
 
 @refuses_misfits
+@torch.no_grad()
 def decode_into(spikes: Spikes, out: Tensor) -> None:
     """``decode`` to a tensor that is there, of codes that a population of ours has sent: they are not checked.
 

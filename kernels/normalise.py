@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcn2snn.errors import refuses_misfits
+from gcn2snn.errors import InputError, refuses_misfits
 from gcn2snn.kernels import backend
-from gcn2snn.kernels.csr import CSR
+from gcn2snn.kernels.csr import CSR, MAX_ENTRIES
 
 
 @refuses_misfits
@@ -43,8 +43,15 @@ def normalised_rows(matrix: CSR, first: int, degree: Tensor) -> CSR:
         matrix: rows of A, [rows, nodes].
         first: number of the first of them.
         degree: d of every node that they read and of the rows themselves, [nodes] float64; others may be anything.
+
+    Raises:
+        InputError: an index lies outside of the matrix, or there are more than 2^31 - 64 entries with the self-loops.
     """
     rows, device = matrix.shape[0], matrix.device
+    if matrix.nnz + rows > MAX_ENTRIES:
+        raise InputError(
+            f"{matrix.nnz} entries and {rows} self-loops; at most {MAX_ENTRIES} fit. Split the matrix by rows"
+        )
     whole = first >= 0 and degree.dtype == torch.float64 and degree.dim() == 1
     if whole and degree.shape[0] >= max(matrix.num_cols, first + rows) and _is_compiled(matrix, degree):
         from gcn2snn.kernels import native
@@ -60,7 +67,9 @@ def normalised_rows(matrix: CSR, first: int, degree: Tensor) -> CSR:
     loop = matrix.col == row
     lacks_loop = torch.ones(rows, dtype=torch.bool, device=device)
     if bool(loop.any()):
-        value *= matrix.value + loop
+        repeated = torch.zeros_like(loop)  # of several entries on the diagonal the first one is added to
+        repeated[1:] = loop[1:] & loop[:-1] & (row[1:] == row[:-1])
+        value *= matrix.value + (loop & ~repeated)
         lacks_loop[row[loop] - first] = False
     else:
         value *= matrix.value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -110,6 +112,7 @@ def phase_gemm_fire(
         return Spikes(code, fire.scale, fire.coding)
     dense, block = dequantise(weight, weight_scale).detach(), _block(spikes.code)
     bias, add = (None if tensor is None else tensor.detach() for tensor in (bias, add))
+    spikes = replace(spikes, scale=spikes.scale.detach())
     code = torch.empty(rows, channels, dtype=fire.coding.code_dtype, device=dense.device)
     horizon = None if fire.horizon is None else fire.horizon.expand(rows, channels)
     potential = torch.empty(min(block, rows), channels, dtype=dtype, device=dense.device)

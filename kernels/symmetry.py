@@ -54,7 +54,7 @@ def check_symmetric(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, i
 
 def mirror_sum(row: Tensor, col: Tensor, value: Tensor) -> Tensor:
     """The sum over the entries above the diagonal less that over those below it, [], int64, wrapped around."""
-    bits = value.detach().contiguous().view(INTEGERS[value.element_size()])
+    bits = value.detach().resolve_neg().contiguous().view(INTEGERS[value.element_size()])
     size = ENTRIES_AT_A_TIME.get(value.device.type, 1 << 22)
     total = torch.zeros((), dtype=torch.int64, device=value.device)
     for start in range(0, value.numel(), size):

@@ -188,6 +188,7 @@ def as_value(name: str, value: object, dtype: torch.dtype) -> Tensor:
     _check_tensor(name, value)
     if value.layout is not torch.strided:
         value = value.to_dense()
+    value = value.resolve_neg()  # kernels read what lies in memory
     return value if value.dtype == dtype else value.to(dtype)
 
 

@@ -62,6 +62,7 @@ class NeighbourBatches:
         batch_size, shuffle = operator.index(batch_size), bool(shuffle)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; a batch has 1 node or more")
+        numbers = [min(most, max(edge_index.shape[1], 1)) for most in numbers]
         self.data, self.fan_out, self.batch_size, self.shuffle = data, tuple(numbers), batch_size, shuffle
         self.nodes = _seeds(nodes, count)
         self._edge_index, self._edges = edge_index, incoming(edge_index, count)
@@ -133,7 +134,9 @@ class ClusterBatches:
         source, target = (end.numpy() for end in edge_index)
         ones = np.ones(source.size, dtype=np.int8)
         both = coo_array((np.concatenate([ones, ones]), (np.r_[source, target], np.r_[target, source])), (count, count))
-        order = torch.from_numpy(reverse_cuthill_mckee(both.tocsr(), symmetric_mode=True).astype(np.int64))
+        order = torch.arange(count)
+        if count:
+            order = torch.from_numpy(reverse_cuthill_mckee(both.tocsr(), symmetric_mode=True).astype(np.int64))
         self.data, self.parts, self.together = data, order.tensor_split(parts), together
         self._edge_index = edge_index
         self._source = torch.Generator().manual_seed(seed)
@@ -194,6 +197,8 @@ def _seeds(given: Tensor | Sequence[int] | None, count: int) -> Tensor:
     if given is None:
         return torch.arange(count)
     nodes = torch.as_tensor(given)
+    if nodes.numel() and (nodes.is_floating_point() or nodes.is_complex()):
+        raise InputTypeError(f"nodes are {kind_of(given)}; whole numbers, or a mask of bool, are needed")
     found = nodes.nonzero().flatten() if nodes.dtype is torch.bool else nodes.long().flatten()
     right = nodes.numel() == count if nodes.dtype is torch.bool else found.unique().numel() == found.numel()
     if not right or (found.numel() and not 0 <= int(found.min()) <= int(found.max()) < count):

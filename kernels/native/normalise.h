@@ -25,13 +25,15 @@ void normalise_rows(const Matrix& a, const real* value, int64_t first, const dou
         const int64_t begin = a.rowptr[row], end = a.rowptr[row + 1];
         const int32_t own = static_cast<int32_t>(first + row);
         int64_t below = 0;
-        bool lacks_loop = true;
+        bool lacks_loop = true, looped = false;
         for (int64_t p = begin; p < end; ++p) below += a.col[p] < own, lacks_loop &= a.col[p] != own;
         for (int64_t p = begin; ; ++p) {
             if (lacks_loop && p == begin + below) col[q] = own, out[q++] = static_cast<float>(1.0 / degree[own]);
             if (p == end) break;
-            const real looped = value[p] + static_cast<real>(a.col[p] == own);
-            col[q] = a.col[p], out[q++] = static_cast<float>((inverse_root[own] * inverse_root[a.col[p]]) * static_cast<double>(looped));
+            const bool is_loop = a.col[p] == own && !looped;  // of several entries on the diagonal the first one is added to
+            looped |= is_loop;
+            const real weight = value[p] + static_cast<real>(is_loop);
+            col[q] = a.col[p], out[q++] = static_cast<float>((inverse_root[own] * inverse_root[a.col[p]]) * static_cast<double>(weight));
         }
         rowptr[row + 1] = q;
     }

@@ -46,7 +46,9 @@ class Array:
         if value is None and self.optional:
             return ctypes.c_void_p(None)
         got = f"a {type(value).__name__}"
-        if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested:
+        if isinstance(value, Tensor) and value.layout is torch.strided and value.is_neg():
+            got = "a negated view, which resolve_neg() writes out"
+        elif isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested:
             got = f"a {'contiguous' if value.is_contiguous() else 'strided'} one of {value.dtype} on {value.device}"
         raise TypeError(f"a contiguous CPU tensor of {self.dtype} is needed, not {got}")
 

@@ -84,8 +84,8 @@ class Blocks(ctypes.Structure):
 
 
 def is_plain(tensor: Tensor) -> bool:
-    """Whether the elements of a tensor lie in memory of the CPU, where its strides say: not nested, not sparse."""
-    return tensor.is_cpu and tensor.layout is torch.strided and not tensor.is_nested
+    """Whether the elements of a tensor lie in memory of the CPU as they are: not nested, not sparse, no negated view."""
+    return tensor.is_cpu and tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_neg())
 
 
 def address_of(tensor: Tensor) -> int:
@@ -123,7 +123,8 @@ class Keep:
             TypeError: as for :meth:`pointer`.
         """
         if tensor.dtype != dtype or not is_plain(tensor):
-            raise TypeError(f"a CPU tensor of {dtype} is needed, not one of {tensor.dtype} on {tensor.device}")
+            view = "a negated view of " if tensor.is_neg() else ""
+            raise TypeError(f"a CPU tensor of {dtype} is needed, not {view}one of {tensor.dtype} on {tensor.device}")
         self.kept.append(tensor)
         return address_of(tensor)
 

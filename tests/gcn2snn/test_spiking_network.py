@@ -7,6 +7,7 @@ import os
 import pytest
 import torch
 
+import gcn2snn
 from gcn2snn import ir, spiking_network
 from gcn2snn.config import ConvertConfig
 from gcn2snn.engines import bind
@@ -219,3 +220,13 @@ def test_a_network_that_was_not_compared_with_a_source_has_a_text(case):
     assert snn.checked is None
     assert repr(snn).startswith("SpikingNetwork(")
     assert "compared with its source" not in repr(snn) + snn.summary()
+
+
+def test_a_negated_view_is_read_with_its_sign() -> None:
+    """What lies in memory has the other sign."""
+    model, x = (
+        torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3)).eval(),
+        torch.rand(6, 6),
+    )
+    snn = gcn2snn.convert(model, x)
+    assert torch.equal(snn(torch._neg_view(-x)), snn(x))

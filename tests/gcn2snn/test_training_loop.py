@@ -17,7 +17,7 @@ from gcn2snn.training_loop import LoopOptions, history_lines, interrupts_held, s
 @dataclass(frozen=True)
 class Measures:
     epoch: int
-    value: float
+    train_loss: float
 
 
 @dataclass

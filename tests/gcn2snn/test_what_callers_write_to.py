@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -54,3 +57,14 @@ def test_the_adjacency_follows_the_raw_matrix(numpy: bool) -> None:
     assert torch.equal(graph.adjacency.to_dense(), normalise(graph.raw).to_dense())
     assert not torch.equal(graph.adjacency.to_dense(), first.to_dense())
     assert graph.fingerprint != fingerprint
+
+
+def test_copies_of_a_graph_do_not_carry_what_is_derived() -> None:
+    graph = load_graph("karate")
+    bare = len(pickle.dumps(graph))
+    expected, fingerprint = graph.adjacency, graph.fingerprint
+    assert len(pickle.dumps(graph)) < bare + 200
+    for again in (copy.deepcopy(graph), pickle.loads(pickle.dumps(graph))):
+        assert again.adjacency is again.adjacency
+        assert torch.equal(again.adjacency.value, expected.value)
+        assert again.fingerprint == fingerprint

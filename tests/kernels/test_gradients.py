@@ -133,3 +133,18 @@ def test_gradients_of_the_scale(product: str) -> None:
     assert found.grad is not None
     assert expected.grad is not None
     assert torch.allclose(found.grad, expected.grad, rtol=1e-4)
+
+
+@pytest.mark.parametrize("product", MAKE)
+def test_spikes_whose_scale_wants_a_gradient_fire_the_same(product: str) -> None:
+    code, scale = PhaseCode(2.0, 4), torch.tensor(1.0, requires_grad=True)
+    image = product == "conv2d"
+    spikes = Spikes(torch.ones((1, 2, 3, 3) if image else (3, 4), dtype=torch.int8), scale, code)
+    fire = Fire(torch.tensor(1.0), code)
+    calls: dict[str, Callable[[Spikes], Spikes]] = {
+        "gemm": lambda s: kernels.phase_gemm_fire(s, torch.ones(2, 4) / 8, fire),
+        "conv2d": lambda s: kernels.phase_conv2d_fire(s, torch.ones(2, 2, 2, 2) / 16, fire),
+        "spmm": lambda s: kernels.phase_spmm_fire(CSR.from_dense(torch.ones(2, 3) / 4), s, fire),
+    }
+    plain = Spikes(spikes.code, scale.detach(), code)
+    assert torch.equal(calls[product](spikes).code, calls[product](plain).code)

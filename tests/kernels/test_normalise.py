@@ -114,3 +114,40 @@ def test_nested_degrees_are_refused() -> None:
     nested = torch.nested.nested_tensor([degrees(matrix), torch.ones(1, dtype=torch.float64)], layout=torch.jagged)
     with pytest.raises((InputError, InputTypeError), match="normalised_rows cannot work with"):
         normalised_rows(matrix, 0, nested)
+
+
+@pytest.mark.parametrize("name", ["native", "torch"])
+def test_of_several_loops_of_a_node_one_is_added_to(name: str) -> None:
+    matrix = CSR.from_coo(
+        torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 0]), torch.tensor([1.0, 1.0, 2.0, 2.0]), (2, 2)
+    )
+    if name == "native" and backend.why_not("native", "cpu"):
+        pytest.skip("no compiled helper on this machine")
+    _, found = _by(name, matrix, 0, None)
+    whole = matrix.to_dense().double() + torch.eye(2)
+    root = whole.sum(1).rsqrt()
+    assert torch.allclose(found.to_dense(), (root[:, None] * whole * root).float())
+
+
+@needs_helper
+def test_indices_written_behind_the_back_of_torch_are_refused_too() -> None:
+    matrix = _matrix(2, 8, 0.5, torch.float64, False)
+    normalised_rows(matrix, 0, degrees(matrix))
+    for array, place, value in ((matrix.col, 0, 50_000_000), (matrix.rowptr, 2, 1_000_000)):
+        before = int(array[place])
+        array.numpy()[place] = value
+        for use in (degrees, lambda m: m.transpose, lambda m: normalised_rows(m, 0, torch.ones(8).double())):
+            with pytest.raises(InputError, match=r"column indices run from|rowptr must ascend"):
+                use(matrix)
+        array.numpy()[place] = before
+    assert degrees(matrix).numel() == 8
+
+
+def test_a_negated_view_counts_with_its_sign() -> None:
+    matrix = _matrix(2, 8, 0.5, torch.float64, False)
+    negated = CSR(matrix.rowptr, matrix.col, torch._neg_view(-matrix.value), 8, symmetric=True)
+    assert torch.equal(degrees(negated), degrees(matrix))
+    assert negated.transpose is negated
+    assert torch.equal(
+        normalised_rows(negated, 0, degrees(matrix)).value, normalised_rows(matrix, 0, degrees(matrix)).value
+    )

@@ -230,3 +230,13 @@ def test_edges_and_seeds_of_other_number_types() -> None:
     ):
         assert torch.equal(one.n_id, other.n_id)
         assert torch.equal(one.edge_index, other.edge_index)
+
+
+def test_seeds_that_are_no_whole_numbers_are_refused_and_large_fan_outs_read_all(data: Data) -> None:
+    with pytest.raises(InputTypeError, match="whole numbers, or a mask of bool, are needed"):
+        gcn2snn.NeighbourBatches(data, [-1], 2, [1.7])
+    seeds = torch.tensor([0, 5])
+    few, all_of_them = (next(iter(gcn2snn.NeighbourBatches(data, [most], 2, seeds))) for most in (2**70, -1))
+    assert few.n_id.sort().values.tolist() == all_of_them.n_id.sort().values.tolist()
+    nothing = Data(x=torch.rand(0, 3), edge_index=torch.zeros(2, 0).long(), num_nodes=0)
+    assert len(list(gcn2snn.ClusterBatches(nothing, 1))) == 1

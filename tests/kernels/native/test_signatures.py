@@ -211,3 +211,8 @@ def test_a_nested_tensor_is_no_array() -> None:
     nested = torch.nested.nested_tensor([torch.ones(3), torch.ones(2)], layout=torch.jagged)
     with pytest.raises(TypeError, match=r"a contiguous CPU tensor of torch.float32 is needed, not a"):
         Array(torch.float32).from_param(nested)
+
+
+def test_a_negated_view_is_no_array() -> None:
+    with pytest.raises(TypeError, match=r"is needed, not a negated view, which resolve_neg\(\) writes out"):
+        Array(torch.float32).from_param(torch._neg_view(torch.ones(3)))
