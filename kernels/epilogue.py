@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from gcn2snn.errors import InputError, InputTypeError
 from gcn2snn.kernels.phase import PhaseCode
@@ -47,8 +48,12 @@ class Fire:
 
 
 def wants_gradient(*tensors: Tensor | None) -> bool:
-    """Whether autograd follows one of them now; kernels of ours have no backward pass, and these calls go past them."""
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    """Whether autograd follows one of them now, backward or forward; kernels of ours have no derivative, and these calls go
+    past them."""
+    there = [tensor for tensor in tensors if tensor is not None]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in there):
+        return True
+    return forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(x).tangent is not None for x in there)
 
 
 def finish(potential: Tensor, bias: Tensor | None, add: Tensor | None) -> Tensor:

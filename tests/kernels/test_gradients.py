@@ -148,3 +148,17 @@ def test_spikes_whose_scale_wants_a_gradient_fire_the_same(product: str) -> None
     }
     plain = Spikes(spikes.code, scale.detach(), code)
     assert torch.equal(calls[product](spikes).code, calls[product](plain).code)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, when it makes the first dual number
+@pytest.mark.parametrize("product", MAKE)
+def test_derivatives_go_forward_too(product: str) -> None:
+    torch.manual_seed(0)
+    parts, floats, spiking, _ = MAKE[product](())
+    directions = [torch.rand_like(part) for part in parts]
+    with torch.autograd.forward_ad.dual_level():
+        duals = [torch.autograd.forward_ad.make_dual(*pair) for pair in zip(parts, directions, strict=True)]
+        found = torch.autograd.forward_ad.unpack_dual(spiking(*duals)).tangent
+        expected = torch.autograd.forward_ad.unpack_dual(floats(*duals)).tangent
+    assert found is not None
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
