@@ -280,12 +280,15 @@ class _Wirer:
             matrix.data[:] = 1.0
             shape = (matrix.shape[0], x.shape[1])
             members = csr_array(kron(matrix, eye_array(x.shape[1]), format="csr"))
-        if not x.parts:  # values that no spike carries: their maximum is there from the start
-            return of_constant(_largest(members, x.constant).reshape(shape))
+        # The maximum of values that no spike carries is there from the start: of whole windows, for a window is of one channel.
+        constant = _largest(members, x.constant).numpy()
+        if not x.parts:
+            return of_constant(torch.from_numpy(constant).reshape(shape))
         parts: dict[str, csr_array] = {}
         for source, part in x.parts.items():
+            constant[np.diff(csr_array(members @ abs(part)).indptr) > 0] = 0.0
             parts |= self._relay(node, source, part, members)
-        return LinearMap(shape, parts, np.zeros(members.shape[0]))
+        return LinearMap(shape, parts, constant)
 
     def _relay(self, node: ir.Node, source: str, part: csr_array, members: csr_array) -> dict[str, csr_array]:
         """A neuron for each window that has a member of this source; what it sends carries the members' scale."""
