@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -23,6 +23,7 @@ def mirrored(seed: int, nodes: int = 7, entries: int = 30, dtype: torch.dtype = 
 
 
 @settings(max_examples=50, deadline=None)
+@example(seed=174, index=0, what="value", dtype=torch.float32)  # entries at one place nearly cancel
 @given(
     st.integers(0, 999), st.integers(0, 66), st.sampled_from(["row", "col", "value"]), st.sampled_from([torch.float32, torch.float64])
 )  # fmt: skip
@@ -32,7 +33,8 @@ def test_one_changed_entry_is_found(seed: int, index: int, what: str, dtype: tor
     before = value.clone()
     part = {"row": row, "col": col, "value": value}[what]
     part[index] = part[index] * 2 if what == "value" else (part[index] + 1) % 7
-    dense = torch.zeros(7, 7, dtype=dtype).index_put_((row, col), value, accumulate=True)
+    # In float64: entries at one place that nearly cancel differ in float32 by the order in which they are added.
+    dense = torch.zeros(7, 7, dtype=torch.float64).index_put_((row, col), value.double(), accumulate=True)
     kept = value.clone()
     if torch.allclose(dense, dense.t(), rtol=1e-5, atol=0):
         check_symmetric(row, col, value, (7, 7))
