@@ -122,10 +122,8 @@ def suitable_min_count(documents: int) -> int:
     number = operator.index(documents)
     if number < 0:
         raise InputError(f"documents is {kind_of(number)}; a corpus has 0 or more of them. Give their number")
-    least = 0
-    for bit in reversed(
-        range(number.bit_length() // 3 + 1)
-    ):  # the cube root has a third as many bits: decided one by one
+    least, bits = 0, number.bit_length() // 3 + 1  # a cube root has a third as many bits, which are decided one by one
+    for bit in reversed(range(bits)):
         count = least + (1 << bit)
         least = count if 80 * count**3 <= number else least
     return max(1, least)

@@ -100,8 +100,9 @@ def convert(
     Returns:
         The network, with a report of its populations in ``report``, and in ``checked`` what was compared with the model.
 
-    Under :func:`gcn2snn.memory_limit` the network is calibrated some rows at a time, and the model is read and compared with
-    its description on a part of the example's graph (up to 2,048 nodes and the edges between them).
+    Autocast is off inside. Under :func:`gcn2snn.memory_limit` the network is calibrated some rows at a time, and the model
+    is read and compared with its description on a part of the example's graph (up to 2,048 nodes and the edges between
+    them).
 
     Raises:
         ConversionError: with every part that cannot become spikes, or a model in training mode.

@@ -57,8 +57,7 @@ class DescribedModule(nn.Module):
 
     def without_autocast(self) -> AbstractContextManager[object]:
         """A context in which sums keep the network's number type; entering one that changes nothing would cost a short call."""
-        kind = self.device().type
-        return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+        return full_precision() if torch.is_autocast_enabled(self.device().type) else nullcontext()
 
     def refuse_tracing(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Refuse calls by which torch.jit and torch.fx record a module.

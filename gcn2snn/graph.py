@@ -282,7 +282,8 @@ class Graph:
         tensors = {"rowptr": self.raw.rowptr, "col": self.raw.col, "value": self.raw.value, "labels": self.labels}
         tensors |= {"train_mask": self.train_mask, "test_mask": self.test_mask}
         tensors |= {k: v for k, v in (("features", self.features), ("val_mask", self.val_mask)) if v is not None}
-        tensors = {name: tensor.clone() if "mask" in name else tensor for name, tensor in tensors.items()}  # may be one
+        # Two masks may be one tensor, which the format stores under one name only.
+        tensors = {name: tensor.clone() if "mask" in name else tensor for name, tensor in tensors.items()}
         meta = {
             "class_names": self.class_names,
             "node_names": self.node_names,

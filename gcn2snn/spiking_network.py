@@ -112,7 +112,7 @@ class SpikingNetwork(DescribedModule):
 
             return call(self, args, kwargs)
         self.refuse_tracing(args, kwargs)
-        with torch.no_grad(), self.without_autocast():
+        with torch.no_grad():
             chosen = choose_engine(self.network, self.config.wait, "auto")
             inputs = self._bound(args, kwargs, sparse=chosen == "closed")
             return self._run(inputs, chosen, self.config.wait, None, None)
@@ -174,11 +174,11 @@ class SpikingNetwork(DescribedModule):
         """Run bound inputs; with ``foreign`` the observer is the caller's, so that errors may be the caller's own."""
         chosen = choose_engine(self.network, wait, engine)
         if chosen == "closed" and self._known is None:  # spikes that no input changes, coded once for all calls
-            with torch.inference_mode(False), torch.no_grad():  # codes of inference mode do not count their changes
+            # Codes of inference mode would not count their changes.
+            with torch.inference_mode(False), torch.no_grad(), self.without_autocast():
                 self._known = input_free(self.network)
         known = self._known if observe is None else None
-        named = contextlib.nullcontext() if foreign else misfits("the network", inputs)
-        with named, self.without_autocast():
+        with contextlib.nullcontext() if foreign else misfits("the network", inputs), self.without_autocast():
             heads = run_chosen(chosen, self.network, inputs, wait, observe, recordings, known)
         return ir.assembled(self.network.structure, list(heads.values()))
 
@@ -274,8 +274,7 @@ class SpikingNetwork(DescribedModule):
         """What the source model gives: the same description with its ReLUs instead of neurons."""
         heads: dict[str, Tensor] = {}
         inputs = self._bound(args, kwargs, sparse=observe is None)
-        named = misfits("the network", inputs) if observe is None else contextlib.nullcontext()
-        with named, self.without_autocast():
+        with misfits("the network", inputs) if observe is None else contextlib.nullcontext(), self.without_autocast():
             run_float(self.network, inputs, observe, heads)
         return ir.assembled(self.network.structure, list(heads.values()))
 

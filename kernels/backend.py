@@ -64,13 +64,16 @@ def why_not(name: str, device_type: str) -> str:
     return ""
 
 
+def is_plain(tensor: Tensor) -> bool:
+    """Whether the elements of a tensor lie in memory of the CPU as they are: not nested, not sparse, no negated view."""
+    return tensor.is_cpu and tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_neg())
+
+
 def is_compiled(*tensors: Tensor) -> bool:
-    """Whether the compiled helper works on these tensors: it is there, wanted, they lie on the CPU, and nobody asks for gradients."""
-    plain = all(part.is_cpu and part.layout is torch.strided for part in tensors)
-    plain = plain and not any(part.is_nested or part.is_neg() for part in tensors)
-    plain = plain and not any(part.requires_grad for part in tensors)
-    plain = plain and all(part.dtype in (torch.float32, torch.float64) for part in tensors if part.is_floating_point())
-    return plain and requested() in ("auto", "native") and not why_not("native", "cpu")
+    """Whether the compiled helper works on these tensors: it is there and wanted, can read them, and nobody asks for gradients."""
+    fit = all(is_plain(part) and not part.requires_grad for part in tensors)
+    fit = fit and all(part.dtype in (torch.float32, torch.float64) for part in tensors if part.is_floating_point())
+    return fit and requested() in ("auto", "native") and not why_not("native", "cpu")
 
 
 def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:

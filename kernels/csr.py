@@ -85,7 +85,8 @@ class CSR:
 
         Raises:
             InputTypeError: indices or sizes are no integers.
-            InputError: lengths differ, a size is negative, an index is out of range, or there are more than 2^31 - 64 entries.
+            InputError: lengths differ, an index is out of range, a size is negative or beyond 32 bits, or there are more than
+                2^31 - 64 entries.
         """
         if not (row.shape == col.shape == value.shape and row.dim() == 1):
             shapes = f"{[*row.shape]}, {[*col.shape]} and {[*value.shape]}"
@@ -127,7 +128,7 @@ class CSR:
             InputTypeError: an index tensor is not int32, or the values are not float32 or float64.
             InputError: sizes, ranges or order are broken, a value is not finite, or ``symmetric`` is not true.
         """
-        self._validate_indices()
+        self.check_indices()
         self._validate_values()
         return self
 
@@ -145,7 +146,12 @@ class CSR:
         if not isinstance(self.num_cols, int) or isinstance(self.num_cols, bool) or self.num_cols < 0:
             raise InputTypeError(f"num_cols is {kind_of(self.num_cols)}; a whole number of columns is needed")
 
-    def _validate_indices(self) -> None:
+    def check_indices(self) -> None:
+        """Refuse indices that point outside of the matrix, whoever wrote them; costs one look at each.
+
+        Raises:
+            InputError, InputTypeError: as :meth:`validate`.
+        """
         self.check_kinds()
         if self.rowptr.dtype != torch.int32 or self.col.dtype != torch.int32:
             got = f"{self.rowptr.dtype} and {self.col.dtype}"
@@ -169,16 +175,8 @@ class CSR:
             self._validate_symmetry()
 
     def _validate_what_changed(self) -> None:
-        self._derived.get("valid indices", versions(self.rowptr, self.col), self._validate_indices)
+        self._derived.get("valid indices", versions(self.rowptr, self.col), self.check_indices)
         self._validate_values()
-
-    def check_indices(self) -> None:
-        """Refuse indices that point outside of the matrix, whoever wrote them; costs one look at each.
-
-        Raises:
-            InputError, InputTypeError: as :meth:`validate`.
-        """
-        self._validate_indices()
 
     def _refuse_shapes(self) -> None:
         shapes = f"rowptr {[*self.rowptr.shape]}, col {[*self.col.shape]}, value {[*self.value.shape]}"

@@ -94,7 +94,7 @@ def normalised_rows(matrix: CSR, first: int, degree: Tensor) -> CSR:
 
 
 def _is_compiled(matrix: CSR, *others: Tensor) -> bool:
-    """Whether the compiled helper may read a matrix, whose indices are then looked at where they have changed."""
+    """Whether the compiled helper may read a matrix, whose indices are then looked at."""
     fits = matrix.value.is_floating_point() and matrix.value.shape == matrix.col.shape
     if not fits or not backend.is_compiled(matrix.rowptr, matrix.col, matrix.value, *others):
         return False

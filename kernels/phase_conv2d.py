@@ -54,8 +54,8 @@ def phase_conv2d(
         add: [N, out, H', W'], of the dtype of the potentials.
 
     Returns:
-        [N, out, H', W'], channels last in memory where a kernel of ours made it. Gradients reach weight, weight_scale, bias
-        and add; a call that autograd follows is torch's own convolution. Any other is equal bit for bit to
+        [N, out, H', W'], channels last in memory where a kernel of ours made it. Gradients reach weights, bias, add and all
+        scales; a call that autograd follows is torch's own convolution. Any other is equal bit for bit to
         ``reference.phase_conv2d`` on a CPU where :func:`event_driven` says so. Else sums have another order: with
         n = kH kW C / groups products an element of the library's differs from the reference by at most
         (n + 2) eps sum_i |w_i v_i|, one of the Triton kernel's by four times that (three tf32 products stand for one).

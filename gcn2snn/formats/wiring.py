@@ -280,7 +280,7 @@ class _Wirer:
             matrix.data[:] = 1.0
             shape = (matrix.shape[0], x.shape[1])
             members = csr_array(kron(matrix, eye_array(x.shape[1]), format="csr"))
-        # The maximum of values that no spike carries is there from the start: of whole windows, for a window is of one channel.
+        # A window lies in one channel, whose values are all constants or all sent as spikes. A maximum of constants is known.
         constant = _largest(members, x.constant).numpy()
         if not x.parts:
             return of_constant(torch.from_numpy(constant).reshape(shape))

@@ -1,4 +1,4 @@
-"""Calls of the compiled CPU helper that go over the entries of a matrix once. Arguments are checked by :mod:`gcn2snn.kernels.csr`."""
+"""Calls of the compiled CPU helper that go over the entries of a matrix once. The callers check arguments."""
 
 from __future__ import annotations
 

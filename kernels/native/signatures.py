@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from gcn2snn.errors import InputError
-from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps, address_of, is_plain
+from gcn2snn.kernels.backend import is_plain
+from gcn2snn.kernels.native.structures import Blocks, Conv, Epilogue, Fire, Steps, address_of
 
 PREFIX = "gcn2snn_"
 SUFFIX = {torch.float32: "f32", torch.float64: "f64", torch.int8: "i8", torch.int16: "i16"}

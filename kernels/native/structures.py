@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gcn2snn.kernels import epilogue
+from gcn2snn.kernels.backend import is_plain
 from gcn2snn.kernels.phase import PhaseCode
 
 
@@ -81,11 +82,6 @@ class Blocks(ctypes.Structure):
         *_named(ctypes.c_int64, "count"),
         *_named(ctypes.c_void_p, "start first_entry first_code rowptr col value code place"),
     )
-
-
-def is_plain(tensor: Tensor) -> bool:
-    """Whether the elements of a tensor lie in memory of the CPU as they are: not nested, not sparse, no negated view."""
-    return tensor.is_cpu and tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_neg())
 
 
 def address_of(tensor: Tensor) -> int:

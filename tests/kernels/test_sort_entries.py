@@ -73,7 +73,7 @@ def test_what_the_helper_leaves_to_torch(native: None) -> None:
 
 def test_indices_that_were_sorted_are_not_checked_again(native: None, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = CSR.from_coo(torch.tensor([1, 0]), torch.tensor([0, 1]), torch.ones(2), (2, 2))
-    monkeypatch.setattr(csr.CSR, "_validate_indices", lambda self: pytest.fail("looked at once more"))
+    monkeypatch.setattr(csr.CSR, "check_indices", lambda self: pytest.fail("looked at once more"))
     assert matrix.checked is matrix
     monkeypatch.undo()
     matrix.col[0] = 7  # written to: checked again
